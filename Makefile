@@ -1,0 +1,53 @@
+# Every target does its own set-up: a .venv with pinned packages, made anew when the pins change.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+# One thread a test process: two processes share the cores already.
+QUIET_CORES := OMP_NUM_THREADS=1
+
+.PHONY: help demo test test-slow lint types format bench docs golden clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "AnetDSL needs Python 3.11 or newer; name one with: make PYTHON=python3.12 ..." >&2; exit 2; }
+	@echo "setting up $(VENV) (once; some minutes where packages have to be downloaded)"
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,lint]'
+	@touch $@
+
+demo: $(READY) ## check, cost, draw and run the paper's network on a real clip
+	@PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/demo.sh
+
+test: $(READY) ## the tests, some minutes
+	$(QUIET_CORES) $(BIN)/python -m pytest -n 2 --dist worksteal
+
+test-slow: $(READY) ## the long versions of the property tests
+	$(QUIET_CORES) $(BIN)/python -m pytest -n 2 --dist worksteal -m slow
+
+lint: $(READY) ## ruff: rules and layout
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY) ## mypy, strict
+	$(BIN)/mypy
+
+format: $(READY) ## lay out the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(READY) ## speed, as ratios in one process
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	$(BIN)/python -m pytest benchmarks --benchmark-only -o python_files='bench_*.py' --benchmark-columns=median,ops --benchmark-sort=name
+
+docs: $(READY) ## write docs/errors.md anew from the codes
+	$(BIN)/python docs/make_errors.py
+
+golden: $(READY) ## write the golden files anew; look at the difference before you commit it
+	$(QUIET_CORES) $(BIN)/python -m pytest -n 2 --update-golden -q
+
+clean: ## remove the environment and everything made
+	rm -rf $(VENV) dist demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks

@@ -1,0 +1,80 @@
+"""AnetDSL: a text language for multi-stream video networks, and the tools that read and write it.
+
+>>> import anetdsl
+>>> network = anetdsl.load("examples/assemblenet.anet")
+>>> print(network)  # the canonical text
+
+Everything here works without torch; `anetc` compiles a Network to PyTorch. The names below are
+loaded when they are first used, so that light programs start fast.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from anetdsl.api import check, format_text, load, parse
+    from anetdsl.cost import Cost, cost
+    from anetdsl.diagnostics import AnetError, Diagnostic
+    from anetdsl.diff import NetworkDiff, diff
+    from anetdsl.drawing import draw
+    from anetdsl.ir import Edge, Input, Network, Node, Origin, Score, Sink
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "check": "anetdsl.api",
+    "format_text": "anetdsl.api",
+    "load": "anetdsl.api",
+    "parse": "anetdsl.api",
+    "Cost": "anetdsl.cost",
+    "cost": "anetdsl.cost",
+    "AnetError": "anetdsl.diagnostics",
+    "Diagnostic": "anetdsl.diagnostics",
+    "NetworkDiff": "anetdsl.diff",
+    "diff": "anetdsl.diff",
+    "draw": "anetdsl.drawing",
+    "Edge": "anetdsl.ir",
+    "Input": "anetdsl.ir",
+    "Network": "anetdsl.ir",
+    "Node": "anetdsl.ir",
+    "Origin": "anetdsl.ir",
+    "Score": "anetdsl.ir",
+    "Sink": "anetdsl.ir",
+}
+
+__all__ = [
+    "AnetError",
+    "Cost",
+    "Diagnostic",
+    "Edge",
+    "Input",
+    "Network",
+    "NetworkDiff",
+    "Node",
+    "Origin",
+    "Score",
+    "Sink",
+    "check",
+    "cost",
+    "diff",
+    "draw",
+    "format_text",
+    "load",
+    "parse",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'anetdsl' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    # The submodules cost, diff and ... share their function's name: once imported, they would
+    # shadow it.
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

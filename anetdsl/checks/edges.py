@@ -1,0 +1,67 @@
+"""Rules about single edges: their direction, their weights, and whether they repeat."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from anetdsl.diagnostics import Diagnostic, Fix, Label, Severity
+from anetdsl.ir import Network, place
+from anetdsl.source import Edit, Span
+
+
+def check_directions(network: Network, doubtful: frozenset[str]) -> Iterator[Diagnostic]:
+    """A501: an edge leads from a lower level to a higher one (paper 3.1)."""
+    nodes = {node.name: node for node in network.nodes}
+    for node in network.nodes:
+        for edge in node.inputs:
+            source = nodes.get(edge.source)
+            if source is None or source.level < node.level or node.is_stem:
+                continue
+            if source is node:
+                message = f"`{node.name}` reads itself"
+                labels: tuple[Label, ...] = ()
+            else:
+                message = (
+                    f"`{node.name}` at level {node.level} cannot read `{source.name}` at level "
+                    f"{source.level}"
+                )
+                labels = (
+                    Label(place(source, "level"), f"`{source.name}` is at level {source.level}"),
+                )
+            yield Diagnostic(
+                "A501", message, edge.span, labels=labels, help="edges lead to a higher level"
+            )
+
+
+def check_weights(network: Network, doubtful: frozenset[str]) -> Iterator[Diagnostic]:
+    """A605: the weight of a node's only input means nothing."""
+    for node in network.nodes:
+        if len(node.inputs) == 1 and node.name not in doubtful:
+            (edge,) = node.inputs
+            if edge.weight is not None:
+                name_end = edge.span.start + len(edge.source)
+                weight = Span(name_end, edge.span.end)
+                yield Diagnostic(
+                    "A605",
+                    f"the weight of `{node.name}`'s only input is not used",
+                    weight,
+                    Severity.WARNING,
+                    fix=Fix("remove the weight", (Edit(weight, ""),)),
+                )
+
+
+def check_repeated_edges(network: Network, doubtful: frozenset[str]) -> Iterator[Diagnostic]:
+    """A604: a node stands twice in a list of inputs."""
+    readers = [(f"`{node.name}`", node.inputs) for node in network.nodes]
+    for reader, edges in [*readers, ("the sink", network.sink.inputs)]:
+        seen: dict[str, Span] = {}
+        for edge in edges:
+            if edge.source in seen:
+                yield Diagnostic(
+                    "A604",
+                    f"{reader} lists `{edge.source}` twice",
+                    edge.span,
+                    Severity.WARNING,
+                    labels=(Label(seen[edge.source], "first listed here"),),
+                )
+            seen.setdefault(edge.source, edge.span)

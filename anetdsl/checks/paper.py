@@ -1,0 +1,48 @@
+"""Warnings where a network leaves what the paper keeps constant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from anetdsl.diagnostics import Diagnostic, Severity
+from anetdsl.ir import Network, place
+from anetdsl.vocabulary import TOP_LEVEL
+
+_LEVELS = range(1, TOP_LEVEL + 1)
+
+
+def paper_channel_sums(network: Network) -> dict[int, int]:
+    """The constant sum of C at levels 1 to 4 (paper 3.1, 4.1).
+
+    The paper has two nodes of D_v channels at levels 1 to 3 and one at level 4, before any split,
+    so the sums are 2, 2, 2 and 1 times D_v; they follow `D`, so that a network scaled down keeps
+    the rule.
+    """
+    factors = (2, 2, 2, 1)
+    return {level: factors[level - 1] * network.widths[level - 1] for level in _LEVELS}
+
+
+def check_channel_sums(network: Network) -> Iterator[Diagnostic]:
+    """A602: the sum of C over a level's nodes is the paper's."""
+    for level, expected in paper_channel_sums(network).items():
+        nodes = [node for node in network.nodes if node.level == level]
+        total = sum(node.channels for node in nodes)
+        if nodes and total != expected:
+            yield Diagnostic(
+                "A602",
+                f"the channels of level {level} add up to {total}, in the paper to {expected}",
+                place(nodes[0], "C"),
+                Severity.WARNING,
+                note="the first node of the level",
+            )
+
+
+def check_levels(network: Network) -> Iterator[Diagnostic]:
+    """A603: there is a block at each of the levels 1 to 4."""
+    present = {node.level for node in network.nodes}
+    absent = [str(level) for level in _LEVELS if level not in present]
+    if absent:
+        levels = f"level {absent[0]}" if len(absent) == 1 else "levels " + " and ".join(absent)
+        yield Diagnostic(
+            "A603", f"there is no node at {levels}", place(network, "name"), Severity.WARNING
+        )

@@ -1,0 +1,49 @@
+"""Rules about reachability: what is computed arrives at the sink, and what is given is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from anetdsl.diagnostics import Diagnostic, Severity
+from anetdsl.ir import Network, place
+
+
+def nodes_that_reach_the_sink(network: Network) -> frozenset[str]:
+    """Names of the nodes whose output the sink depends on."""
+    sources = {node.name: [edge.source for edge in node.inputs] for node in network.nodes}
+    reached: set[str] = set()
+    waiting = [edge.source for edge in network.sink.inputs]
+    while waiting:
+        name = waiting.pop()
+        if name in sources and name not in reached:
+            reached.add(name)
+            waiting.extend(sources[name])
+    return frozenset(reached)
+
+
+def check_reach(network: Network) -> Iterator[Diagnostic]:
+    """A601: every node reaches the sink; that an input reaches it follows from its level."""
+    reached = nodes_that_reach_the_sink(network)
+    read = {edge.source for node in network.nodes for edge in node.inputs}
+    for node in network.nodes:
+        if node.name not in reached:
+            idle = node.name not in read
+            yield Diagnostic(
+                "A601",
+                f"`{node.name}` does not reach the sink",
+                place(node, "name"),
+                Severity.WARNING,
+                help="nothing reads it"
+                if idle
+                else "only nodes that do not reach the sink read it",
+            )
+
+
+def check_unused_inputs(network: Network) -> Iterator[Diagnostic]:
+    """A606: some stem reads each input."""
+    read = {edge.source for node in network.nodes if node.is_stem for edge in node.inputs}
+    for value in network.inputs:
+        if value.name not in read:
+            yield Diagnostic(
+                "A606", f"no stem reads `{value.name}`", place(value, "name"), Severity.WARNING
+            )

@@ -1,0 +1,89 @@
+"""Rules about sizes: strides that meet, and widths that the sink can average."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from anetdsl.diagnostics import Diagnostic, Label
+from anetdsl.ir import Network, place
+from anetdsl.vocabulary import STEM_STRIDE
+
+
+def check_stem_strides(network: Network, doubtful: frozenset[str]) -> Iterator[Diagnostic]:
+    """A504: a stem halves twice (paper A.3). A409: it reads one input."""
+    for node in network.nodes:
+        if node.is_stem and node.stride != STEM_STRIDE:
+            yield Diagnostic(
+                "A504",
+                f"a stem's stride is {STEM_STRIDE}, not {node.stride}",
+                place(node, "stride"),
+                help="its 7x7 convolution halves the size, and so does its pooling",
+            )
+        if node.is_stem and len(node.inputs) > 1:
+            yield Diagnostic(
+                "A409",
+                f"stem `{node.name}` reads {len(node.inputs)} inputs, not one",
+                place(node, "inputs"),
+                help="give each input a stem of its own",
+            )
+
+
+def total_strides(network: Network) -> dict[str, int]:
+    """By how much each node's output is smaller than the input.
+
+    Inputs of a node are pooled to the smallest of them. Nodes above one that is missing, or that
+    reads its own level, are left out.
+    """
+    totals: dict[str, int] = {}
+    for node in network.topological_nodes():
+        below = [totals.get(edge.source) for edge in node.inputs]
+        if node.is_stem:
+            totals[node.name] = node.stride
+        elif below and None not in below:
+            totals[node.name] = max(t for t in below if t is not None) * node.stride
+    return totals
+
+
+def check_strides(network: Network, doubtful: frozenset[str]) -> Iterator[Diagnostic]:
+    """A502: the total stride of each input divides the largest among a node's inputs."""
+    totals = total_strides(network)
+    spoiled = set(doubtful)
+    for node in network.topological_nodes():
+        known = [(totals[edge.source], edge) for edge in node.inputs if edge.source in totals]
+        if node.is_stem or not known:
+            continue
+        if any(edge.source in spoiled for edge in node.inputs):
+            spoiled.add(node.name)
+            continue
+        largest, largest_edge = max(known, key=lambda pair: pair[0])
+        for total, edge in known:
+            if largest % total:
+                spoiled.add(node.name)
+                yield Diagnostic(
+                    "A502",
+                    f"the sizes of `{edge.source}` and `{largest_edge.source}` do not meet: their "
+                    f"total strides are {total} and {largest}",
+                    edge.span,
+                    labels=(Label(largest_edge.span, f"total stride {largest}"),),
+                    help="the largest total stride must be a multiple of each other one",
+                )
+
+
+def check_sink_widths(network: Network) -> Iterator[Diagnostic]:
+    """A503: with `combine=mean` the sink's inputs have equal channel counts."""
+    sink = network.sink
+    if sink.combine != "mean" or not sink.inputs:
+        return
+    nodes = {node.name: node for node in network.nodes}
+    first = nodes[sink.inputs[0].source]
+    for edge in sink.inputs[1:]:
+        node = nodes[edge.source]
+        if node.out_channels != first.out_channels:
+            yield Diagnostic(
+                "A503",
+                f"the sink cannot average `{first.name}` and `{node.name}`: they have "
+                f"{first.out_channels} and {node.out_channels} channels",
+                edge.span,
+                labels=(Label(sink.inputs[0].span, f"{first.out_channels} channels"),),
+                help="use `combine=concat`, or give the nodes the same C",
+            )

@@ -1,0 +1,37 @@
+"""The small legend beneath a picture, as markup: one row of a title and entries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+def caption(title: str, entries: Iterable[str]) -> str:
+    """A row of a title, which is markup, and of `swatch`, `stroke` and `words` entries."""
+    cells = "".join((f"<td><b>{title}  </b></td>", *entries))
+    return _table(f"<tr>{cells}</tr>", spacing=4)
+
+
+def swatch(fill: str, line: str, meaning: str) -> str:
+    """A little box of that paint, and what it means."""
+    size = 'fixedsize="true" width="15" height="10"'
+    box = f'<td {size} border="1" color="{line}" bgcolor="{fill}"></td>'
+    return f"<td>{_table(f'<tr>{box}</tr>')}</td>{words(meaning)}"
+
+
+def stroke(color: str, width: float, meaning: str, *, dashed: bool = False) -> str:
+    """A little line of that pen, and what it means."""
+    length, times = (4, 4) if dashed else (24, 1)
+    size = f'fixedsize="true" width="{length}" height="{max(1, round(width))}"'
+    line = f'<td {size} bgcolor="{color}"></td>' * times
+    return f"<td>{_table(f'<tr>{line}</tr>', spacing=3 if dashed else 0)}</td>{words(meaning)}"
+
+
+def words(text: str) -> str:
+    """Markup before the entries that it is about."""
+    # The bold gap makes Graphviz set the words on the same line as the bold title, not lower.
+    return f"<td>{text}<b>  </b></td>"
+
+
+def _table(rows: str, spacing: int = 0) -> str:
+    options = f'border="0" cellborder="0" cellpadding="0" cellspacing="{spacing}"'
+    return f"<table {options}>{rows}</table>"

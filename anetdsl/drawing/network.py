@@ -1,0 +1,199 @@
+"""The picture of one network, after the paper's Figure 1."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from anetdsl.drawing import legend
+from anetdsl.drawing.dot import (
+    FAINT_INK,
+    Arrow,
+    Attributes,
+    Box,
+    Column,
+    Direction,
+    Picture,
+    identifier,
+    shown,
+    small,
+    write,
+)
+from anetdsl.drawing.streams import StreamKind, stream_kinds
+from anetdsl.ir import Edge, Input, Network, Node, Sink
+
+SINK_ID = "(sink)"
+"""An identifier that no name can have."""
+MOST_NUMBERS = 40
+"""With more trained edges than this, their numbers would hide the picture."""
+
+
+class Paint(NamedTuple):
+    """Fill and outline of a box, and what they mean."""
+
+    fill: str
+    line: str
+    meaning: str
+
+
+PAINTS: dict[StreamKind, Paint] = {
+    "rgb": Paint("#F5C06F", "#8F5600", "RGB"),
+    "flow": Paint("#74B4E2", "#0B4F80", "flow"),
+    "mixed": Paint("#DFF0DC", "#3B7A4A", "both"),
+    "unused": Paint("#F4F4F4", "#9A9A9A", "unused"),
+}
+"""Orange, blue, pale green: apart for colour-blind eyes, and in grey print by their lightness."""
+
+_PLAIN_LINE = "#5A5A5A"
+_PLAIN_WIDTH = 1.1
+PLAIN: Attributes = {"color": _PLAIN_LINE, "penwidth": _PLAIN_WIDTH}
+_UNTRAINED: Attributes = {**PLAIN, "style": "dashed"}
+_UNUSED: Attributes = {"color": "#C4C4C4", "penwidth": 0.9}
+
+
+def dot_source(
+    network: Network,
+    *,
+    weights: bool = False,
+    numbers: bool | None = None,
+    title: str | None = None,
+    direction: Direction = "LR",
+) -> str:
+    """DOT text of the network's picture: a column (LR) or row (TB) per level, streams side by side.
+
+    With `weights` an edge is the darker and wider the heavier it is (paper, Figure 1), dashed while
+    it is untrained, and plain where it is a sole input or the sink's, which have no weight. With
+    `numbers` the weights stand beside the edges; by default they do where they are few enough to be
+    read. The network need not be without errors. The same network gives the same text.
+    """
+    kinds = stream_kinds(network)
+    if numbers is None:
+        trained = sum(edge.weight is not None for edge in _weighted_edges(network))
+        numbers = trained <= MOST_NUMBERS
+    entries = list(_kind_entries(kinds))
+    if weights:
+        entries.extend(_weight_entries(network))
+    picture = Picture(
+        name=network.name,
+        caption=legend.caption(
+            shown(network.name if title is None else title, longest=60), entries
+        ),
+        columns=(
+            Column("inputs", tuple(_input_box(value, kinds) for value in network.inputs)),
+            *(
+                Column(heading, tuple(_node_box(node, kinds, network, direction) for node in nodes))
+                for heading, nodes in by_level(network.nodes)
+            ),
+            Column("output", (Box(SINK_ID, sink_label(network.sink), {}),)),
+        ),
+        arrows=tuple(_arrows(network, kinds, weights=weights, numbers=weights and numbers)),
+        direction=direction,
+    )
+    return write(picture)
+
+
+def weight_pen(weight: float) -> dict[str, str | float]:
+    """The pen of a trained edge. Darkness and width both grow with the weight, from 0 to 1."""
+    weight = min(max(weight, 0.0), 1.0)
+    grey = round(0xCC - 0xC0 * weight)
+    return {
+        "color": f"#{grey:02X}{grey:02X}{grey:02X}",
+        "penwidth": 0.7 + 2.8 * weight,
+        "arrowsize": 0.45 + 0.2 * weight,
+    }
+
+
+def by_level(nodes: tuple[Node, ...]) -> Iterator[tuple[str, list[Node]]]:
+    """The levels that have nodes, from the lowest, as a heading and their nodes in order."""
+    for level in sorted({node.level for node in nodes}):
+        yield f"level {level}", [node for node in nodes if node.level == level]
+
+
+def extent(channels: int, direction: Direction) -> dict[str, str | float]:
+    """A block's extent across the streams, in inches: it grows as the square root of C."""
+    inches = min(0.36 + 0.05 * math.sqrt(max(channels, 0)), 1.6)
+    if direction == "LR":
+        return {"height": max(inches, 0.5)}
+    return {"width": max(1.3 * inches, 0.85)}
+
+
+def has_resolution(node: Node, network: Network) -> bool:
+    """Whether r means anything: a stem of flow has no temporal convolution (paper 3.1)."""
+    flows = {value.name for value in network.inputs if value.kind == "flow"}
+    return not (node.is_stem and node.inputs and all(edge.source in flows for edge in node.inputs))
+
+
+def sink_label(sink: Sink) -> str:
+    """The label of the sink's box."""
+    words = [f"{sink.classes} classes"]
+    words.extend(word for word in (sink.combine, sink.head) if word != "mean")
+    return "<br/>".join(("<b>sink</b>", *map(small, words)))
+
+
+def _input_box(value: Input, kinds: dict[str, StreamKind]) -> Box:
+    label = f"<b>{shown(value.name)}</b><br/>{small(f'{value.channels} channels')}"
+    return Box(identifier(value.name), label, {**_painted(kinds[value.name]), "style": "filled"})
+
+
+def _node_box(
+    node: Node, kinds: dict[str, StreamKind], network: Network, direction: Direction
+) -> Box:
+    attributes = f"C={node.channels}"
+    if has_resolution(node, network):
+        attributes += f"  r={node.dilation}"
+    return Box(
+        identifier(node.name),
+        f"<b>{shown(node.name)}</b><br/>{small(attributes)}",
+        {**_painted(kinds[node.name]), **extent(node.channels, direction)},
+    )
+
+
+def _painted(kind: StreamKind) -> dict[str, str | float]:
+    paint: dict[str, str | float] = {"fillcolor": PAINTS[kind].fill, "color": PAINTS[kind].line}
+    if kind == "unused":
+        paint |= {"style": "rounded,filled,dashed", "fontcolor": FAINT_INK}
+    return paint
+
+
+def _arrows(
+    network: Network, kinds: dict[str, StreamKind], *, weights: bool, numbers: bool
+) -> Iterator[Arrow]:
+    for node in network.nodes:
+        for edge in node.inputs:
+            tail, head = identifier(edge.source), identifier(node.name)
+            if kinds[node.name] == "unused":
+                yield Arrow(tail, head, _UNUSED)
+            elif not weights or len(node.inputs) == 1:
+                yield Arrow(tail, head, PLAIN)
+            elif edge.weight is None:
+                yield Arrow(tail, head, _UNTRAINED)
+            else:
+                number = f"{edge.weight:.2f}" if numbers else ""
+                yield Arrow(tail, head, weight_pen(edge.weight), number)
+    for edge in network.sink.inputs:
+        yield Arrow(identifier(edge.source), SINK_ID, PLAIN)
+
+
+def _weighted_edges(network: Network) -> list[Edge]:
+    """The edges that have a weight: those of nodes with several inputs."""
+    return [edge for node in network.nodes if len(node.inputs) > 1 for edge in node.inputs]
+
+
+def _kind_entries(kinds: dict[str, StreamKind]) -> Iterator[str]:
+    present = set(kinds.values())
+    for kind, paint in PAINTS.items():
+        if kind in present:
+            yield legend.swatch(*paint)
+
+
+def _weight_entries(network: Network) -> Iterator[str]:
+    edges = _weighted_edges(network)
+    if any(edge.weight is not None for edge in edges):
+        yield legend.words("weight")
+        for weight in (0.1, 0.5, 0.9):
+            pen = weight_pen(weight)
+            yield legend.stroke(str(pen["color"]), float(pen["penwidth"]), f"{weight}")
+    if any(edge.weight is None for edge in edges):
+        yield legend.stroke(_PLAIN_LINE, _PLAIN_WIDTH, "untrained", dashed=True)
+    yield legend.stroke(_PLAIN_LINE, _PLAIN_WIDTH, "sole input, no weight")

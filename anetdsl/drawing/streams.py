@@ -1,0 +1,51 @@
+"""Which inputs a block has seen, and whether the sink sees it: what a box's colour means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Literal
+
+from anetdsl.ir import Network
+
+StreamKind = Literal["rgb", "flow", "mixed", "unused"]
+"""One kind of input, both kinds; or nothing reaches the block, or nothing reads it."""
+
+
+def stream_kinds(network: Network) -> dict[str, StreamKind]:
+    """The kind of every input and node. The network need not be without errors."""
+    readers: dict[str, list[str]] = {}
+    for node in network.nodes:
+        for edge in node.inputs:
+            readers.setdefault(edge.source, []).append(node.name)
+    sources = {node.name: [edge.source for edge in node.inputs] for node in network.nodes}
+
+    inputs = network.inputs
+    from_rgb = _reachable((value.name for value in inputs if value.kind == "rgb"), readers)
+    from_flow = _reachable((value.name for value in inputs if value.kind == "flow"), readers)
+    used = _reachable((edge.source for edge in network.sink.inputs), sources)
+
+    def kind(name: str) -> StreamKind:
+        match name in from_rgb, name in from_flow:
+            case _ if name not in used:
+                return "unused"
+            case True, True:
+                return "mixed"
+            case True, False:
+                return "rgb"
+            case False, True:
+                return "flow"
+        return "unused"
+
+    names = [*(value.name for value in inputs), *sources]
+    return {name: kind(name) for name in names}
+
+
+def _reachable(start: Iterable[str], following: Mapping[str, Iterable[str]]) -> set[str]:
+    seen: set[str] = set()
+    waiting = list(start)
+    while waiting:
+        name = waiting.pop()
+        if name not in seen:
+            seen.add(name)
+            waiting.extend(following.get(name, ()))
+    return seen

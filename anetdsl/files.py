@@ -1,0 +1,44 @@
+"""Writing files so that a reader never sees half of one, whatever happens meanwhile."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+from anetdsl.diagnostics import CannotRun
+
+
+@contextlib.contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """A temporary path beside `path`: it takes its place when the block ends well, else it goes.
+
+    A link is followed: what it points to is replaced. An existing file's permissions are kept.
+    Raises CannotRun, naming the file, when writing fails.
+    """
+    target = Path(os.path.realpath(path))
+    part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+    try:
+        if target.is_dir():
+            raise CannotRun(f"{path}: is a folder")
+        yield part
+        with contextlib.suppress(FileNotFoundError):
+            part.chmod(target.stat().st_mode & 0o7777)
+        part.replace(target)
+    except OSError as error:
+        raise CannotRun(f"{path}: cannot be written: {error.strerror or error}") from None
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def write_atomically(path: str | Path, data: str | bytes) -> None:
+    """Replace a file's content at once, or leave it as it is. Text is written as UTF-8, as given.
+
+    Raises CannotRun, naming the file, when writing fails.
+    """
+    encoded = data.encode("utf-8") if isinstance(data, str) else data
+    with replacing(path) as part:
+        part.write_bytes(encoded)

@@ -1,0 +1,1 @@
+"""Networks in other forms: the structure lists of the paper's authors, and JSON."""

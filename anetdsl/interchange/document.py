@@ -1,0 +1,232 @@
+"""A network as JSON and back, without loss. Places in a text are left out.
+
+`from_json(to_json(network)) == network`, for every network that `check` finds no error in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from anetdsl.checks import run_checks
+from anetdsl.interchange.reading import InterchangeError, Value, parse_json, shorten
+from anetdsl.ir import Edge, Input, Network, Node, Origin, Score, Sink, default_kind
+from anetdsl.vocabulary import MAX_NODES, STATEMENTS, Attribute
+
+SCHEMA = "anetdsl-network"
+SCHEMA_VERSION = 1
+
+
+def to_json(network: Network) -> dict[str, Any]:
+    """The network as plain values for JSON, named as in the language."""
+    return {
+        "schema": SCHEMA,
+        "version": SCHEMA_VERSION,
+        "name": network.name,
+        **settings_to_json(network),
+        "inputs": [input_to_json(value) for value in network.inputs],
+        "nodes": [_node_to_json(node) for node in network.nodes],
+        "sink": {
+            "inputs": [_edge_to_json(edge) for edge in network.sink.inputs],
+            "classes": network.sink.classes,
+            "combine": network.sink.combine,
+            "head": network.sink.head,
+        },
+        **notes_to_json(network),
+    }
+
+
+def from_json(document: object) -> Network:
+    """The network of a document of `to_json`.
+
+    Raises InterchangeError, with the place, for anything else: unknown fields, values out of
+    bounds, names taken twice, edges from nowhere, and whatever `check` calls an error.
+    """
+    fields = Value(document).fields(
+        required=("schema", "version", "name", "inputs", "nodes", "sink"),
+        optional=("D", "modules", "edges", "origin", "score"),
+    )
+    if fields["schema"].raw != SCHEMA:
+        fields["schema"].expected(f'"{SCHEMA}"')
+    fields["version"].integer(
+        SCHEMA_VERSION, SCHEMA_VERSION, f"{SCHEMA_VERSION}, the version known here"
+    )
+    rows = fields["nodes"].items()
+    if len(rows) > MAX_NODES:
+        fields["nodes"].fail(f"more than {MAX_NODES:,} nodes")
+    given: set[str] = set()
+    inputs = tuple(_read_input(item, given) for item in fields["inputs"].items())
+    taken = set(given)
+    nodes = tuple(_read_node(row, taken) for row in rows)
+    known = taken - given
+    for row, node in zip(rows, nodes):
+        if node.is_stem:
+            _check_sources(row, node.inputs, "input", given)
+        else:
+            _check_sources(row, node.inputs, "node", known)
+    sink = _read_sink(fields["sink"], known)
+    network = Network(
+        name=fields["name"].name(),
+        inputs=inputs,
+        nodes=nodes,
+        sink=sink,
+        **read_settings(fields),
+        **read_notes(fields),
+    )
+    refuse_errors(network, "nodes")
+    return network
+
+
+def refuse_errors(network: Network, place: str) -> None:
+    """Raise InterchangeError with the first error that the checks find, if there is one."""
+    for diagnostic in run_checks(network):
+        if diagnostic.is_error:
+            raise InterchangeError(diagnostic.message, place)
+
+
+def load_json(text: str) -> Network:
+    """The network of a JSON text of `to_json`. Raises InterchangeError."""
+    return from_json(parse_json(text))
+
+
+def input_to_json(value: Input) -> dict[str, Any]:
+    """An input as plain values."""
+    return {"name": value.name, "channels": value.channels, "kind": value.kind}
+
+
+def read_input(item: Value) -> Input:
+    """The input of `input_to_json`. Raises InterchangeError."""
+    fields = item.fields(required=("name", "channels"), optional=("kind",))
+    channels = fields["channels"].attribute(_attribute("input", "channels"))
+    kind: Any = default_kind(channels)
+    if "kind" in fields:
+        kind = fields["kind"].choice(_attribute("input", "kind").choices)
+    return Input(fields["name"].name(), channels, kind)
+
+
+def notes_to_json(network: Network) -> dict[str, Any]:
+    """`origin` and `score` as plain values; absent ones are left out."""
+    notes: dict[str, Any] = {}
+    if (origin := network.origin) is not None:
+        entries = {"parent": origin.parent, "round": origin.round, "seed": origin.seed}
+        notes["origin"] = {key: value for key, value in entries.items() if value is not None}
+        if origin.ops:
+            notes["origin"]["ops"] = list(origin.ops)
+    if network.score is not None:
+        notes["score"] = dict(network.score.values)
+    return notes
+
+
+def read_notes(fields: Mapping[str, Value]) -> dict[str, Any]:
+    """`origin` and `score` of a network, by the names of Network's fields."""
+    notes: dict[str, Any] = {}
+    if "origin" in fields:
+        entries = fields["origin"].fields(optional=("parent", "round", "seed", "ops"))
+        notes["origin"] = Origin(
+            parent=entries["parent"].string() if "parent" in entries else None,
+            round=_optional(entries, "origin", "round"),
+            seed=_optional(entries, "origin", "seed"),
+            ops=tuple(item.string() for item in entries["ops"].items()) if "ops" in entries else (),
+        )
+    if "score" in fields:
+        measures = [attribute.name for attribute in STATEMENTS["score"].attributes]
+        entries = fields["score"].fields(optional=measures)
+        notes["score"] = Score(tuple((key, value.number()) for key, value in entries.items()))
+    return notes
+
+
+def settings_to_json(network: Network) -> dict[str, Any]:
+    """What holds for all blocks of a network, as plain values."""
+    return {
+        "D": list(network.widths),
+        "modules": list(network.modules),
+        "edges": network.edges,
+    }
+
+
+def read_settings(fields: Mapping[str, Value]) -> dict[str, Any]:
+    """What holds for all blocks, by the names of Network's fields; defaults are left out."""
+    settings: dict[str, Any] = {}
+    if "D" in fields:
+        settings["widths"] = fields["D"].four(_attribute("network", "D"))
+    if "modules" in fields:
+        settings["modules"] = fields["modules"].four(_attribute("network", "modules"))
+    if "edges" in fields:
+        settings["edges"] = fields["edges"].choice(_attribute("network", "edges").choices)
+    return settings
+
+
+def _attribute(statement: str, name: str) -> Attribute:
+    return cast(Attribute, STATEMENTS[statement].attribute(name))
+
+
+def _optional(fields: Mapping[str, Value], statement: str, name: str) -> int | None:
+    return fields[name].attribute(_attribute(statement, name)) if name in fields else None
+
+
+def _node_to_json(node: Node) -> dict[str, Any]:
+    return {
+        "name": node.name,
+        "level": node.level,
+        "C": node.channels,
+        "r": node.dilation,
+        "stride": node.stride,
+        "inputs": [_edge_to_json(edge) for edge in node.inputs],
+    }
+
+
+def _edge_to_json(edge: Edge) -> dict[str, Any]:
+    return {"source": edge.source, "weight": edge.weight}
+
+
+def _read_input(item: Value, taken: set[str]) -> Input:
+    value = read_input(item)
+    item.entries()["name"].new_name(taken)
+    return value
+
+
+def _read_node(row: Value, taken: set[str]) -> Node:
+    fields = row.fields(required=("name", "level", "C", "r", "stride", "inputs"))
+    level, channels, dilation, stride = (
+        fields[key].attribute(_attribute("node", key)) for key in ("level", "C", "r", "stride")
+    )
+    name = fields["name"].new_name(taken)
+    edges = _read_edges(fields["inputs"], "" if level else "an edge from an input to a stem")
+    return Node(name, level, channels, dilation, stride, edges)
+
+
+def _read_edges(value: Value, weightless: str = "") -> tuple[Edge, ...]:
+    """A list of edges; `weightless` says what they are if they cannot have weights."""
+    items = value.items()
+    if not items:
+        value.expected("at least one input")
+    edges = []
+    for item in items:
+        fields = item.fields(required=("source",), optional=("weight",))
+        source, weight = fields["source"].name(), fields.get("weight", Value(None))
+        if weight.raw is None:
+            edges.append(Edge(source))
+        elif weightless:
+            weight.fail(f"{weightless} has no weight")
+        else:
+            edges.append(Edge(source, weight.weight()))
+    return tuple(edges)
+
+
+def _check_sources(reader: Value, edges: tuple[Edge, ...], kind: str, names: set[str]) -> None:
+    for index, edge in enumerate(edges):
+        if edge.source not in names:
+            place = f"{reader.place}.inputs[{index}].source"
+            raise InterchangeError(f"no {kind} is called `{shorten(edge.source)}`", place)
+
+
+def _read_sink(value: Value, nodes: set[str]) -> Sink:
+    fields = value.fields(required=("inputs", "classes"), optional=("combine", "head"))
+    edges = _read_edges(fields["inputs"], "an edge into the sink")
+    _check_sources(value, edges, "node", nodes)
+    choices: dict[str, Any] = {
+        key: fields[key].choice(_attribute("sink", key).choices)
+        for key in ("combine", "head")
+        if key in fields
+    }
+    return Sink(edges, fields["classes"].attribute(_attribute("sink", "classes")), **choices)

@@ -1,0 +1,1 @@
+"""Text to syntax: lossless tokens, statements with spans, and a message for every mistake."""

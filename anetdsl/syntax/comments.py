@@ -1,0 +1,42 @@
+"""The comments of a text, and where they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import cast
+
+import attrs
+
+from anetdsl.source import LINE_END, Span
+from anetdsl.syntax.nodes import SyntaxTree
+
+
+@attrs.frozen
+class PlacedComment:
+    """A comment with its `#` and without the space at its end.
+
+    `own_line` is one that stands alone on its line.
+    """
+
+    text: str
+    own_line: bool
+    span: Span
+
+    @property
+    def start(self) -> int:
+        """Where the comment starts."""
+        return self.span.start
+
+
+def comments_of(tree: SyntaxTree) -> Iterator[PlacedComment]:
+    """All comments of a text, in its order."""
+    text = tree.source.text
+    end = 0
+    for token in tree.tokens:
+        if token.type in ("WHITESPACE", "BOM"):
+            continue
+        span = Span(cast(int, token.start_pos), cast(int, token.end_pos))
+        if token.type == "COMMENT":
+            own_line = end == 0 or LINE_END.search(text, end, span.start) is not None
+            yield PlacedComment(token.rstrip(" \t\f"), own_line, span)
+        end = span.end

@@ -1,0 +1,116 @@
+"""The parser that Lark builds from grammar/anet.lark, kept between runs.
+
+Building takes longer than reading any network, so the tables are kept in the user's cache folder as
+JSON, under a name that holds the grammar's and Lark's version. JSON is data: whoever could write
+there could make parsing fail, never run code. Paths are strings here, because importing pathlib
+takes longer than parsing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import os
+import sys
+import zlib
+from typing import Any
+
+import lark
+from lark.grammar import Rule
+from lark.lexer import TerminalDef
+
+START_RULES = ["file", "statement", "attribute", "stray"]
+
+
+@functools.cache
+def grammar_text() -> str:
+    """The text of anet.lark: from the installed package, or from the checkout."""
+    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    for folder in (package, os.path.dirname(package)):
+        path = os.path.join(folder, "grammar", "anet.lark")
+        if os.path.isfile(path):
+            with open(path, encoding="utf-8") as file:
+                return file.read()
+    raise FileNotFoundError("anet.lark is missing from this installation of anetdsl")
+
+
+def load_parser(transformer: lark.Transformer[Any, Any]) -> lark.Lark:
+    """The LALR parser whose results are the transformer's, from the cache where possible."""
+    path = _cache_path()
+    try:
+        return _from_tables(_read_cache(path), transformer)
+    except Exception:  # whatever is wrong with a cache file, building anew is the answer
+        tables = build_tables()
+        _write_cache(path, tables)
+        return _from_tables(tables, transformer)
+
+
+def build_tables() -> dict[str, Any]:
+    """Lark's tables for the grammar, as plain data."""
+    parser = lark.Lark(
+        grammar_text(), start=START_RULES, parser="lalr", lexer="basic", maybe_placeholders=False
+    )
+    data, memo = parser.memo_serialize([TerminalDef, Rule])
+    return {"data": data, "memo": memo}
+
+
+def _from_tables(tables: Any, transformer: lark.Transformer[Any, Any]) -> lark.Lark:
+    return lark.Lark.__new__(lark.Lark)._load(tables, transformer=transformer)
+
+
+def cache_folder() -> str:
+    """Where this program may keep what it can make again; ANETDSL_CACHE overrides it."""
+    if override := os.environ.get("ANETDSL_CACHE"):
+        return override
+    home = os.path.expanduser("~")
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA") or os.path.join(home, "AppData", "Local")
+    elif sys.platform == "darwin":
+        base = os.path.join(home, "Library", "Caches")
+    else:
+        base = os.environ.get("XDG_CACHE_HOME") or os.path.join(home, ".cache")
+    return os.path.join(base, "anetdsl")
+
+
+def _cache_path() -> str:
+    what = f"{lark.__version__}\n{START_RULES}\n{grammar_text()}".encode()
+    return os.path.join(
+        cache_folder(), f"grammar-{zlib.crc32(what):08x}{zlib.adler32(what):08x}.json"
+    )
+
+
+def _read_cache(path: str) -> Any:
+    with open(path, encoding="utf-8") as file:
+        return _from_json(json.load(file))
+
+
+def _write_cache(path: str, tables: dict[str, Any]) -> None:
+    from anetdsl.diagnostics import CannotRun
+    from anetdsl.files import write_atomically
+
+    # Read-only, full, no home folder: the parser works all the same.
+    with contextlib.suppress(OSError, CannotRun):
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        write_atomically(path, json.dumps(_to_json(tables)))
+
+
+def _to_json(value: Any) -> Any:
+    """JSON has string keys only: a dictionary with other keys becomes a marked list of pairs."""
+    if isinstance(value, dict):
+        if all(isinstance(key, str) for key in value):
+            return {key: _to_json(item) for key, item in value.items()}
+        return {"__pairs__": [[key, _to_json(item)] for key, item in value.items()]}
+    if isinstance(value, (list, tuple)):
+        return [_to_json(item) for item in value]
+    return value
+
+
+def _from_json(value: Any) -> Any:
+    if isinstance(value, dict):
+        if "__pairs__" in value:
+            return {key: _from_json(item) for key, item in value["__pairs__"]}
+        return {key: _from_json(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_from_json(item) for item in value]
+    return value

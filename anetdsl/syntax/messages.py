@@ -1,0 +1,187 @@
+"""What to say of a token that does not fit: in the words of the language, never of the parser."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import cast
+
+from lark import Token
+
+from anetdsl.diagnostics import Diagnostic, Fix, Label, did_you_mean
+from anetdsl.source import Edit, Span
+from anetdsl.vocabulary import KEYWORDS, STATEMENTS
+
+_KEYWORD_TYPES = frozenset(keyword.upper() for keyword in KEYWORDS)
+
+
+def _span(token: Token) -> Span:
+    return Span(cast(int, token.start_pos), cast(int, token.end_pos))
+
+
+def _show(token: Token) -> str:
+    text = str(token) if len(token) <= 40 else f"{token[:37]}..."
+    return f"`{text}`"
+
+
+def _choices(words: Iterable[str]) -> str:
+    return ", ".join(f"`{word}`" for word in words)
+
+
+def unexpected(
+    token: Token, expected: frozenset[str], piece: Sequence[Token], keyword: Token
+) -> Diagnostic:
+    """The message for `token`, at which parsing `piece` of the statement of `keyword` failed.
+
+    `expected` holds the terminals that would have fitted. A piece that ends too early is told by a
+    token of type `$END`.
+    """
+    if (lexical := _lexical(token)) is not None:
+        return lexical
+    bracket = next((t for t in piece if t.type == "LSQB"), None)
+    if token.type == "$END":
+        return _ended_early(expected, piece, keyword, bracket)
+    if token.type in _KEYWORD_TYPES:
+        return _reserved(token, piece, keyword)
+    if token.type == "LSQB" and bracket is not None:
+        return Diagnostic(
+            "A108",
+            "a list cannot hold another list",
+            _span(token),
+            note="second `[`",
+            labels=(Label(_span(bracket), "within this list"),),
+        )
+    if bracket is not None and "COMMA" in expected:
+        return _missing_comma(token, piece)
+    return Diagnostic(
+        "A104",
+        f"expected {_expected(expected, piece, keyword)}, found {_show(token)}",
+        _span(token),
+        help=_attribute_help(keyword) if "$END" in expected else "",
+    )
+
+
+def not_a_statement(chunk: Sequence[Token], *, at_start: bool) -> Diagnostic:
+    """The message for tokens that no keyword introduces."""
+    token = chunk[0]
+    if (lexical := _lexical(token)) is not None:
+        return lexical
+    guess = did_you_mean(token, KEYWORDS) if token.type == "NAME" else None
+    if guess is not None:
+        return Diagnostic(
+            "A107",
+            f"unknown statement {_show(token)}",
+            _span(token),
+            help=f"did you mean `{guess}`?",
+            fix=Fix(f"change to `{guess}`", (Edit(_span(token), guess),)),
+        )
+    if at_start:
+        return Diagnostic(
+            "A107",
+            f"expected a statement, found {_show(token)}",
+            _span(token),
+            help=f"a statement starts with one of {_choices(KEYWORDS)}; the first is `anet 1`",
+        )
+    return Diagnostic(
+        "A107",
+        f"unknown statement {_show(token)}",
+        _span(token),
+        help=f"a statement starts with one of {_choices(KEYWORDS)}",
+    )
+
+
+def _lexical(token: Token) -> Diagnostic | None:
+    """The message for a token that no rule of the grammar uses."""
+    match token.type:
+        case "UNEXPECTED_CHARACTER":
+            return Diagnostic(
+                "A101",
+                f"unexpected {'character' if len(token) == 1 else 'characters'} {_show(token)}",
+                _span(token),
+                help="names are made of the letters a-z and A-Z, digits and `_`",
+            )
+        case "UNTERMINATED_STRING":
+            return Diagnostic(
+                "A102",
+                "this string has no end",
+                _span(token),
+                help='close it with `"` on the same line; a line break within is written `\\n`',
+            )
+        case "MALFORMED_NUMBER":
+            return Diagnostic(
+                "A103",
+                f"{_show(token)} is neither a number nor a name",
+                _span(token),
+                help="a name cannot start with a digit; a number is like `32`, `0.41` or `1e-3`",
+            )
+    return None
+
+
+def _ended_early(
+    expected: frozenset[str], piece: Sequence[Token], keyword: Token, bracket: Token | None
+) -> Diagnostic:
+    end = _span(piece[-1]).end
+    here = Span(end, end)
+    in_list = bracket is not None and all(token.type != "RSQB" for token in piece)
+    if bracket is not None and in_list and "RSQB" in expected:
+        return Diagnostic(
+            "A105",
+            "this `[` is never closed",
+            _span(bracket),
+            labels=(Label(here, "expected `]` here"),),
+            fix=Fix("close the list", (Edit(here, "]"),)),
+        )
+    return Diagnostic(
+        "A104",
+        f"expected {_expected(expected, piece, keyword)} after {_show(piece[-1])}",
+        here,
+        note="here",
+    )
+
+
+def _reserved(token: Token, piece: Sequence[Token], keyword: Token) -> Diagnostic:
+    statement = STATEMENTS[str(keyword)]
+    is_attribute = piece[0] is token and token is not keyword
+    names = [attribute.name for attribute in statement.attributes] if is_attribute else []
+    guess = did_you_mean(token, names)
+    return Diagnostic(
+        "A106",
+        f"{_show(token)} is a reserved word",
+        _span(token),
+        help=f"did you mean `{guess}`?" if guess else "choose another name",
+        fix=Fix(f"change to `{guess}`", (Edit(_span(token), guess),)) if guess else None,
+    )
+
+
+def _missing_comma(token: Token, piece: Sequence[Token]) -> Diagnostic:
+    before = piece[[t is token for t in piece].index(True) - 1]
+    end = _span(before).end
+    item = token.type in ("NAME", "NUMBER", "STRING")
+    return Diagnostic(
+        "A104",
+        f"expected `,` or `]` after {_show(before)}, found {_show(token)}",
+        _span(token),
+        help="items of a list are separated by commas" if item else "",
+        fix=Fix("insert a comma", (Edit(Span(end, end), ","),)) if item else None,
+    )
+
+
+def _expected(expected: frozenset[str], piece: Sequence[Token], keyword: Token) -> str:
+    """What would have fitted, in words."""
+    if {"NUMBER", "STRING", "LSQB"} <= expected:
+        return f"a value for `{piece[0]}`"
+    if {"NUMBER", "STRING"} <= expected:
+        return "an item or `]`"
+    if "$END" in expected:
+        return "an attribute such as `name=value`, or the next statement"
+    if "RSQB" in expected:
+        return "`,` or `]`"
+    if "EQUAL" in expected:
+        return "`=`"
+    if expected == {"NUMBER"}:
+        return "a version number" if keyword.type == "ANET" else "a weight such as `0.5`"
+    return f"a name for this {keyword}"
+
+
+def _attribute_help(keyword: Token) -> str:
+    names = [attribute.name for attribute in STATEMENTS[str(keyword)].attributes]
+    return f"attributes of `{keyword}` are {_choices(names)}" if names else ""

@@ -1,0 +1,27 @@
+"""The compiler of AnetDSL: from a `Network` to tensors, and the `anetc` command.
+
+`compile_network` is loaded when it is first asked for, so that importing this package (as every
+light command does) does not import torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from anetc.modules.network import compile_network
+
+__all__ = ["compile_network"]
+
+_HOMES = {"compile_network": "anetc.modules.network"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

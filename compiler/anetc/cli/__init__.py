@@ -1,0 +1,1 @@
+"""The `anetc` command: wiring only. Functions of the library do each command's work."""

@@ -1,0 +1,49 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import re
+
+import click
+
+_SIZE = re.compile(r"(\d{1,5})(?:x(\d{1,5}))?")
+
+
+class SizeType(click.ParamType[tuple[int, int]]):
+    """A spatial size: `224`, or height x width as `128x160`."""
+
+    name = "size"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int]:
+        """(height, width) of the text."""
+        if isinstance(value, tuple):
+            return value
+        match = _SIZE.fullmatch(str(value))
+        if match is None or "0" in (
+            match[1].lstrip("0") or "0",
+            (match[2] or "1").lstrip("0") or "0",
+        ):
+            self.fail(f"{value!r} is no size; write 224, or HEIGHTxWIDTH as 128x160", param, ctx)
+        return int(match[1]), int(match[2] or match[1])
+
+
+frames_option = click.option(
+    "--frames",
+    type=click.IntRange(1, 100_000),
+    default=32,
+    show_default=True,
+    help="Frames of a clip.",
+)
+size_option = click.option(
+    "--size",
+    type=SizeType(),
+    default="224",
+    show_default=True,
+    metavar="S|HxW",
+    help="Height and width in pixels.",
+)
+classes_option = click.option(
+    "--classes", type=click.IntRange(1, 1_000_000), help="Classes, in place of the network's own."
+)

@@ -1,0 +1,134 @@
+"""`anetc run`: a network on a video."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import attrs
+import click
+
+from anetc.cli.files import load_network
+from anetc.cli.options import classes_option, size_option
+from anetc.cli.tables import show_table
+from anetdsl.diagnostics import CannotRun
+from anetdsl.rendering.screen import visible
+
+
+@click.command("run")
+@click.argument("file")
+@click.option("--video", required=True, metavar="CLIP", help="The video file.")
+@click.option("--weights", metavar="FILE", help="Trained weights (.safetensors).")
+@click.option(
+    "--top", type=click.IntRange(1), default=5, show_default=True, help="Classes to show."
+)
+@click.option(
+    "--labels", metavar="FILE", help="Class names, one a line, in the order of the classes."
+)
+@click.option("--frames", type=click.IntRange(1, 100_000), default=36, show_default=True)
+@size_option
+@click.option(
+    "--fps",
+    type=click.FloatRange(0.1, 1000),
+    default=12.5,
+    show_default=True,
+    help="Frames a second.",
+)
+@click.option(
+    "--clips", type=click.IntRange(1, 1000), default=1, help="Clips to average, spread evenly."
+)
+@click.option("--seed", type=int, default=0, help="Seed of the weights of an untrained network.")
+@click.option("--device", default="cpu", show_default=True, help="Such as cpu or cuda.")
+@classes_option
+def command(
+    file: str,
+    video: str,
+    weights: str | None,
+    top: int,
+    labels: str | None,
+    frames: int,
+    size: tuple[int, int],
+    fps: float,
+    clips: int,
+    seed: int,
+    device: str,
+    classes: int | None,
+) -> None:
+    """Run the network in FILE on a video: decode, optical flow, forward, the best classes.
+
+    The picture's short side is resized so that the centre crop of --size fits. Optical flow is
+    computed (TV-L1) where the network has a flow input.
+    """
+    network = load_network(file)
+    if classes is not None:
+        network = attrs.evolve(network, sink=attrs.evolve(network.sink, classes=classes))
+    names = _read_labels(labels, network.sink.classes)
+    # torch takes seconds to import: first whatever can be wrong without it.
+    for path in (video, weights):
+        if path is not None and not Path(path).exists():
+            raise CannotRun(f"{path}: no such file")
+    start = time.perf_counter()
+    from anetc.inference import predict_video
+    from anetc.modules.network import compile_network
+    from anetc.video.clips import Recipe
+    from anetc.video.source import VideoError
+    from anetc.weights import WeightsError, load_weights
+
+    _check_device(device)
+    model = compile_network(network, seed=seed)
+    if weights is not None:
+        try:
+            load_weights(model, weights)
+        except WeightsError as error:
+            raise CannotRun(str(error)) from None
+    prepared = time.perf_counter() - start
+    recipe = Recipe(
+        frames=frames,
+        size=size,
+        short_side=max(size),
+        fps=fps,
+        when="even" if clips > 1 else "centre",
+        clips=clips,
+    )
+    try:
+        result = predict_video(network, model, video, recipe, top=top, seed=seed, device=device)
+    except VideoError as error:
+        raise CannotRun(str(error)) from None
+    if weights is None:
+        click.echo("The weights are untrained: these classes mean nothing.")
+    rows = [
+        (names[number] if names else f"class {number}", f"{100 * probability:.2f} %")
+        for number, probability in zip(result.classes, result.probabilities)
+    ]
+    show_table(("class", "probability"), rows)
+    stages = [("prepare", prepared), *result.seconds]
+    clip = f"{frames} frames of {size[0]} x {size[1]}"
+    many = f"{result.clips} clips of {clip}" if result.clips > 1 else clip
+    click.echo(
+        f"\n{visible(Path(video).name)}: {many}; "
+        + ", ".join(f"{name} {seconds:.2f} s" for name, seconds in stages)
+    )
+
+
+def _read_labels(path: str | None, classes: int) -> list[str] | None:
+    if path is None:
+        return None
+    try:
+        names = Path(path).read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError:
+        raise CannotRun(f"{path}: not UTF-8 text") from None
+    except OSError as error:
+        raise CannotRun(f"{path}: {error.strerror or error}") from None
+    if len(names) != classes:
+        raise CannotRun(f"{path}: {len(names)} names for {classes} classes")
+    return names
+
+
+def _check_device(device: str) -> None:
+    import torch
+
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise CannotRun(f"--device {device}: {reason}") from None

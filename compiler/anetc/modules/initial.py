@@ -1,0 +1,64 @@
+"""First weights, as the authors draw them (SEMANTICS 3, 6).
+
+Each tensor has a random stream of its own, made from the seed and the tensor's name. So a network
+that shares nodes with another starts with the same weights there, whatever else differs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+
+import torch
+from torch import Tensor, nn
+
+from anetc.modules.connection import Connection
+from anetc.modules.residual import ResidualModule
+
+_TRUNCATED_SD = 0.87962566103423978
+"""Standard deviation of a standard normal variable cut at -2 and 2."""
+_EDGE_SD = 0.01
+_LINEAR_SD = 0.01
+
+
+@torch.no_grad()
+def initialise(model: nn.Module, seed: int) -> None:
+    """Draw all weights of a model afresh, in place, without touching the global random state."""
+    for name, module in model.named_modules():
+        match module:
+            case nn.Conv3d():
+                _truncated_normal(module.weight, conv_sd(module), seed, f"{name}.weight")
+            case nn.BatchNorm3d():
+                module.reset_parameters()
+            case nn.Linear():
+                module.weight.normal_(0, _LINEAR_SD, generator=_stream(seed, f"{name}.weight"))
+                nn.init.zeros_(module.bias)
+            case Connection() if module.learned and len(module.weights) > 1:
+                drawn = _truncated_normal(torch.empty_like(module.w), _EDGE_SD, seed, f"{name}.w")
+                untrained = torch.tensor([weight is None for weight in module.weights])
+                module.w.copy_(torch.where(untrained, drawn, module.w))
+    for module in model.modules():
+        if isinstance(module, ResidualModule):
+            # The module starts as its shortcut.
+            nn.init.zeros_(module.conv3_bn.weight)
+
+
+def conv_sd(conv: nn.Conv3d) -> float:
+    """Standard deviation to draw with, before the cut at twice that.
+
+    It makes for a variance of 1/fan_in after the cut; but the authors' dilated temporal
+    convolutions are drawn at sqrt(2/fan_in) and keep what the cut leaves of it.
+    """
+    fan_in = conv.in_channels * math.prod(conv.kernel_size)
+    if conv.dilation[0] > 1:
+        return math.sqrt(2 / fan_in)
+    return math.sqrt(1 / fan_in) / _TRUNCATED_SD
+
+
+def _truncated_normal(tensor: Tensor, sd: float, seed: int, name: str) -> Tensor:
+    return nn.init.trunc_normal_(tensor, std=sd, a=-2 * sd, b=2 * sd, generator=_stream(seed, name))
+
+
+def _stream(seed: int, name: str) -> torch.Generator:
+    digest = hashlib.blake2b(f"{seed}/{name}".encode(), digest_size=8).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest, "little"))

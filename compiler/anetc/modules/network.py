@@ -1,0 +1,155 @@
+"""The whole network as one module, and `compile_network`, which makes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, overload
+
+import attrs
+import torch
+from torch import Tensor, nn
+
+from anetc.modules.connection import Connection, Source
+from anetc.modules.initial import initialise
+from anetc.modules.names import module_key
+from anetc.modules.residual import Block
+from anetc.modules.sink import Sink
+from anetc.modules.stem import Stem
+from anetdsl.api import parse
+from anetdsl.checks.shapes import total_strides
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from anetdsl.ir import Network, Node
+
+
+class InputError(ValueError):
+    """A network was called with inputs it cannot take, or asked for a node it does not have."""
+
+
+class NetworkModule(nn.Module):
+    """A network in plain PyTorch: one module a node in `nodes`, and `sink`.
+
+    Called with a dict of tensors by input name, (N, channels, T, H, W), it gives logits
+    (N, classes). `anetc.modules.names` says how its parameters are called. The network has passed
+    its checks.
+    """
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+        self.nodes = nn.ModuleDict()
+        strides = total_strides(network)
+        for node in network.topological_nodes():
+            self.nodes[module_key(node.name)] = _build(network, node, strides)
+        self.sink = Sink(
+            [network.node(edge.source).out_channels for edge in network.sink.inputs],
+            network.sink.classes,
+            network.sink.combine,
+            network.sink.head,
+        )
+
+    @overload
+    def forward(self, inputs: Mapping[str, Tensor]) -> Tensor: ...
+
+    @overload
+    def forward(
+        self, inputs: Mapping[str, Tensor], outputs: Collection[str]
+    ) -> tuple[Tensor, dict[str, Tensor]]: ...
+
+    def forward(
+        self, inputs: Mapping[str, Tensor], outputs: Collection[str] = ()
+    ) -> Tensor | tuple[Tensor, dict[str, Tensor]]:
+        """The logits (N, classes); with `outputs`, also those nodes' outputs by name.
+
+        `inputs` holds a tensor (N, channels, T, H, W) for each input of the network, with equal N,
+        T, H and W. A node's output is (N, C, T, ceil(H / s), ceil(W / s)), s its total stride.
+        Raises InputError for inputs or names that do not fit.
+        """
+        check_inputs(self.network, inputs)
+        check_outputs(self.network, outputs)
+        values: dict[str, Tensor] = {}
+        for node in self.network.topological_nodes():
+            block = self.nodes[module_key(node.name)]
+            if node.is_stem:
+                values[node.name] = block(inputs[node.inputs[0].source])
+            else:
+                values[node.name] = block([values[edge.source] for edge in node.inputs])
+        logits: Tensor = self.sink([values[edge.source] for edge in self.network.sink.inputs])
+        return (logits, {name: values[name] for name in outputs}) if outputs else logits
+
+
+def compile_network(network: Network, *, seed: int = 0) -> NetworkModule:
+    """The network as a module on the CPU, in training mode, with first weights drawn from `seed`.
+
+    Edges with a weight in the text start from it. Equal seeds give equal weights, node by node,
+    whatever other nodes there are; the global random state is left alone. Raises AnetError for a
+    network that the language's checks refuse, with all that is wrong.
+    """
+    # Checked as text: a Network made in Python has passed none of the language's rules.
+    parse(str(attrs.evolve(network, origin=None, score=None)), f"network {network.name}")
+    # torch.nn's constructors draw weights of their own, from the global state.
+    with torch.device("cpu"), torch.random.fork_rng(devices=[]):
+        model = NetworkModule(network)
+        initialise(model, seed)
+    return model
+
+
+def check_inputs(network: Network, inputs: Mapping[str, Tensor]) -> None:
+    """Raise InputError, naming the input, unless the network can take these inputs."""
+    expected = [value.name for value in network.inputs]
+    if not isinstance(inputs, Mapping):
+        raise InputError(
+            f"network {network.name} takes a dict of tensors by input name, "
+            f"{', '.join(expected)}; got {type(inputs).__name__}"
+        )
+    for name in [*expected, *inputs]:
+        if (name in inputs) != (name in expected):
+            problem = f"needs an input {name!r}" if name in expected else f"has no input {name!r}"
+            raise InputError(
+                f"network {network.name} {problem}: expected {', '.join(expected)}; "
+                f"got {', '.join(map(str, inputs)) or 'none'}"
+            )
+    first = inputs[expected[0]].shape
+    for value in network.inputs:
+        tensor = inputs[value.name]
+        got = f"got {str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape)}"
+        if tensor.ndim != 5 or tensor.shape[1] != value.channels or 0 in tensor.shape[2:]:
+            raise InputError(f"input {value.name!r} must be (N, {value.channels}, T, H, W); {got}")
+        if not tensor.is_floating_point():
+            raise InputError(f"input {value.name!r} must hold floating-point numbers; {got}")
+        if (tensor.shape[0], *tensor.shape[2:]) != (first[0], *first[2:]):
+            raise InputError(
+                f"input {value.name!r} must have the N, T, H and W of input {expected[0]!r}, "
+                f"{tuple(first)}; {got}"
+            )
+
+
+def check_outputs(network: Network, outputs: Collection[str]) -> None:
+    """Raise InputError unless all names are nodes of the network."""
+    known = [node.name for node in network.nodes]
+    for name in outputs:
+        if name not in known:
+            raise InputError(
+                f"network {network.name} has no node {name!r}; its nodes are {', '.join(known)}"
+            )
+
+
+def _build(network: Network, node: Node, strides: Mapping[str, int]) -> nn.Module:
+    """The module of a node, given the total strides of nodes."""
+    if node.is_stem:
+        source = network.input(node.inputs[0].source)
+        return Stem(source.channels, node.channels, source.kind, node.dilation)
+    sources = [
+        Source(network.node(edge.source).out_channels, strides[edge.source], edge.weight)
+        for edge in node.inputs
+    ]
+    return Block(
+        Connection(sources, learned=network.edges == "learned"),
+        node.channels,
+        network.widths[node.level - 1],
+        network.modules[node.level - 1],
+        node.dilation,
+        node.stride,
+    )

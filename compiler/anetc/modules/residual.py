@@ -1,0 +1,77 @@
+"""Blocks of levels 1 to 4: 2D and (2+1)D residual modules in turn (paper 3.1, A.3; SEMANTICS 2)."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+import torch
+from torch import Tensor, nn
+
+from anetc.modules.connection import Connection
+from anetc.modules.layers import batch_norm, spatial_conv, temporal_conv
+
+
+class ResidualModule(nn.Module):
+    """A shortcut beside three convolutions, 1x1 or temporal -> 3x3 -> 1x1, of widths C -> D -> 4C.
+
+    (N, in, T, H, W) -> (N, 4C, T, ceil(H / stride), ceil(W / stride)). With a `dilation` the first
+    convolution is the temporal one, of 3 frames that far apart: the module is (2+1)D, not 2D. The
+    stride sits in the 3x3 and in the shortcut's projection; without that, `in` is 4C, the stride 1.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        channels: int,
+        width: int,
+        *,
+        stride: int = 1,
+        dilation: int | None = None,
+        project: bool = False,
+    ) -> None:
+        super().__init__()
+        out_channels = 4 * channels
+        self.project = project
+        self.temporal = dilation is not None
+        if project:
+            self.proj = spatial_conv(in_channels, out_channels, 1, stride)
+            self.proj_bn = batch_norm(out_channels)
+        if dilation is not None:
+            self.tconv = temporal_conv(in_channels, channels, 3, dilation)
+            self.tconv_bn = batch_norm(channels)
+        else:
+            self.conv1 = spatial_conv(in_channels, channels, 1)
+            self.conv1_bn = batch_norm(channels)
+        self.conv2 = spatial_conv(channels, width, 3, stride)
+        self.conv2_bn = batch_norm(width)
+        self.conv3 = spatial_conv(width, out_channels, 1)
+        self.conv3_bn = batch_norm(out_channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The module's output for (N, in, T, H, W)."""
+        shortcut = self.proj_bn(self.proj(x)) if self.project else x
+        first = self.tconv_bn(self.tconv(x)) if self.temporal else self.conv1_bn(self.conv1(x))
+        second = self.conv2_bn(self.conv2(torch.relu(first)))
+        third = self.conv3_bn(self.conv3(torch.relu(second)))
+        return torch.relu(third + shortcut)
+
+
+class Block(nn.Sequential):
+    """A node of levels 1 to 4: its connection `fuse` and its residual modules `m0`, `m1`, ...
+
+    Sequence of (N, C_i, T, H_i, W_i) -> (N, 4C, T, ceil(H / stride), ceil(W / stride)) with H and W
+    the smallest of its inputs. Modules `m1`, `m3`, ... are the (2+1)D ones; `m0` has the stride.
+    """
+
+    def __init__(
+        self, fuse: Connection, channels: int, width: int, modules: int, dilation: int, stride: int
+    ) -> None:
+        steps: OrderedDict[str, nn.Module] = OrderedDict(fuse=fuse)
+        steps["m0"] = ResidualModule(
+            fuse.out_channels, channels, width, stride=stride, project=True
+        )
+        for index in range(1, modules):
+            steps[f"m{index}"] = ResidualModule(
+                4 * channels, channels, width, dilation=dilation if index % 2 else None
+            )
+        super().__init__(steps)

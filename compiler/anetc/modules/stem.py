@@ -1,0 +1,38 @@
+"""Stems: the blocks of level 0, which read the network's inputs (paper 3.1, A.3)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from anetc.modules.layers import batch_norm, max_pool, spatial_conv, temporal_conv
+
+if TYPE_CHECKING:
+    from anetdsl.ir import Kind
+
+
+class Stem(nn.Module):
+    """7x7 convolution, for RGB a temporal convolution of 5 frames, and pooling. SEMANTICS 1.
+
+    (N, in, T, H, W) -> (N, C, T, ceil(H / 4), ceil(W / 4)). A flow stem has no temporal
+    convolution, so that `dilation` is nothing to it, and pools 2x2 where an RGB stem pools 3x3.
+    """
+
+    def __init__(self, in_channels: int, channels: int, kind: Kind, dilation: int) -> None:
+        super().__init__()
+        self.conv = spatial_conv(in_channels, channels, 7, stride=2)
+        self.conv_bn = batch_norm(channels)
+        self.temporal = kind == "rgb"
+        self.window = 3 if self.temporal else 2
+        if self.temporal:
+            self.tconv = temporal_conv(channels, channels, 5, dilation)
+            self.tconv_bn = batch_norm(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The stem's output for an input tensor (N, in, T, H, W)."""
+        x = torch.relu(self.conv_bn(self.conv(x)))
+        if self.temporal:
+            x = torch.relu(self.tconv_bn(self.tconv(x)))
+        return max_pool(x, self.window, stride=2)

@@ -1,0 +1,1 @@
+"""Video: decoding, clips, optical flow and data sets."""

@@ -1,0 +1,194 @@
+"""Clips of a video: which frames, which part of the picture, and the tensor that a network takes.
+
+A `Recipe` says how; `MOMENTS_TRAIN` and its like are the paper's (appendix; SEMANTICS 17, 18).
+Everything random is drawn from a private generator seeded with (seed, epoch, sample), so a clip is
+the same whatever the number of loader workers, the order of the samples, or the machine.
+
+Where a video is shorter than the clip, it is repeated from its start, and a random clip then starts
+anywhere in it, as `sample_sequence` of the authors' pipeline does (tensorflow/models,
+official/vision/ops/preprocess_ops_3d.py); `fill="last"` holds the last frame instead.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+from typing import TYPE_CHECKING, Literal
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from anetc.video.decode import BASE_FPS, VideoInfo, decode, grid_length, probe
+
+if TYPE_CHECKING:
+    import torch
+
+Fill = Literal["loop", "last"]
+
+
+@attrs.frozen
+class Recipe:
+    """How clips are cut: `frames` frames at `fps`, of `size` (height, width) pixels.
+
+    `when` places the clip in time and `where` the crop in the picture, after resizing the picture's
+    short side to `short_side`; with None the whole picture is resized to `size`, whatever its
+    proportions. With `when="even"` the `clips` clips are spread from the start of the video to its
+    end. `flip` mirrors half of the clips left to right: not for classes that tell left from right.
+    """
+
+    frames: int = attrs.field(validator=attrs.validators.ge(1))
+    size: tuple[int, int]
+    short_side: int | None = 256
+    fps: float = attrs.field(default=BASE_FPS, validator=attrs.validators.gt(0))
+    when: Literal["centre", "random", "even"] = "centre"
+    where: Literal["centre", "random"] = "centre"
+    clips: int = attrs.field(default=1, validator=attrs.validators.ge(1))
+    flip: bool = False
+    fill: Fill = "loop"
+
+    def __attrs_post_init__(self) -> None:
+        if min(self.size) < 1:
+            raise ValueError(f"size must be at least 1 pixel, not {self.size}")
+        if self.short_side is not None and self.short_side < max(self.size):
+            raise ValueError(f"short_side {self.short_side} is smaller than the crop {self.size}")
+        if self.when == "centre" and self.clips > 1:
+            raise ValueError(f'{self.clips} clips need when="random" or when="even"')
+
+
+MOMENTS_TRAIN = Recipe(frames=32, size=(224, 224), when="random", where="random", flip=True)
+MOMENTS_TEST = Recipe(frames=36, size=(256, 256))
+CHARADES_TRAIN = Recipe(frames=128, size=(224, 224), when="random", where="random", flip=True)
+CHARADES_TEST = Recipe(frames=64, size=(256, 256), when="random", clips=5)
+
+
+@attrs.frozen(eq=False)
+class Clip:
+    """A clip: `pixels` uint8 RGB (T, H, W, 3), and where it was cut.
+
+    `start` is the first frame's place on the grid of `fps` frames a second; `corner` the crop's top
+    left pixel in the resized picture. Optical flow is to be computed from `pixels`, that is after
+    mirroring: mirrored flow would need u negated as well. `damage` as in `decode.Frames`.
+    """
+
+    pixels: NDArray[np.uint8]
+    start: int
+    corner: tuple[int, int]
+    flipped: bool
+    damage: str | None
+
+
+def generator(seed: int, epoch: int, sample: int | str) -> random.Random:
+    """Return the private generator of one sample (its index, or a video's name) in one epoch.
+
+    Its `random()` is documented to give the same numbers in every version of Python.
+    """
+    key = sample if isinstance(sample, str) else int(sample)
+    text = f"{int(seed)} {int(epoch)} {key!r}"
+    return random.Random(hashlib.blake2b(text.encode("utf-8", "backslashreplace")).digest())
+
+
+def sample_clips(
+    video: str | os.PathLike[str] | VideoInfo,
+    recipe: Recipe,
+    *,
+    seed: int,
+    sample: int | str,
+    epoch: int = 0,
+    threads: int = 1,
+    strict: bool = True,
+) -> list[Clip]:
+    """Cut `recipe.clips` clips of (recipe.frames, *recipe.size, 3) from a video.
+
+    Raises VideoError as `decode` does; not `strict`, damaged videos give clips of what is readable.
+    """
+    info = video if isinstance(video, VideoInfo) else probe(video)
+    rng = generator(seed, epoch, sample)
+    length = grid_length(info, recipe.fps)
+    clips = []
+    for start in clip_starts(recipe, length, rng):
+        # Drawn for every recipe alike: where a clip is cut does not depend on how it is cropped.
+        across, down, mirror = rng.random(), rng.random(), rng.random()
+        wraps = length < recipe.frames
+        decoded = decode(
+            info,
+            fps=recipe.fps,
+            start=0.0 if wraps else start / recipe.fps,
+            frames=recipe.frames,
+            size=recipe.size if recipe.short_side is None else recipe.short_side,
+            threads=threads,
+            strict=strict,
+        )
+        pixels = fill(decoded.pixels, recipe.frames, start if wraps else 0, recipe.fill)
+        at = (0.5, 0.5) if recipe.where == "centre" else (down, across)
+        pixels, corner = crop(pixels, recipe.size, at)
+        flipped = recipe.flip and mirror < 0.5
+        pixels = np.ascontiguousarray(pixels[:, :, ::-1] if flipped else pixels)
+        clips.append(Clip(pixels, start, corner, flipped, decoded.damage))
+    return clips
+
+
+def clip_starts(recipe: Recipe, length: int, rng: random.Random) -> list[int]:
+    """Return where `recipe.clips` clips start on the grid of a video of `length` grid frames.
+
+    Random starts are uniform and independent; even ones go from 0 to the last possible start.
+    """
+    room = max(length - recipe.frames, 0)
+    match recipe.when:
+        case "centre":
+            return [room // 2]
+        case "even":
+            steps = max(recipe.clips - 1, 1)
+            return [room * k // steps for k in range(recipe.clips)]
+        case "random":
+            looped = length < recipe.frames and recipe.fill == "loop"
+            choices = length if looped else room + 1
+            return [int(rng.random() * choices) for _ in range(recipe.clips)]
+
+
+def fill(
+    pixels: NDArray[np.uint8], frames: int, start: int = 0, how: Fill = "loop"
+) -> NDArray[np.uint8]:
+    """Bring a clip (T, H, W, 3) to `frames` frames from `start`: by repeating it or its last frame.
+
+    The clip itself is returned where it is long enough.
+    """
+    places = start + np.arange(frames)
+    last = len(pixels) - 1
+    if places[-1] <= last:
+        return pixels[start : start + frames]
+    return pixels[places % (last + 1) if how == "loop" else np.minimum(places, last)]
+
+
+def crop(
+    pixels: NDArray[np.uint8], size: tuple[int, int], at: tuple[float, float] = (0.5, 0.5)
+) -> tuple[NDArray[np.uint8], tuple[int, int]]:
+    """Cut (T, height, width, 3) out of (T, H, W, 3): the part and its top left corner; a view.
+
+    `at` places it, down and across, as fractions of the room there is: (0, 0) is the top left,
+    (0.5, 0.5) the centre. Raises ValueError where the picture is smaller than the crop.
+    """
+    height, width = size
+    room = (pixels.shape[1] - height, pixels.shape[2] - width)
+    if min(room) < 0:
+        raise ValueError(f"a crop of {size} does not fit into {pixels.shape[1:3]}")
+    top, left = (min(int(f * (free + 1)), free) for f, free in zip(at, room, strict=True))
+    return pixels[:, top : top + height, left : left + width], (top, left)
+
+
+def to_tensor(pixels: NDArray[np.uint8], *, raw: bool = False) -> torch.Tensor:
+    """Turn uint8 RGB (T, H, W, 3) into float32 (1, 3, T, H, W), in [0, 1]; `raw`: 0..255.
+
+    [0, 1] is what the authors' networks were given: google-research `assemblenet/run_asn.py` feeds
+    `np.random.rand`, and the TensorFlow port (tensorflow/models,
+    `official/projects/assemblenet/configs/assemblenet.py`) leaves `zero_centering_image` of
+    `official/vision/configs/video_classification.py` False, with which `normalize_image` of
+    `official/vision/ops/preprocess_ops_3d.py` divides by 255. No mean is subtracted. The raw values
+    are for optical flow, whose parameters are meant for 0..255.
+    """
+    import torch
+
+    # torch warns of arrays that it may not write to; decoded ones are writable.
+    tensor = torch.from_numpy(np.ascontiguousarray(pixels.transpose(3, 0, 1, 2)))[None].float()
+    return tensor if raw else tensor / 255

@@ -1,0 +1,127 @@
+"""A video file, opened safely, or a `VideoError` that says in one line what is wrong with it.
+
+Only regular files in one of `CONTAINERS` are opened, and only with the file protocol: a play list,
+a subtitle or a picture named `.mp4` is an error, and no file can make this program open another.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import av
+from av.container import InputContainer
+from av.stream import Disposition
+from av.video.stream import VideoStream
+
+CONTAINERS = (
+    "mov,matroska,avi,mpeg,mpegts,mpegvideo,h264,hevc,flv,asf,ogg,gif,ivf,nut,yuv4mpegpipe,mxf,dv"
+)
+MAX_FRAME_PIXELS = 8192 * 8192
+
+
+class VideoError(Exception):
+    """A file that cannot be used as asked; `str()` is one line that says which, why and what to do.
+
+    `readable` is how many frames can be decoded, `expected` about how many there should be, where
+    the file says so.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        reason: str,
+        readable: int = 0,
+        expected: int | None = None,
+        advice: str = "re-encode or remove it",
+    ) -> None:
+        # All of them, so that a loader worker can pickle it.
+        super().__init__(os.fspath(path), reason, readable, expected, advice)
+        self.path = os.fspath(path)
+        self.reason = reason
+        self.readable = readable
+        self.expected = expected
+        self.advice = advice
+
+    def __str__(self) -> str:
+        # A file name may hold line breaks, and bytes that no terminal can print.
+        name = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in self.path)
+        total = "" if self.expected is None else f" of about {self.expected}"
+        noun = "frame" if self.readable == 1 and not total else "frames"
+        return f"{name}: {self.reason}: {self.readable}{total} {noun} readable; {self.advice}"
+
+
+@contextmanager
+def opened(
+    path: str | os.PathLike[str], threads: int = 1
+) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """Open a file and its first video stream (cover pictures are not video).
+
+    One thread is right inside loader workers. More share the slices of a frame: frame threads can
+    dead-lock with Python's lock. Raises VideoError.
+    """
+    _check_readable(path)
+    options = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file"}
+    try:
+        # "file:" keeps a name such as "a:b.mp4" from being taken for a protocol.
+        container = av.open(
+            f"file:{os.fspath(path)}", mode="r", options=options, metadata_errors="replace"
+        )
+    except (av.FFmpegError, OSError, ValueError) as error:
+        reason = "not a video file, or its header is damaged or cut off"
+        raise VideoError(path, reason) from error
+    with container:
+        yield container, _video_stream(path, container, threads)
+
+
+def _check_readable(path: str | os.PathLike[str]) -> None:
+    """Raise VideoError for what the system would refuse, or what is no file of any length."""
+    file = Path(path)
+    try:
+        status = file.stat()
+        # Reading from a pipe would wait for ever.
+        if stat.S_ISREG(status.st_mode):
+            with file.open("rb") as opened_file:
+                opened_file.read(1)
+    except FileNotFoundError as error:
+        reason = "a link to nothing" if file.is_symlink() else "no such file"
+        raise VideoError(path, reason, advice="check the path") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise VideoError(path, f"cannot be opened ({reason})", advice="check the path") from error
+    if stat.S_ISDIR(status.st_mode):
+        raise VideoError(path, "a directory, not a file", advice="give a file inside it")
+    if not stat.S_ISREG(status.st_mode):
+        raise VideoError(path, "not a regular file", advice="check the path")
+    if status.st_size == 0:
+        raise VideoError(path, "an empty file", advice="fetch it again or remove it")
+
+
+def _video_stream(
+    path: str | os.PathLike[str], container: InputContainer, threads: int
+) -> VideoStream:
+    for stream in container.streams.video:
+        if not stream.disposition & Disposition.attached_pic:
+            break
+    else:
+        held = "sound only" if container.streams.audio else "no known stream"
+        raise VideoError(path, f"no video stream ({held})")
+    # The type says otherwise, but without a decoder there is no context.
+    if getattr(stream, "codec_context", None) is None:
+        raise VideoError(path, "no decoder for its video stream")
+    check_frame_size(path, stream.codec_context.width, stream.codec_context.height)
+    stream.codec_context.options = {"max_pixels": str(MAX_FRAME_PIXELS)}
+    stream.thread_type = "NONE" if threads == 1 else "SLICE"
+    stream.codec_context.thread_count = threads
+    return stream
+
+
+def check_frame_size(path: str | os.PathLike[str], width: int, height: int) -> None:
+    """Raise VideoError for frames of more than MAX_FRAME_PIXELS pixels."""
+    if width * height > MAX_FRAME_PIXELS:
+        limit = f"the limit is {MAX_FRAME_PIXELS / 1e6:.0f} megapixels"
+        reason = f"frames of {width}x{height} pixels are too large ({limit})"
+        raise VideoError(path, reason, advice="scale it down")

@@ -1,0 +1,75 @@
+"""Fixtures for all tests: golden files, and the shared data that is not part of the repository."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+GOLDEN = REPOSITORY / "tests" / "golden"
+DATA = REPOSITORY / "tests" / "data"
+
+# One core may be shared by several workers: no deadline. The same cases in each run: a failure
+# repeats.
+settings.register_profile(
+    "anetdsl", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("anetdsl")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--update-golden",
+        action="store_true",
+        help="write the golden files anew from what is produced",
+    )
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
+    """`golden("fmt/table.out.anet", text)` compares text with that file below tests/golden."""
+
+    def compare(relative_path: str, text: str) -> None:
+        path = GOLDEN / relative_path
+        if request.config.getoption("--update-golden"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(text.encode("utf-8", "surrogateescape"))
+            return
+        if not path.exists():
+            pytest.fail(f"no golden file {relative_path}; make it with --update-golden")
+        expected = path.read_bytes().decode("utf-8", "surrogateescape")
+        if text != expected:
+            lines = difflib.unified_diff(
+                expected.splitlines(), text.splitlines(), relative_path, "produced", lineterm=""
+            )
+            pytest.fail("\n".join(lines) or "they differ in line ends only")
+
+    return compare
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The data shared beside the repository; tests that need it skip where it is missing."""
+    path = REPOSITORY.parent / "shared"
+    if not path.is_dir():
+        pytest.skip("needs the shared data folder beside the repository")
+    return path
+
+
+@pytest.fixture(scope="session")
+def examples() -> list[Path]:
+    """All example networks."""
+    return sorted((REPOSITORY / "examples").glob("*.anet"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _private_cache(tmp_path_factory: pytest.TempPathFactory) -> object:
+    """Tests neither read nor write the user's cache folder."""
+    patch = pytest.MonkeyPatch()
+    patch.setenv("ANETDSL_CACHE", str(tmp_path_factory.mktemp("cache")))
+    yield
+    patch.undo()

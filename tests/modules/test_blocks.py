@@ -1,0 +1,161 @@
+"""Stems, residual modules and sinks: what each computes, and the sizes of what it gives."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+import anetdsl
+from anetc import compile_network
+from anetc.modules.connection import Connection, Source
+from anetc.modules.residual import Block, ResidualModule
+from anetc.modules.sink import Sink
+from anetc.modules.stem import Stem
+from anetdsl.checks.shapes import total_strides
+from tests.modules.networks import SMALL, chain, clip
+
+
+def roles(module: nn.Module) -> set[str]:
+    """Names of the convolutions within a module."""
+    return {name for name, part in module.named_modules() if isinstance(part, nn.Conv3d)}
+
+
+@given(
+    frames=st.integers(1, 5),
+    height=st.integers(1, 41),
+    width=st.integers(1, 41),
+)
+@settings(max_examples=25, deadline=None)
+def test_every_node_keeps_time_and_divides_space(frames: int, height: int, width: int) -> None:
+    """T is the same everywhere; a size is the input's by the total stride, rounded up."""
+    network = anetdsl.parse(SMALL)
+    model = compile_network(network).eval()
+    names = [node.name for node in network.nodes]
+    with torch.no_grad():
+        logits, outputs = model(clip(network, frames, height, width), outputs=names)
+    assert logits.shape == (1, 5)
+    for node in network.nodes:
+        stride = total_strides(network)[node.name]
+        size = (frames, math.ceil(height / stride), math.ceil(width / stride))
+        assert outputs[node.name].shape == (1, node.out_channels, *size)
+
+
+def test_rgb_and_flow_stems_differ() -> None:
+    """An RGB stem has a temporal convolution of 5 frames and a 3x3 pool, a flow stem neither."""
+    rgb, flow = Stem(3, 4, "rgb", 2), Stem(2, 4, "flow", 2)
+    assert roles(rgb) == {"conv", "tconv"}
+    assert roles(flow) == {"conv"}
+    assert (rgb.window, flow.window) == (3, 2)
+    assert rgb.tconv.weight.shape == (4, 4, 5, 1, 1)
+    assert rgb.tconv.dilation == (2, 1, 1)
+
+
+def test_a_stems_pool_reads_the_cells_that_tensorflow_reads() -> None:
+    """On an even map 3x3 windows start at 0, 2, ...; on an odd one, at -1, 1, ..."""
+    stem = Stem(1, 1, "rgb", 1).eval()
+    with torch.no_grad():
+        stem.conv.weight.zero_()[..., 3, 3] = 1
+        stem.tconv.weight.zero_()[:, :, 2] = 1
+        for size in (8, 10):
+            x = torch.zeros(1, 1, 1, size, size)
+            x[..., 2, 2] = 1  # cell (1, 1) after the convolution
+            lit = stem(x)[0, 0, 0].nonzero().tolist()
+            assert lit == ([[0, 0]] if size == 8 else [[0, 0], [0, 1], [1, 0], [1, 1]])
+
+
+def test_modules_alternate() -> None:
+    """The 1st, 3rd, ... are 2D, the 2nd, 4th, ... (2+1)D; only the first has a projection."""
+    block = Block(Connection([Source(6, 4)], learned=True), 2, 5, modules=4, dilation=3, stride=2)
+    assert roles(block.m0) == {"proj", "conv1", "conv2", "conv3"}
+    assert roles(block.m1) == roles(block.m3) == {"tconv", "conv2", "conv3"}
+    assert roles(block.m2) == {"conv1", "conv2", "conv3"}
+    assert block.m1.tconv.weight.shape == (2, 8, 3, 1, 1)
+    assert block.m1.tconv.dilation == (3, 1, 1)
+    assert block.m2.conv2.weight.shape == (5, 2, 1, 3, 3)
+    strides = {name: part.stride for name, part in block.named_modules() if name.endswith("conv2")}
+    assert strides["m0.conv2"] == block.m0.proj.stride == (1, 2, 2)
+    assert strides["m1.conv2"] == strides["m2.conv2"] == (1, 1, 1)
+
+
+def test_a_dilation_beyond_the_clip_reads_the_frame_itself() -> None:
+    """Taps outside the clip read zeros."""
+    module = ResidualModule(4, 1, 1, dilation=256).eval()
+    alone = torch.randn(1, 1, 3, 2, 2)
+    with torch.no_grad():
+        got = module.tconv(alone.expand(1, 4, 3, 2, 2))
+        centre = module.tconv.weight[:, :, 1].sum()
+    torch.testing.assert_close(got, alone * centre)
+
+
+def test_a_fresh_module_is_its_shortcut() -> None:
+    """Its last batch normalisation has scale 0, so that its ReLU alone is left."""
+    network = chain("node n1 level=1 C=1 r=1 stride=1 inputs=[s0]")
+    model = compile_network(network)
+    module = model.nodes["n1"].m1
+    x = torch.randn(2, 4, 3, 5, 5)
+    assert torch.equal(module(x), torch.relu(x))
+
+
+def test_the_sink_averages_space_time_and_inputs() -> None:
+    """Inputs of different sizes count the same."""
+    sink = Sink([2, 2], 3)
+    big, small = torch.randn(1, 2, 4, 3, 5), torch.randn(1, 2, 4, 1, 2)
+    expected = sink.fc((big.mean((2, 3, 4)) + small.mean((2, 3, 4))) / 2)
+    torch.testing.assert_close(sink([big, small]), expected)
+
+
+def test_the_sink_concatenates() -> None:
+    """`combine=concat` takes inputs of unequal channels."""
+    sink = Sink([2, 5], 3, combine="concat")
+    x, y = torch.randn(2, 2, 4, 3, 5), torch.randn(2, 5, 4, 1, 2)
+    expected = sink.fc(torch.cat([x.mean((2, 3, 4)), y.mean((2, 3, 4))], dim=1))
+    torch.testing.assert_close(sink([x, y]), expected)
+
+
+def test_the_max_pool_head_weights_frames() -> None:
+    """sum_t softmax_t(z / sqrt(T)) z, class by class, of per-frame logits z with their bias."""
+    sink = Sink([2], 3, head="maxpool")
+    x = torch.randn(1, 2, 9, 2, 2) * 10
+    frames = [sink.fc(x[0, :, t].mean((1, 2))) for t in range(9)]
+    logits = torch.stack(frames)
+    shares = torch.exp(logits / 3) / torch.exp(logits / 3).sum(0)
+    torch.testing.assert_close(sink([x])[0], (shares * logits).sum(0))
+
+
+def test_one_frame_makes_the_heads_equal() -> None:
+    """With T = 1 there is nothing to weight."""
+    x = torch.randn(2, 4, 1, 3, 3)
+    mean, maxpool = Sink([4], 3), Sink([4], 3, head="maxpool")
+    maxpool.load_state_dict(mean.state_dict())
+    torch.testing.assert_close(mean([x]), maxpool([x]))
+
+
+@pytest.mark.parametrize(
+    ("nodes", "sink", "width"),
+    [
+        ("", "inputs=[s0] classes=2", 4),
+        (
+            "node n1 level=1 C=1 r=1 stride=1 inputs=[s0]\n"
+            "node n2 level=4 C=1 r=1 stride=4 inputs=[s0]\n"
+            "node n3 level=4 C=1 r=1 stride=2 inputs=[n1]",
+            "inputs=[n1, n2, n3, s0, n3] classes=2",
+            4,
+        ),
+        (
+            "node n1 level=2 C=3 r=1 stride=2 inputs=[s0]",
+            "inputs=[s0, n1, s0] classes=2 combine=concat head=maxpool",
+            20,
+        ),
+    ],
+)
+def test_a_sink_reads_any_nodes(nodes: str, sink: str, width: int) -> None:
+    """Stems, several levels, and one node twice."""
+    network = chain(nodes, sink=sink)
+    model = compile_network(network)
+    assert model.sink.fc.in_features == width
+    assert model(clip(network)).shape == (1, 2)

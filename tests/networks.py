@@ -1,0 +1,117 @@
+"""Networks for tests: Table 4 of the paper, and random ones that pass all checks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from anetdsl.interchange.authors import from_structure
+from anetdsl.ir import Edge, Input, Network, Node, Origin, Score, Sink
+
+TABLE_4 = [
+    [-1, 4],
+    [-1, 4],
+    [-2, 1],
+    [-2, 1],
+    [0, [2, 3], 64, 4, 1, 0],
+    [0, [0], 64, 2, 1, 0],
+    [1, [1, 4, 5], 64, 1, 2, 0],
+    [1, [4, 5], 64, 8, 2, 0],
+    [1, [4, 5], 64, 2, 2, 0],
+    [1, [0, 1, 4, 5], 64, 8, 2, 0],
+    [2, [0, 1, 5, 6, 9], 128, 4, 2, 0],
+    [2, [6, 7, 8], 128, 1, 2, 0],
+    [2, [5, 6, 8, 9], 128, 4, 2, 0],
+    [2, [4, 5, 6, 8, 9], 128, 8, 2, 0],
+    [3, [10, 11, 12, 13], 512, 4, 2, 0],
+]
+
+
+def table_4(classes: int = 339) -> Network:
+    """Table 4 of the paper; its nodes are s0 to s3 and n4 to n14."""
+    return from_structure(TABLE_4, name="table_4", classes=classes)
+
+
+NAMES = st.from_regex(r"\A[a-z_][A-Za-z0-9_]{0,5}\Z").filter(
+    lambda name: name not in {"anet", "network", "input", "node", "sink", "origin", "score"}
+)
+WEIGHTS = st.none() | st.floats(0, 1, exclude_min=True, exclude_max=True)
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+ORIGINS = st.builds(
+    Origin,
+    parent=st.none() | TEXTS,
+    round=st.none() | st.integers(0, 10**9),
+    seed=st.none() | st.integers(0, 2**63),
+    ops=st.lists(TEXTS, max_size=2).map(tuple),
+)
+SCORES = st.dictionaries(
+    st.sampled_from(["top1", "top5", "mAP", "loss", "fitness"]),
+    st.floats(allow_nan=False, allow_infinity=False),
+).map(lambda values: Score(tuple(values.items())))
+
+
+@st.composite
+def networks(draw: st.DrawFn, *, authors: bool = False) -> Network:
+    """A small network without errors. `authors` keeps to what the authors' lists can say."""
+    names = iter(draw(st.lists(NAMES, min_size=12, max_size=12, unique=True)))
+    inputs = [Input(next(names), 3, "rgb"), Input(next(names), 2, "flow")]
+    if not authors:
+        inputs = [
+            Input(value.name, draw(st.integers(1, 4)), draw(st.sampled_from(["rgb", "flow"])))
+            for value in inputs
+        ]
+    inputs = draw(st.permutations(inputs))[: draw(st.integers(1, 2))]
+    count = draw(st.integers(1, 3))
+    channels = st.just(128 // count) if authors else st.integers(1, 5)
+    nodes = [
+        Node(
+            next(names),
+            0,
+            draw(channels),
+            draw(st.integers(1, 3)),
+            4,
+            (Edge(draw(st.sampled_from(inputs)).name),),
+        )
+        for _ in range(count)
+    ]
+    levels = sorted(draw(st.lists(st.integers(1, 4), max_size=4)))
+    top_channels = draw(st.integers(1, 3))
+    for level in [*levels, 4] if authors else levels:
+        lower = [node.name for node in nodes if node.level < level]
+        sources = draw(st.lists(st.sampled_from(lower), min_size=1, max_size=4))
+        nodes.append(
+            Node(
+                next(names),
+                level,
+                top_channels if level == 4 else draw(st.integers(1, 3)),
+                draw(st.integers(1, 3)),
+                draw(st.sampled_from([1, 2, 2, 4])),
+                tuple(Edge(source, draw(WEIGHTS)) for source in sources),
+            )
+        )
+    return Network(
+        name=draw(NAMES),
+        inputs=tuple(inputs),
+        nodes=tuple(draw(st.permutations(nodes))),
+        sink=draw(_sinks(nodes, authors)),
+        widths=draw(st.tuples(*[st.integers(1, 5)] * 4)),
+        modules=draw(st.tuples(*[st.integers(1, 4)] * 4)),
+        edges=draw(st.sampled_from(["learned", "fixed"])),
+        origin=draw(st.none() | ORIGINS),
+        score=draw(st.none() | SCORES),
+    )
+
+
+@st.composite
+def _sinks(draw: st.DrawFn, nodes: list[Node], authors: bool) -> Sink:
+    if authors:
+        reads = draw(st.permutations([node for node in nodes if node.level == 4]))
+    else:
+        reads = draw(st.lists(st.sampled_from(nodes), min_size=1, max_size=3))
+    combine: Any = "mean"
+    if len({node.out_channels for node in reads}) > 1 or (not authors and draw(st.booleans())):
+        combine = "concat"
+    head: Any = draw(st.sampled_from(["mean", "maxpool"]))
+    edges = tuple(Edge(node.name) for node in reads)
+    return Sink(edges, draw(st.integers(1, 5)), combine, head)
