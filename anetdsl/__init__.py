@@ -11,6 +11,8 @@ loaded when they are first used, so that light programs start fast.
 from __future__ import annotations
 
 import importlib
+import sys
+import types
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -70,11 +72,22 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'anetdsl' has no attribute {name!r}")
     value = getattr(importlib.import_module(_HOMES[name]), name)
-    # The submodules cost, diff and ... share their function's name: once imported, they would
-    # shadow it.
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
     return [*__all__, "__version__"]
+
+
+class _Package(types.ModuleType):
+    """This package, in which `cost` and `diff` are the functions, not the modules of that name."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        # Whoever imports a submodule first makes it an attribute of the package.
+        if isinstance(value, types.ModuleType) and _HOMES.get(name) == value.__name__:
+            value = getattr(value, name)
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -45,9 +45,9 @@ def lines_of(network: Network) -> list[Line]:
     version = (_word("keyword", "anet"), _word("name", str(LANGUAGE_VERSION)))
     lines: list[Line] = [Row(version), None, Row(tuple(head))]
     if network.origin is not None:
-        lines.append(Row(_origin_cells(network.origin)))
+        lines.append(Row(origin_cells(network.origin)))
     if network.score is not None:
-        lines.append(Row(_score_cells(network.score)))
+        lines.append(Row(score_cells(network.score)))
     lines.append(None)
     lines.extend(Row(_input_cells(value), "input") for value in network.inputs)
     level: int | None = None
@@ -110,7 +110,8 @@ def _sink_cells(sink: Sink) -> tuple[Cell, ...]:
     return tuple(cells)
 
 
-def _origin_cells(origin: Origin) -> tuple[Cell, ...]:
+def origin_cells(origin: Origin) -> tuple[Cell, ...]:
+    """An origin statement as cells for `anetdsl.layout`."""
     cells = [_word("keyword", "origin")]
     if origin.parent is not None:
         cells.append(_value("parent", quote(origin.parent)))
@@ -123,6 +124,7 @@ def _origin_cells(origin: Origin) -> tuple[Cell, ...]:
     return tuple(cells)
 
 
-def _score_cells(score: Score) -> tuple[Cell, ...]:
+def score_cells(score: Score) -> tuple[Cell, ...]:
+    """A score statement as cells for `anetdsl.layout`."""
     values = (_value(key, write_number(value)) for key, value in score.values)
     return (_word("keyword", "score"), *values)

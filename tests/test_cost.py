@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import timeit
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -21,6 +22,15 @@ from anetdsl.cost import Cost, NodeCost, cost
 from anetdsl.interchange.authors import from_structure
 from anetdsl.ir import Edge, Input, Network, Node, Sink
 from tests.networks import networks, table_4
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """Tensors this small are slower on several threads."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def run(network: Network, frames: int, height: int, width: int) -> dict[str, Any]:

@@ -24,6 +24,7 @@ ENGINE_VARIABLE = "ANETC_DOT"
 TIME_LIMIT = 60.0
 """Seconds. A network of the paper's size takes some hundredths of one."""
 PNG_DPI = 144
+_LONGEST_REASON = 300
 
 _PURE = "graphviz-pure"
 _NOTHING_THERE = (
@@ -46,12 +47,12 @@ class Engine:
 
 def find_engine(format: Format, named: str | os.PathLike[str] | None = None) -> Engine:
     """The engine to draw with. Raises CannotRun when there is none, or not the one named."""
-    wanted = os.fspath(named) if named is not None else os.environ.get(ENGINE_VARIABLE, "")
+    wanted = os.fspath(named) if named is not None else os.environ.get(ENGINE_VARIABLE)
     if wanted:
         found = shutil.which(wanted)
         if found is None:
-            origin = "the engine" if named is not None else f"{ENGINE_VARIABLE}, which"
-            raise CannotRun(f"cannot draw: {origin} names `{wanted}`: no such program")
+            origin = "" if named is not None else f" ({ENGINE_VARIABLE})"
+            raise CannotRun(f"cannot draw: there is no program `{wanted}`{origin}")
         return Engine(Path(found))
     on_path = shutil.which("dot")
     pure = _pure_of_this_environment()
@@ -91,8 +92,9 @@ def _run(engine: Engine, source: str, options: list[str], time_limit: float) -> 
     except OSError as error:
         raise CannotRun(f"cannot draw: {engine.path} does not run: {error.strerror}") from None
     if done.returncode or not done.stdout:
-        words = done.stderr.decode(errors="replace").split()
-        reason = " ".join(words)[:300] or f"it stopped with code {done.returncode}"
+        words = " ".join(done.stderr.decode(errors="replace").split())
+        silent = f"it stopped with code {done.returncode}" if done.returncode else "it drew nothing"
+        reason = words[:_LONGEST_REASON] or silent
         raise CannotRun(f"cannot draw: {engine.path.name}: {reason}")
     return done.stdout
 

@@ -17,13 +17,8 @@ Which comments go with what is removed:
 from anetdsl.edits.attributes import remove_attribute, set_attribute, set_attributes
 from anetdsl.edits.edges import add_edge, remove_edge, set_edges, set_weight
 from anetdsl.edits.names import rename, set_network_name
-from anetdsl.edits.statements import (
-    find,
-    insert_node,
-    remove_statement,
-    set_origin,
-    set_score,
-)
+from anetdsl.edits.removal import remove_statement
+from anetdsl.edits.statements import find, insert_node, set_origin, set_score
 from anetdsl.edits.text import apply, invert
 from anetdsl.source import Edit
 

@@ -114,21 +114,14 @@ class _Layout:
     @property
     def _line_gap(self) -> str:
         """What stands between two items that have a line each."""
-        items = [self.things[place] for place in self.places]
-        return self.newline + indentation(self.text, items[0].span.start if items else 0)
+        first = self.items[0].span.start if self.items else self.inner.start
+        return self.newline + indentation(self.text, first)
 
     @property
     def _gap(self) -> str:
         """What stands between two items."""
-        if not self.items:
-            return " "
-        first = self.places[0]
-        start = self.things[first - 1].span.end if first else self.inner.start
-        return self._line_gap if is_vertical(self.text, self._item_things, start) else " "
-
-    @property
-    def _item_things(self) -> list[Thing]:
-        return [self.things[place] for place in self.places]
+        vertical = is_vertical(self.text, self.things, self.places, self.inner.start)
+        return self._line_gap if vertical else " "
 
     def replace_all(self, items: Sequence[str]) -> Iterator[Edit]:
         """Edits that put `items` in the place of all items; comments on own lines stay."""
@@ -156,7 +149,9 @@ class _Layout:
         followers = [*sorted(kept)[1:], None]
         for old, follower in zip(sorted(kept), followers):
             stop = len(items) if follower is None else kept[follower]
-            yield from self._insert_behind(old, items[kept[old] + 1 : stop], is_end=follower is None)
+            yield from self._insert_behind(
+                old, items[kept[old] + 1 : stop], is_end=follower is None
+            )
 
     def _insert_behind(self, old: int, items: Sequence[str], *, is_end: bool) -> Iterator[Edit]:
         """Edits that put `items` behind an old item, and give or take the comma of what ends the list."""
@@ -170,7 +165,9 @@ class _Layout:
         if items:
             thing = self.things[self.places[old]]
             gap = self._line_gap if thing.ends_in_comment else self._gap
-            text = "".join(f"{self._gap if index else gap}{item}," for index, item in enumerate(items))
+            text = "".join(
+                f"{self._gap if index else gap}{item}," for index, item in enumerate(items)
+            )
             if is_end and not self._has_last_comma:
                 text = text.removesuffix(",")
             yield Edit(Span(thing.span.end, thing.span.end), text)

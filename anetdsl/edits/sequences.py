@@ -50,6 +50,15 @@ def next_token(tree: SyntaxTree, offset: int) -> tuple[int, bool]:
     return _start(tree.tokens[index]), tree.tokens[index].type == "COMMENT"
 
 
+def previous_end(tree: SyntaxTree, offset: int) -> int | None:
+    """Where the last token before `offset` ends; None where there is nothing but white space."""
+    index = bisect.bisect_left(tree.tokens, offset, key=_start) - 1
+    while index >= 0 and tree.tokens[index].type == "WHITESPACE":
+        index -= 1
+    is_start = index < 0 or tree.tokens[index].type == "BOM"
+    return None if is_start else token_span(tree.tokens[index]).end
+
+
 def comment_behind(tree: SyntaxTree, offset: int) -> Span | None:
     """The comment that follows `offset` on its line, with nothing in between."""
     start, is_comment = next_token(tree, offset)
@@ -99,10 +108,15 @@ def cuts(
         index += 1
 
 
-def is_vertical(text: str, things: Sequence[Thing], start: int) -> bool:
-    """Whether there are things, and each starts a line of its own."""
-    gaps = zip([start, *(thing.span.end for thing in things)], things)
-    return bool(things) and all(has_line_end(text, gap, thing.span.start) for gap, thing in gaps)
+def is_vertical(text: str, things: Sequence[Thing], places: Sequence[int], start: int) -> bool:
+    """Whether there are things at `places`, and each starts a line of its own.
+
+    `start` is where the gap before the first of all things starts.
+    """
+    starts = [start, *(thing.span.end for thing in things)]
+    return bool(places) and all(
+        has_line_end(text, starts[place], things[place].span.start) for place in places
+    )
 
 
 def indentation(text: str, offset: int) -> str:

@@ -15,6 +15,7 @@ import pytest
 
 from anetc.video import decode as decode_module
 from anetc.video.decode import VideoError, decode, grid_length, probe, verify
+from anetc.video.source import packets
 
 # Name, codec, options: B frames wherever the codec has them.
 CONTAINERS = {
@@ -341,6 +342,17 @@ def test_intact_files_verify(film, name, how):
     info = verify(film(name, 40, noisy=True, **how))
     assert info.damage is None
     assert len(info.timeline.shown) == 40
+
+
+def test_streams_that_turn_up_late():
+    """PyAV fails on them once all packets are through; that is the end, and no damage."""
+
+    class Container:
+        def demux(self, *streams):
+            yield "packet"
+            raise IndexError("list index out of range")
+
+    assert list(packets(Container())) == ["packet"]
 
 
 # Damage

@@ -31,7 +31,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from anetc.video.probe import SECOND, Orientation, Timeline, VideoInfo, probe
-from anetc.video.source import VideoError, check_frame_size, opened
+from anetc.video.source import VideoError, check_frame_size, opened, packets
 
 __all__ = ["Frames", "VideoError", "VideoInfo", "decode", "grid_length", "probe", "verify"]
 
@@ -283,13 +283,14 @@ def _decoded(
     """Good frames with their times in microseconds, never descending; bad ones are counted."""
     rank, latest = 0, 0
     try:
-        for packet in container.demux(stream):
+        for packet in packets(container, stream):
             try:
                 frames = packet.decode()
             except (av.FFmpegError, OSError):
                 health.failures += 1
                 continue
             for frame in frames:
+                assert isinstance(frame, VideoFrame)
                 latest = max(latest, info.timeline.time_of(frame.pts, rank))
                 rank += 1
                 if frame.is_corrupt:

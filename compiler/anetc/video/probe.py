@@ -26,7 +26,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from anetc.video.source import VideoError, check_frame_size, opened
+from anetc.video.source import VideoError, check_frame_size, opened, packets
 
 SECOND = 1_000_000
 """Times are compared as whole microseconds: sums of floats would decide close calls at random."""
@@ -197,7 +197,7 @@ def _survey(container: InputContainer, stream: VideoStream) -> _Survey:
     survey = _Survey()
     try:
         # Of all streams: the duration in the header is that of the longest one.
-        for packet in container.demux():
+        for packet in packets(container):
             stamp = packet.dts if packet.pts is None else packet.pts
             if stamp is not None:
                 end = float((stamp + (packet.duration or 0)) * packet.time_base)

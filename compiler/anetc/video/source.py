@@ -11,9 +11,11 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import av
 from av.container import InputContainer
+from av.packet import Packet
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
@@ -117,6 +119,16 @@ def _video_stream(
     stream.thread_type = "NONE" if threads == 1 else "SLICE"
     stream.codec_context.thread_count = threads
     return stream
+
+
+def packets(container: InputContainer, stream: VideoStream | None = None) -> Iterator[Packet[Any]]:
+    """All packets, or those of one stream; the last, empty ones flush the decoders."""
+    try:
+        yield from container.demux() if stream is None else container.demux(stream)
+    except IndexError:
+        # PyAV 18.1 fails so where streams turned up after the header (MPEG, FLV): having given all
+        # packets, when it comes to flush the decoder that such a stream does not have.
+        return
 
 
 def check_frame_size(path: str | os.PathLike[str], width: int, height: int) -> None:

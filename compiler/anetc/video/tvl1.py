@@ -39,13 +39,13 @@ class TVL1:
     """
 
     attachment: float = attrs.field(default=0.15, validator=validators.gt(0))
-    """lambda, weight of the data term, in px / intensity: larger trusts the images more."""
+    """lambda, weight of the data term, in 1 / intensity: larger trusts the images more."""
     tightness: float = attrs.field(default=0.25, validator=validators.gt(0))
-    """theta, in px: how far the smoothed flow may be from the one that explains the images."""
+    """theta, in px^2: how far the smoothed flow may be from the one that explains the images."""
     step: float = attrs.field(default=0.25, validator=[validators.gt(0), validators.le(0.25)])
-    """tau, time step of the dual ascent, without unit; stable up to 1/4."""
-    scale: float = attrs.field(default=0.5, validator=[validators.gt(0), validators.lt(1)])
-    """Size of a pyramid level relative to the next finer one."""
+    """tau, in px^2: time step of the dual ascent, stable up to 1/4."""
+    scale: float = attrs.field(default=0.5, validator=[validators.gt(0), validators.le(0.95)])
+    """Size of a pyramid level relative to the next finer one, up to 0.95."""
     smallest: int = attrs.field(default=8, validator=validators.ge(2))
     """No pyramid level below the image itself has a shorter side of fewer px."""
     warps: int = attrs.field(default=5, validator=validators.ge(1))
@@ -133,8 +133,7 @@ def _warp(images: Tensor, flow: Tensor) -> tuple[Tensor, Tensor]:
 def _minimise(flow: Tensor, gradient: Tensor, difference: Tensor, params: TVL1) -> Tensor:
     """Minimise the energy linearised around `flow`: I1(x + u) ~ I1(x + flow) + gradient (u - flow).
 
-    Alternates the two steps of Zach et al. (sections 3.1 and 3.2; the dual one is Chambolle's fixed
-    point):
+    Alternates the two steps of Zach et al., the second by Chambolle's fixed point:
 
         v = u - gradient * clamp(residual(u) / |gradient|^2, -lambda theta, lambda theta)
         u = v + theta div p,  p = (p + tau / theta grad u) / (1 + tau / theta |grad u|)

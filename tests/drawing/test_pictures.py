@@ -1,0 +1,280 @@
+"""What the pictures show, of a network and of a change."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from anetdsl.drawing import diff_source, dot_source, draw, engine
+from anetdsl.drawing.dot import Direction, identifier
+from anetdsl.drawing.network import PAINTS, weight_pen
+from anetdsl.drawing.streams import stream_kinds
+from anetdsl.ir import Edge, Network, Node
+from tests.drawing.networks import (
+    ASN50,
+    CHANGED,
+    SMALL,
+    STEMS,
+    TABLE_4,
+    Row,
+    arrows,
+    boxes,
+    needs_pure,
+    network,
+)
+from tests.networks import networks
+
+
+@pytest.mark.parametrize(
+    ("name", "source"),
+    [
+        ("table4", dot_source(TABLE_4)),
+        ("table4_rows", dot_source(TABLE_4, weights=True, direction="TB")),
+        ("asn50_weights", dot_source(ASN50, weights=True)),
+        ("change", diff_source(SMALL, CHANGED, weights=True)),
+    ],
+)
+def test_dot_text_is_the_golden_one(
+    name: str, source: str, golden: Callable[[str, str], None]
+) -> None:
+    """The text, and so the picture, changes on purpose only."""
+    golden(f"drawing/{name}.dot", source)
+
+
+@needs_pure
+def test_svg_has_the_same_bytes_on_every_machine(golden: Callable[[str, str], None]) -> None:
+    """graphviz-pure carries its own metrics: no font of the machine moves anything."""
+    golden("drawing/asn50_weights.svg", draw(ASN50, "svg", weights=True))
+
+
+def test_dot_text_does_not_depend_on_the_hash_seed() -> None:
+    """Nothing is written in the order of a set."""
+    code = (
+        "from anetdsl.drawing import diff_source, dot_source;"
+        "from tests.drawing.networks import ASN50, TABLE_4;"
+        "print(dot_source(ASN50, weights=True), diff_source(TABLE_4, ASN50))"
+    )
+    texts = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=Path(__file__).resolve().parents[2],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(texts) == 1
+
+
+@needs_pure
+@pytest.mark.parametrize(("direction", "axis"), [("LR", 0), ("TB", 1)])
+def test_a_level_is_one_column_or_row(direction: Direction, axis: int) -> None:
+    """Equal levels have equal places along the flow, from the inputs to the sink."""
+    source = dot_source(ASN50, weights=True, direction=direction)
+    drawn = engine._run(engine.find_engine("svg"), source, ["-Tjson"], 60)
+    places = {
+        item["name"]: float(item["pos"].split(",")[axis])
+        for item in json.loads(drawn)["objects"]
+        if "pos" in item
+    }
+    if direction == "TB":
+        places = {name: -place for name, place in places.items()}
+    columns = [
+        {places["rgb"], places["flow"]},
+        *({places[node.name] for node in ASN50.nodes if node.level == level} for level in range(5)),
+        {places["(sink)"]},
+    ]
+    assert [len(column) for column in columns] == [1] * 7
+    assert sorted(columns, key=max) == columns
+
+
+def test_a_box_names_its_node_with_c_and_r() -> None:
+    """A stem of flow has no temporal convolution and so no r."""
+    found = boxes(dot_source(TABLE_4))
+    assert set(found) == {"rgb", "flow", "(sink)", *(node.name for node in TABLE_4.nodes)}
+    assert found["n9"][0].split() == ["n9", "C=64", "r=8"]
+    assert found["s0"][0].split() == ["s0", "C=32", "r=4"]
+    assert found["s2"][0].split() == ["s2", "C=32"]
+    assert found["(sink)"][0].split() == ["sink", "339", "classes"]
+
+
+def test_a_box_has_the_colour_of_what_reaches_it() -> None:
+    """RGB, flow, both; and grey where the sink does not see a node, or it sees no input."""
+    extra = Node("idle", 2, 8, 1, 2, (Edge("n5"),))
+    drawn = attrs.evolve(TABLE_4, nodes=(*TABLE_4.nodes, extra))
+    kinds = stream_kinds(drawn)
+    assert {name: kinds[name] for name in ("rgb", "s1", "n5")} == dict.fromkeys(
+        ("rgb", "s1", "n5"), "rgb"
+    )
+    assert {kinds[name] for name in ("flow", "s2", "n4")} == {"flow"}
+    assert {kinds[f"n{number}"] for number in range(6, 15)} == {"mixed"}
+    assert kinds["idle"] == "unused"
+    found = boxes(dot_source(drawn))
+    for name, kind in kinds.items():
+        assert f'fillcolor="{PAINTS[kind].fill}"' in found[name][1]
+        assert ("dashed" in found[name][1]) == (kind == "unused")
+
+
+def test_colours_stay_apart_without_hue() -> None:
+    """In grey print the three kinds differ by 10 of 100 steps of lightness; text stands out."""
+
+    def luminance(color: str) -> float:
+        parts = [int(color[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+        linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    fills = [luminance(PAINTS[kind].fill) for kind in ("flow", "rgb", "mixed")]
+    lightness = [116 * fill ** (1 / 3) - 16 for fill in fills]
+    assert lightness[1] - lightness[0] >= 10
+    assert lightness[2] - lightness[1] >= 10
+    assert all((fill + 0.05) / (luminance("#222222") + 0.05) >= 4.5 for fill in fills)
+
+
+def test_without_weights_all_arrows_are_equal() -> None:
+    """Whether weights are known does not show, nor do their numbers."""
+    found = arrows(dot_source(ASN50)).values()
+    assert len({(label, *pen.items()) for label, pen in found}) == 1
+
+
+def test_with_weights_an_edge_is_dashed_plain_or_of_its_weight() -> None:
+    """Untrained; a sole input or the sink's, which has no weight to train; or trained."""
+    rows: list[Row] = [*STEMS[:2], ("n1", 1, ["s0", ("s1", 0.25)], 8, 1), ("n2", 2, ["n1"], 8, 1)]
+    found = arrows(dot_source(network("half", rows), weights=True))
+    assert found["s0", "n1"][1]["style"] == "dashed"
+    plain = found["n1", "n2"][1]
+    assert plain == found["rgb", "s0"][1] == found["n2", "(sink)"][1]
+    assert "style" not in plain
+    label, pen = found["s1", "n1"]
+    assert label == "0.25"
+    assert pen["color"].strip('"') == weight_pen(0.25)["color"]
+    assert float(pen["penwidth"]) == weight_pen(0.25)["penwidth"]
+
+
+@given(networks())
+def test_exactly_the_untrained_edges_are_dashed(drawn: Network) -> None:
+    """In any network: those of nodes with several inputs, without a weight, that the sink sees."""
+    unused = {name for name, kind in stream_kinds(drawn).items() if kind == "unused"}
+    expected = {
+        (edge.source, node.name)
+        for node in drawn.nodes
+        for edge in node.inputs
+        if len(node.inputs) > 1 and edge.weight is None and node.name not in unused
+    }
+    dashed = {
+        (arrow.split('"')[1], arrow.split('"')[3])
+        for arrow in dot_source(drawn, weights=True).splitlines()
+        if " -> " in arrow and "style=dashed" in arrow
+    }
+    assert dashed == expected
+
+
+@given(st.floats(0, 1), st.floats(0, 1))
+def test_a_heavier_edge_is_darker_and_wider(first: float, second: float) -> None:
+    """Darkness never falls with the weight, and width grows with it."""
+    light, heavy = (weight_pen(weight) for weight in sorted((first, second)))
+    assert int(str(heavy["color"])[1:], 16) <= int(str(light["color"])[1:], 16)
+    assert float(heavy["penwidth"]) >= float(light["penwidth"])
+    if abs(first - second) > 0.02:
+        assert heavy["color"] != light["color"]
+        assert heavy["penwidth"] != light["penwidth"]
+
+
+def test_numbers_stand_beside_few_edges_only() -> None:
+    """Beyond forty trained edges they would hide the picture; asking for them overrules."""
+    names = [f"a{number}" for number in range(41)]
+    rows: list[Row] = [
+        *((name, 0, ["rgb"], 8, 1) for name in names),
+        ("n", 1, [(name, 0.5) for name in names], 8, 1),
+    ]
+    many = network("many", rows)
+
+    def count(drawn: Network, numbers: bool | None = None) -> int:
+        found = arrows(dot_source(drawn, weights=True, numbers=numbers))
+        return sum(bool(label) for label, _ in found.values())
+
+    assert count(ASN50) == 28
+    assert count(ASN50, numbers=False) == 0
+    assert count(many) == 0
+    assert count(many, numbers=True) == 41
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        attrs.evolve(SMALL, nodes=()),
+        attrs.evolve(SMALL, inputs=()),
+        attrs.evolve(SMALL, nodes=(*SMALL.nodes, *SMALL.nodes)),
+        network("unknown", [("n1", 1, ["nobody"], 8, 1)]),
+        network("circle", [("a", 1, ["b"], 8, 1), ("b", 2, ["a"], 8, 1), ("c", 2, ["c"], 8, 1)]),
+        network("numbers", [("a", -3, ["rgb"], -1, 0), ("b", 77, [("a", 2.0), "rgb"], 10**9, 0)]),
+    ],
+    ids=["no nodes", "no inputs", "twice", "unknown", "circle", "numbers"],
+)
+@needs_pure
+def test_a_network_with_errors_is_drawn_too(broken: Network) -> None:
+    """A picture helps to find the mistake; `check` tells it."""
+    assert "<svg" in draw(broken, "svg", weights=True)
+    assert "<svg" in draw(broken, "svg", diff=SMALL)
+
+
+def test_a_change_shows_by_sign_and_outline_as_well_as_colour() -> None:
+    """Whoever does not see the colours still sees what was added, removed and changed."""
+    found = boxes(diff_source(CHANGED, SMALL))
+    assert found["n1"][0].split() == ["~", "n1", "C=8", "r", "8", "-&gt;", "2"]
+    assert "peripheries=2" in found["n1"][1]
+    assert found["n2"][0].split() == ["-", "n2", "C=16", "r=1"]
+    assert "dashed" in found["n2"][1]
+    assert found["s0"][0].split() == ["s0", "C=32", "r=4"]
+    added = boxes(diff_source(SMALL, CHANGED))
+    assert added["n2"][0].split() == ["+", "n2", "C=16", "r=1"]
+    assert "penwidth=2.6" in added["n2"][1]
+    assert added["(sink)"][0].split() == ["~", "sink", "classes", "10", "-&gt;", "157"]
+
+
+def test_edges_that_came_are_wide_and_those_that_went_dashed() -> None:
+    """An edge into a node that both have is told from its neighbours."""
+    came = arrows(diff_source(SMALL, CHANGED))
+    assert came["s2", "n1"][1]["penwidth"] == "2.6"
+    assert came["s0", "n1"][1]["penwidth"] == "1"
+    went = arrows(diff_source(CHANGED, SMALL))
+    assert went["s2", "n1"][1]["style"] == "dashed"
+    assert "style" not in went["s0", "n1"][1]
+
+
+def test_changed_weights_show_on_request() -> None:
+    """Training changes every weight: only what two digits tell is worth a number."""
+    rows: list[Row] = [*STEMS[:2], ("n1", 1, [("s0", 0.25), ("s1", 0.501)], 8, 1)]
+    after: list[Row] = [*STEMS[:2], ("n1", 1, [("s0", 0.75), ("s1", 0.502)], 8, 1)]
+    old, new = network("a", rows), network("a", after)
+    assert {label for label, _ in arrows(diff_source(old, new)).values()} == {""}
+    found = arrows(diff_source(old, new, weights=True))
+    assert found["s0", "n1"][0] == "0.25 -&gt; 0.75"
+    assert found["s1", "n1"][0] == ""
+
+
+def test_the_caption_tells_both_names_and_what_changed_throughout() -> None:
+    """Changes of the network itself have no box."""
+    caption = re.sub("<[^>]*>", "", diff_source(SMALL, CHANGED).splitlines()[-2])
+    assert "small -&gt; child" in caption
+    assert "modules 3, 4, 6, 3 -&gt; 3, 4, 5, 3" in caption
+
+
+@given(networks(), networks())
+def test_any_two_networks_are_drawn_together(old: Network, new: Network) -> None:
+    """Every input and node of either has a box."""
+    names = [
+        *(value.name for value in (*old.inputs, *new.inputs)),
+        *(node.name for node in (*old.nodes, *new.nodes)),
+    ]
+    assert set(boxes(diff_source(old, new, weights=True))) == {*map(identifier, names), "(sink)"}
