@@ -16,13 +16,12 @@ from anetdsl import values
 from anetdsl.diagnostics import Diagnostic, Fix, Label, did_you_mean
 from anetdsl.ir import Edge, Input, Network, Node, Origin, Places, Score, Sink, default_kind
 from anetdsl.source import Edit, Span
+from anetdsl.statements import check_statements
 from anetdsl.syntax.nodes import AttributeNode, ListItem, StatementNode, SyntaxTree, Value
 from anetdsl.values import Wrong
 from anetdsl.vocabulary import (
     DEFAULT_MODULES,
     DEFAULT_WIDTHS,
-    KEYWORDS,
-    LANGUAGE_VERSION,
     MAX_NODES,
     STATEMENTS,
     Attribute,
@@ -68,7 +67,7 @@ class _Elaboration:
             message = f"more than {MAX_NODES:,} nodes"
             self.found.append(Diagnostic("A205", message, nodes[MAX_NODES].keyword.span))
             nodes = nodes[:MAX_NODES]
-        self.found.extend(_count_statements(self.tree))
+        self.found.extend(check_statements(self.tree))
         inputs = [statement for statement in statements if statement.keyword.text == "input"]
         for statement in itertools.chain(inputs, nodes):
             self._define(statement)
@@ -333,43 +332,6 @@ class _Elaboration:
             help=f"did you mean `{guess}`?" if guess else "",
             fix=_change(span, guess),
         )
-
-
-def _count_statements(tree: SyntaxTree) -> Iterator[Diagnostic]:
-    """Findings about which statements there are, and how often."""
-    statements = tree.statements
-    if (not statements and not tree.unknown_statements) or (
-        statements and statements[0].keyword.text != "anet"
-    ):
-        start = statements[0].span.start if statements else 0
-        yield Diagnostic(
-            "A201",
-            "the first statement must be `anet 1`, the version of the language"
-            if statements
-            else "the file is empty: the first statement is `anet 1`, the version of the language",
-            statements[0].keyword.span if statements else Span(0, 0),
-            fix=Fix("insert `anet 1`", (Edit(Span(start, start), "anet 1\n"),)),
-        )
-    first: dict[str, StatementNode] = {}
-    for statement in statements:
-        keyword = statement.keyword.text
-        if keyword in first and not STATEMENTS[keyword].many:
-            label = Label(first[keyword].keyword.span, "first one here")
-            message = f"a file has one `{keyword}` statement"
-            yield Diagnostic("A204", message, statement.keyword.span, labels=(label,))
-        first.setdefault(keyword, statement)
-    version = first["anet"].version if "anet" in first else None
-    if version is not None and version.text != str(LANGUAGE_VERSION):
-        yield Diagnostic(
-            "A202",
-            f"this program reads version {LANGUAGE_VERSION}, not {version.text[:40]}",
-            version.span,
-        )
-    if statements and not tree.unknown_statements:
-        end = len(tree.source.text.rstrip())
-        for keyword in KEYWORDS:
-            if keyword in ("network", "input", "node", "sink") and keyword not in first:
-                yield Diagnostic("A203", f"the file has no `{keyword}` statement", Span(end, end))
 
 
 def _read(value: Value, attribute: Attribute) -> object:

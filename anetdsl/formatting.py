@@ -25,7 +25,7 @@ from anetdsl.syntax.parser import parse_syntax
 from anetdsl.vocabulary import ROW_STATEMENTS, STATEMENTS
 
 
-class FormatterBug(Exception):  # noqa: N818 -- nobody's error but ours
+class FormatterBug(Exception):
     """The formatter's own check failed: its result is not the same text in another layout."""
 
 

@@ -95,7 +95,7 @@ def dot_source(
 
 def weight_pen(weight: float) -> dict[str, str | float]:
     """The pen of a trained edge. Darkness and width both grow with the weight, from 0 to 1."""
-    weight = min(max(weight, 0.0), 1.0)
+    weight = min(1.0, max(0.0, weight))
     grey = round(0xCC - 0xC0 * weight)
     return {
         "color": f"#{grey:02X}{grey:02X}{grey:02X}",

@@ -31,7 +31,7 @@ Text = str | Sequence[str]
 def set_attribute(
     tree: SyntaxTree, statement: StatementNode, name: str, value: Text
 ) -> tuple[Edit, ...]:
-    """Edits that give an attribute a value; where it is absent, it is added in its canonical place."""
+    """Edits that give an attribute a value; an absent one is added in its canonical place."""
     return set_attributes(tree, statement, {name: value})
 
 
@@ -97,7 +97,7 @@ def _keep_column(
 
 
 def keep_column(tree: SyntaxTree, end: int, growth: int) -> Iterator[Edit]:
-    """The edit that keeps the next column of a table in place, where what ends at `end` has grown."""
+    """The edit that keeps a table's next column in place, where what ends at `end` has grown."""
     text = tree.source.text
     start, is_comment = next_token(tree, end)
     gap = text[end:start]
@@ -160,10 +160,9 @@ class _Layout:
         yield from cuts(self.tree.source.text, self.things, removed, self.things[0].span.end, end)
 
     def add(self, values: Mapping[str, Text], removed: Container[str]) -> Iterator[Edit]:
-        """Edits that add attributes, each behind those that come before it in the canonical order."""
-        ranks = {
-            a.name: i for i, a in enumerate(STATEMENTS[self.statement.keyword.text].attributes)
-        }
+        """Edits that add attributes, each behind those that canonically come before it."""
+        known = STATEMENTS[self.statement.keyword.text].attributes
+        ranks = {attribute.name: rank for rank, attribute in enumerate(known)}
         for name in sorted(values, key=lambda name: ranks.get(name, len(ranks))):
             rank = ranks.get(name, len(ranks))
             earlier = [

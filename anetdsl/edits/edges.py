@@ -16,8 +16,8 @@ def set_edges(
 ) -> tuple[Edit, ...]:
     """Edits that give a node or the sink these edges, in this order.
 
-    An edge that is there before and after keeps its line, its comment, and the way in which an equal
-    weight is written. A list may become empty, which `check` then objects to.
+    An edge that is there before and after keeps its line, its comment, and the way in which an
+    equal weight is written. A list may become empty, which `check` then objects to.
     """
     return set_attribute(tree, statement, "inputs", [write_edge(edge) for edge in edges])
 

@@ -21,7 +21,7 @@ from anetdsl.syntax.nodes import ListItem, ListValue, SyntaxTree
 
 
 def set_items(tree: SyntaxTree, value: ListValue, items: Sequence[str]) -> Iterator[Edit]:
-    """Edits that make a list hold `items`, each as it is written, such as `n4`, `n4@0.5` or `"a b"`.
+    """Edits that make a list hold `items`, each as it is written: `n4`, `n4@0.5`, `"a b"`.
 
     An item that stays, or only gets another weight, keeps everything around it.
     """
@@ -139,7 +139,7 @@ class _Layout:
             yield Edit(Span(end, end), text)
 
     def change(self, kept: Mapping[int, int], items: Sequence[str]) -> Iterator[Edit]:
-        """Edits after which only the old items that `kept` maps to new ones stay, and all are there."""
+        """Edits to `items`, where the old items that `kept` maps to new ones stay."""
         removed = {place for index, place in enumerate(self.places) if index not in kept}
         yield from cuts(self.text, self.things, removed, self.inner.start, self.inner.end)
         first = min(kept)
@@ -154,7 +154,7 @@ class _Layout:
             )
 
     def _insert_behind(self, old: int, items: Sequence[str], *, is_end: bool) -> Iterator[Edit]:
-        """Edits that put `items` behind an old item, and give or take the comma of what ends the list."""
+        """Edits that put `items` behind an old one, and give or take its comma at the list's end."""
         has_comma = old < len(self.commas)
         needs_comma = bool(items) or not is_end or self._has_last_comma
         if needs_comma and not has_comma:

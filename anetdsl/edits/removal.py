@@ -58,7 +58,7 @@ def _start_with_comments(tree: SyntaxTree, span: Span, before: int, following: i
 
 
 def _lines(tree: SyntaxTree, span: Span, following: int) -> Span:
-    """The whole lines of a span that shares none, with the blank lines below it if there are some above."""
+    """The lines of a span that shares none, with the blank lines below if some are above."""
     text = tree.source.text
     above = previous_end(tree, span.start)
     if following == len(text):

@@ -87,7 +87,7 @@ def cuts(
 ) -> Iterator[Edit]:
     """Edits that remove the things of the indices `removed`, but not all of them.
 
-    `start` is where the gap before the first thing starts, `end` where the one behind the last ends.
+    `start` is where the gap before the first thing starts, `end` where that behind the last ends.
     """
     index = 0
     while index < len(things):
@@ -120,7 +120,7 @@ def is_vertical(text: str, things: Sequence[Thing], places: Sequence[int], start
 
 
 def indentation(text: str, offset: int) -> str:
-    """The white space that `offset` is indented by; a statement's usual one where it starts no line."""
+    """What indents `offset`; a statement's usual indentation where it starts no line."""
     line_start = max(text.rfind("\n", 0, offset), text.rfind("\r", 0, offset)) + 1
     indent = text[line_start:offset]
     return INDENT if indent.strip(" \t") else indent

@@ -26,7 +26,7 @@ def find(tree: SyntaxTree, keyword: str, name: str | None = None) -> StatementNo
 
 
 def insert_node(tree: SyntaxTree, node: Node, after: StatementNode) -> tuple[Edit, ...]:
-    """Edits that add a node on the line after a statement, in the columns of the nodes around it."""
+    """Edits that add a node on the line after a statement, in the columns of its neighbours."""
     like = after if after.keyword.text == "node" else _first(tree, "node")
     gap = gap_of(tree.source.text, like) if like is not None else GAP
     widths = _widths(tree.source.text, like) if like is not None and gap == GAP else {}
@@ -34,7 +34,7 @@ def insert_node(tree: SyntaxTree, node: Node, after: StatementNode) -> tuple[Edi
 
 
 def set_origin(tree: SyntaxTree, origin: Origin | None) -> tuple[Edit, ...]:
-    """Edits that make the text say this of its origin: behind `network`, or where it said so before.
+    """Edits that state where a network comes from: behind `network`, or where it is said already.
 
     Raises KeyError where there is neither an `origin` nor a `network` statement.
     """
@@ -43,7 +43,7 @@ def set_origin(tree: SyntaxTree, origin: Origin | None) -> tuple[Edit, ...]:
 
 
 def set_score(tree: SyntaxTree, score: Score | None) -> tuple[Edit, ...]:
-    """Edits that make the text give this score: behind `origin` or `network`, or where it stood before.
+    """Edits that state a score: behind `origin` or `network`, or where one is given already.
 
     Raises KeyError where there is neither a `score` nor a `network` statement.
     """

@@ -23,9 +23,9 @@ def apply(text: str, edits: Iterable[Edit]) -> str:
 
 
 def invert(text: str, edits: Iterable[Edit]) -> tuple[Edit, ...]:
-    """The edits that lead back: `apply(apply(text, edits), invert(text, edits)) == text`.
+    """The edits that lead back from the new text to this one.
 
-    Raises ValueError as `apply` does.
+    `apply(apply(text, edits), invert(text, edits)) == text`. Raises ValueError as `apply` does.
     """
     inverse: list[Edit] = []
     growth = 0
