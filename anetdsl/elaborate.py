@@ -58,10 +58,15 @@ class _Elaboration:
     definitions: dict[str, StatementNode] = attrs.Factory(dict)
     levels: dict[str, int] = attrs.Factory(dict)
     doubtful: set[str] = attrs.Factory(set)
+    suspects: set[str] = attrs.Factory(set)
+    """Names that some mistake already reported may define: no reason to call them unknown."""
+    nameless: set[str] = attrs.Factory(set)
+    """Keywords of statements without their names, which may be any unknown one."""
     suggestions: int = 0
 
     def run(self) -> Elaborated:
         statements = self.tree.statements
+        self.suspects.update(self.tree.suspects)
         nodes = [statement for statement in statements if statement.keyword.text == "node"]
         if len(nodes) > MAX_NODES:
             message = f"more than {MAX_NODES:,} nodes"
@@ -92,6 +97,7 @@ class _Elaboration:
 
     def _define(self, statement: StatementNode) -> None:
         if statement.name is None:
+            self.nameless.add(statement.keyword.text)
             return
         name = statement.name.text
         first = self.definitions.setdefault(name, statement)
@@ -205,13 +211,18 @@ class _Elaboration:
         for node in statement.attributes:
             name = node.name.text
             if name in seen:
-                self.found.append(_repeated(node, seen[name]))
+                if not statement.broken:
+                    self.found.append(_repeated(node, seen[name]))
                 continue
             seen[name] = node
             attribute = kind.attribute(name)
             if attribute is None:
-                if node.value is not None or not statement.broken:
-                    self.found.append(self._unknown_attribute(node, statement, seen))
+                unknown = self._unknown_attribute(node, statement, seen)
+                if unknown.fix is None:
+                    self.suspects.add(name)
+                # Without a likely meaning, it is part of a mistake that has been reported.
+                if not statement.broken or (node.value is not None and unknown.fix is not None):
+                    self.found.append(unknown)
             elif node.value is not None:
                 value = self._attempt(_read, node.value, attribute)
                 if value is not None:
@@ -295,7 +306,7 @@ class _Elaboration:
         span = item.value.span
         definition = self.definitions.get(name)
         if definition is None:
-            if name not in self.tree.suspects:
+            if name not in self.suspects and not self._may_be_nameless(reader, level):
                 self.found.append(self._unknown_name(name, span, reader, level))
             return False
         is_input = definition.keyword.text == "input"
@@ -314,6 +325,12 @@ class _Elaboration:
         label = Label(definition.name.span if definition.name else span, "defined here")
         self.found.append(Diagnostic("A303", message, span, labels=(label,), help=text))
         return False
+
+    def _may_be_nameless(self, reader: str | None, level: int | None) -> bool:
+        """Whether what is read may be defined by a statement that lacks its name."""
+        if reader is not None and level is None:
+            return bool(self.nameless)
+        return ("input" if level == 0 and reader is not None else "node") in self.nameless
 
     def _unknown_name(
         self, name: str, span: Span, reader: str | None, level: int | None

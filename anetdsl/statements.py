@@ -13,9 +13,9 @@ from anetdsl.vocabulary import KEYWORDS, LANGUAGE_VERSION, STATEMENTS
 def check_statements(tree: SyntaxTree) -> Iterator[Diagnostic]:
     """A201 to A204: the version comes first, and nothing is missing or there twice."""
     statements = tree.statements
-    if (not statements and not tree.unknown_statements) or (
-        statements and statements[0].keyword.text != "anet"
-    ):
+    first_start = statements[0].span.start if statements else len(tree.source.text)
+    reported = any(diagnostic.span.start < first_start for diagnostic in tree.diagnostics)
+    if not reported and not (statements and statements[0].keyword.text == "anet"):
         start = statements[0].span.start if statements else 0
         yield Diagnostic(
             "A201",

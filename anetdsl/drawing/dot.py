@@ -8,7 +8,8 @@ markup gives a meaning to. All else that is written is numbers and words of our 
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator, Mapping
+import itertools
+from collections.abc import Mapping
 from typing import Literal
 
 import attrs
@@ -59,6 +60,11 @@ class Picture:
     arrows: tuple[Arrow, ...]
     direction: Direction = "LR"
 
+    @property
+    def places(self) -> dict[str, int]:
+        """The column of each box, by its identifier."""
+        return {box.id: number for number, c in enumerate(self.columns) for box in c.boxes}
+
 
 def identifier(name: str) -> str:
     """A name as an identifier that needs no escapes. Different names give different ones.
@@ -85,25 +91,59 @@ def small(markup: str, color: str | None = None) -> str:
 
 def write(picture: Picture) -> str:
     """The picture as DOT text: the same picture gives the same text on every machine."""
-    lines = [
-        f'digraph "{identifier(picture.name) or "network"}" {{',
-        *(f"  {line}" for line in _defaults(picture)),
-        *(f"  {line}".rstrip() for line in _ranks(picture.columns)),
-        "",
-        *(f"  {line}" for line in _arrows(picture)),
-        "",
-        f"  label=<{picture.caption}>;",
-        "}",
-    ]
-    return "\n".join(lines) + "\n"
+    import graphviz  # only who draws shall wait for it
+
+    graph = graphviz.Digraph(identifier(picture.name) or "network")
+    graph.attr("graph", **_written(_graph_attributes(picture)))
+    graph.attr("node", **_written(_NODE))
+    graph.attr("edge", **_written(_EDGE))
+    headings = [_heading_id(number) for number in range(len(picture.columns))]
+    for heading, column in zip(headings, picture.columns):
+        # A rank for each column, held in place by a chain of unseen arrows between the headings.
+        with graph.subgraph() as rank:
+            rank.attr(rank="same")
+            rank.node(heading, column.heading, **_written(_HEADING))
+            for box in column.boxes:
+                rank.node(box.id, f"<{box.label}>", **_written(box.attributes))
+    for left, right in itertools.pairwise(headings):
+        graph.edge(left, right, style="invis")
+    places = picture.places
+    for arrow in picture.arrows:
+        label = f"<{_beside(arrow.label)}>" if arrow.label else None
+        graph.edge(arrow.tail, arrow.head, label, **_written(_arrow_attributes(arrow, places)))
+    graph.attr(label=f"<{picture.caption}>")
+    return str(graph.source)
 
 
-def _defaults(picture: Picture) -> Iterator[str]:
+_NODE: Attributes = {
+    "shape": "box",
+    "style": "rounded,filled",
+    "fillcolor": "white",
+    "color": INK,
+    "fontname": FONT,
+    "fontsize": 12,
+    "fontcolor": INK,
+    "margin": "0.09,0.04",
+    "width": 0.85,
+    "height": 0.5,
+}
+_EDGE: Attributes = {"arrowsize": 0.6, "fontname": FONT, "fontsize": 8, "fontcolor": INK}
+_HEADING: Attributes = {
+    "shape": "plaintext",
+    "style": "",
+    "fontsize": 10,
+    "fontcolor": FAINT_INK,
+    "width": 0,
+    "height": 0.3,
+}
+
+
+def _graph_attributes(picture: Picture) -> Attributes:
     across = picture.direction == "LR"
     streams = max((len(column.boxes) for column in picture.columns), default=1)
     # Arrows stay apart only if a picture of many streams is wide as well as high.
     spread = min(max(1.0, streams / 6), 4.0)
-    graph: Attributes = {
+    return {
         "rankdir": picture.direction,
         "ranksep": (0.75 if across else 0.5) * spread,
         "nodesep": 0.2,
@@ -115,65 +155,18 @@ def _defaults(picture: Picture) -> Iterator[str]:
         "fontcolor": INK,
         "labelloc": "b",
     }
-    node: Attributes = {
-        "shape": "box",
-        "style": "rounded,filled",
-        "fillcolor": "white",
-        "color": INK,
-        "fontname": FONT,
-        "fontsize": 12,
-        "fontcolor": INK,
-        "margin": "0.09,0.04",
-        "width": 0.85,
-        "height": 0.5,
-    }
-    edge: Attributes = {"arrowsize": 0.6, "fontname": FONT, "fontsize": 8, "fontcolor": INK}
-    yield f"graph [{_listed(graph)}];"
-    yield f"node [{_listed(node)}];"
-    yield f"edge [{_listed(edge)}];"
 
 
-_HEADING: Attributes = {
-    "shape": "plaintext",
-    "style": "",
-    "fontsize": 10,
-    "fontcolor": FAINT_INK,
-    "width": 0,
-    "height": 0.3,
-}
-
-
-def _ranks(columns: tuple[Column, ...]) -> Iterator[str]:
-    """A rank for each column, held in place by a chain of unseen arrows between the headings."""
-    for number, column in enumerate(columns):
-        yield ""
-        yield "{"
-        yield "  rank=same;"
-        yield f'  {_heading_id(number)} [label="{column.heading}", {_listed(_HEADING)}];'
-        for box in column.boxes:
-            attributes = f", {_listed(box.attributes)}" if box.attributes else ""
-            yield f'  "{box.id}" [label=<{box.label}>{attributes}];'
-        yield "}"
-    yield ""
-    yield f"{' -> '.join(map(_heading_id, range(len(columns))))} [style=invis];"
+def _arrow_attributes(arrow: Arrow, place: Mapping[str, int]) -> Attributes:
+    if place.get(arrow.tail, -1) >= place.get(arrow.head, -1):
+        # Only a network with errors has such an edge; it must not move a column.
+        return {**arrow.attributes, "constraint": "false"}
+    return arrow.attributes
 
 
 def _heading_id(number: int) -> str:
     """An identifier that no name can have."""
-    return f'"(column {number})"'
-
-
-def _arrows(picture: Picture) -> Iterator[str]:
-    place = {
-        box.id: number for number, column in enumerate(picture.columns) for box in column.boxes
-    }
-    for arrow in picture.arrows:
-        attributes = dict(arrow.attributes)
-        if place.get(arrow.tail, -1) >= place.get(arrow.head, -1):
-            # Only a network with errors has such an edge; it must not move a column.
-            attributes["constraint"] = "false"
-        label = f"label=<{_beside(arrow.label)}>, " if arrow.label else ""
-        yield f'"{arrow.tail}" -> "{arrow.head}" [{label}{_listed(attributes)}];'
+    return f"(column {number})"
 
 
 def _beside(markup: str) -> str:
@@ -182,11 +175,9 @@ def _beside(markup: str) -> str:
     return f"<table {options}><tr><td>{markup}</td></tr></table>"
 
 
-def _listed(attributes: Attributes) -> str:
-    return ", ".join(f"{key}={_value(value)}" for key, value in attributes.items())
-
-
-def _value(value: str | float) -> str:
-    if isinstance(value, str):
-        return value if value.isascii() and value.isalpha() else f'"{value}"'
-    return f"{value:.4g}"
+def _written(attributes: Attributes) -> dict[str, str]:
+    """Attributes for the graphviz package, which quotes them."""
+    return {
+        key: value if isinstance(value, str) else f"{value:.4g}"
+        for key, value in attributes.items()
+    }

@@ -146,15 +146,12 @@ class _Layout:
         if before := items[: kept[first]]:
             start = self.things[self.places[first]].span.start
             yield Edit(Span(start, start), "".join(f"{item},{self._gap}" for item in before))
-        followers = [*sorted(kept)[1:], None]
-        for old, follower in zip(sorted(kept), followers):
-            stop = len(items) if follower is None else kept[follower]
-            yield from self._insert_behind(
-                old, items[kept[old] + 1 : stop], is_end=follower is None
-            )
+        stops = [*sorted(kept.values())[1:], len(items)]
+        for (old, new), stop in zip(sorted(kept.items()), stops):
+            yield from self._insert_behind(old, items[new + 1 : stop], is_end=stop == len(items))
 
     def _insert_behind(self, old: int, items: Sequence[str], *, is_end: bool) -> Iterator[Edit]:
-        """Edits that put `items` behind an old one, and give or take its comma at the list's end."""
+        """Edits that put `items` behind an old one, and mend its comma at the list's end."""
         has_comma = old < len(self.commas)
         needs_comma = bool(items) or not is_end or self._has_last_comma
         if needs_comma and not has_comma:
@@ -165,9 +162,7 @@ class _Layout:
         if items:
             thing = self.things[self.places[old]]
             gap = self._line_gap if thing.ends_in_comment else self._gap
-            text = "".join(
-                f"{self._gap if index else gap}{item}," for index, item in enumerate(items)
-            )
+            text = gap + f",{self._gap}".join(items) + ","
             if is_end and not self._has_last_comma:
                 text = text.removesuffix(",")
             yield Edit(Span(thing.span.end, thing.span.end), text)

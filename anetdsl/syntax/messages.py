@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from typing import cast
 
@@ -50,6 +51,10 @@ def unexpected(
             note="second `[`",
             labels=(Label(_span(bracket), "within this list"),),
         )
+    if piece[0].type == "EQUAL":
+        return Diagnostic(
+            "A104", "expected the name of an attribute before `=`", _span(token), note="here"
+        )
     if bracket is not None and "COMMA" in expected:
         return _missing_comma(token, piece)
     return Diagnostic(
@@ -65,6 +70,8 @@ def not_a_statement(chunk: Sequence[Token], *, at_start: bool) -> Diagnostic:
     token = chunk[0]
     if (lexical := _lexical(token)) is not None:
         return lexical
+    if len(chunk) > 1 and chunk[1].type == "EQUAL" and not at_start:
+        return _lost_keyword(chunk)
     guess = did_you_mean(token, KEYWORDS) if token.type == "NAME" else None
     if guess is not None:
         return Diagnostic(
@@ -86,6 +93,29 @@ def not_a_statement(chunk: Sequence[Token], *, at_start: bool) -> Diagnostic:
         f"unknown statement {_show(token)}",
         _span(token),
         help=f"a statement starts with one of {_choices(KEYWORDS)}",
+    )
+
+
+def doubled(first: Token, second: Token) -> Diagnostic:
+    """The message for a keyword that is written twice."""
+    return Diagnostic(
+        "A104",
+        f"{_show(second)} is written twice",
+        _span(second),
+        labels=(Label(_span(first), "first here"),),
+        fix=Fix("remove one", (Edit(Span(_span(first).start, _span(second).start), ""),)),
+    )
+
+
+def _lost_keyword(chunk: Sequence[Token]) -> Diagnostic:
+    """The message for attributes that no keyword introduces."""
+    names = [a for a, b in itertools.pairwise(chunk) if a.type == "NAME" and b.type == "EQUAL"]
+    fitting = [k for k, s in STATEMENTS.items() if all(map(s.attribute, names))]
+    return Diagnostic(
+        "A107",
+        f"{_show(chunk[0])} belongs to no statement",
+        _span(chunk[0]),
+        help=f"is `{fitting[0]}` missing before it?" if len(fitting) == 1 else "",
     )
 
 

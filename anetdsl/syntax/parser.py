@@ -52,12 +52,17 @@ def parse_syntax(source: SourceFile) -> SyntaxTree:
     diagnostics: list[Diagnostic] = []
     suspects: set[str] = set()
     unknown_statements = False
-    for chunk in _chunks(significant, source):
-        if chunk[0].type in KEYWORD_TYPES:
+    chunks = list(_chunks(significant, source))
+    for chunk, following in itertools.zip_longest(chunks, chunks[1:]):
+        if following and _is_doubled(chunk, following[0], source):
+            diagnostics.append(messages.doubled(chunk[0], following[0]))
+        elif chunk[0].type in KEYWORD_TYPES:
             try:
                 statements.append(_run("statement", chunk))
             except UnexpectedToken:
                 statements.append(_parse_in_pieces(chunk, diagnostics))
+                suspects.update(_stray_names(chunk))
+                unknown_statements |= any(map(_holds_keyword, chunk))
         else:
             diagnostics.append(messages.not_a_statement(chunk, at_start=not statements))
             suspects.update(str(token) for token in chunk[:2] if token.type == "NAME")
@@ -77,7 +82,9 @@ def _chunks(tokens: Sequence[Token], source: SourceFile) -> Iterator[list[Token]
     chunk: list[Token] = []
     for index, token in enumerate(tokens):
         if chunk and (
-            _is_keyword_in_place(tokens, index) or _is_unknown_statement(tokens, index, source)
+            _is_keyword_in_place(chunk[0], tokens, index, source)
+            or _is_unknown_statement(tokens, index, source)
+            or _has_lost_keyword(chunk, tokens, index, source)
         ):
             yield chunk
             chunk = []
@@ -90,28 +97,93 @@ def _type_at(tokens: Sequence[Token], index: int) -> str:
     return tokens[index].type if 0 <= index < len(tokens) else ""
 
 
-def _is_keyword_in_place(tokens: Sequence[Token], index: int) -> bool:
-    """Whether a keyword starts a statement, rather than stands where a name should."""
-    if tokens[index].type not in KEYWORD_TYPES:
+def _starts_line(tokens: Sequence[Token], index: int, source: SourceFile) -> bool:
+    start, previous = cast(int, tokens[index].start_pos), cast(int, tokens[index - 1].start_pos)
+    return not index or source.position(previous).line < source.position(start).line
+
+
+def _is_indented(token: Token, keyword: Token, source: SourceFile) -> bool:
+    """Whether a token stands to the right of a keyword, as what continues its statement does."""
+    column = source.position(cast(int, token.start_pos)).column
+    return column > source.position(cast(int, keyword.start_pos)).column + 1
+
+
+def _is_keyword_in_place(
+    start: Token, tokens: Sequence[Token], index: int, source: SourceFile
+) -> bool:
+    """Whether a keyword starts a statement, rather than stands where a name should.
+
+    `start` is the token that the statement before it starts with.
+    """
+    token = tokens[index]
+    if token.type not in KEYWORD_TYPES:
         return False
     before, after = _type_at(tokens, index - 1), _type_at(tokens, index + 1)
+    starts_line = _starts_line(tokens, index, source)
     if after == "EQUAL":
-        return False
+        return starts_line and not _is_indented(token, start, source)
     if after in ("COMMA", "RSQB", "AT"):
         return before not in ("COMMA", "LSQB")
-    return not (before in _NAMED_TYPES and after not in ("NAME", "NUMBER"))
+    if before not in _NAMED_TYPES:
+        return True
+    is_name = not starts_line and _type_at(tokens, index + 2) == "EQUAL"
+    return after in ("NAME", "NUMBER") and not is_name
+
+
+def _is_doubled(chunk: Sequence[Token], following: Token, source: SourceFile) -> bool:
+    """Whether a keyword stands alone before the same keyword, on one line."""
+    return (
+        len(chunk) == 1
+        and chunk[0].type == following.type
+        and following.type in KEYWORD_TYPES
+        and not _starts_line([*chunk, following], 1, source)
+    )
+
+
+def _has_lost_keyword(
+    chunk: Sequence[Token], tokens: Sequence[Token], index: int, source: SourceFile
+) -> bool:
+    """Whether `name=` at the start of a line cannot belong to the statement of `chunk`.
+
+    It is not indented, and the statement has it already, or it is another statement's alone.
+    """
+    token, keyword = tokens[index], chunk[0]
+    if token.type != "NAME" or _type_at(tokens, index + 1) != "EQUAL":
+        return False
+    if keyword.type not in KEYWORD_TYPES or not _starts_line(tokens, index, source):
+        return False
+    if _is_indented(token, keyword, source) or chunk[-1].type in ("COMMA", "LSQB", "EQUAL", "AT"):
+        return False
+    if STATEMENTS[str(keyword)].attribute(token) is None:
+        return any(statement.attribute(token) for statement in STATEMENTS.values())
+    return any(a == token and b.type == "EQUAL" for a, b in itertools.pairwise(chunk))
+
+
+def _stray_names(chunk: Sequence[Token]) -> Iterator[str]:
+    """Names in a statement with a mistake that may be meant as its own."""
+    for index, token in enumerate(chunk):
+        before, after = _type_at(chunk, index - 1), _type_at(chunk, index + 1)
+        if (
+            token.type == "NAME"
+            and before not in ("COMMA", "LSQB")
+            and after not in ("COMMA", "RSQB", "AT", "EQUAL")
+        ):
+            yield str(token)
+
+
+def _holds_keyword(token: Token) -> bool:
+    """Whether a word runs into a keyword that may start a statement, as in `64input`."""
+    return token.type in ("NAME", "MALFORMED_NUMBER") and token.endswith(KEYWORDS)
 
 
 def _is_unknown_statement(tokens: Sequence[Token], index: int, source: SourceFile) -> bool:
-    """Whether `index` is a misspelt keyword: first on its line, and followed by a name."""
+    """Whether `index` is a misspelt keyword: first on its line, before a name or a statement."""
     token, previous = tokens[index], tokens[index - 1]
     if token.type != "NAME" or previous.type in KEYWORD_TYPES or previous.type == "EQUAL":
         return False
-    if _type_at(tokens, index + 1) != "NAME":
+    if _type_at(tokens, index + 1) not in ("NAME", "", *KEYWORD_TYPES):
         return False
-    start_line = source.position(cast(int, token.start_pos)).line
-    first_on_line = source.position(cast(int, previous.start_pos)).line < start_line
-    return first_on_line and (
+    return _starts_line(tokens, index, source) and (
         previous.type not in ("COMMA", "LSQB", "AT") or did_you_mean(token, KEYWORDS) is not None
     )
 
@@ -131,12 +203,15 @@ def _parse_in_pieces(chunk: Sequence[Token], diagnostics: list[Diagnostic]) -> S
         for index in range(1, len(chunk) - 1)
         if chunk[index].type in _NAME_LIKE and chunk[index + 1].type == "EQUAL"
     ]
+    known = [attribute.name for attribute in STATEMENTS[str(chunk[0])].attributes]
+    if 1 in starts and chunk[0].type in _NAMED_TYPES and chunk[1] not in known:
+        starts[0] = 2  # the name of an attribute is missing, rather than that of the statement
     bounds = [0, *starts, len(chunk)]
     attributes: list[AttributeNode] = []
     for start, end in itertools.pairwise(bounds):
         piece = chunk[start:end]
         parsed = _parse_piece("attribute" if start else "statement", piece, chunk[0], diagnostics)
-        if start:
+        if start and piece[0].type != "EQUAL":
             attributes.append(parsed or AttributeNode(_word(piece[0]), None, _span(piece)))
     name = chunk[1] if len(chunk) > 1 and chunk[1].type == "NAME" and 1 not in starts else None
     return StatementNode(

@@ -104,21 +104,35 @@ needs_pure = pytest.mark.skipif(
     reason="graphviz-pure has no wheel for this platform",
 )
 
-_BOX = re.compile(r'^    "([^"(]+|\(sink\))" \[label=<(.*)>(?:, )?(.*)\];$', re.MULTILINE)
-_ARROW = re.compile(r'^  "([^"]+)" -> "([^"]+)" \[(?:label=<(.*)>, )?(.*)\];$', re.MULTILINE)
+_ID = r'(?:"([^"]*)"|([^\s"]+))'
+_REST = r"(?:label=<(.*)> ?)?([^<\n]*)\]$"
+_BOX = re.compile(rf"^\t\t{_ID} \[{_REST}", re.MULTILINE)
+_ARROW = re.compile(rf"^\t{_ID} -> {_ID} \[{_REST}", re.MULTILINE)
+_ATTRIBUTE = re.compile(r'(\w+)=("[^"]*"|\S+)')
 
 
 def boxes(source: str) -> dict[str, tuple[str, str]]:
     """Text and attributes of each box, by identifier."""
-    return {id: (re.sub("<[^>]*>", " ", label), rest) for id, label, rest in _BOX.findall(source)}
+    return {
+        quoted or plain: (re.sub("<[^>]*>", " ", label), rest)
+        for quoted, plain, label, rest in _BOX.findall(source)
+        if not quoted.startswith("(column")
+    }
+
+
+def arrow_list(source: str) -> list[tuple[tuple[str, str], str, dict[str, str]]]:
+    """Ends, text and attributes of each arrow."""
+    return [
+        (
+            (tail or plain_tail, head or plain_head),
+            re.sub("<[^>]*>", "", label),
+            dict(_ATTRIBUTE.findall(rest)),
+        )
+        for tail, plain_tail, head, plain_head, label, rest in _ARROW.findall(source)
+        if not tail.startswith("(column")
+    ]
 
 
 def arrows(source: str) -> dict[tuple[str, str], tuple[str, dict[str, str]]]:
     """Text and attributes of each arrow, by its ends."""
-    return {
-        (tail, head): (
-            re.sub("<[^>]*>", "", label),
-            dict(item.split("=") for item in rest.split(", ")),
-        )
-        for tail, head, label, rest in _ARROW.findall(source)
-    }
+    return {ends: (label, pen) for ends, label, pen in arrow_list(source)}

@@ -58,7 +58,7 @@ def test_where_nothing_draws_the_message_says_what_to_install(bare: Path) -> Non
     """And DOT text is still to be had."""
     with pytest.raises(CannotRun, match=r"install graphviz-pure .* or Graphviz, whose `dot`"):
         draw(SMALL, "svg")
-    assert draw(SMALL, "dot").startswith('digraph "small" {')
+    assert draw(SMALL, "dot").startswith("digraph small {")
 
 
 def test_an_engine_that_is_named_must_be_there(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,6 +27,7 @@ from tests.drawing.networks import (
     STEMS,
     TABLE_4,
     Row,
+    arrow_list,
     arrows,
     boxes,
     needs_pure,
@@ -171,11 +172,8 @@ def test_exactly_the_untrained_edges_are_dashed(drawn: Network) -> None:
         for edge in node.inputs
         if len(node.inputs) > 1 and edge.weight is None and node.name not in unused
     }
-    dashed = {
-        (arrow.split('"')[1], arrow.split('"')[3])
-        for arrow in dot_source(drawn, weights=True).splitlines()
-        if " -> " in arrow and "style=dashed" in arrow
-    }
+    found = arrow_list(dot_source(drawn, weights=True))
+    dashed = {ends for ends, _, pen in found if pen.get("style") == "dashed"}
     assert dashed == expected
 
 

@@ -1,0 +1,226 @@
+"""Documents that must stay true: their code blocks, found and run.
+
+A block's first word says what it is, further words how it is held to it:
+
+    anet                        a whole file, without findings, in canonical layout
+    anet fragment               statements, in canonical layout
+    anet error=A302             a whole file that has exactly these findings (A302,A601)
+    anet unformatted            the layout is not the canonical one
+    anet file=name.anet         written into the folder where the document's commands run
+    console                     lines that start with `$ ` are run, what follows is their output
+    console exit=1              the last command ends with 1, not 0
+    console slow                run by `make test-slow` only; the options are always checked
+    python, pycon               run, one after the other, in one namespace; the output of pycon is compared
+    python slow, pycon slow     run by `make test-slow` only
+
+In an output `...` stands for anything. Only commands of RUNNABLE are run; those without an output
+shown may print anything. A comment `<!-- run: COMMAND -->` runs a command that readers do not see.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import doctest
+import io
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import attrs
+import click
+import pytest
+
+from anetc.cli.main import main
+from anetdsl.api import check, format_text
+from anetdsl.source import SourceFile
+from anetdsl.syntax.parser import parse_syntax
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+DOCUMENTS = [
+    path
+    for folder in (".", "benchmarks", "docs", "editors", "examples")
+    for path in sorted((REPOSITORY / folder).glob("*.md"))
+]
+RUNNABLE = frozenset({"anetc", "cat", "cp", "echo", "head", "printf", "python", "sed"})
+
+_FENCE = re.compile(r"```(\w*)(.*)")
+_HIDDEN = re.compile(r"<!-- run: (.*) -->")
+_FLAGS = {
+    "anet": {"fragment", "error", "unformatted", "file"},
+    "console": {"exit", "slow"},
+    "python": {"slow"},
+    "pycon": {"slow"},
+    "run": set[str](),
+}
+_CHECKER = doctest.OutputChecker()
+
+
+@attrs.frozen
+class Block:
+    """A code block, or a hidden command (`language` is "run"), and the line it starts at."""
+
+    path: Path
+    line: int
+    language: str
+    flags: dict[str, str]
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.path.relative_to(REPOSITORY)}:{self.line}"
+
+
+def blocks(path: Path) -> Iterator[Block]:
+    """The blocks of a document, in order. Fails for a block that is never closed."""
+    lines = iter(enumerate(path.read_text(encoding="utf-8").splitlines(), 1))
+    for number, line in lines:
+        if hidden := _HIDDEN.fullmatch(line):
+            yield Block(path, number, "run", {}, hidden[1])
+        elif fence := _FENCE.fullmatch(line):
+            words = [word.partition("=") for word in fence[2].split()]
+            flags = {name: value for name, _, value in words}
+            unknown = flags.keys() - _FLAGS.get(fence[1], set())
+            assert not unknown, f"{path.name}:{number}: no such flag: {unknown}"
+            inside = []
+            for _, text in lines:
+                if text == "```":
+                    break
+                inside.append(text + "\n")
+            else:
+                pytest.fail(f"{path.name}:{number}: the block has no end")
+            yield Block(path, number, fence[1], flags, "".join(inside))
+
+
+def check_anet(block: Block) -> None:
+    """Hold an `anet` block to its flags."""
+    if "fragment" in block.flags:
+        found = [d.code for d in parse_syntax(SourceFile(str(block), block.text)).diagnostics]
+    else:
+        found = [diagnostic.code for diagnostic in check(block.text)]
+    expected = block.flags.get("error")
+    assert found == (expected.split(",") if expected else []), block
+    if expected is None and "unformatted" not in block.flags:
+        assert format_text(block.text) == block.text, f"{block}: not in canonical layout"
+
+
+@attrs.frozen
+class Step:
+    """A command and the output that the document shows, None where it shows none."""
+
+    line: int
+    command: str
+    output: str | None
+
+    @property
+    def is_run(self) -> bool:
+        """Whether the tests run the command."""
+        return self.command.split(maxsplit=1)[0] in RUNNABLE
+
+
+def steps(block: Block) -> Iterator[Step]:
+    """The commands of a `console` block."""
+    for part in re.split(r"(?m)^(?=\$ )", block.text):
+        if not part:
+            continue
+        assert part.startswith("$ "), f"{block}: a console block starts with a command, `$ ...`"
+        command, _, output = part[2:].partition("\n")
+        line = block.line + 1 + block.text[: block.text.index(part)].count("\n")
+        # A blank line before the next command is the document's, not the command's.
+        yield Step(line, command, output.rstrip("\n") + "\n" if output.strip() else None)
+
+
+def check_options(step: Step) -> None:
+    """Fail unless every `anetc` of the command line names a command and options that there are."""
+    for part in re.split(r"&&|[|;]", step.command):
+        words = shlex.split(re.sub(r"[<>]\s*\S+", "", part), comments=True)
+        if words[:1] != ["anetc"] or len(words) < 2 or words[1].startswith("-"):
+            continue
+        command = main.get_command(click.Context(main), words[1])
+        assert command is not None, f"no command `{words[1]}`"
+        command.make_context(words[1], words[2:])
+
+
+class Session:
+    """A folder with a copy of what documents name, and the Python namespace of one document."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "work"
+        self.names: dict[str, Any] = {"__name__": "__main__"}
+        self.last_exit = 0
+        self.programs = folder / "bin"
+        self.programs.mkdir()
+        self.folder.mkdir()
+        shutil.copytree(REPOSITORY / "examples", self.folder / "examples")
+        shutil.copytree(REPOSITORY / "tests" / "data", self.folder / "tests" / "data")
+        self._program("anetc", "from anetc.cli.main import run\nrun()\n")
+        (self.programs / "python").symlink_to(sys.executable)
+
+    def run(self, block: Block) -> None:
+        """Run a block, and compare what it prints with what the document shows."""
+        match block.language:
+            case "run":
+                self._command(Step(block.line, block.text, None), block)
+            case "console":
+                run = [step for step in steps(block) if step.is_run]
+                for step in run:
+                    self._command(step, block)
+                expected = int(block.flags.get("exit", 0))
+                if run and self.last_exit != expected:
+                    pytest.fail(f"{block}: the last command ended with {self.last_exit}")
+            case "python":
+                with contextlib.chdir(self.folder), contextlib.redirect_stdout(io.StringIO()):
+                    exec(compile(block.text, str(block), "exec"), self.names)
+            case "pycon":
+                with contextlib.chdir(self.folder):
+                    self._doctest(block)
+            case "anet" if "file" in block.flags:
+                (self.folder / block.flags["file"]).write_text(block.text, encoding="utf-8")
+
+    def _command(self, step: Step, block: Block) -> None:
+        roots = os.pathsep.join(map(str, (REPOSITORY, REPOSITORY / "compiler")))
+        done = subprocess.run(
+            ["sh", "-c", f"(exit {self.last_exit}); {step.command}"],
+            cwd=self.folder,
+            env={
+                **os.environ,
+                "PATH": f"{self.programs}{os.pathsep}{os.environ['PATH']}",
+                "PYTHONPATH": roots,
+                "PYTHONUTF8": "1",
+                "COLUMNS": "80",
+            },
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            timeout=300,
+        )
+        self.last_exit = done.returncode
+        where = f"{block.path.relative_to(REPOSITORY)}:{step.line}: $ {step.command}"
+        printed = "\n".join(line.rstrip() for line in done.stdout.splitlines()).rstrip() + "\n"
+        if step.output is None:
+            assert done.returncode in (0, int(block.flags.get("exit", 0))), f"{where}\n{printed}"
+        elif not _CHECKER.check_output(step.output, printed, doctest.ELLIPSIS):
+            pytest.fail(f"{where}\nshown:\n{step.output}\nprinted:\n{printed}")
+
+    def _doctest(self, block: Block) -> None:
+        test = doctest.DocTestParser().get_doctest(
+            block.text, self.names, str(block), str(block.path), block.line
+        )
+        report = io.StringIO()
+        runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS, verbose=False)
+        runner.run(test, out=report.write, clear_globs=False)
+        # The runner works on a copy.
+        self.names.update(test.globs)
+        if runner.failures:
+            pytest.fail(f"{block}\n{report.getvalue()}")
+
+    def _program(self, name: str, source: str) -> None:
+        path = self.programs / name
+        path.write_text(f"#!{sys.executable}\n{source}", encoding="utf-8")
+        path.chmod(0o755)
