@@ -99,7 +99,7 @@ class Cost:
         totals = ("temporal_field", "spatial_field", "depth", "blocks")
         return {
             "schema": SCHEMA,
-            "version": SCHEMA_VERSION,
+            "schema_version": SCHEMA_VERSION,
             **values,
             **{name: getattr(self, name) for name in totals},
             "nodes": [_node_to_json(node) for node in self.nodes],

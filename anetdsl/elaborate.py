@@ -6,6 +6,7 @@ What is wrong with one statement is said once. The rest of the text is elaborate
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ParamSpec, TypeVar
@@ -23,6 +24,7 @@ from anetdsl.vocabulary import (
     DEFAULT_MODULES,
     DEFAULT_WIDTHS,
     MAX_NODES,
+    REQUIRED,
     STATEMENTS,
     Attribute,
 )
@@ -71,6 +73,7 @@ class _Elaboration:
         if len(nodes) > MAX_NODES:
             message = f"more than {MAX_NODES:,} nodes"
             self.found.append(Diagnostic("A205", message, nodes[MAX_NODES].keyword.span))
+            self.suspects.update(node.name.text for node in nodes[MAX_NODES:] if node.name)
             nodes = nodes[:MAX_NODES]
         self.found.extend(check_statements(self.tree))
         inputs = [statement for statement in statements if statement.keyword.text == "input"]
@@ -91,6 +94,12 @@ class _Elaboration:
         return Elaborated(network, tuple(self.found), frozenset(self.doubtful))
 
     # Statements
+
+    @functools.cached_property
+    def _lost_attributes(self) -> frozenset[str]:
+        """Attributes of statements that the file lacks: perhaps only their keyword is gone."""
+        lost = [STATEMENTS[keyword] for keyword in REQUIRED if self._first(keyword) is None]
+        return frozenset(attribute.name for kind in lost for attribute in kind.attributes)
 
     def _first(self, keyword: str) -> StatementNode | None:
         return next((s for s in self.tree.statements if s.keyword.text == keyword), None)
@@ -210,12 +219,14 @@ class _Elaboration:
         read: dict[str, Any] = {}
         for node in statement.attributes:
             name = node.name.text
+            attribute = kind.attribute(name)
+            if (name in seen or attribute is None) and name in self._lost_attributes:
+                continue
             if name in seen:
                 if not statement.broken:
                     self.found.append(_repeated(node, seen[name]))
                 continue
             seen[name] = node
-            attribute = kind.attribute(name)
             if attribute is None:
                 unknown = self._unknown_attribute(node, statement, seen)
                 if unknown.fix is None:

@@ -25,7 +25,7 @@ from anetdsl.vocabulary import MAX_FILE_BYTES
 if TYPE_CHECKING:
     from pathlib import Path
 
-_ALLOW = re.compile(r"#\s*anetc:\s*allow\s+([A-Za-z0-9_]+(?:\s*,\s*[A-Za-z0-9_]+)*)")
+_ALLOW = re.compile(r"#\s*anetc:\s*allow\s+(\w+(?:(?:\s*,\s*|\s+)[A-Z]\d+\b)*)", re.ASCII)
 
 
 @attrs.frozen

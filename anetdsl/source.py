@@ -13,6 +13,7 @@ from functools import cached_property
 import attrs
 
 LINE_END = re.compile(r"\r\n|\n|\r")
+ASTRAL = re.compile("[\U00010000-\U0010ffff]")
 
 
 @attrs.frozen
@@ -59,12 +60,18 @@ class SourceFile:
     def _line_starts(self) -> list[int]:
         return [0, *(match.end() for match in LINE_END.finditer(self.text))]
 
+    @cached_property
+    def _astral(self) -> list[int]:
+        """Where the characters stand that take two UTF-16 units."""
+        return [] if self.text.isascii() else [match.start() for match in ASTRAL.finditer(self.text)]
+
     def position(self, offset: int) -> Position:
         """The line and column of an offset. An offset beyond the text means its end."""
         offset = max(0, min(offset, len(self.text)))
         line = bisect.bisect_right(self._line_starts, offset) - 1
-        before = self.text[self._line_starts[line] : offset]
-        return Position(line, len(before), len(before.encode("utf-16-le", "surrogatepass")) // 2)
+        start = self._line_starts[line]
+        pairs = bisect.bisect_left(self._astral, offset) - bisect.bisect_left(self._astral, start)
+        return Position(line, offset - start, offset - start + pairs)
 
     def line_text(self, line: int) -> str:
         """The text of a line, counted from 0, without its line end."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from anetdsl.diagnostics import Diagnostic, Fix, Label
 from anetdsl.source import Edit, Span
 from anetdsl.syntax.nodes import StatementNode, SyntaxTree
-from anetdsl.vocabulary import KEYWORDS, LANGUAGE_VERSION, STATEMENTS
+from anetdsl.vocabulary import LANGUAGE_VERSION, REQUIRED, STATEMENTS
 
 
 def check_statements(tree: SyntaxTree) -> Iterator[Diagnostic]:
@@ -42,6 +42,6 @@ def check_statements(tree: SyntaxTree) -> Iterator[Diagnostic]:
         )
     if statements and not tree.unknown_statements:
         end = len(tree.source.text.rstrip())
-        for keyword in KEYWORDS:
-            if keyword in ("network", "input", "node", "sink") and keyword not in first:
+        for keyword in REQUIRED:
+            if keyword not in first:
                 yield Diagnostic("A203", f"the file has no `{keyword}` statement", Span(end, end))

@@ -33,15 +33,15 @@ class Attribute:
     type: ValueType
     meaning: str
     required: bool = False
-    low: float = 1
-    high: float = 0
+    low: int = 1
+    high: int = 0
     choices: tuple[str, ...] = ()
     length: int | None = None
     """How many items a list must have; None is one or more."""
 
     def expected(self) -> str:
         """What a value must be, for messages and the manual."""
-        bounds = f"from {self.low:g} to {self.high:,.0f}"
+        bounds = f"from {self.low:,} to {self.high:,}"
         match self.type:
             case "int":
                 return f"a whole number {bounds}"
@@ -122,8 +122,8 @@ STATEMENTS: dict[str, Statement] = {
             "where the network came from; changes nothing about it",
             (
                 Attribute("parent", "string", "name of the parent network"),
-                Attribute("round", "int", "round of the search", low=0, high=1e9),
-                Attribute("seed", "int", "seed of the mutation", low=0, high=2.0**64 - 2048),
+                Attribute("round", "int", "round of the search", low=0, high=10**9),
+                Attribute("seed", "int", "seed of the mutation", low=0, high=2**64 - 1),
                 Attribute("ops", "strings", "what was done to the parent, in order"),
             ),
         ),
@@ -203,7 +203,7 @@ STATEMENTS: dict[str, Statement] = {
                 Attribute(
                     "head",
                     "choice",
-                    "average over time, or the maximum-like pooling of predictions for long clips",
+                    "`mean` classifies the average over time, `maxpool` each frame, for long clips",
                     choices=("mean", "maxpool"),
                 ),
             ),
@@ -212,5 +212,7 @@ STATEMENTS: dict[str, Statement] = {
 }
 
 KEYWORDS = tuple(STATEMENTS)
+REQUIRED = ("network", "input", "node", "sink")
+"""Statements that a file cannot do without, beside the version."""
 ROW_STATEMENTS = ("input", "node")
 """Statements that the formatter sets as rows of a table."""

@@ -26,13 +26,13 @@ _INTRODUCTION = """\
 
 <!-- Made by docs/make_errors.py from anetdsl/codes.py; `make docs` writes it anew. -->
 
-Everything that `anetc check` can find has a code. A code keeps its meaning for ever; one that is no longer needed is
-retired, not reused. `anetc explain CODE` prints the same texts.
+Everything that `anetc check` can find has a code. A code keeps its meaning for ever; one that is
+no longer needed is retired, not reused. `anetc explain CODE` prints the same texts.
 
-An **error** means that the network cannot be used. A **warning** means that it can, and probably is not what was meant.
-Both make `anetc check` exit with 1. A warning is turned off for one file by a comment in it, `# anetc: allow CODE`, and
-for one run by `--allow CODE`; an error cannot be turned off. With `--search` some warnings are errors: they say so
-below.
+An **error** means that the network cannot be used. A **warning** means that it can, and probably
+is not what was meant. Both make `anetc check` exit with 1. A warning is turned off for one file
+by a comment in it, `# anetc: allow CODE`, and for one run by `--allow CODE`; an error cannot be
+turned off. With `--search` some warnings are errors: they say so below.
 
 | Code | Severity | What it is about |
 | --- | --- | --- |

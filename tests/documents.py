@@ -10,7 +10,7 @@ A block's first word says what it is, further words how it is held to it:
     console                     lines that start with `$ ` are run, what follows is their output
     console exit=1              the last command ends with 1, not 0
     console slow                run by `make test-slow` only; the options are always checked
-    python, pycon               run, one after the other, in one namespace; the output of pycon is compared
+    python, pycon               run in one namespace; what pycon prints is compared
     python slow, pycon slow     run by `make test-slow` only
 
 In an output `...` stands for anything. Only commands of RUNNABLE are run; those without an output
@@ -157,8 +157,9 @@ class Session:
         self.folder.mkdir()
         shutil.copytree(REPOSITORY / "examples", self.folder / "examples")
         shutil.copytree(REPOSITORY / "tests" / "data", self.folder / "tests" / "data")
-        self._program("anetc", "from anetc.cli.main import run\nrun()\n")
-        (self.programs / "python").symlink_to(sys.executable)
+        self._program("anetc", f"#!{sys.executable}\nfrom anetc.cli.main import run\nrun()\n")
+        # Not a link: Python would not find the packages of its virtual environment.
+        self._program("python", f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
 
     def run(self, block: Block) -> None:
         """Run a block, and compare what it prints with what the document shows."""
@@ -222,5 +223,5 @@ class Session:
 
     def _program(self, name: str, source: str) -> None:
         path = self.programs / name
-        path.write_text(f"#!{sys.executable}\n{source}", encoding="utf-8")
+        path.write_text(source, encoding="utf-8")
         path.chmod(0o755)

@@ -20,10 +20,24 @@ from anetdsl.vocabulary import KEYWORDS, STATEMENTS
 EXAMPLES = sorted((Path(__file__).resolve().parent.parent / "examples").glob("*.anet"))
 
 # Words that mean something elsewhere: attributes, choices, near keywords, and to other programs.
-AWKWARD_NAMES = """
-_ __ C r D level inputs stride modules edges fixed learned mean concat e5 E1 x0 Input NODE nodes node1
-sinks anet_ anet1 none nan inf graph subgraph label N train keys rgb flow a_name_wider_than_any_column_is
-""".split()
+AWKWARD_NAMES = [
+    *["_", "__", "C", "r", "D", "level", "inputs", "stride", "modules", "edges", "fixed", "mean"],
+    *[
+        "Input",
+        "NODE",
+        "nodes",
+        "node1",
+        "sinks",
+        "anet_",
+        "anet1",
+        "e5",
+        "E1",
+        "x0",
+        "none",
+        "nan",
+    ],
+    *["graph", "subgraph", "label", "N", "train", "keys", "a_name_wider_than_any_column_may_be"],
+]
 
 names = (
     st.sampled_from(AWKWARD_NAMES) | st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,6}", fullmatch=True)

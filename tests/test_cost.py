@@ -225,7 +225,7 @@ def test_json_holds_everything() -> None:
     """The plain values survive JSON, and say every figure of the rows and in total."""
     found = cost(table_4(), frames=8, size=(64, 48))
     data = json.loads(json.dumps(found.to_json()))
-    assert (data["schema"], data["version"]) == ("anetdsl-cost", 1)
+    assert (data["schema"], data["schema_version"]) == ("anetdsl-cost", 1)
     assert (data["frames"], data["height"], data["width"]) == (8, 64, 48)
     assert data["parameters"] == found.parameters
     assert data["depth"] == 50

@@ -1,11 +1,30 @@
-"""What the documents say is so: examples, outputs, tables and links."""
+"""What the documents say is so: examples, outputs, tables, schemas and links."""
 
 from __future__ import annotations
 
+import importlib.util
+import json
+import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import click
+import jsonschema
 import pytest
 
+import anetc
+import anetdsl
+from anetc.cli.main import main
+from anetdsl import cost, vocabulary
+from anetdsl.codes import CODES, WARNINGS
+from anetdsl.edits import apply, find, set_attribute
+from anetdsl.interchange.document import to_json
+from anetdsl.rendering.lsp import report
+from anetdsl.source import SourceFile
+from anetdsl.syntax.grammar import grammar_text
+from anetdsl.syntax.parser import parse_syntax
+from anetdsl.vocabulary import STATEMENTS, Attribute, Statement
 from tests.documents import (
     DOCUMENTS,
     REPOSITORY,
@@ -17,13 +36,40 @@ from tests.documents import (
 )
 
 DOCS = REPOSITORY / "docs"
+SCHEMAS = {path.name.partition(".")[0]: path for path in (DOCS / "schemas").glob("*.json")}
+CELL = re.compile(r"(?<!\\)\|")
+LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
 
 
 def named(path: Path) -> str:
     return str(path.relative_to(REPOSITORY))
 
 
+def prose(path: Path) -> str:
+    """A document without its code blocks."""
+    return re.sub(r"(?ms)^```.*?^```$", "", path.read_text(encoding="utf-8"))
+
+
+def section(path: Path, heading: str) -> str:
+    """The text below a heading, up to the next of its level or above."""
+    depth = heading.index(" ")
+    found = re.split(rf"(?m)^{re.escape(heading)}$", prose(path))
+    assert len(found) == 2, f"{path.name} has {len(found) - 1} headings `{heading}`"
+    return re.split(rf"(?m)^#{{1,{depth}}} ", found[1])[0]
+
+
+def rows(text: str) -> list[list[str]]:
+    """The rows of the first table in a text, without its head."""
+    lines = re.search(r"(?m)^\| ---.*\n((?:\|.*\n?)+)", text)
+    assert lines is not None, "no table"
+    return [
+        [cell.strip() for cell in CELL.split(line)[1:-1]] for line in lines[1].strip().splitlines()
+    ]
+
+
 documents = pytest.mark.parametrize("path", DOCUMENTS, ids=named)
+
+# Examples
 
 
 @documents
@@ -41,3 +87,262 @@ def test_examples_run_and_print_what_is_shown(path: Path, tmp_path: Path) -> Non
     for block in blocks(path):
         if "slow" not in block.flags:
             session.run(block)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "path",
+    [path for path in DOCUMENTS if any("slow" in block.flags for block in blocks(path))],
+    ids=named,
+)
+def test_slow_examples_run_too(path: Path, tmp_path: Path) -> None:
+    session = Session(tmp_path)
+    for block in blocks(path):
+        session.run(block)
+
+
+@documents
+def test_commands_that_are_not_run_have_options_that_there_are(path: Path) -> None:
+    for block in blocks(path):
+        if block.language == "console":
+            for step in steps(block):
+                check_options(step)
+
+
+# Links
+
+
+def anchors(path: Path) -> Iterator[str]:
+    """The anchors of a document: explicit ones, and those that headings get."""
+    text = prose(path)
+    yield from re.findall(r'<a id="([^"]+)">', text)
+    for heading in re.findall(r"(?m)^#+ (.*)$", text):
+        yield re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+@documents
+def test_links_lead_somewhere(path: Path) -> None:
+    """Files that exist, and headings in them; other sites are not asked."""
+    for match in LINK.finditer(prose(path)):
+        target, _, anchor = (match[1] or match[2]).partition("#")
+        if "://" in target:
+            continue
+        file = path.parent / target if target else path
+        assert file.exists(), f"{path.name}: {match[0]}"
+        if anchor:
+            assert anchor in set(anchors(file)), f"{path.name}: {match[0]}"
+
+
+# errors.md
+
+
+def test_the_page_of_findings_is_up_to_date() -> None:
+    spec = importlib.util.spec_from_file_location("make_errors", DOCS / "make_errors.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    page = (DOCS / "errors.md").read_text(encoding="utf-8")
+    assert page == module.errors_page(), "write it anew with `make docs`"
+
+
+def test_every_finding_has_a_section_and_shows_itself() -> None:
+    """But for the two whose examples would be too long."""
+    text = (DOCS / "errors.md").read_text(encoding="utf-8")
+    for code, entry in CODES.items():
+        assert f"### {code}: {entry.title}\n" in text
+        severity = "warning" if code in WARNINGS else "error"
+        assert (f"\n{severity}[{code}]: " in text) == bool(entry.example)
+
+
+# spec.md
+
+
+SPEC = DOCS / "spec.md"
+MINIMAL = """\
+anet 1
+network demo
+input rgb channels=3
+node s0 level=0 C=4 r=1 stride=4 inputs=[rgb]
+node n1 level=1 C=4 r=1 stride=1 inputs=[s0@0.3, s0]
+sink inputs=[n1] classes=3
+"""
+WITH_ATTRIBUTES = [statement for statement in STATEMENTS.values() if statement.attributes]
+
+
+@pytest.mark.parametrize("statement", WITH_ATTRIBUTES, ids=lambda statement: statement.keyword)
+def test_attribute_tables_are_the_vocabulary(statement: Statement) -> None:
+    """Names, order, types, bounds, choices, what is required, and the meaning."""
+    table = rows(section(SPEC, f"### {statement.keyword}"))
+    assert [row[0] for row in table] == [f"`{a.name}`" for a in statement.attributes]
+    for attribute, (_, value, default, meaning, _) in zip(statement.attributes, table, strict=True):
+        assert value == attribute.expected()
+        assert meaning == attribute.meaning
+        assert (default == "required") == attribute.required
+
+
+def defaults() -> Iterator[tuple[Statement, Attribute, str]]:
+    for statement in WITH_ATTRIBUTES:
+        for attribute, row in zip(
+            statement.attributes, rows(section(SPEC, f"### {statement.keyword}")), strict=True
+        ):
+            if row[2].startswith("`"):
+                yield statement, attribute, row[2].strip("`")
+
+
+def test_a_default_written_out_says_the_same_as_leaving_it_out() -> None:
+    for statement, attribute, default in defaults():
+        tree = parse_syntax(SourceFile("demo.anet", MINIMAL))
+        value = re.findall(r"\d+", default) if default.startswith("[") else default
+        written = apply(
+            MINIMAL, set_attribute(tree, find(tree, statement.keyword), attribute.name, value)
+        )
+        assert written != MINIMAL
+        assert anetdsl.parse(written) == anetdsl.parse(MINIMAL)
+
+
+def test_a_default_is_stated_for_every_attribute_that_has_one() -> None:
+    stated = {(statement.keyword, attribute.name) for statement, attribute, _ in defaults()}
+    assert stated == {
+        ("network", "D"),
+        ("network", "modules"),
+        ("network", "edges"),
+        ("sink", "combine"),
+        ("sink", "head"),
+    }
+
+
+def test_the_rules_are_those_of_the_grammar() -> None:
+    (rules,) = [block.text for block in blocks(SPEC) if block.language == "lark"]
+    assert rules in grammar_text()
+
+
+def test_keywords_are_listed_as_the_vocabulary_has_them() -> None:
+    *others, last = (f"`{keyword}`" for keyword in STATEMENTS)
+    text = " ".join(section(SPEC, "## Text and tokens").split())
+    assert f"are {', '.join(others)} and {last}." in text
+
+
+def test_every_code_is_in_the_tables_of_checks() -> None:
+    errors = set(re.findall(r"\(errors.md#(A\d+)\)", section(SPEC, "## Checks")))
+    assert errors == CODES.keys() - WARNINGS
+    table = rows(section(SPEC, "## Warnings, and how to allow them"))
+    severities = {row[1][1:5]: row[2] for row in table}
+    assert severities == {
+        code: "error" if CODES[code].for_search else "warning" for code in sorted(WARNINGS)
+    }
+
+
+def test_limits_are_those_of_the_vocabulary() -> None:
+    limits = {row[0]: row[1] for row in rows(section(SPEC, "## Limits"))}
+    assert f"{vocabulary.MAX_FILE_BYTES:,} bytes" in limits["Size of a file"]
+    assert limits["Nodes of a network"] == f"{vocabulary.MAX_NODES:,}"
+
+
+# cli.md
+
+
+CLI = DOCS / "cli.md"
+COMMANDS = main.list_commands(click.Context(main))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_exactly_the_options_of_a_command_are_described(name: str) -> None:
+    command = main.get_command(click.Context(main), name)
+    assert command is not None
+    text = section(CLI, f"## anetc {name}")
+    options = {
+        option
+        for parameter in command.params
+        if isinstance(parameter, click.Option)
+        for option in parameter.opts
+    }
+    assert options == {option for option in options if re.search(rf"`{option}\b", text)}
+    table = rows(text) if "| Option |" in text else []
+    assert options >= {word for row in table for word in re.findall(r"(?<!\w)--?\w[\w-]*", row[0])}
+
+
+def test_all_commands_are_in_the_overview() -> None:
+    listed = [re.findall(r"anetc (\w+)", row[0])[0] for row in rows(prose(CLI))]
+    assert listed == COMMANDS
+
+
+# Schemas of JSON outputs
+
+
+def validate(name: str, document: object) -> None:
+    schema = json.loads(SCHEMAS[name].read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.Draft202012Validator(schema).validate(document)
+
+
+def test_findings_as_json_follow_their_schema() -> None:
+    """Each code's example: every field occurs."""
+    pairs = []
+    for code, entry in CODES.items():
+        text = entry.example.encode("utf-8", "replace").decode()
+        pairs.append((SourceFile(f"{code}.anet", text), anetdsl.check(text)))
+    document = report(pairs)
+    validate("check", document)
+    fields = json.dumps(document)
+    assert all(f'"{field}"' in fields for field in ("relatedInformation", "help", "fixes"))
+
+
+def test_costs_as_json_follow_their_schema(examples: list[Path]) -> None:
+    for path in examples:
+        validate("stats", cost(anetdsl.load(path)).to_json())
+
+
+def test_networks_as_json_follow_their_schema(examples: list[Path]) -> None:
+    for path in examples:
+        validate("dump", to_json(anetdsl.load(path)))
+    notes = 'origin parent="g1" round=2 seed=3 ops=["r"]\nscore top1=1 top5=2 mAP=3 wAP=4 loss=5 '
+    validate("dump", to_json(anetdsl.parse(f"{MINIMAL}{notes}fitness=6")))
+
+
+def test_the_schema_of_networks_has_the_bounds_of_the_vocabulary() -> None:
+    schema: dict[str, Any] = json.loads(SCHEMAS["dump"].read_text(encoding="utf-8"))
+    top = schema["properties"]
+    places = {
+        "network": top,
+        "input": top["inputs"]["items"]["properties"],
+        "node": top["nodes"]["items"]["properties"],
+        "sink": top["sink"]["properties"],
+        "origin": top["origin"]["properties"],
+        "score": top["score"]["properties"],
+    }
+    for keyword, properties in places.items():
+        for attribute in STATEMENTS[keyword].attributes:
+            found = properties[attribute.name]
+            match attribute.type:
+                case "int":
+                    assert (found["minimum"], found["maximum"]) == (attribute.low, attribute.high)
+                case "ints":
+                    item = found["items"]
+                    assert (item["minimum"], item["maximum"]) == (attribute.low, attribute.high)
+                case "choice":
+                    assert tuple(found["enum"]) == attribute.choices
+    assert top["nodes"]["maxItems"] == vocabulary.MAX_NODES
+
+
+# python.md, semantics.md
+
+
+def test_every_public_name_is_described() -> None:
+    text = (DOCS / "python.md").read_text(encoding="utf-8")
+    for name in [*anetdsl.__all__, *anetc.__all__]:
+        assert re.search(rf"\b{name}\b", text), name
+
+
+def test_the_names_of_parameters_are_those_of_a_compiled_network() -> None:
+    """Every parameter of a network has a row in the table, and every row occurs."""
+    table = rows(section(DOCS / "semantics.md", "## Parameters and weights files"))
+    network = anetdsl.load(REPOSITORY / "examples" / "small_assemblenet.anet")
+    names = [name for name, _ in anetc.compile_network(network).named_parameters()]
+    found = {_layer(name) for name in names if "_bn." not in name}
+    assert found == {_layer(row[0].strip("`")) for row in table}
+
+
+def _layer(name: str) -> str:
+    """A parameter's name without what differs from node to node."""
+    return re.sub(r"nodes\.\w+\.(m\d\.)?|\d+to\d+", "", name)

@@ -103,7 +103,8 @@ def test_a_text_that_is_too_large_is_refused():
     ("wrong", "said"),
     [
         ("anet 1\nsink  classes=3\n", "statement 2 was ('sink', None, (('classes', '2'),))"),
-        ("anet 1\nsink  classes=2 = 2  # c\n", "attribute"),
+        ("anet 1\nsink  classes=2  # c\nsink", "statement 3 was None, would be ('sink', None, ())"),
+        ("anet 1\nsink  classes=2  # c\nfoo bar", "unknown statement `foo`"),
         ("anet 1\nsink  classes=2  # d\n", "comment '# c' would leave statement 2"),
         ("anet 1  # c\nsink  classes=2\n", "comment '# c' would leave statement 1"),
         ("anet 1\nsink   classes=2  # c\n", "line 2 of the result would change once more"),
@@ -111,17 +112,12 @@ def test_a_text_that_is_too_large_is_refused():
 )
 def test_a_formatter_that_goes_wrong_refuses(monkeypatch, wrong, said):
     """Whatever the result loses, adds or leaves unfinished is found out and named."""
-    right = formatting._format
+    right, wrong_once = formatting.render, iter([wrong])
     monkeypatch.setattr(
-        formatting, "_format", lambda tree: right(tree) if "x" not in tree.source.name else wrong
-    )
-    source = SourceFile("x.anet", "anet 1 sink classes=2 # c")
-    # The second formatting, of the result, is the right one: its source bears another name.
-    monkeypatch.setattr(
-        formatting, "SourceFile", lambda name, text: SourceFile(name.replace("x", "y"), text)
+        formatting, "render", lambda *arguments: next(wrong_once, "") or right(*arguments)
     )
     with pytest.raises(FormatterBug, match="internal error: formatting would change") as raised:
-        format_source(source)
+        format_source(SourceFile("x.anet", "anet 1 sink classes=2 # c"))
     assert said in str(raised.value)
 
 

@@ -421,7 +421,7 @@ def test_arbitrary_values_never_give_another_error(value: object) -> None:
 def test_json_is_the_same_network(network: Network) -> None:
     """JSON out and in loses nothing; the version of its layout is told."""
     document = through_json(to_json(network))
-    assert (document["schema"], document["version"]) == ("anetdsl-network", 1)
+    assert (document["schema"], document["schema_version"]) == ("anetdsl-network", 1)
     assert from_json(document) == network
 
 
@@ -451,7 +451,7 @@ def test_json_names_things_as_the_language_does() -> None:
     ("path", "value", "message"),
     [
         (("schema",), "x", 'schema: expected "anetdsl-network", not "x"'),
-        (("version",), 2, "version: expected 1, the version known here, not 2"),
+        (("schema_version",), 2, "schema_version: expected 1, the version known here, not 2"),
         (("nodes", 2, "C"), 0, "nodes[2].C: expected a whole number from 1 to 8,192, not 0"),
         (("nodes", 2, "level"), 5, "nodes[2].level: expected a whole number from 0 to 4, not 5"),
         (("nodes", 2, "c"), 5, "nodes[2].c: unknown field; did you mean `C`?"),

@@ -42,7 +42,7 @@ def check_levels(network: Network) -> Iterator[Diagnostic]:
     present = {node.level for node in network.nodes}
     absent = [str(level) for level in _LEVELS if level not in present]
     if absent:
-        levels = f"level {absent[0]}" if len(absent) == 1 else "levels " + " and ".join(absent)
+        levels = "level" if len(absent) == 1 else "levels"
         yield Diagnostic(
-            "A603", f"there is no node at {levels}", place(network, "name"), Severity.WARNING
+            "A603", f"there is no node at {levels} {', '.join(absent)}", place(network, "name"), Severity.WARNING
         )

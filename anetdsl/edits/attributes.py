@@ -16,6 +16,7 @@ from anetdsl.edits.sequences import (
     indentation,
     is_vertical,
     next_token,
+    starts_word,
     token_span,
     tokens_within,
 )
@@ -75,7 +76,8 @@ def _set_value(tree: SyntaxTree, attribute: AttributeNode, text: Text) -> Iterat
     if isinstance(text, str):
         old = tree.source.text[value.span.start : value.span.end]
         if text != old:
-            yield Edit(value.span, text)
+            space = " " if starts_word(tree.source.text, value.span.end) else ""
+            yield Edit(value.span, text + space)
     elif isinstance(value, ListValue):
         yield from set_items(tree, value, text)
     else:
@@ -172,7 +174,8 @@ class _Layout:
             ]
             thing = self.things[max(earlier, default=0)]
             gap = self._line_gap if thing.ends_in_comment or self._is_vertical else self._gap
-            text = f"{gap}{name}={written(values[name])}"
+            space = " " if starts_word(self.tree.source.text, thing.span.end) else ""
+            text = f"{gap}{name}={written(values[name])}{space}"
             yield Edit(Span(thing.span.end, thing.span.end), text)
 
     def _named_places(self) -> Iterator[tuple[int, str]]:

@@ -101,11 +101,16 @@ def cuts(
             keeps_line = has_line_end(text, gap_start, run.start) and not (
                 has_line_end(text, run.end, gap_end) or gap_end == len(text)
             )
-            if first == 0 or keeps_line:
+            if first == 0 or keeps_line or starts_word(text, run.end):
                 yield Edit(Span(run.start, gap_end), "")
             else:
                 yield Edit(Span(gap_start, run.end), "")
         index += 1
+
+
+def starts_word(text: str, offset: int) -> bool:
+    """Whether a word starts right here, that must not become one with what is put before it."""
+    return text[offset : offset + 1].isalnum() or text[offset : offset + 1] == "_"
 
 
 def is_vertical(text: str, things: Sequence[Thing], places: Sequence[int], start: int) -> bool:

@@ -21,7 +21,7 @@ def to_json(network: Network) -> dict[str, Any]:
     """The network as plain values for JSON, named as in the language."""
     return {
         "schema": SCHEMA,
-        "version": SCHEMA_VERSION,
+        "schema_version": SCHEMA_VERSION,
         "name": network.name,
         **settings_to_json(network),
         "inputs": [input_to_json(value) for value in network.inputs],
@@ -43,12 +43,12 @@ def from_json(document: object) -> Network:
     bounds, names taken twice, edges from nowhere, and whatever `check` calls an error.
     """
     fields = Value(document).fields(
-        required=("schema", "version", "name", "inputs", "nodes", "sink"),
+        required=("schema", "schema_version", "name", "inputs", "nodes", "sink"),
         optional=("D", "modules", "edges", "origin", "score"),
     )
     if fields["schema"].raw != SCHEMA:
         fields["schema"].expected(f'"{SCHEMA}"')
-    fields["version"].integer(
+    fields["schema_version"].integer(
         SCHEMA_VERSION, SCHEMA_VERSION, f"{SCHEMA_VERSION}, the version known here"
     )
     rows = fields["nodes"].items()

@@ -9,6 +9,7 @@ from typing import Any
 from anetdsl.diagnostics import Diagnostic
 from anetdsl.source import SourceFile, Span
 
+SCHEMA = "anetdsl-findings"
 SCHEMA_VERSION = 1
 
 
@@ -19,6 +20,7 @@ def report(files: Iterable[tuple[SourceFile, Iterable[Diagnostic]]]) -> dict[str
     from 0, in UTF-16 units; `data` holds `help`, and `fixes` with their text edits.
     """
     return {
+        "schema": SCHEMA,
         "schema_version": SCHEMA_VERSION,
         "files": [
             {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Sequence
 from typing import cast
 
@@ -70,8 +69,6 @@ def not_a_statement(chunk: Sequence[Token], *, at_start: bool) -> Diagnostic:
     token = chunk[0]
     if (lexical := _lexical(token)) is not None:
         return lexical
-    if len(chunk) > 1 and chunk[1].type == "EQUAL" and not at_start:
-        return _lost_keyword(chunk)
     guess = did_you_mean(token, KEYWORDS) if token.type == "NAME" else None
     if guess is not None:
         return Diagnostic(
@@ -104,18 +101,6 @@ def doubled(first: Token, second: Token) -> Diagnostic:
         _span(second),
         labels=(Label(_span(first), "first here"),),
         fix=Fix("remove one", (Edit(Span(_span(first).start, _span(second).start), ""),)),
-    )
-
-
-def _lost_keyword(chunk: Sequence[Token]) -> Diagnostic:
-    """The message for attributes that no keyword introduces."""
-    names = [a for a, b in itertools.pairwise(chunk) if a.type == "NAME" and b.type == "EQUAL"]
-    fitting = [k for k, s in STATEMENTS.items() if all(map(s.attribute, names))]
-    return Diagnostic(
-        "A107",
-        f"{_show(chunk[0])} belongs to no statement",
-        _span(chunk[0]),
-        help=f"is `{fitting[0]}` missing before it?" if len(fitting) == 1 else "",
     )
 
 
@@ -201,6 +186,8 @@ def _expected(expected: frozenset[str], piece: Sequence[Token], keyword: Token) 
         return f"a value for `{piece[0]}`"
     if {"NUMBER", "STRING"} <= expected:
         return "an item or `]`"
+    if "$END" in expected and not STATEMENTS[str(keyword)].attributes:
+        return "the next statement"
     if "$END" in expected:
         return "an attribute such as `name=value`, or the next statement"
     if "RSQB" in expected:

@@ -62,7 +62,7 @@ def rendered(source: SourceFile, diagnostics: Sequence[Diagnostic], *, err: bool
 
 def use_colour(is_terminal: bool) -> bool:
     """Whether to colour output: on a terminal, unless NO_COLOR is set."""
-    return is_terminal and "NO_COLOR" not in os.environ
+    return is_terminal and not os.environ.get("NO_COLOR")
 
 
 def anet_files(paths: Sequence[str]) -> list[str]:

@@ -66,21 +66,18 @@ def command(
     # torch takes seconds to import: first whatever can be wrong without it.
     for path in (video, weights):
         if path is not None and not Path(path).exists():
-            raise CannotRun(f"{path}: no such file")
+            raise CannotRun(f"{path}: No such file or directory")
     start = time.perf_counter()
     from anetc.inference import predict_video
     from anetc.modules.network import compile_network
     from anetc.video.clips import Recipe
     from anetc.video.source import VideoError
-    from anetc.weights import WeightsError, load_weights
+    from anetc.weights import load_weights
 
     _check_device(device)
     model = compile_network(network, seed=seed)
     if weights is not None:
-        try:
-            load_weights(model, weights)
-        except WeightsError as error:
-            raise CannotRun(str(error)) from None
+        load_weights(model, weights)
     prepared = time.perf_counter() - start
     recipe = Recipe(
         frames=frames,

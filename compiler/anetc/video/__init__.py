@@ -1,1 +1,1 @@
-"""Video: decoding, clips, optical flow and data sets."""
+"""Video: decoding, clips and optical flow."""

@@ -1,0 +1,90 @@
+"""The editor packages know the words of the language, and read what `anetc check` prints."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+import anetdsl
+from anetdsl.codes import CODES
+from anetdsl.rendering.text import render_concise
+from anetdsl.source import SourceFile
+from anetdsl.syntax.parser import tokenize
+from anetdsl.vocabulary import KEYWORDS, STATEMENTS
+from tests.documents import REPOSITORY
+
+VSCODE = REPOSITORY / "editors" / "vscode"
+VIM = REPOSITORY / "editors" / "vim"
+CHOICES = {
+    choice
+    for statement in STATEMENTS.values()
+    for attribute in statement.attributes
+    for choice in attribute.choices
+}
+NAMED = {statement.keyword for statement in STATEMENTS.values() if statement.named}
+
+
+def rules() -> dict[str, Any]:
+    text = (VSCODE / "syntaxes" / "anet.tmLanguage.json").read_text(encoding="utf-8")
+    found: dict[str, Any] = json.loads(text)["repository"]
+    return found
+
+
+def words(rule: str, group: int = 1) -> set[str]:
+    """The alternatives of the n-th group of words in a rule of the TextMate grammar."""
+    return set(re.findall(r"\(([a-z|]+)\)", rules()[rule]["match"])[group - 1].split("|"))
+
+
+def test_textmate_words_are_the_languages() -> None:
+    assert words("statement") == set(KEYWORDS)
+    assert words("definition") == NAMED
+    assert words("choice") == CHOICES
+
+
+def test_vim_words_are_the_languages() -> None:
+    text = (VIM / "syntax" / "anet.vim").read_text(encoding="utf-8")
+    keywords = re.search(r"(?m)^syntax keyword anetStatement (.*)$", text)
+    choices = re.search(r"(?m)^syntax match anetChoice .*\\%\((.*)\\\)", text)
+    names = re.search(r"(?m)^syntax match anetName /\\%\(\\<\\%\((.*?)\\\)", text)
+    assert keywords is not None
+    assert choices is not None
+    assert names is not None
+    assert keywords[1].split() == list(KEYWORDS)
+    assert set(choices[1].split(r"\|")) == CHOICES
+    assert set(names[1].split(r"\|")) == NAMED
+
+
+@pytest.mark.parametrize("text", ["32", "+1e-3", ".5", "0.", "-2E+4", "1.2.3", "12k", "a1", "1e"])
+def test_textmate_numbers_are_the_lexers(text: str) -> None:
+    (token,) = tokenize(text)
+    assert bool(re.fullmatch(rules()["number"]["match"], text)) == (token.type == "NUMBER")
+
+
+def test_every_finding_is_read_from_the_concise_output() -> None:
+    package = json.loads((VSCODE / "package.json").read_text(encoding="utf-8"))
+    (matcher,) = package["contributes"]["problemMatchers"]
+    pattern = matcher["pattern"]
+    for code, entry in CODES.items():
+        text = entry.example.encode("utf-8", "replace").decode()
+        findings = anetdsl.check(text)
+        source = SourceFile("a folder/example.anet", text)
+        for line, finding in zip(render_concise(source, findings).splitlines(), findings):
+            found = re.fullmatch(pattern["regexp"], line)
+            assert found is not None, line
+            position = source.position(finding.span.start)
+            assert found[pattern["file"]] == source.name
+            assert int(found[pattern["line"]]) == position.line + 1
+            assert int(found[pattern["column"]]) == position.column + 1
+            assert found[pattern["code"]] == finding.code, code
+
+
+def test_the_package_names_files_that_exist() -> None:
+    package = json.loads((VSCODE / "package.json").read_text(encoding="utf-8"))
+    language, *_ = package["contributes"]["languages"]
+    grammar, *_ = package["contributes"]["grammars"]
+    assert package["version"] == anetdsl.__version__
+    json.loads((VSCODE / language["configuration"]).read_text(encoding="utf-8"))
+    assert (VSCODE / grammar["path"]).exists()
