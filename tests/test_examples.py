@@ -1,0 +1,135 @@
+"""The example networks: clean, canonical, what the paper says they are, and able to run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import attrs
+import pytest
+import torch
+
+import anetc
+import anetdsl
+from anetc.modules.network import NetworkModule
+from anetdsl.interchange.authors import to_structure
+
+EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+PATHS = sorted(EXAMPLES.glob("*.anet"))
+SMALL = [path for path in PATHS if path.stem.startswith("small_")]
+
+# Table 4 of the paper: {node_level, input_node_list, C, r, and spatial stride}.
+TABLE_4 = """
+0   0, [RGB], 32, 4, 4
+1   0, [RGB], 32, 4, 4
+2   0, [Flow], 32, 1, 4
+3   0, [Flow], 32, 1, 4
+4   1, [2, 3], 64, 4, 1
+5   1, [0], 64, 2, 1
+6   2, [1, 4, 5], 64, 1, 2
+7   2, [4, 5], 64, 8, 2
+8   2, [4, 5], 64, 2, 2
+9   2, [0, 1, 4, 5], 64, 8, 2
+10  3, [0, 1, 5, 6, 9], 128, 4, 2
+11  3, [6, 7, 8], 128, 1, 2
+12  3, [5, 6, 8, 9], 128, 4, 2
+13  3, [4, 5, 6, 8, 9], 128, 8, 2
+14  4, [10, 11, 12, 13], 512, 4, 2
+"""
+
+
+def ids(path: Path) -> str:
+    return path.stem
+
+
+def test_all_networks_of_the_paper_are_there_with_small_ones() -> None:
+    names = {path.stem for path in PATHS}
+    hand_designed = {
+        "two_stream_late",
+        "two_stream_late_256",
+        "two_stream_level4",
+        "two_stream_fully",
+        "flow_to_rgb",
+        "four_stream_fully",
+        "single_stream_rgb",
+        "single_stream_flow",
+    }
+    assert {"assemblenet", "asn50", "asn101"} | hand_designed <= names
+    assert {f"small_{name}" for name in hand_designed | {"assemblenet"}} <= names
+
+
+@pytest.mark.parametrize("path", PATHS, ids=ids)
+def test_an_example_is_clean_and_laid_out(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert anetdsl.check(text) == ()
+    assert anetdsl.format_text(text) == text
+    assert anetdsl.load(path).name == path.stem
+
+
+@pytest.mark.parametrize("path", PATHS, ids=ids)
+def test_an_example_starts_with_what_it_is_and_where_the_paper_has_it(path: Path) -> None:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    comment = " ".join(line for line in lines[: lines.index("anet 1")])
+    assert comment.startswith("#")
+    assert "paper" in comment
+
+
+def test_assemblenet_is_table_4() -> None:
+    rows = []
+    for node in anetdsl.load(EXAMPLES / "assemblenet.anet").nodes:
+        number = node.name[1:]
+        names = {"rgb": "RGB", "flow": "Flow"}
+        inputs = ", ".join(names.get(edge.source, edge.source[1:]) for edge in node.inputs)
+        block = f"{node.level}, [{inputs}], {node.channels}, {node.dilation}, {node.stride}"
+        rows.append(f"{number:<3} {block}")
+    assert rows == TABLE_4.strip().splitlines()
+
+
+@pytest.mark.parametrize("name", ["asn50", "asn101"])
+def test_the_authors_networks_are_theirs(name: str, shared: Path) -> None:
+    facts = json.loads((shared / "facts" / "authors_structures.json").read_text(encoding="utf-8"))
+    structure, weights = to_structure(anetdsl.load(EXAMPLES / f"{name}.anet"))
+    assert structure == facts[f"{name}_structure"]
+    assert weights == facts["asn_structure_weights"]
+
+
+@pytest.mark.parametrize("path", SMALL, ids=ids)
+def test_a_small_example_is_an_eighth_of_its_large_one(path: Path) -> None:
+    small = anetdsl.load(path)
+    large = anetdsl.load(path.with_name(path.name.removeprefix("small_")))
+    nodes = tuple(attrs.evolve(node, channels=node.channels * 8) for node in small.nodes)
+    widths = tuple(8 * width for width in small.widths)
+    assert (nodes, widths, small.modules) == (large.nodes, large.widths, large.modules)
+
+
+@pytest.mark.parametrize("path", PATHS, ids=ids)
+def test_an_example_compiles_and_counts_as_its_cost_says(path: Path) -> None:
+    network = anetdsl.load(path)
+    with torch.device("meta"):
+        model = NetworkModule(network)
+    parameters = sum(p.numel() for p in model.parameters())
+    assert parameters == anetdsl.cost(network).parameters
+
+
+@pytest.mark.parametrize("path", SMALL, ids=ids)
+def test_a_small_example_runs(path: Path) -> None:
+    network = anetdsl.load(path)
+    model = anetc.compile_network(network).eval()
+    inputs = {value.name: torch.rand(1, value.channels, 4, 32, 40) for value in network.inputs}
+    with torch.inference_mode():
+        logits = model(inputs)
+    assert logits.shape == (1, network.sink.classes)
+    assert logits.isfinite().all()
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"), [("assemblenet", 32_916_863), ("asn50", 36_900_985)]
+)
+def test_parameters_for_157_classes(name: str, parameters: int) -> None:
+    """The bar that the authors' own models set; learned edge weights are counted."""
+    network = anetdsl.load(EXAMPLES / f"{name}.anet")
+    assert anetdsl.cost(network, classes=157).parameters == parameters
+    model = anetc.compile_network(
+        attrs.evolve(network, sink=attrs.evolve(network.sink, classes=157))
+    )
+    assert sum(p.numel() for p in model.parameters()) == parameters
