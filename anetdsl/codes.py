@@ -316,6 +316,14 @@ _ENTRIES = (
         "# anetc: allow A999\n" + _HEAD + _STEM + _LEVELS + _SINK,
         Severity.WARNING,
     ),
+    Code(
+        "A608",
+        "more findings than are told",
+        "Of a text with very many findings the first 1,000 are told, errors before warnings. Mend "
+        "those, and check again.",
+        "",
+        Severity.WARNING,
+    ),
 )
 
 CODES: dict[str, Code] = {entry.code: entry for entry in _ENTRIES}

@@ -13,6 +13,8 @@ import attrs
 
 from anetdsl.source import Edit, Span
 
+_LONGEST_TEXT = 500
+
 
 class Severity(Enum):
     """How bad a finding is. The values are those of the Language Server Protocol."""
@@ -21,12 +23,17 @@ class Severity(Enum):
     WARNING = 2
 
 
+def _short(text: str) -> str:
+    """A text that may hold names of any length, cut to what a person reads."""
+    return text if len(text) <= _LONGEST_TEXT else text[:_LONGEST_TEXT] + "..."
+
+
 @attrs.frozen
 class Label:
     """A further place that matters to a diagnostic, such as "first defined here"."""
 
     span: Span
-    text: str
+    text: str = attrs.field(converter=_short)
 
 
 @attrs.frozen
@@ -42,13 +49,13 @@ class Diagnostic:
     """One finding: its stable code, the exact place, and help where there is some."""
 
     code: str
-    message: str
+    message: str = attrs.field(converter=_short)
     span: Span
     severity: Severity = Severity.ERROR
     note: str = ""
     """A few words beneath the carets."""
     labels: tuple[Label, ...] = ()
-    help: str = ""
+    help: str = attrs.field(default="", converter=_short)
     fix: Fix | None = None
 
     @property
@@ -69,7 +76,7 @@ def did_you_mean(word: str, valid: Iterable[str]) -> str | None:
 
     Only as close as a slip of the fingers: `lvel` for `level`, not any word that shares a letter.
     """
-    choices = list(dict.fromkeys(valid))
+    choices = [choice for choice in dict.fromkeys(valid) if len(choice) <= _LONGEST_TEXT]
     by_case = {choice.lower(): choice for choice in choices}
     if word.lower() in by_case:
         return by_case[word.lower()]

@@ -6,7 +6,6 @@ What is wrong with one statement is said once. The rest of the text is elaborate
 
 from __future__ import annotations
 
-import functools
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ParamSpec, TypeVar
@@ -14,24 +13,22 @@ from typing import Any, ParamSpec, TypeVar
 import attrs
 
 from anetdsl import values
+from anetdsl.attributes import AttributeReader
 from anetdsl.diagnostics import Diagnostic, Fix, Label, did_you_mean
 from anetdsl.ir import Edge, Input, Network, Node, Origin, Places, Score, Sink, default_kind
 from anetdsl.source import Edit, Span
 from anetdsl.statements import check_statements
-from anetdsl.syntax.nodes import AttributeNode, ListItem, StatementNode, SyntaxTree, Value
+from anetdsl.syntax.nodes import ListItem, StatementNode, SyntaxTree
 from anetdsl.values import Wrong
 from anetdsl.vocabulary import (
     DEFAULT_MODULES,
     DEFAULT_WIDTHS,
     MAX_NODES,
-    REQUIRED,
-    STATEMENTS,
-    Attribute,
 )
 
 P = ParamSpec("P")
 T = TypeVar("T")
-_MAX_SUGGESTIONS = 100
+_MAX_SUGGESTIONS = 30
 """Looking for what was meant takes time; a file with more unknown names has other troubles."""
 
 
@@ -48,7 +45,7 @@ class Elaborated:
 
 def elaborate(tree: SyntaxTree) -> Elaborated:
     """The network of a syntax tree, and what is wrong with its statements, names and values."""
-    return _Elaboration(tree).run()
+    return _Elaboration(tree, AttributeReader.of(tree)).run()
 
 
 @attrs.define
@@ -56,12 +53,13 @@ class _Elaboration:
     """The state of one elaboration: the findings so far, and what each name stands for."""
 
     tree: SyntaxTree
+    attributes: AttributeReader
     found: list[Diagnostic] = attrs.Factory(list)
     definitions: dict[str, StatementNode] = attrs.Factory(dict)
     levels: dict[str, int] = attrs.Factory(dict)
     doubtful: set[str] = attrs.Factory(set)
     suspects: set[str] = attrs.Factory(set)
-    """Names that some mistake already reported may define: no reason to call them unknown."""
+    """Names in statements with mistakes: no reason to call them unknown."""
     nameless: set[str] = attrs.Factory(set)
     """Keywords of statements without their names, which may be any unknown one."""
     suggestions: int = 0
@@ -77,11 +75,11 @@ class _Elaboration:
             nodes = nodes[:MAX_NODES]
         self.found.extend(check_statements(self.tree))
         inputs = [statement for statement in statements if statement.keyword.text == "input"]
-        for statement in itertools.chain(inputs, nodes):
+        for statement in sorted([*inputs, *nodes], key=lambda statement: statement.span.start):
             self._define(statement)
         read_inputs = tuple(filter(None, map(self._input, self._defined(inputs))))
         read_nodes = self._nodes(self._defined(nodes))
-        one = {keyword: self._first(keyword) for keyword in ("network", "sink", "origin", "score")}
+        one = {keyword: self._only(keyword) for keyword in ("network", "sink", "origin", "score")}
         network = self._network(one["network"])
         network = attrs.evolve(
             network,
@@ -91,18 +89,20 @@ class _Elaboration:
             origin=self._origin(one["origin"]),
             score=self._score(one["score"]),
         )
-        return Elaborated(network, tuple(self.found), frozenset(self.doubtful))
+        found = (*self.found, *self.attributes.found)
+        return Elaborated(network, found, frozenset(self.doubtful))
 
     # Statements
 
-    @functools.cached_property
-    def _lost_attributes(self) -> frozenset[str]:
-        """Attributes of statements that the file lacks: perhaps only their keyword is gone."""
-        lost = [STATEMENTS[keyword] for keyword in REQUIRED if self._first(keyword) is None]
-        return frozenset(attribute.name for kind in lost for attribute in kind.attributes)
-
-    def _first(self, keyword: str) -> StatementNode | None:
-        return next((s for s in self.tree.statements if s.keyword.text == keyword), None)
+    def _only(self, keyword: str) -> StatementNode | None:
+        """The first statement of a kind that stands once. Others are read for their mistakes."""
+        statements = [s for s in self.tree.statements if s.keyword.text == keyword]
+        for statement in statements[1:]:
+            if keyword == "sink":
+                self._sink(statement)
+            else:
+                self.attributes.read(statement)
+        return statements[0] if statements else None
 
     def _define(self, statement: StatementNode) -> None:
         if statement.name is None:
@@ -127,13 +127,21 @@ class _Elaboration:
             if statement.name is not None and self.definitions[statement.name.text] is statement:
                 yield statement
             else:
-                self._attributes(statement)
+                self._read_in_vain(statement)
+
+    def _read_in_vain(self, statement: StatementNode) -> None:
+        """Take down what is wrong with a statement that defines nothing."""
+        read = self.attributes.read(statement)
+        if statement.name is not None:
+            self._edges(
+                read.get("inputs", ()), reader=statement.name.text, level=read.get("level")
+            )
 
     def _network(self, statement: StatementNode | None) -> Network:
         sink = Sink((), 1)
         if statement is None:
             return Network("", (), (), sink)
-        read = self._attributes(statement)
+        read = self.attributes.read(statement)
         name = statement.name.text if statement.name is not None else ""
         return Network(
             name,
@@ -148,7 +156,7 @@ class _Elaboration:
         )
 
     def _input(self, statement: StatementNode) -> Input | None:
-        read = self._attributes(statement)
+        read = self.attributes.read(statement)
         if "channels" not in read or statement.name is None:
             return None
         return Input(
@@ -161,7 +169,7 @@ class _Elaboration:
 
     def _nodes(self, statements: Iterator[StatementNode]) -> tuple[Node, ...]:
         # Two rounds: a suggestion for a mistyped source looks at the levels of all nodes.
-        read = [(statement, self._attributes(statement)) for statement in statements]
+        read = [(statement, self.attributes.read(statement)) for statement in statements]
         for statement, attributes in read:
             if "level" in attributes and statement.name is not None:
                 self.levels[statement.name.text] = attributes["level"]
@@ -176,6 +184,8 @@ class _Elaboration:
             self.doubtful.add(name)
         if level is None or not {"C", "r", "stride"} <= read.keys():
             return None
+        if not edges and self._reads_another_kind(read.get("inputs", ()), level):
+            return None
         return Node(
             name,
             level,
@@ -187,10 +197,17 @@ class _Elaboration:
             places=_places(statement),
         )
 
+    def _reads_another_kind(self, items: Sequence[ListItem], level: int) -> bool:
+        """Whether all known sources contradict the level, which is then what is wrong."""
+        sources = [self.definitions.get(item.value.text) for item in items]
+        expected = "input" if level == 0 else "node"
+        known = {source.keyword.text for source in sources if source is not None}
+        return bool(known) and expected not in known
+
     def _sink(self, statement: StatementNode | None) -> Sink:
         if statement is None:
             return Sink((), 1)
-        read = self._attributes(statement)
+        read = self.attributes.read(statement)
         return Sink(
             self._edges(read.get("inputs", ()), reader=None, level=None),
             read.get("classes", 1),
@@ -203,80 +220,26 @@ class _Elaboration:
     def _origin(self, statement: StatementNode | None) -> Origin | None:
         if statement is None:
             return None
-        return Origin(**self._attributes(statement), span=statement.span)
+        return Origin(**self.attributes.read(statement), span=statement.span)
 
     def _score(self, statement: StatementNode | None) -> Score | None:
         if statement is None:
             return None
-        return Score(tuple(self._attributes(statement).items()), span=statement.span)
-
-    # Attributes
-
-    def _attributes(self, statement: StatementNode) -> dict[str, Any]:
-        """The values of a statement's attributes that can be read; findings for the others."""
-        kind = STATEMENTS[statement.keyword.text]
-        seen: dict[str, AttributeNode] = {}
-        read: dict[str, Any] = {}
-        for node in statement.attributes:
-            name = node.name.text
-            attribute = kind.attribute(name)
-            if (name in seen or attribute is None) and name in self._lost_attributes:
-                continue
-            if name in seen:
-                if not statement.broken:
-                    self.found.append(_repeated(node, seen[name]))
-                continue
-            seen[name] = node
-            if attribute is None:
-                unknown = self._unknown_attribute(node, statement, seen)
-                if unknown.fix is None:
-                    self.suspects.add(name)
-                # Without a likely meaning, it is part of a mistake that has been reported.
-                if not statement.broken or (node.value is not None and unknown.fix is not None):
-                    self.found.append(unknown)
-            elif node.value is not None:
-                value = self._attempt(_read, node.value, attribute)
-                if value is not None:
-                    read[name] = value
-        misnamed = any(kind.attribute(name) is None for name in seen)
-        if not statement.broken and not misnamed:
-            missing = [a for a in kind.attributes if a.required and a.name not in seen]
-            if missing:
-                self.found.append(_missing(statement, missing))
-        return read
+        return Score(tuple(self.attributes.read(statement).items()), span=statement.span)
 
     def _attempt(self, read: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
         """What `read` gives, or None after taking down what is wrong."""
         try:
             return read(*args, **kwargs)
         except Wrong as wrong:
-            self.found.append(wrong.diagnostic)
+            self.found.extend(wrong.diagnostics)
             return None
 
-    def _unknown_attribute(
-        self, node: AttributeNode, statement: StatementNode, seen: dict[str, AttributeNode]
-    ) -> Diagnostic:
-        keyword, name = statement.keyword.text, node.name.text
-        names = [a.name for a in STATEMENTS[keyword].attributes]
-        written = {a.name.text for a in statement.attributes} | seen.keys()
-        guess = self._suggest(name, [n for n in names if n not in written])
-        if guess is not None:
-            text = f"did you mean `{guess}`?"
-        elif names:
-            text = f"attributes of `{keyword}` are " + ", ".join(f"`{n}`" for n in names)
-        else:
-            text = f"`{keyword}` has no attributes"
-        return Diagnostic(
-            "A401",
-            f"`{keyword}` has no attribute `{name[:60]}`",
-            node.name.span,
-            help=text,
-            fix=_change(node.name.span, guess),
-        )
-
-    def _suggest(self, word: str, valid: Sequence[str]) -> str | None:
+    def _suggest(self, word: str, valid: Sequence[str], taken: set[str]) -> str | None:
         self.suggestions += 1
-        return did_you_mean(word, valid) if self.suggestions <= _MAX_SUGGESTIONS else None
+        if self.suggestions > _MAX_SUGGESTIONS:
+            return None
+        return did_you_mean(word, [name for name in valid if name not in taken])
 
     # Edges
 
@@ -285,10 +248,11 @@ class _Elaboration:
     ) -> tuple[Edge, ...]:
         """The edges of an `inputs` list. `reader` is the node that has it, or None for the sink."""
         edges: list[Edge] = []
+        listed = {item.value.text for item in items}
         for item in items:
             source = self._attempt(values.edge_name, item)
             weight = self._weight(item, reader, level)
-            if source is not None and self._resolve(source, item, reader, level):
+            if source is not None and self._resolve(source, item, reader, level, listed):
                 edges.append(Edge(source, weight, span=item.span))
             elif reader is not None:
                 self.doubtful.add(reader)
@@ -312,13 +276,15 @@ class _Elaboration:
             return None
         return self._attempt(values.read_weight, scalar)
 
-    def _resolve(self, name: str, item: ListItem, reader: str | None, level: int | None) -> bool:
+    def _resolve(
+        self, name: str, item: ListItem, reader: str | None, level: int | None, listed: set[str]
+    ) -> bool:
         """Whether `name` is something that `reader` may read; findings where it is not."""
         span = item.value.span
         definition = self.definitions.get(name)
         if definition is None:
-            if name not in self.suspects and not self._may_be_nameless(reader, level):
-                self.found.append(self._unknown_name(name, span, reader, level))
+            if not self._may_be_defined(name, reader, level):
+                self.found.append(self._unknown_name(name, span, reader, level, listed))
             return False
         is_input = definition.keyword.text == "input"
         if reader is not None and level is None:
@@ -337,21 +303,24 @@ class _Elaboration:
         self.found.append(Diagnostic("A303", message, span, labels=(label,), help=text))
         return False
 
-    def _may_be_nameless(self, reader: str | None, level: int | None) -> bool:
-        """Whether what is read may be defined by a statement that lacks its name."""
+    def _may_be_defined(self, name: str, reader: str | None, level: int | None) -> bool:
+        """Whether some mistake already reported may be what defines an unknown name."""
+        if name in self.suspects or name in self.attributes.suspects:
+            return True
         if reader is not None and level is None:
             return bool(self.nameless)
-        return ("input" if level == 0 and reader is not None else "node") in self.nameless
+        kind = "input" if level == 0 and reader is not None else "node"
+        return kind in self.nameless or kind not in self.attributes.present
 
     def _unknown_name(
-        self, name: str, span: Span, reader: str | None, level: int | None
+        self, name: str, span: Span, reader: str | None, level: int | None, listed: set[str]
     ) -> Diagnostic:
         if level == 0 and reader is not None:
             valid = [n for n, s in self.definitions.items() if s.keyword.text == "input"]
         else:
             highest = 5 if level is None else level
             valid = [n for n, lower in self.levels.items() if lower < highest]
-        guess = self._suggest(name, valid)
+        guess = self._suggest(name, valid, listed)
         kind = "input" if level == 0 and reader is not None else "node"
         return Diagnostic(
             "A302",
@@ -360,45 +329,6 @@ class _Elaboration:
             help=f"did you mean `{guess}`?" if guess else "",
             fix=_change(span, guess),
         )
-
-
-def _read(value: Value, attribute: Attribute) -> object:
-    match attribute.type:
-        case "int":
-            return values.read_int(value, attribute)
-        case "number":
-            return values.read_number(value, attribute)
-        case "choice":
-            return values.read_choice(value, attribute)
-        case "string":
-            return values.read_string(value, attribute)
-        case "ints":
-            return values.read_ints(value, attribute)
-        case "strings":
-            return values.read_strings(value, attribute)
-        case "edges":
-            return values.read_edge_items(value, attribute)
-
-
-def _repeated(node: AttributeNode, first: AttributeNode) -> Diagnostic:
-    return Diagnostic(
-        "A402",
-        f"`{node.name.text[:60]}` is given twice",
-        node.name.span,
-        labels=(Label(first.name.span, "first given here"),),
-    )
-
-
-def _missing(statement: StatementNode, missing: Sequence[Attribute]) -> Diagnostic:
-    keyword, name = statement.keyword, statement.name
-    what = f"{keyword.text} `{name.text[:60]}`" if name else f"the {keyword.text}"
-    names = " and ".join(f"`{attribute.name}`" for attribute in missing)
-    return Diagnostic(
-        "A403",
-        f"{what} has no {names}",
-        name.span if name else keyword.span,
-        help="; ".join(f"`{a.name}`, {a.meaning}, is {a.expected()}" for a in missing),
-    )
 
 
 def _change(span: Span, guess: str | None) -> Fix | None:

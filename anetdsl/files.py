@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,10 +21,12 @@ def replacing(path: str | Path) -> Iterator[Path]:
     Raises CannotRun, naming the file, when writing fails.
     """
     target = Path(os.path.realpath(path))
-    part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+    part = target.with_name(f".anetc-{secrets.token_hex(8)}.part")
     try:
         if target.is_dir():
             raise CannotRun(f"{path}: is a folder")
+        if target.exists() and not os.access(target, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         yield part
         with contextlib.suppress(FileNotFoundError):
             part.chmod(target.stat().st_mode & 0o7777)
@@ -37,8 +41,23 @@ def replacing(path: str | Path) -> Iterator[Path]:
 def write_atomically(path: str | Path, data: str | bytes) -> None:
     """Replace a file's content at once, or leave it as it is. Text is written as UTF-8, as given.
 
-    Raises CannotRun, naming the file, when writing fails.
+    What is there and is no file, such as /dev/null or a pipe, is written to. Raises CannotRun,
+    naming the file, when writing fails.
     """
     encoded = data.encode("utf-8") if isinstance(data, str) else data
+    if _is_device(path):
+        try:
+            Path(path).write_bytes(encoded)
+        except OSError as error:
+            raise CannotRun(f"{path}: cannot be written: {error.strerror or error}") from None
+        return
     with replacing(path) as part:
         part.write_bytes(encoded)
+
+
+def _is_device(path: str | Path) -> bool:
+    try:
+        mode = Path(path).stat().st_mode
+    except OSError:
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)

@@ -7,7 +7,7 @@ shall answer at once.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, cast
 
 import attrs
@@ -20,7 +20,7 @@ from anetdsl.ir import Network
 from anetdsl.source import SourceFile, Span
 from anetdsl.syntax.nodes import SyntaxTree
 from anetdsl.syntax.parser import parse_syntax
-from anetdsl.vocabulary import MAX_FILE_BYTES
+from anetdsl.vocabulary import MAX_FILE_BYTES, MAX_FINDINGS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,6 +53,8 @@ def check_source(
     if (unreadable := size_finding(source)) is not None:
         return Checked(source, None, (unreadable,))
     tree = parse_syntax(source)
+    if len(tree.diagnostics) >= MAX_FINDINGS:  # the parser has stopped there
+        return Checked(source, None, _told(tree.diagnostics, source))
     elaborated = elaborate(tree)
     found = [*tree.diagnostics, *elaborated.diagnostics]
     found.extend(run_checks(elaborated.network, elaborated.doubtful, whole=not found))
@@ -62,7 +64,7 @@ def check_source(
         found = [_for_search(diagnostic) for diagnostic in found]
     found = [d for d in [*found, *misused] if d.is_error or d.code not in allowed]
     broken = any(diagnostic.is_error for diagnostic in found)
-    return Checked(source, None if broken else elaborated.network, in_order(found))
+    return Checked(source, None if broken else elaborated.network, _told(found, source))
 
 
 def read_source(path: str | Path, data: bytes | None = None) -> SourceFile | Checked:
@@ -137,6 +139,19 @@ def size_finding(source: SourceFile) -> Diagnostic | None:
 def _too_large() -> Diagnostic:
     message = f"the file is larger than {MAX_FILE_BYTES:,} bytes"
     return Diagnostic("A110", message, Span(0, 0), help="is this the file you meant?")
+
+
+def _told(found: Sequence[Diagnostic], source: SourceFile) -> tuple[Diagnostic, ...]:
+    """The findings in reading order; of very many the first of each code, and the first errors."""
+    ordered = in_order(found)
+    if len(ordered) < MAX_FINDINGS:
+        return ordered
+    first_of_code = {diagnostic.code: diagnostic for diagnostic in reversed(ordered)}
+    ranked = sorted(ordered, key=lambda d: (first_of_code[d.code] is not d, d.severity.value))
+    end = len(source.text)
+    message = f"there may be more than these {MAX_FINDINGS:,} findings"
+    more = Diagnostic("A608", message, Span(end, end), Severity.WARNING)
+    return (*in_order(ranked[:MAX_FINDINGS]), more)
 
 
 def _for_search(diagnostic: Diagnostic) -> Diagnostic:

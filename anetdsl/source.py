@@ -63,7 +63,9 @@ class SourceFile:
     @cached_property
     def _astral(self) -> list[int]:
         """Where the characters stand that take two UTF-16 units."""
-        return [] if self.text.isascii() else [match.start() for match in ASTRAL.finditer(self.text)]
+        if self.text.isascii():
+            return []
+        return [match.start() for match in ASTRAL.finditer(self.text)]
 
     def position(self, offset: int) -> Position:
         """The line and column of an offset. An offset beyond the text means its end."""

@@ -13,18 +13,7 @@ from anetdsl.vocabulary import LANGUAGE_VERSION, REQUIRED, STATEMENTS
 def check_statements(tree: SyntaxTree) -> Iterator[Diagnostic]:
     """A201 to A204: the version comes first, and nothing is missing or there twice."""
     statements = tree.statements
-    first_start = statements[0].span.start if statements else len(tree.source.text)
-    reported = any(diagnostic.span.start < first_start for diagnostic in tree.diagnostics)
-    if not reported and not (statements and statements[0].keyword.text == "anet"):
-        start = statements[0].span.start if statements else 0
-        yield Diagnostic(
-            "A201",
-            "the first statement must be `anet 1`, the version of the language"
-            if statements
-            else "the file is empty: the first statement is `anet 1`, the version of the language",
-            statements[0].keyword.span if statements else Span(0, 0),
-            fix=Fix("insert `anet 1`", (Edit(Span(start, start), "anet 1\n"),)),
-        )
+    yield from _version_first(tree)
     first: dict[str, StatementNode] = {}
     for statement in statements:
         keyword = statement.keyword.text
@@ -40,8 +29,31 @@ def check_statements(tree: SyntaxTree) -> Iterator[Diagnostic]:
             f"this program reads version {LANGUAGE_VERSION}, not {version.text[:40]}",
             version.span,
         )
-    if statements and not tree.unknown_statements:
+    missing = [f"`{keyword}`" for keyword in REQUIRED if keyword not in first]
+    if missing and statements and not tree.unknown_statements:
         end = len(tree.source.text.rstrip())
-        for keyword in REQUIRED:
-            if keyword not in first:
-                yield Diagnostic("A203", f"the file has no `{keyword}` statement", Span(end, end))
+        *others, last = missing
+        names = f"{', '.join(others)} or {last}" if others else last
+        yield Diagnostic("A203", f"the file has no {names} statement", Span(end, end))
+
+
+def _version_first(tree: SyntaxTree) -> Iterator[Diagnostic]:
+    """A201: the first statement is the version."""
+    statements, text = tree.statements, tree.source.text
+    first_start = statements[0].span.start if statements else len(text)
+    if any(diagnostic.span.start < first_start for diagnostic in tree.diagnostics):
+        return  # which may be about the version
+    if not statements:
+        message = "the file is empty: the first statement is `anet 1`, the version of the language"
+        yield Diagnostic("A201", message, Span(0, 0))
+    elif statements[0].keyword.text != "anet":
+        message = "the first statement must be `anet 1`, the version of the language"
+        later = next((s.keyword.span for s in statements if s.keyword.text == "anet"), None)
+        insertion = Edit(Span(first_start, first_start), f"anet 1{tree.source.newline}")
+        yield Diagnostic(
+            "A201",
+            message,
+            statements[0].keyword.span,
+            labels=() if later is None else (Label(later, "it stands here"),),
+            fix=Fix("insert `anet 1`", (insertion,)) if later is None else None,
+        )

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
-
-import attrs
+from collections.abc import Callable
+from typing import TypeVar
 
 from anetdsl.diagnostics import Diagnostic, Fix, did_you_mean
 from anetdsl.source import Edit, Span
@@ -17,13 +16,15 @@ _WHOLE = re.compile(r"[+-]?[0-9]+")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _ESCAPES = {'"': '"', "\\": "\\", "n": "\n", "t": "\t", "r": "\r"}
 _LONGEST_NUMBER = 60
+T = TypeVar("T")
 
 
-@attrs.frozen
 class Wrong(Exception):
-    """A value that cannot be used, as a finding."""
+    """A value that cannot be used: what is wrong with it, in findings."""
 
-    diagnostic: Diagnostic
+    def __init__(self, *diagnostics: Diagnostic) -> None:
+        super().__init__(*diagnostics)
+        self.diagnostics = diagnostics
 
 
 def read_int(value: Value, attribute: Attribute) -> int:
@@ -72,7 +73,7 @@ def read_string(value: Value, attribute: Attribute) -> str:
 
 def read_ints(value: Value, attribute: Attribute) -> tuple[int, ...]:
     """A list of whole numbers of the attribute's length. Raises Wrong."""
-    items = tuple(read_int(item.value, attribute) for item in _plain_items(value, attribute))
+    items = _read_each(value, attribute, read_int)
     if len(items) != attribute.length:
         raise Wrong(
             Diagnostic(
@@ -87,10 +88,7 @@ def read_ints(value: Value, attribute: Attribute) -> tuple[int, ...]:
 
 def read_strings(value: Value, attribute: Attribute) -> tuple[str, ...]:
     """A list of "strings". Raises Wrong."""
-    return tuple(
-        _unescape(_scalar(item.value, attribute, "string"))
-        for item in _plain_items(value, attribute)
-    )
+    return _read_each(value, attribute, read_string)
 
 
 def read_edge_items(value: Value, attribute: Attribute) -> tuple[ListItem, ...]:
@@ -137,15 +135,25 @@ def _scalar(value: Value, attribute: Attribute, kind: str) -> Scalar:
     return value
 
 
-def _plain_items(value: Value, attribute: Attribute) -> Iterator[ListItem]:
+def _read_each(
+    value: Value, attribute: Attribute, read: Callable[[Value, Attribute], T]
+) -> tuple[T, ...]:
+    """The items of a list that has no weights. Raises Wrong with what is wrong with each."""
     if not isinstance(value, ListValue):
         raise Wrong(_wrong_type(value, attribute))
+    items: list[T] = []
+    found: list[Diagnostic] = []
     for item in value.items:
         if item.weight is not None:
-            raise Wrong(
-                Diagnostic("A407", f"items of `{attribute.name}` have no weight", item.weight.span)
-            )
-        yield item
+            message = f"items of `{attribute.name}` have no weight"
+            found.append(Diagnostic("A407", message, item.weight.span))
+        try:
+            items.append(read(item.value, attribute))
+        except Wrong as wrong:
+            found.extend(wrong.diagnostics)
+    if found:
+        raise Wrong(*found)
+    return tuple(items)
 
 
 def _wrong_type(value: Value, attribute: Attribute) -> Diagnostic:

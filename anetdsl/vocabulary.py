@@ -21,6 +21,8 @@ STEM_STRIDE = 4
 
 MAX_FILE_BYTES = 1 << 20
 MAX_NODES = 10_000
+MAX_FINDINGS = 1_000
+"""Of a text with more, these are told, and that there are more."""
 
 ValueType = Literal["int", "number", "choice", "string", "ints", "strings", "edges"]
 

@@ -1,4 +1,4 @@
-"""The Python API: the names of `anetdsl` are what they say, in whatever order modules are imported."""
+"""The Python API: the names of `anetdsl` are what they say, whatever is imported first."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_loading_a_text_with_errors_raises_with_all_of_them(tmp_path: Path) -> N
 
 
 def test_loading_a_missing_file_says_which() -> None:
-    with pytest.raises(CannotRun, match="nowhere.anet"):
+    with pytest.raises(CannotRun, match=r"nowhere\.anet"):
         anetdsl.load("nowhere.anet")
 
 

@@ -43,7 +43,10 @@ def run_checks(
 ) -> Iterator[Diagnostic]:
     """All findings of all rules. `whole` says that nothing of the network is missing."""
     for rule in LOCAL_RULES:
-        yield from rule(network, doubtful)
+        for diagnostic in rule(network, doubtful):
+            # An edge or a level is wrong: what the levels hold, and what is reached, will change.
+            whole = whole and diagnostic.code != "A501"
+            yield diagnostic
     if whole:
         for whole_rule in WHOLE_RULES:
             yield from whole_rule(network)

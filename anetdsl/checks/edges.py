@@ -51,8 +51,8 @@ def check_weights(network: Network, doubtful: frozenset[str]) -> Iterator[Diagno
 
 
 def check_repeated_edges(network: Network, doubtful: frozenset[str]) -> Iterator[Diagnostic]:
-    """A604: a node stands twice in a list of inputs."""
-    readers = [(f"`{node.name}`", node.inputs) for node in network.nodes]
+    """A604: a node stands twice in a list of inputs. A stem has one input at most: A409."""
+    readers = [(f"`{node.name}`", node.inputs) for node in network.nodes if not node.is_stem]
     for reader, edges in [*readers, ("the sink", network.sink.inputs)]:
         seen: dict[str, Span] = {}
         for edge in edges:

@@ -43,6 +43,5 @@ def check_levels(network: Network) -> Iterator[Diagnostic]:
     absent = [str(level) for level in _LEVELS if level not in present]
     if absent:
         levels = "level" if len(absent) == 1 else "levels"
-        yield Diagnostic(
-            "A603", f"there is no node at {levels} {', '.join(absent)}", place(network, "name"), Severity.WARNING
-        )
+        message = f"there is no node at {levels} {', '.join(absent)}"
+        yield Diagnostic("A603", message, place(network, "name"), Severity.WARNING)

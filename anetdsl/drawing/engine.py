@@ -74,8 +74,8 @@ def run(engine: Engine, source: str, format: Format, *, time_limit: float = TIME
 
 
 def _run(engine: Engine, source: str, options: list[str], time_limit: float) -> bytes:
-    # The package `graphviz`, which writes the DOT text, keeps the engine in a global and has no time
-    # limit: the program is run from here.
+    # The package `graphviz`, which writes the DOT text, keeps the engine in a global and has no
+    # time limit: the program is run from here.
     try:
         done = subprocess.run(
             [engine.path, "-Kdot", *options],

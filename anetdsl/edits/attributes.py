@@ -117,7 +117,7 @@ def gap_of(text: str, statement: StatementNode) -> str:
     head = statement.name or statement.version or statement.keyword
     spans = [head.span, *(attribute.span for attribute in statement.attributes)]
     gaps = [text[left.end : right.start] for left, right in itertools.pairwise(spans)]
-    single = bool(gaps) and all(gap == " " for gap in gaps)
+    single = bool(gaps) and all(gap in ("", " ") for gap in gaps)
     return " " if single else GAP
 
 

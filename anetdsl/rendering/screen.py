@@ -34,6 +34,6 @@ def columns(text: str) -> int:
 
 
 def _width(char: str) -> int:
-    if unicodedata.combining(char):
+    if unicodedata.category(char) in ("Mn", "Me"):  # it stands on the character before it
         return 0
     return 2 if unicodedata.east_asian_width(char) in "WF" else 1

@@ -35,8 +35,8 @@ def comments_of(tree: SyntaxTree) -> Iterator[PlacedComment]:
     for token in tree.tokens:
         if token.type in ("WHITESPACE", "BOM"):
             continue
-        span = Span(cast(int, token.start_pos), cast(int, token.end_pos))
         if token.type == "COMMENT":
+            span = Span(cast(int, token.start_pos), cast(int, token.end_pos))
             own_line = end == 0 or LINE_END.search(text, end, span.start) is not None
             yield PlacedComment(token.rstrip(" \t\f"), own_line, span)
-        end = span.end
+        end = cast(int, token.end_pos)

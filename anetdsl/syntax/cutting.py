@@ -36,7 +36,8 @@ def cut(tokens: Sequence[Token], source: SourceFile) -> Iterator[list[Token]]:
         yield chunk
 
 
-def _type_at(tokens: Sequence[Token], index: int) -> str:
+def type_at(tokens: Sequence[Token], index: int) -> str:
+    """The type of a token, or nothing beyond the ends."""
     return tokens[index].type if 0 <= index < len(tokens) else ""
 
 
@@ -61,7 +62,7 @@ def _is_keyword_in_place(
     token = tokens[index]
     if token.type not in KEYWORD_TYPES:
         return False
-    before, after = _type_at(tokens, index - 1), _type_at(tokens, index + 1)
+    before, after = type_at(tokens, index - 1), type_at(tokens, index + 1)
     starts_line = _starts_line(tokens, index, source)
     if after == "EQUAL":
         return starts_line and not _is_indented(token, start, source)
@@ -69,7 +70,7 @@ def _is_keyword_in_place(
         return before not in ("COMMA", "LSQB")
     if before not in NAMED_TYPES:
         return True
-    is_name = not starts_line and _type_at(tokens, index + 2) == "EQUAL"
+    is_name = not starts_line and type_at(tokens, index + 2) == "EQUAL"
     return after in ("NAME", "NUMBER") and not is_name
 
 
@@ -86,7 +87,7 @@ def is_doubled(chunk: Sequence[Token], following: Token, source: SourceFile) -> 
 def stray_names(chunk: Sequence[Token]) -> Iterator[str]:
     """Names in a statement with a mistake that may be meant as its own."""
     for index, token in enumerate(chunk):
-        before, after = _type_at(chunk, index - 1), _type_at(chunk, index + 1)
+        before, after = type_at(chunk, index - 1), type_at(chunk, index + 1)
         if (
             token.type == "NAME"
             and before not in ("COMMA", "LSQB")
@@ -105,7 +106,7 @@ def _is_unknown_statement(tokens: Sequence[Token], index: int, source: SourceFil
     token, previous = tokens[index], tokens[index - 1]
     if token.type != "NAME" or previous.type in KEYWORD_TYPES or previous.type == "EQUAL":
         return False
-    if _type_at(tokens, index + 1) not in ("NAME", "", *KEYWORD_TYPES):
+    if type_at(tokens, index + 1) not in ("NAME", "", *KEYWORD_TYPES):
         return False
     return _starts_line(tokens, index, source) and (
         previous.type not in ("COMMA", "LSQB", "AT") or did_you_mean(token, KEYWORDS) is not None

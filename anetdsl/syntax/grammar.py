@@ -1,9 +1,9 @@
 """The parser that Lark builds from grammar/anet.lark, kept between runs.
 
 Building takes longer than reading any network, so the tables are kept in the user's cache folder as
-JSON, under a name that holds the grammar's and Lark's version. JSON is data: whoever could write
-there could make parsing fail, never run code. Paths are strings here, because importing pathlib
-takes longer than parsing.
+JSON behind a checksum, under a name that holds the grammar's and Lark's version. JSON is data:
+whoever could write there could make parsing fail, never run code. Paths are strings here, because
+importing pathlib takes longer than parsing.
 """
 
 from __future__ import annotations
@@ -76,13 +76,20 @@ def cache_folder() -> str:
 def _cache_path() -> str:
     what = f"{lark.__version__}\n{START_RULES}\n{grammar_text()}".encode()
     return os.path.join(
-        cache_folder(), f"grammar-{zlib.crc32(what):08x}{zlib.adler32(what):08x}.json"
+        cache_folder(), f"grammar-{zlib.crc32(what):08x}{zlib.adler32(what):08x}.tables"
     )
 
 
 def _read_cache(path: str) -> Any:
-    with open(path, encoding="utf-8") as file:
-        return _from_json(json.load(file))
+    with open(path, "rb") as file:
+        checksum, _, data = file.read().partition(b"\n")
+    if checksum != _checksum(data):
+        raise ValueError("the file has been changed, or is not complete")
+    return _from_json(json.loads(data))
+
+
+def _checksum(data: bytes) -> bytes:
+    return b"%08x" % zlib.crc32(data)
 
 
 def _write_cache(path: str, tables: dict[str, Any]) -> None:
@@ -92,7 +99,8 @@ def _write_cache(path: str, tables: dict[str, Any]) -> None:
     # Read-only, full, no home folder: the parser works all the same.
     with contextlib.suppress(OSError, CannotRun):
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-        write_atomically(path, json.dumps(_to_json(tables)))
+        data = json.dumps(_to_json(tables)).encode()
+        write_atomically(path, _checksum(data) + b"\n" + data)
 
 
 def _to_json(value: Any) -> Any:

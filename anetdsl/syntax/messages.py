@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from typing import cast
 
@@ -28,20 +29,24 @@ def _choices(words: Iterable[str]) -> str:
 
 
 def unexpected(
-    token: Token, expected: frozenset[str], piece: Sequence[Token], keyword: Token
+    token: Token,
+    expected: frozenset[str],
+    piece: Sequence[Token],
+    keyword: Token,
+    written: frozenset[str],
 ) -> Diagnostic:
     """The message for `token`, at which parsing `piece` of the statement of `keyword` failed.
 
     `expected` holds the terminals that would have fitted. A piece that ends too early is told by a
-    token of type `$END`.
+    token of type `$END`. `written` holds the names of the attributes that the statement has.
     """
     if (lexical := _lexical(token)) is not None:
         return lexical
-    bracket = next((t for t in piece if t.type == "LSQB"), None)
+    if token.type in _KEYWORD_TYPES:
+        return _reserved(token, piece, keyword, written)
+    bracket = _open_bracket(token, piece)
     if token.type == "$END":
         return _ended_early(expected, piece, keyword, bracket)
-    if token.type in _KEYWORD_TYPES:
-        return _reserved(token, piece, keyword)
     if token.type == "LSQB" and bracket is not None:
         return Diagnostic(
             "A108",
@@ -56,6 +61,8 @@ def unexpected(
         )
     if bracket is not None and "COMMA" in expected:
         return _missing_comma(token, piece)
+    if token.type == "NAME" and "$END" in expected and STATEMENTS[str(keyword)].attributes:
+        return _missing_value(token, piece)
     return Diagnostic(
         "A104",
         f"expected {_expected(expected, piece, keyword)}, found {_show(token)}",
@@ -131,13 +138,25 @@ def _lexical(token: Token) -> Diagnostic | None:
     return None
 
 
+def _open_bracket(token: Token, piece: Sequence[Token]) -> Token | None:
+    """The `[` of the list that a token stands in. The end of the piece stands behind all."""
+    bracket: Token | None = None
+    for other in piece:
+        if other is token:
+            break
+        if other.type == "LSQB":
+            bracket = bracket or other
+        elif other.type == "RSQB":
+            bracket = None
+    return bracket
+
+
 def _ended_early(
     expected: frozenset[str], piece: Sequence[Token], keyword: Token, bracket: Token | None
 ) -> Diagnostic:
     end = _span(piece[-1]).end
     here = Span(end, end)
-    in_list = bracket is not None and all(token.type != "RSQB" for token in piece)
-    if bracket is not None and in_list and "RSQB" in expected:
+    if bracket is not None and "RSQB" in expected:
         return Diagnostic(
             "A105",
             "this `[` is never closed",
@@ -153,11 +172,13 @@ def _ended_early(
     )
 
 
-def _reserved(token: Token, piece: Sequence[Token], keyword: Token) -> Diagnostic:
+def _reserved(
+    token: Token, piece: Sequence[Token], keyword: Token, written: frozenset[str]
+) -> Diagnostic:
     statement = STATEMENTS[str(keyword)]
     is_attribute = piece[0] is token and token is not keyword
     names = [attribute.name for attribute in statement.attributes] if is_attribute else []
-    guess = did_you_mean(token, names)
+    guess = did_you_mean(token, [name for name in names if name not in written])
     return Diagnostic(
         "A106",
         f"{_show(token)} is a reserved word",
@@ -167,15 +188,35 @@ def _reserved(token: Token, piece: Sequence[Token], keyword: Token) -> Diagnosti
     )
 
 
+def _missing_value(token: Token, piece: Sequence[Token]) -> Diagnostic:
+    """The message for a name that no `=` follows, behind a whole attribute or a head."""
+    following = next((b for a, b in itertools.pairwise(piece) if a is token), None)
+    if following is None:
+        end = _span(token).end
+        return Diagnostic(
+            "A104", f"expected `=` after {_show(token)}", Span(end, end), note="here"
+        )
+    if (lexical := _lexical(following)) is not None:
+        return lexical
+    return Diagnostic(
+        "A104",
+        f"expected `=` after {_show(token)}, found {_show(following)}",
+        _span(following),
+    )
+
+
 def _missing_comma(token: Token, piece: Sequence[Token]) -> Diagnostic:
-    before = piece[[t is token for t in piece].index(True) - 1]
+    before = next(a for a, b in itertools.pairwise(piece) if b is token)
     end = _span(before).end
     item = token.type in ("NAME", "NUMBER", "STRING")
+    text = "items of a list are separated by commas" if item else ""
+    if token.type == "EQUAL":
+        text = f"the weight of an edge is written `{before[:40]}@0.5`"
     return Diagnostic(
         "A104",
         f"expected `,` or `]` after {_show(before)}, found {_show(token)}",
         _span(token),
-        help="items of a list are separated by commas" if item else "",
+        help=text,
         fix=Fix("insert a comma", (Edit(Span(end, end), ","),)) if item else None,
     )
 

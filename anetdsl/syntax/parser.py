@@ -26,6 +26,7 @@ from anetdsl.syntax.cutting import (
     holds_keyword,
     is_doubled,
     stray_names,
+    type_at,
 )
 from anetdsl.syntax.grammar import load_parser
 from anetdsl.syntax.nodes import (
@@ -38,7 +39,7 @@ from anetdsl.syntax.nodes import (
     SyntaxTree,
     Word,
 )
-from anetdsl.vocabulary import STATEMENTS
+from anetdsl.vocabulary import KEYWORDS, MAX_FINDINGS, STATEMENTS
 
 IGNORED = frozenset({"WHITESPACE", "COMMENT", "BOM"})
 Children = list[Any]
@@ -72,7 +73,10 @@ def parse_syntax(source: SourceFile) -> SyntaxTree:
         else:
             diagnostics.append(messages.not_a_statement(chunk, at_start=not statements))
             suspects.update(str(token) for token in chunk[:2] if token.type == "NAME")
+            suspects.update(map(chunk[0].removeprefix, KEYWORDS))  # `nodea1`
             unknown_statements = True
+        if len(diagnostics) >= MAX_FINDINGS:
+            break
     return SyntaxTree(
         source,
         tokens,
@@ -99,11 +103,8 @@ def _parse_in_pieces(
     Where each piece is right by itself, the message is that of `error`, which the whole gave.
     """
     mistakes = len(diagnostics)
-    starts = [
-        index
-        for index in range(1, len(chunk) - 1)
-        if chunk[index].type in _NAME_LIKE and chunk[index + 1].type == "EQUAL"
-    ]
+    starts = _attribute_starts(chunk)
+    written = frozenset(str(chunk[index]) for index in starts)
     known = [attribute.name for attribute in STATEMENTS[str(chunk[0])].attributes]
     if 1 in starts and chunk[0].type in NAMED_TYPES and chunk[1] not in known:
         starts[0] = 2  # the name of an attribute is missing, rather than that of the statement
@@ -111,12 +112,15 @@ def _parse_in_pieces(
     attributes: list[AttributeNode] = []
     for start, end in itertools.pairwise(bounds):
         piece = chunk[start:end]
-        parsed = _parse_piece("attribute" if start else "statement", piece, chunk[0], diagnostics)
+        rule = "attribute" if start else "statement"
+        parsed = _parse_piece(rule, piece, chunk[0], written, diagnostics)
         if start and piece[0].type != "EQUAL":
             attributes.append(parsed or AttributeNode(_word(piece[0]), None, _span(piece)))
+        if len(diagnostics) >= MAX_FINDINGS:
+            break
     if len(diagnostics) == mistakes:
-        diagnostics.append(_unexpected(error, chunk, chunk[0]))
-    name = chunk[1] if len(chunk) > 1 and chunk[1].type == "NAME" and 1 not in starts else None
+        diagnostics.append(_unexpected(error, chunk, chunk[0], written))
+    name = chunk[1] if _has_name(chunk) and 1 not in starts else None
     return StatementNode(
         _word(chunk[0]),
         _word(name) if name is not None else None,
@@ -127,33 +131,66 @@ def _parse_in_pieces(
     )
 
 
+def _attribute_starts(chunk: Sequence[Token]) -> list[int]:
+    """Where `name=` stands. In a list that goes on behind the value it is an item's mistake."""
+    starts: list[int] = []
+    in_list = False
+    for index, token in enumerate(chunk):
+        if token.type in ("LSQB", "RSQB"):
+            in_list = token.type == "LSQB"
+            continue
+        is_item = in_list and type_at(chunk, index + 3) in ("COMMA", "RSQB")
+        named = token.type in _NAME_LIKE and type_at(chunk, index + 1) == "EQUAL"
+        if index and named and not is_item:
+            starts.append(index)
+            in_list = False
+    return starts
+
+
+def _has_name(chunk: Sequence[Token]) -> bool:
+    """Whether a name follows the keyword, and is whole: not the `a` of `a-b`."""
+    if type_at(chunk, 1) != "NAME":
+        return False
+    return type_at(chunk, 2) in ("", "EQUAL") or chunk[1].end_pos != chunk[2].start_pos
+
+
 def _parse_piece(
-    rule: str, piece: Sequence[Token], keyword: Token, diagnostics: list[Diagnostic]
+    rule: str,
+    piece: Sequence[Token],
+    keyword: Token,
+    written: frozenset[str],
+    diagnostics: list[Diagnostic],
 ) -> Any:
     """What the piece means, or None after saying what is wrong.
 
     A reserved word in the place of a name is not the end: it is read as that name to see the rest.
     """
     mistakes = len(diagnostics)
-    while True:
-        try:
-            parsed = _run(rule, piece)
-        except UnexpectedToken as error:
-            diagnostics.append(_unexpected(error, piece, keyword))
-            if error.token.type not in KEYWORD_TYPES or "NAME" not in error.expected:
-                return None
-            piece = [
-                Token.new_borrow_pos("NAME", str(token), token) if token is error.token else token
-                for token in piece
-            ]
-        else:
-            return parsed if len(diagnostics) == mistakes else None
+    parser = _tree_builder().parse_interactive(start=rule)
+    try:
+        for token in piece:
+            try:
+                parser.feed_token(token)
+            except UnexpectedToken as error:
+                if token.type not in KEYWORD_TYPES or "NAME" not in error.expected:
+                    raise
+                diagnostics.append(_unexpected(error, piece, keyword, written))
+                if len(diagnostics) >= MAX_FINDINGS:
+                    return None
+                parser.feed_token(Token.new_borrow_pos("NAME", str(token), token))
+        parsed = parser.feed_eof(piece[-1])  # type: ignore[no-untyped-call]
+    except UnexpectedToken as error:
+        diagnostics.append(_unexpected(error, piece, keyword, written))
+        return None
+    return parsed if len(diagnostics) == mistakes else None
 
 
-def _unexpected(error: UnexpectedToken, piece: Sequence[Token], keyword: Token) -> Diagnostic:
+def _unexpected(
+    error: UnexpectedToken, piece: Sequence[Token], keyword: Token, written: frozenset[str]
+) -> Diagnostic:
     # Lark names nothing where only the end would have fitted.
     expected = frozenset(error.expected) or frozenset({"$END"})
-    return messages.unexpected(error.token, expected, piece, keyword)
+    return messages.unexpected(error.token, expected, piece, keyword, written)
 
 
 def _span(tokens: Sequence[Token]) -> Span:

@@ -15,6 +15,8 @@ from anetdsl.rendering.screen import visible
 from anetdsl.vocabulary import MAX_FILE_BYTES
 
 if TYPE_CHECKING:
+    from typing import TextIO
+
     from anetdsl.ir import Network
     from anetdsl.source import SourceFile
 
@@ -26,7 +28,17 @@ def read_bytes(path: str) -> tuple[str, bytes | None]:
     """The name to show for a path, and standard input's bytes where the path is `-`."""
     if path != "-":
         return path, None
-    return STDIN, sys.stdin.buffer.read(MAX_FILE_BYTES + 1)
+    return STDIN, read_stdin(MAX_FILE_BYTES + 1)
+
+
+def read_stdin(most: int) -> bytes:
+    """At most so many bytes of standard input. Raises CannotRun where it cannot be read."""
+    if sys.stdin is None:
+        raise CannotRun("standard input is closed")
+    try:
+        return sys.stdin.buffer.read(most)
+    except OSError as error:
+        raise CannotRun(f"standard input: {error.strerror}") from None
 
 
 def check_path(path: str, *, search: bool = False, allow: Collection[str] = ()) -> Checked:
@@ -54,15 +66,21 @@ def rendered(source: SourceFile, diagnostics: Sequence[Diagnostic], *, err: bool
     from anetdsl.rendering.text import render_text, summary
 
     stream = sys.stderr if err else sys.stdout
-    text = render_text(source, diagnostics[:_MOST_SHOWN], colour=use_colour(stream.isatty()))
+    colour = use_colour(is_terminal(stream))
+    text = render_text(source, diagnostics[:_MOST_SHOWN], colour=colour)
     if len(diagnostics) > _MOST_SHOWN:
         text += f"... and {summary(diagnostics[_MOST_SHOWN:])} more\n"
     return text
 
 
-def use_colour(is_terminal: bool) -> bool:
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether a standard stream, which is None where it was closed, is a terminal."""
+    return stream is not None and stream.isatty()
+
+
+def use_colour(terminal: bool) -> bool:
     """Whether to colour output: on a terminal, unless NO_COLOR is set."""
-    return is_terminal and not os.environ.get("NO_COLOR")
+    return terminal and not os.environ.get("NO_COLOR")
 
 
 def anet_files(paths: Sequence[str]) -> list[str]:

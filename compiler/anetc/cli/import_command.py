@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Literal
 
 import attrs
 import click
 
-from anetc.cli.files import rendered
+from anetc.cli.files import read_stdin, rendered
 from anetdsl.diagnostics import CannotRun
 from anetdsl.files import write_atomically
 from anetdsl.interchange.document import SCHEMA, from_json
@@ -83,7 +82,7 @@ def command(file: str, output: str | None, **options: object) -> None:
 def _read(file: str, choices: Choices) -> Network:
     try:
         if file == "-":
-            data = sys.stdin.buffer.read(MAX_JSON_CHARACTERS + 1)
+            data = read_stdin(MAX_JSON_CHARACTERS + 1)
         else:
             with Path(file).open("rb") as stream:
                 data = stream.read(MAX_JSON_CHARACTERS + 1)

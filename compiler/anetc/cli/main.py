@@ -6,6 +6,7 @@ that is not formatted), 2 could not run (a bad option, a missing file, something
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import sys
@@ -70,9 +71,9 @@ def run() -> NoReturn:
             # A name may hold what the terminal's encoding cannot show: show its escape.
             stream.reconfigure(errors="backslashreplace")
     try:
-        code = main.main(standalone_mode=False)
-        sys.stdout.flush()
-        sys.exit(code if isinstance(code, int) else 0)
+        code = main.main(prog_name="anetc", standalone_mode=False)
+        if sys.stdout is not None:  # as it is where standard output was closed
+            sys.stdout.flush()
     except click.exceptions.Abort:
         _stop("interrupted", 130)
     except KeyboardInterrupt:
@@ -82,11 +83,15 @@ def run() -> NoReturn:
         sys.exit(COULD_NOT_RUN)
     except CannotRun as error:
         _stop("\n".join(map(visible, str(error).splitlines())), COULD_NOT_RUN)
-    except BrokenPipeError:
-        # The reader has gone (`anetc dump x | head`): there is nobody to tell.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except MemoryError:
+        _stop("there is not enough memory", COULD_NOT_RUN)
+    except SystemExit:
+        # The reader has gone (`anetc dump x | head`): click would leave with 1, findings.
         sys.exit(COULD_NOT_RUN)
     except Exception as error:
+        if isinstance(error, OSError) and error.filename is None:
+            _drop_output()
+            _stop(f"the output cannot be written: {error.strerror}", COULD_NOT_RUN)
         if os.environ.get("ANETC_TRACEBACK"):
             raise
         _stop(
@@ -95,11 +100,19 @@ def run() -> NoReturn:
             "ANETC_TRACEBACK=1 in the environment shows where it happened.",
             COULD_NOT_RUN,
         )
+    sys.exit(code if isinstance(code, int) else 0)
 
 
 def _stop(message: str, code: int) -> NoReturn:
-    click.echo(f"anetc: {message}", err=True)
+    with contextlib.suppress(OSError):  # where standard error cannot be written either
+        click.echo(f"anetc: {message}", err=True)
     sys.exit(code)
+
+
+def _drop_output() -> None:
+    """Forget what standard output still holds, so that it is not tried again at exit."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from pathlib import Path
 
@@ -59,6 +60,8 @@ def command(
     The picture's short side is resized so that the centre crop of --size fits. Optical flow is
     computed (TV-L1) where the network has a flow input.
     """
+    if math.isnan(fps):  # which no range rules out
+        raise click.BadParameter("'nan' is no number.", param_hint="'--fps'")
     network = load_network(file)
     if classes is not None:
         network = attrs.evolve(network, sink=attrs.evolve(network.sink, classes=classes))
@@ -125,7 +128,7 @@ def _check_device(device: str) -> None:
     import torch
 
     try:
-        torch.empty(1, device=device)
+        torch.zeros(1, device=device).cpu()  # `meta` has no numbers to give
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).splitlines()[0]
         raise CannotRun(f"--device {device}: {reason}") from None

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import click
 
+from anetc.cli.files import is_terminal
 from anetdsl.rendering.screen import columns as screen_columns
 from anetdsl.rendering.screen import visible
 
@@ -15,7 +16,7 @@ def show_table(
     header: Sequence[str], rows: Sequence[Sequence[str]], total: Sequence[str] | None = None
 ) -> None:
     """Print a table: the first column set left, the others right, `total` below a line."""
-    if sys.stdout.isatty():
+    if is_terminal(sys.stdout):
         _show_rich(header, rows, total)
         return
     lines = [list(header), *map(list, rows), *([list(total)] if total else [])]

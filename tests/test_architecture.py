@@ -1,0 +1,383 @@
+"""The design holds: which module may import which, module sizes, packaging, the parser's tables."""
+
+from __future__ import annotations
+
+import ast
+import codecs
+import functools
+import json
+import logging
+import os
+import re
+import subprocess
+import sys
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import lark
+import pytest
+
+from anetdsl.source import SourceFile
+from anetdsl.syntax import grammar, parser
+from anetdsl.syntax.nodes import SyntaxTree
+from anetdsl.syntax.parser import parse_syntax
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+ROOTS = {"anetdsl": REPOSITORY, "anetc": REPOSITORY / "compiler"}
+
+# From the bottom up. A module imports from the groups below its own, and from the package it is in.
+LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "anetdsl": (
+        ("source", "vocabulary"),
+        ("diagnostics",),
+        ("codes", "files", "rendering"),
+        ("syntax",),
+        ("ir",),
+        ("values", "statements"),
+        ("attributes",),
+        ("elaborate",),
+        ("checks",),
+        ("reading",),
+        ("layout", "interchange", "cost"),
+        ("formatting", "printing"),
+        ("edits", "diff"),
+        ("drawing", "api"),
+        ("evolve",),
+    ),
+    "anetc": (
+        ("plan",),
+        ("lower", "passes"),
+        ("modules", "emit"),
+        ("weights",),
+        ("authors", "video"),
+        ("training", "inference"),
+        ("cli",),
+        ("__main__",),
+    ),
+}
+REVERSED = {("anetdsl.ir", "anetdsl.printing"), ("anetdsl.ir", "anetdsl.drawing")}
+"""A network is asked for its text and its picture, and asks on: see ir.py."""
+
+
+@functools.cache
+def modules() -> dict[str, Path]:
+    """Every module of the two packages."""
+    found = {}
+    for package, root in ROOTS.items():
+        for path in sorted((root / package).rglob("*.py")):
+            name = ".".join(path.relative_to(root).with_suffix("").parts)
+            found[name.removesuffix(".__init__")] = path
+    return found
+
+
+def imports(path: Path) -> Iterator[tuple[str, bool]]:
+    """Every module that is imported, and whether within a function."""
+
+    def visit(node: ast.AST, lazy: bool) -> Iterator[tuple[str, bool]]:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.Import):
+                yield from ((alias.name, lazy) for alias in child.names)
+            elif isinstance(child, ast.ImportFrom):
+                assert child.level == 0, f"{path}: relative import"
+                assert child.module is not None
+                for alias in child.names:
+                    full = f"{child.module}.{alias.name}"
+                    yield (full if full in modules() else child.module), lazy
+            is_function = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+            yield from visit(child, lazy or is_function)
+
+    yield from visit(ast.parse(path.read_text(encoding="utf-8")), False)
+
+
+def group_of(module: str) -> tuple[str, str]:
+    """The package of a module, and the part of it that the layers speak of."""
+    package, _, rest = module.partition(".")
+    return package, rest.partition(".")[0]
+
+
+def rank_of(module: str) -> tuple[int, int]:
+    package, part = group_of(module)
+    rank = next((i for i, group in enumerate(LAYERS[package]) if part in group), None)
+    assert rank is not None, f"{module} has no place in LAYERS"
+    return list(LAYERS).index(package), rank
+
+
+@pytest.mark.parametrize("module", [name for name in modules() if "." in name])
+def test_arrows_point_one_way(module: str) -> None:
+    """A package's own __init__ is a front door, and holds names of all layers."""
+    for imported, lazy in imports(modules()[module]):
+        if group_of(imported)[0] not in LAYERS or imported in LAYERS:
+            continue
+        if lazy and (module, imported) in REVERSED:
+            continue
+        if group_of(imported) != group_of(module):
+            assert rank_of(imported) < rank_of(module), f"{module} imports {imported}"
+
+
+def test_layers_name_what_there_is() -> None:
+    """No exception outlives its reason; rooms of the design may still be empty."""
+    for module, imported in REVERSED:
+        assert (imported, True) in set(imports(modules()[module]))
+
+
+@pytest.mark.parametrize("module", [name for name in modules() if name.startswith("anetdsl")])
+def test_the_language_knows_nothing_of_tensors(module: str) -> None:
+    names = {name.partition(".")[0] for name, _ in imports(modules()[module])}
+    assert not names & {"torch", "anetc", "av", "safetensors", "torchvision", "pickle"}
+
+
+def test_the_language_starts_light() -> None:
+    """All of its modules together load neither numpy nor graphviz."""
+    names = [name for name in modules() if name.startswith("anetdsl")]
+    code = f"import sys, {', '.join(names)}; print(*sys.modules)"
+    path = os.pathsep.join(map(str, ROOTS.values()))
+    loaded = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    ).stdout.split()
+    assert not {"torch", "numpy", "graphviz", "graphviz_pure", "rich"} & set(loaded)
+
+
+@pytest.mark.parametrize("module", modules())
+def test_modules_are_short(module: str) -> None:
+    """Up to 400 lines. A longer one does several things: split it along those."""
+    assert len(modules()[module].read_text(encoding="utf-8").splitlines()) <= 400
+
+
+def tracked_files() -> list[Path]:
+    """What git has, or would have after `git add`."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        check=False,
+    )
+    if listed.returncode != 0:
+        pytest.skip("not a git checkout")
+    names = sorted(set(listed.stdout.decode("utf-8", "surrogateescape").split("\0")) - {""})
+    return [REPOSITORY / name for name in names if (REPOSITORY / name).is_file()]
+
+
+PRIVATE = (
+    *("/ubzr/", "/Hfref/", "/ebbg/", "/jbex/", "/gzc/j/", "/bcg/clcv"),  # paths of a machine
+    *("clcv.bet", "clgubaubfgrq"),  # a package registry's hosts
+    *("naguebcvp", "punggcg", "pbcvybg", "pynhqr"),  # who helped
+)
+"""Turned by 13 letters, because this file is looked at too."""
+
+
+@pytest.mark.parametrize("turned", PRIVATE)
+def test_nothing_private_is_tracked(turned: str) -> None:
+    """No path of a machine, no registry's host, no helper's name in any text of the repository."""
+    word = re.escape(codecs.decode(turned, "rot13").encode())
+    wanted = re.compile(rb"(?<![\w.])" + word, re.IGNORECASE)
+    for path in tracked_files():
+        data = path.read_bytes()
+        if b"\0" not in data:
+            assert not (found := wanted.search(data)), f"{path}: {found}"
+
+
+# Packaging
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
+    """The wheel of this checkout."""
+    pytest.importorskip("build")
+    pytest.importorskip("hatchling")
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder)]
+    done = subprocess.run(
+        command, cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    (path,) = folder.glob("*.whl")
+    return zipfile.ZipFile(path)
+
+
+def test_the_wheel_holds_two_packages_and_the_grammar(wheel: zipfile.ZipFile) -> None:
+    names = wheel.namelist()
+    tops = {name.partition("/")[0] for name in names}
+    (about,) = (top for top in tops if top.endswith(".dist-info"))
+    assert tops == {"anetdsl", "anetc", about}
+    assert "anetdsl/grammar/anet.lark" in names
+    assert wheel.read("anetdsl/grammar/anet.lark").decode() == grammar.grammar_text()
+    held = {name for name in names if name.endswith(".py")}
+    assert held == {
+        str(path.relative_to(ROOTS[name.partition(".")[0]])) for name, path in modules().items()
+    }
+    assert {name for name in names if not name.startswith(about)} - held == {
+        "anetdsl/grammar/anet.lark",
+        "anetdsl/py.typed",
+        "anetc/py.typed",
+    }
+    assert b"anetc = anetc.cli.main:run" in wheel.read(f"{about}/entry_points.txt")
+
+
+def test_the_wheel_works_elsewhere(wheel: zipfile.ZipFile, tmp_path: Path) -> None:
+    """Unpacked into an empty folder, with a cache of its own and without the checkout."""
+    wheel.extractall(tmp_path / "site")
+    network = tmp_path / "a.anet"
+    example = (REPOSITORY / "examples" / "assemblenet.anet").read_text(encoding="utf-8")
+    for text, code in ((example, 0), (example.replace("sink", "snik"), 1)):
+        network.write_text(text, encoding="utf-8")
+        variables = {
+            "PYTHONPATH": str(tmp_path / "site"),
+            "ANETDSL_CACHE": str(tmp_path / "cache"),
+        }
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "anetc", "check", "a.anet"],
+            cwd=tmp_path,
+            env={**os.environ, **variables},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert done.returncode == code, done.stderr
+    assert "did you mean `sink`" in done.stdout
+    assert any((tmp_path / "cache").iterdir())
+
+
+# The grammar and its tables
+
+
+def test_the_grammar_is_unambiguous() -> None:
+    """Lark's strict mode: no conflict of rules, and no two terminals of equal rank for one text."""
+    pytest.importorskip("interegular")
+    logging.getLogger("interegular").setLevel(logging.ERROR)
+    strict = lark.Lark(
+        grammar.grammar_text(),
+        start=grammar.START_RULES,
+        parser="lalr",
+        lexer="basic",
+        maybe_placeholders=False,
+        strict=True,
+    )
+    assert strict.parse("anet 1 network n", start="file").data == "file"
+
+
+def test_the_grammar_names_the_version_and_explains_each_part() -> None:
+    text = grammar.grammar_text()
+    assert "version 1" in text.splitlines()[0]
+    rules = text.index("file:"), text.index("ANET:")
+    assert rules[0] < rules[1], "rules come before terminals"
+
+
+TEXTS = [
+    "",
+    "anet 1\nnetwork n\nnode [ = @\r\nsink inputs=[a@0.5, b] # c",
+    'origin parent="a\\n" ops=["x",]\nnode n inputs=[[a]] 12x "no end\n\ufeff é',
+]
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A cache folder of its own; parsers are loaded anew before and behind the test."""
+    monkeypatch.setenv("ANETDSL_CACHE", str(tmp_path / "cache"))
+    forget()
+    yield tmp_path / "cache"
+    monkeypatch.undo()
+    forget()
+
+
+def forget() -> None:
+    parser._tree_builder.cache_clear()
+    parser._lossless_lexer.cache_clear()
+
+
+def trees(examples: list[Path]) -> list[SyntaxTree]:
+    """What all the texts are parsed to by a parser that is loaded anew."""
+    forget()
+    texts = [*TEXTS, *(path.read_text(encoding="utf-8") for path in examples[:3])]
+    return [parse_syntax(SourceFile("x", text)) for text in texts]
+
+
+def test_tables_from_the_cache_parse_the_same(cache: Path, examples: list[Path]) -> None:
+    """The first parse builds and keeps the tables, the second reads them."""
+    built = trees(examples)
+    (file,) = cache.iterdir()
+    kept = file.stat()
+    assert trees(examples) == built
+    assert file.stat() == kept
+    assert json.loads(file.read_bytes().partition(b"\n")[2])
+
+
+def hostile(data: bytes) -> Iterator[bytes]:
+    """What may stand in the file in place of the tables."""
+    yield b""
+    yield data[: len(data) // 2]
+    yield data[:-1]
+    yield data + b" "
+    yield data.replace(b"STRING", b"STRONG")
+    yield data.replace(b"1", b"2")
+    yield bytes(range(256)) * 50
+    for text in (
+        b"{}",
+        b"null",
+        b"[" * 100_000,
+        b'{"data": {}, "memo": {}}',
+        b'{"__pairs__": 3}',
+        b"9" * 10_000,
+        b'{"data": {"parser": {"lexer_conf": {}}}, "memo": {"1": {"__type__": "Rule"}}}',
+    ):
+        yield text
+        yield b"%08x\n%s" % (zlib.crc32(text), text)
+
+
+def test_a_spoilt_cache_does_not_matter(cache: Path, examples: list[Path]) -> None:
+    """Whatever the file holds, texts are parsed as ever, and the file is mended."""
+    built = trees(examples)
+    (file,) = cache.iterdir()
+    good = file.read_bytes()
+    for data in hostile(good):
+        file.write_bytes(data)
+        assert trees(examples[:1]) == built[: len(TEXTS) + 1]
+        assert list(cache.iterdir()) == [file]
+        assert file.read_bytes() != data
+        assert grammar._read_cache(str(file))
+
+
+@pytest.mark.parametrize(
+    "place", ["file", "file/below", "folder", "/dev/null/x", "\udcff\n", "x" * 999]
+)
+def test_a_cache_that_cannot_be_kept_does_not_matter(
+    place: str, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In place of the folder there is a file, in place of the file a folder, or no place at all."""
+    (tmp_path / "file").write_text("in the way")
+    expected = trees([])
+    monkeypatch.setenv("ANETDSL_CACHE", os.path.join(tmp_path, place))  # noqa: PTH118
+    if place == "folder":
+        Path(grammar._cache_path()).mkdir(parents=True)
+    for _ in range(2):
+        assert trees([]) == expected
+    assert (tmp_path / "file").read_text() == "in the way"
+
+
+def test_the_cache_stays_where_it_is_told(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By ANETDSL_CACHE, else in the user's cache folder; a new grammar gets a new file."""
+    name = os.path.basename(grammar._cache_path())  # noqa: PTH119
+    monkeypatch.delenv("ANETDSL_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", "elsewhere")
+    if sys.platform.startswith("linux"):
+        assert Path(grammar._cache_path()) == Path("elsewhere", "anetdsl", name)
+    monkeypatch.setattr(grammar, "grammar_text", lambda: "other")
+    assert Path(grammar._cache_path()).name != name
+
+
+def test_nothing_of_the_cache_is_run() -> None:
+    """It is JSON. No module of the language unpickles, marshals or evaluates."""
+    forbidden: set[Any] = {"pickle", "marshal", "shelve", "dill", "eval", "exec"}
+    for path in modules().values():
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        calls = (node.func for node in ast.walk(tree) if isinstance(node, ast.Call))
+        called = {function.id for function in calls if isinstance(function, ast.Name)}
+        assert not forbidden & {*called, *(name for name, _ in imports(path))}
