@@ -140,9 +140,10 @@ def check_options(step: Step) -> None:
         words = shlex.split(re.sub(r"[<>]\s*\S+", "", part), comments=True)
         if words[:1] != ["anetc"] or len(words) < 2 or words[1].startswith("-"):
             continue
-        command = main.get_command(click.Context(main), words[1])
+        context = click.Context(main, **main.context_settings)
+        command = main.get_command(context, words[1])
         assert command is not None, f"no command `{words[1]}`"
-        command.make_context(words[1], words[2:])
+        command.make_context(words[1], words[2:], parent=context)
 
 
 class Session:

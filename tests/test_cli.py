@@ -306,7 +306,7 @@ def test_text_is_cut_after_some_hundred_findings(folder: Path) -> None:
     result = anetc("check", "-", stdin=many)
     assert result.code == 1
     assert result.out.count("-->") == 200
-    assert re.search(r"\.\.\. and [\d,]+ errors more\n\Z", result.out)
+    assert re.search(r"\.\.\. and [\d,]+ errors and 1 warning more\n\Z", result.out)
     assert len(result.out) < 100_000
 
 
