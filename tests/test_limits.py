@@ -44,7 +44,7 @@ def anetc(*arguments: str, stdin: str | bytes) -> subprocess.CompletedProcess[st
         capture_output=True,
         check=False,
         timeout=SECONDS,
-        preexec_fn=limited,  # noqa: PLW1509 -- one thread, no locks
+        preexec_fn=limited,
     )
     out, err = done.stdout.decode(), done.stderr.decode()
     assert "internal error" not in err, err
@@ -62,9 +62,15 @@ def codes(text: str | bytes) -> set[str]:
     return found
 
 
-def filled(piece: str, *, before: str = "", behind: str = "") -> str:
-    """A text just below the limit of bytes, of one piece over and over."""
-    room = MAX_FILE_BYTES - len((before + behind).encode())
+@pytest.fixture(params=[16, pytest.param(1, marks=pytest.mark.slow)], ids="1/{}".format)
+def share(request: pytest.FixtureRequest) -> int:
+    """A sixteenth of the largest size in `make test`; the whole of it takes minutes."""
+    return int(request.param)
+
+
+def filled(piece: str, share: int, *, before: str = "", behind: str = "") -> str:
+    """A text just below that share of the largest size, of one piece over and over."""
+    room = MAX_FILE_BYTES // share - len((before + behind).encode())
     return before + piece * (room // len(piece.encode())) + behind
 
 
@@ -89,7 +95,7 @@ def test_a_file_that_is_too_large_is_refused_at_once(command: str) -> None:
         text=True,
         check=False,
         timeout=SECONDS,
-        preexec_fn=limited,  # noqa: PLW1509
+        preexec_fn=limited,
     )
     assert done.returncode == (2 if command == "import" else 1)
     assert "A110" in done.stderr or command == "import"
@@ -104,11 +110,11 @@ def test_the_largest_number_of_nodes() -> None:
     """10,000 are read; one more is a finding, and nothing else is said of it."""
     row = "node n{0} level=1 C=1 r=1 stride=1 inputs=[s0]\n".format
     many = nodes(MAX_NODES - 1, row) + "sink inputs=[n0] classes=2\n"
-    assert codes(many) == {"A601", "A602", "A603"} or codes(many) == {"A601", "A602", "A603", "A111"}
+    assert codes(many) == {"A601", "A602", "A603", "A608"}
     assert codes(many + row("x")) == {"A205"}
     done = anetc("stats", "--size", "8", "--frames", "1", "-", stdin=many)
     assert done.returncode == 0
-    assert f"{MAX_NODES:,}" or done.stdout
+    assert f"n{MAX_NODES - 2} " in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -155,9 +161,9 @@ PIECES = [
 
 
 @pytest.mark.parametrize("piece", PIECES, ids=ascii)
-def test_one_piece_all_over(piece: str) -> None:
-    """As the whole text, 1 MiB of it: at least one finding, and an end."""
-    assert codes(filled(piece))
+def test_one_piece_all_over(piece: str, share: int) -> None:
+    """As the whole text: at least one finding, and an end."""
+    assert codes(filled(piece, share))
 
 
 INSIDE = {
@@ -202,13 +208,13 @@ INSIDE = {
 
 
 @pytest.mark.parametrize("case", INSIDE)
-def test_much_of_one_thing_in_a_statement(case: str) -> None:
+def test_much_of_one_thing_in_a_statement(case: str, share: int) -> None:
     piece, before, behind = INSIDE[case]
     start = "anet " if case == "a version" else HEAD
     if len(piece) > 1000:
-        text = (start + before + piece)[: MAX_FILE_BYTES - len(behind)] + behind
+        text = (start + before + piece)[: MAX_FILE_BYTES // share - len(behind)] + behind
     else:
-        text = filled(piece, before=start + before, behind=behind)
+        text = filled(piece, share, before=start + before, behind=behind)
     assert codes(text)
 
 
@@ -287,18 +293,19 @@ def test_weights(weight: str, found: set[str]) -> None:
 
 # Other commands on large texts
 
-LARGE = {
-    "nodes": nodes(MAX_NODES - 1, "node n{0} level=1 C=1 r=1 stride=1 inputs=[s0]\n".format)
-    + "sink inputs=[n0] classes=2\n",
-    "edges": HEAD
-    + STEM
-    + "node a level=1 C=1 r=1 stride=1 inputs=["
-    + "s0," * 100_000
-    + "]\nsink inputs=[a] classes=2\n",
-    "comments": HEAD + "#\n" * 100_000 + STEM + "# c\n" * 100_000 + SINK,
-    "strings": HEAD + STEM + SINK + "origin ops=[" + '"a",' * 100_000 + "]",
-    "blank lines": HEAD + "\n" * 500_000 + STEM + SINK,
-    "a wide row": HEAD + STEM.replace("s0", "s" * 400_000) + SINK.replace("s0", "s" * 400_000),
+LARGE: dict[str, Callable[[int], str]] = {
+    "nodes": lambda n: (
+        nodes(n // 10 - 1, "node n{0} level=1 C=1 r=1 stride=1 inputs=[s0]\n".format)
+        + "sink inputs=[n0] classes=2\n"
+    ),
+    "edges": lambda n: (
+        f"{HEAD}{STEM}node a level=1 C=1 r=1 stride=1 inputs=[{'s0,' * n}]\n"
+        "sink inputs=[a] classes=2\n"
+    ),
+    "comments": lambda n: HEAD + "#\n" * n + STEM + "# c\n" * n + SINK,
+    "strings": lambda n: HEAD + STEM + SINK + "origin ops=[" + '"a",' * n + "]",
+    "blank lines": lambda n: HEAD + "\n" * (5 * n) + STEM + SINK,
+    "a wide row": lambda n: (HEAD + STEM + SINK).replace("s0", "s" * (4 * n)),
 }
 
 
@@ -307,7 +314,11 @@ LARGE = {
     "command", [("fmt", "--check"), ("dump",), ("diff", "-"), ("stats", "--json")], ids=" ".join
 )
 def test_large_texts_in_other_commands(
-    name: str, command: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str,
+    command: tuple[str, ...],
+    share: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """They may print much, and take their time, in proportion."""
     monkeypatch.setattr(sys.modules[__name__], "OUTPUT", 50 << 20)
@@ -315,4 +326,4 @@ def test_large_texts_in_other_commands(
     other.write_text(HEAD + STEM + SINK, encoding="utf-8")
     files = ["-", str(other)] if command[0] == "diff" else ["-"]
     arguments = [part for part in command if part != "-"]
-    assert anetc(*arguments, *files, stdin=LARGE[name]).returncode in (0, 1)
+    assert anetc(*arguments, *files, stdin=LARGE[name](100_000 // share)).returncode in (0, 1)
