@@ -133,9 +133,7 @@ class _Elaboration:
         """Take down what is wrong with a statement that defines nothing."""
         read = self.attributes.read(statement)
         if statement.name is not None:
-            self._edges(
-                read.get("inputs", ()), reader=statement.name.text, level=read.get("level")
-            )
+            self._edges(read.get("inputs", ()), reader=statement.name.text, level=read.get("level"))
 
     def _network(self, statement: StatementNode | None) -> Network:
         sink = Sink((), 1)

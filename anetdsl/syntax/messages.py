@@ -193,9 +193,7 @@ def _missing_value(token: Token, piece: Sequence[Token]) -> Diagnostic:
     following = next((b for a, b in itertools.pairwise(piece) if a is token), None)
     if following is None:
         end = _span(token).end
-        return Diagnostic(
-            "A104", f"expected `=` after {_show(token)}", Span(end, end), note="here"
-        )
+        return Diagnostic("A104", f"expected `=` after {_show(token)}", Span(end, end), note="here")
     if (lexical := _lexical(following)) is not None:
         return lexical
     return Diagnostic(
