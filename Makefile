@@ -41,7 +41,7 @@ format: $(READY) ## lay out the code
 
 bench: $(READY) ## speed, as ratios in one process
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
-	$(BIN)/python -m pytest benchmarks --benchmark-only -o python_files='bench_*.py' --benchmark-columns=median,ops --benchmark-sort=name
+	$(BIN)/python -m pytest benchmarks -o addopts= -o python_files='bench_*.py' --benchmark-only --benchmark-columns=median,ops --benchmark-sort=name
 
 docs: $(READY) ## write docs/errors.md anew from the codes
 	$(BIN)/python docs/make_errors.py
