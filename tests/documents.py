@@ -190,6 +190,7 @@ class Session:
             cwd=self.folder,
             env={
                 **os.environ,
+                "ANETDSL_CACHE": str(self.folder / ".cache"),
                 "PATH": f"{self.programs}{os.pathsep}{os.environ['PATH']}",
                 "PYTHONPATH": roots,
                 "PYTHONUTF8": "1",

@@ -48,18 +48,22 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("evolve",),
     ),
     "anetc": (
-        ("plan",),
+        ("modules", "plan"),
+        ("plan_text",),
         ("lower", "passes"),
-        ("modules", "emit"),
-        ("weights",),
-        ("authors", "video"),
-        ("training", "inference"),
+        ("emit", "weights"),
+        ("authors", "video", "artifacts"),
+        ("training", "inference", "bench"),
         ("cli",),
         ("__main__",),
     ),
 }
-REVERSED = {("anetdsl.ir", "anetdsl.printing"), ("anetdsl.ir", "anetdsl.drawing")}
-"""A network is asked for its text and its picture, and asks on: see ir.py."""
+REVERSED = {
+    ("anetdsl.ir", "anetdsl.printing"),
+    ("anetdsl.ir", "anetdsl.drawing"),
+    ("anetc.plan", "anetc.plan_text"),
+}
+"""A network is asked for its text and its picture, a plan for its text, and asks on."""
 
 
 @functools.cache
@@ -374,10 +378,16 @@ def test_the_cache_stays_where_it_is_told(cache: Path, monkeypatch: pytest.Monke
 
 
 def test_nothing_of_the_cache_is_run() -> None:
-    """It is JSON. No module of the language unpickles, marshals or evaluates."""
+    """It is JSON. No module unpickles, marshals or evaluates.
+
+    The one exception loads a Python source that `anetc compile` wrote, which docs/compile.md says
+    is code, and its user has named.
+    """
     forbidden: set[Any] = {"pickle", "marshal", "shelve", "dill", "eval", "exec"}
-    for path in modules().values():
+    for name, path in modules().items():
+        if name == "anetc.artifacts.loading":
+            continue
         tree = ast.parse(path.read_text(encoding="utf-8"))
         calls = (node.func for node in ast.walk(tree) if isinstance(node, ast.Call))
         called = {function.id for function in calls if isinstance(function, ast.Name)}
-        assert not forbidden & {*called, *(name for name, _ in imports(path))}
+        assert not forbidden & {*called, *(imported for imported, _ in imports(path))}

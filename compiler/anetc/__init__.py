@@ -1,7 +1,7 @@
 """The compiler of AnetDSL: from a `Network` to tensors, and the `anetc` command.
 
-`compile_network` is loaded when it is first asked for, so that importing this package (as every
-light command does) does not import torch.
+`compile_network` and `load_artifact` are loaded when they are first asked for, so that importing
+this package (as every light command does) does not import torch.
 """
 
 from __future__ import annotations
@@ -10,11 +10,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from anetc.artifacts.loading import load_artifact
     from anetc.modules.network import compile_network
 
-__all__ = ["compile_network"]
+__all__ = ["compile_network", "load_artifact"]
 
-_HOMES = {"compile_network": "anetc.modules.network"}
+_HOMES = {
+    "compile_network": "anetc.modules.network",
+    "load_artifact": "anetc.artifacts.loading",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -36,7 +36,9 @@ _COMMANDS = {
     "dump": "Print a network as JSON.",
     "import": "Make .anet text of the authors' structure lists, or of JSON.",
     "export": "Write a network as the authors' structure lists.",
+    "compile": "Make a file of a network that runs without this package.",
     "run": "Run a network on a video.",
+    "bench": "How fast a network runs here, node by node.",
 }
 
 

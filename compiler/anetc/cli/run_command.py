@@ -5,15 +5,25 @@ from __future__ import annotations
 import math
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import attrs
 import click
+from click.core import ParameterSource
 
+from anetc.artifacts.about import About
+from anetc.artifacts.kinds import read_about
 from anetc.cli.files import load_network
 from anetc.cli.options import classes_option, size_option
 from anetc.cli.tables import show_table
-from anetdsl.diagnostics import CannotRun
+from anetdsl.api import parse
+from anetdsl.diagnostics import AnetError, CannotRun
 from anetdsl.rendering.screen import visible
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from anetdsl.ir import Network
 
 
 @click.command("run")
@@ -40,8 +50,11 @@ from anetdsl.rendering.screen import visible
 )
 @click.option("--seed", type=int, default=0, help="Seed of the weights of an untrained network.")
 @click.option("--device", default="cpu", show_default=True, help="Such as cpu or cuda.")
+@click.option("--trust", is_flag=True, help="Load an artifact that holds code.")
 @classes_option
+@click.pass_context
 def command(
+    context: click.Context,
     file: str,
     video: str,
     weights: str | None,
@@ -53,16 +66,30 @@ def command(
     clips: int,
     seed: int,
     device: str,
+    trust: bool,
     classes: int | None,
 ) -> None:
     """Run the network in FILE on a video: decode, optical flow, forward, the best classes.
+
+    FILE is a network's text or an artifact that `anetc compile` made, which brings its weights and
+    the size of its clips.
 
     The picture's short side is resized so that the centre crop of --size fits. Optical flow is
     computed (TV-L1) where the network has a flow input.
     """
     if math.isnan(fps):  # which no range rules out
         raise click.BadParameter("'nan' is no number.", param_hint="'--fps'")
-    network = load_network(file)
+    about = read_about(file) if Path(file).is_file() else None
+    if about is None:
+        network = load_network(file)
+    else:
+        _refuse_for_artifacts(context)
+        network = _network_of(file, about)
+        # The clip that the artifact was made for, unless another is asked for.
+        if not _is_given(context, "frames"):
+            frames = about.frames
+        if not _is_given(context, "size"):
+            size = (about.height, about.width)
     if classes is not None:
         network = attrs.evolve(network, sink=attrs.evolve(network.sink, classes=classes))
     names = _read_labels(labels, network.sink.classes)
@@ -72,15 +99,21 @@ def command(
             raise CannotRun(f"{path}: No such file or directory")
     start = time.perf_counter()
     from anetc.inference import predict_video
-    from anetc.modules.network import compile_network
+    from anetc.modules.network import InputError, compile_network
     from anetc.video.clips import Recipe
     from anetc.video.source import VideoError
     from anetc.weights import load_weights
 
     _check_device(device)
-    model = compile_network(network, seed=seed)
-    if weights is not None:
-        load_weights(model, weights)
+    model: nn.Module
+    if about is not None:
+        from anetc.artifacts.loading import load_known
+
+        model = load_known(Path(file), about, trust=trust)
+    else:
+        model = compile_network(network, seed=seed)
+        if weights is not None:
+            load_weights(model, weights)
     prepared = time.perf_counter() - start
     recipe = Recipe(
         frames=frames,
@@ -94,7 +127,9 @@ def command(
         result = predict_video(network, model, video, recipe, top=top, seed=seed, device=device)
     except VideoError as error:
         raise CannotRun(str(error)) from None
-    if weights is None:
+    except InputError as error:
+        raise CannotRun(f"{file}: {error}") from None
+    if not (about.trained if about else weights):
         click.echo("The weights are untrained: these classes mean nothing.")
     rows = [
         (names[number] if names else f"class {number}", f"{100 * probability:.2f} %")
@@ -108,6 +143,26 @@ def command(
         f"\n{visible(Path(video).name)}: {many}; "
         + ", ".join(f"{name} {seconds:.2f} s" for name, seconds in stages)
     )
+
+
+_NOT_FOR_ARTIFACTS = ("weights", "seed", "device", "classes")
+
+
+def _is_given(context: click.Context, option: str) -> bool:
+    return context.get_parameter_source(option) is not ParameterSource.DEFAULT
+
+
+def _refuse_for_artifacts(context: click.Context) -> None:
+    for option in _NOT_FOR_ARTIFACTS:
+        if _is_given(context, option):
+            raise CannotRun(f"--{option}: an artifact was compiled; this cannot be changed now")
+
+
+def _network_of(file: str, about: About) -> Network:
+    try:
+        return parse(about.network)
+    except AnetError:
+        raise CannotRun(f"{file}: the text of its network is damaged") from None
 
 
 def _read_labels(path: str | None, classes: int) -> list[str] | None:

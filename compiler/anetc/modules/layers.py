@@ -54,12 +54,12 @@ def max_pool(x: Tensor, window: int, stride: int) -> Tensor:
         x,
         (1, window, window),
         stride=(1, stride, stride),
-        padding=(0, _before(height, window, stride), _before(width, window, stride)),
+        padding=(0, same_padding(height, window, stride), same_padding(width, window, stride)),
         ceil_mode=True,  # pads the far side with what "same" wants there, without a copy
     )
 
 
-def _before(size: int, window: int, stride: int) -> int:
-    """Cells of padding above or left of an axis."""
+def same_padding(size: int, window: int, stride: int) -> int:
+    """Cells of padding above or left of an axis, as TensorFlow's "same" pools have them."""
     windows = -(-size // stride)
     return max((windows - 1) * stride + window - size, 0) // 2

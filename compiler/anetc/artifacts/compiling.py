@@ -1,0 +1,128 @@
+"""`anetc compile`: a network to a verified artifact, or to one that was made before."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import attrs
+
+from anetc.artifacts import cache
+from anetc.artifacts.about import About
+from anetdsl.diagnostics import CannotRun
+from anetdsl.files import replacing
+from anetdsl.ir import Network
+
+
+@attrs.frozen
+class Made:
+    """An artifact that was handed over, and how it compares with the plain module."""
+
+    files: tuple[Path, ...]
+    error: float
+    """The largest relative error that was measured."""
+    first: float
+    """Seconds from the file to the first result, in the process that verified it."""
+    cached: bool
+    stages: tuple[tuple[str, float], ...]
+
+
+Report = Callable[[str, float | None], None]
+"""Told each stage as it begins, and again with its seconds as it ends."""
+
+
+def silent(stage: str, seconds: float | None) -> None:
+    """Tells nobody."""
+
+
+def compile_artifact(
+    network: Network,
+    about: About,
+    output: str | Path,
+    *,
+    weights: str | Path | None = None,
+    seed: int = 0,
+    use_cache: bool = True,
+    report: Report = silent,
+) -> Made:
+    """Make the artifact that `about` describes, verify it, and only then put it at `output`.
+
+    `about.network` is the text of `network`. Raises CannotRun where it cannot be made or written,
+    or is not what the plain module is; `output` stays as it was then.
+    """
+    output = Path(output)
+    targets = _targets(output, about)
+    if (about.kind, about.dtype) == ("onnx", "bfloat16"):
+        raise CannotRun("--emit onnx: ONNX Runtime has no convolutions in bfloat16; use float32")
+    clock = _Clock(report)
+    with clock.stage("look in the cache"):
+        digest = _weights_digest(weights)
+        key = cache.key_of(about, digest, seed) if use_cache else ""
+        entry = cache.find(key) if use_cache else None
+    if entry is not None:
+        with clock.stage("write"):
+            _hand_over(entry.files, targets)
+        return Made(targets, entry.error, entry.first, True, tuple(clock.stages))
+    from anetc.artifacts.making import make
+
+    with tempfile.TemporaryDirectory(prefix="anetc-") as folder:
+        files, verdict = make(network, about, Path(folder), weights, seed, clock.stage)
+        with clock.stage("write"):
+            _hand_over(files, targets)
+            if use_cache:
+                cache.keep(key, files, verdict.error, verdict.first)
+    return Made(targets, verdict.error, verdict.first, False, tuple(clock.stages))
+
+
+class _Clock:
+    """Times stages, and tells about them."""
+
+    def __init__(self, report: Report) -> None:
+        self.stages: list[tuple[str, float]] = []
+        self._report = report
+
+    @contextlib.contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        start = time.perf_counter()
+        self._report(name, None)
+        yield
+        self.stages.append((name, time.perf_counter() - start))
+        self._report(*self.stages[-1])
+
+
+def _targets(output: Path, about: About) -> tuple[Path, ...]:
+    """The files to be written. Refuses at once what would fail after minutes of work."""
+    if output.is_dir():
+        raise CannotRun(f"{output}: is a folder")
+    folder = output.resolve().parent
+    if not folder.is_dir():
+        raise CannotRun(f"{output}: cannot be written: there is no folder {folder.name}")
+    if not os.access(folder, os.W_OK):
+        raise CannotRun(f"{output}: cannot be written: no permission to write there")
+    if about.kind != "python":
+        return (output,)
+    if output.suffix != ".py":
+        raise CannotRun(f"{output}: a Python artifact's name ends in .py; its weights stand beside")
+    return (output, output.with_suffix(".safetensors"))
+
+
+def _weights_digest(weights: str | Path | None) -> str | None:
+    if weights is None:
+        return None
+    try:
+        return cache.file_digest(Path(weights))
+    except OSError as error:
+        raise CannotRun(f"{weights}: {error.strerror or error}") from None
+
+
+def _hand_over(files: tuple[Path, ...], targets: tuple[Path, ...]) -> None:
+    """All files or none take their places; the one that is loaded comes last."""
+    with contextlib.ExitStack() as stack:
+        for file, target in zip(files, targets):
+            part = stack.enter_context(replacing(target))
+            shutil.copyfile(file, part)

@@ -1,0 +1,166 @@
+"""The means of running a network that can be compared.
+
+plain      the plain module, eager
+plan       the optimised plan, float32
+plan-bf16  the optimised plan, bfloat16
+compile    torch.compile of the plain module
+frozen     the same with weights as constants (inductor's freezing)
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from typing import Any
+
+import attrs
+import torch
+from torch import Tensor, nn
+
+from anetc.bench.memory import allocated
+from anetc.bench.traffic import node_of
+from anetc.emit.module import PlanModule
+from anetc.lower import lower
+from anetc.modules.names import node_name
+from anetc.modules.network import NetworkModule
+from anetc.passes import optimise
+from anetc.plan import Op, Plan
+from anetdsl.diagnostics import CannotRun
+
+BACKENDS = ("plain", "plan", "plan-bf16", "compile", "frozen")
+Inputs = Mapping[str, Tensor]
+Times = dict[str, float]
+
+
+@attrs.frozen
+class Backend:
+    """A prepared means of running: it has run once."""
+
+    name: str
+    dtype: torch.dtype
+    forward: Callable[[Inputs], Tensor]
+    timed: Callable[[Inputs], Times]
+    """Runs once and gives seconds by node, as far as one can tell."""
+    plan: Plan
+    """What is run, for counting what it moves."""
+    prepare_seconds: float
+    weight_bytes: int | None
+
+
+def make_backend(name: str, model: NetworkModule, inputs: Inputs) -> Backend:
+    """Prepare one of `BACKENDS` for inputs of this size. Raises CannotRun where it cannot run."""
+    first = next(iter(inputs.values()))
+    height, width = first.shape[3:]
+    lowered = lower(model.network, frames=first.shape[2], size=(height, width))
+    if name == "plain":
+        start = time.perf_counter()
+        model(inputs)
+        seconds = time.perf_counter() - start
+        held = sum(t.numel() * t.element_size() for t in model.state_dict().values())
+        return Backend(
+            name, torch.float32, model, lambda x: _by_hooks(model, x), lowered, seconds, held
+        )
+    if name in ("plan", "plan-bf16"):
+        return _plan(name, lowered, model, inputs)
+    return _compiled(name, lowered, model, inputs)
+
+
+def _plan(name: str, lowered: Plan, model: NetworkModule, inputs: Inputs) -> Backend:
+    dtype = torch.bfloat16 if name == "plan-bf16" else torch.float32
+    if dtype is torch.bfloat16 and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        raise CannotRun(f"{name}: this processor has no bfloat16; leave it out of --backends")
+    plan = optimise(lowered)
+    made: list[_TimedPlan] = []
+    seconds = 0.0
+
+    def prepare() -> None:
+        nonlocal seconds
+        start = time.perf_counter()
+        made.append(_TimedPlan(plan, model.state_dict(), dtype=dtype))
+        made[0](inputs)
+        seconds = time.perf_counter() - start
+
+    held = allocated(prepare).remaining
+    module = made[0]
+
+    def timed(x: Inputs) -> Times:
+        module.clock = {}
+        module(x)
+        times, module.clock = module.clock, None
+        return times
+
+    return Backend(name, dtype, module, timed, plan, seconds, held)
+
+
+class _TimedPlan(PlanModule):
+    """A plan whose operations are timed, while it has a clock: seconds by node."""
+
+    clock: Times | None = None
+
+    def _run(self, op: Op, *args: Any) -> Tensor:
+        if self.clock is None:
+            return super()._run(op, *args)
+        start = time.perf_counter()
+        result = super()._run(op, *args)
+        node = node_of(op)
+        self.clock[node] = self.clock.get(node, 0.0) + time.perf_counter() - start
+        return result
+
+
+def _by_hooks(model: NetworkModule, inputs: Inputs) -> Times:
+    """Seconds of each node's module. The hooks go again: a compiler would see them."""
+    times: Times = {}
+    parts = {node_name(key): part for key, part in model.nodes.items()} | {"sink": model.sink}
+
+    def hook_into(name: str, part: nn.Module, stack: ExitStack) -> None:
+        def begin(*_: object) -> None:
+            times[name] = -time.perf_counter()
+
+        def end(*_: object) -> None:
+            times[name] += time.perf_counter()
+
+        for handle in (
+            part.register_forward_pre_hook(begin),
+            part.register_forward_hook(end),
+        ):
+            stack.callback(handle.remove)
+
+    with ExitStack() as stack:
+        for name, part in parts.items():
+            hook_into(name, part, stack)
+        model(inputs)
+    return times
+
+
+def _compiled(name: str, lowered: Plan, model: NetworkModule, inputs: Inputs) -> Backend:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of PyTorch about itself
+        return _compiled_quietly(name, lowered, model, inputs)
+
+
+def _compiled_quietly(name: str, lowered: Plan, model: NetworkModule, inputs: Inputs) -> Backend:
+    import torch._inductor.config as inductor
+    from torch._inductor.compile_fx import compile_fx
+
+    def backend(graph: Any, given: Any) -> Any:
+        """Inductor, by a function of its own: code compiled for another is not taken again."""
+        return compile_fx(graph, given)
+
+    compiled: Callable[[Inputs], Tensor] = torch.compile(model, backend=backend, dynamic=False)
+    start = time.perf_counter()
+    try:
+        # Not as an option of `torch.compile`: tracing, too, asks whether weights are frozen.
+        with inductor.patch(freezing=name == "frozen"):
+            compiled(inputs)
+    except Exception as error:  # whatever a compiler stumbles over: it is not ours
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise CannotRun(f"{name}: torch.compile failed: {lines[0]}") from None
+    seconds = time.perf_counter() - start
+
+    def timed(x: Inputs) -> Times:
+        compiled(x)
+        return {}
+
+    return Backend(name, torch.float32, compiled, timed, lowered, seconds, None)

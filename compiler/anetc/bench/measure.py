@@ -1,0 +1,168 @@
+"""The measuring: all means of running in turn, round by round, with the machine's ceilings."""
+
+from __future__ import annotations
+
+import platform
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from anetc.bench.backends import Backend, Times, make_backend
+from anetc.bench.ceiling import Ceiling, Copy
+from anetc.bench.memory import allocated
+from anetc.bench.traffic import traffic
+from anetc.bench.values import REST, BackendResult, Bench, NodeTime
+from anetc.modules.network import NetworkModule, compile_network
+from anetc.modules.residual import ResidualModule
+from anetdsl.cost import Cost, cost
+from anetdsl.ir import Network
+
+
+def bench(
+    network: Network,
+    *,
+    frames: int = 16,
+    size: tuple[int, int] = (112, 112),
+    batch: int = 1,
+    backends: Sequence[str] = ("plain", "plan"),
+    repeats: int = 5,
+    threads: int | None = None,
+    seed: int = 0,
+    tell: Callable[[str], None] = lambda _: None,
+) -> Bench:
+    """Run a network on random clips by each of the backends (`anetc.bench.backends`).
+
+    Every backend runs once before anything is timed. Then in each of `repeats` rounds come the
+    ceilings and every backend once, so that a slow minute of the machine falls on all of them;
+    medians are what counts. Times are wall times, on so many `threads` (as many as PyTorch takes by
+    itself, if None). `tell` hears what is being done. Raises CannotRun for a backend that cannot
+    run here.
+    """
+    with _threads(threads), torch.no_grad():
+        model = compile_network(network, seed=seed).eval()
+        _wake(model)
+        generator = torch.Generator().manual_seed(seed)
+        inputs = {
+            value.name: torch.randn(batch, value.channels, frames, *size, generator=generator)
+            for value in network.inputs
+        }
+        prepared: list[Backend] = []
+        for name in backends:
+            tell(f"preparing {name}")
+            prepared.append(make_backend(name, model, inputs))
+        logits = {backend.name: backend.forward(inputs) for backend in prepared}
+        tell(f"measuring, {repeats} rounds")
+        ceilings = {backend.dtype: Ceiling.of(backend.dtype) for backend in prepared}
+        copy = Copy.of()
+        for ceiling in ceilings.values():
+            ceiling.gflops()
+        copied: list[float] = []
+        reached: dict[torch.dtype, list[float]] = {dtype: [] for dtype in ceilings}
+        rounds: dict[str, list[tuple[float, Times]]] = {name: [] for name in backends}
+        for _ in range(repeats):
+            copied.append(copy.bytes_per_second())
+            for dtype, ceiling in ceilings.items():
+                reached[dtype].append(ceiling.gflops())
+            for backend in prepared:
+                start = time.perf_counter()
+                times = backend.timed(inputs)
+                rounds[backend.name].append((time.perf_counter() - start, times))
+        costs = cost(network, frames=frames, size=size)
+        results = [
+            _result(
+                backend,
+                rounds[backend.name],
+                costs,
+                batch,
+                statistics.median(reached[backend.dtype]),
+                allocated(partial(backend.forward, inputs)).peak,
+                _error(logits[backend.name], logits.get("plain")),
+            )
+            for backend in prepared
+        ]
+        return Bench(
+            network.name,
+            frames,
+            *size,
+            batch,
+            torch.get_num_threads(),
+            repeats,
+            _processor(),
+            torch.__version__,
+            statistics.median(copied),
+            tuple(results),
+        )
+
+
+def _result(
+    backend: Backend,
+    rounds: Sequence[tuple[float, Times]],
+    costs: Cost,
+    batch: int,
+    ceiling: float,
+    peak: int,
+    error: float | None,
+) -> BackendResult:
+    moved = traffic(backend.plan, batch, backend.dtype.itemsize)
+    seconds = tuple(total for total, _ in rounds)
+    nodes: list[NodeTime] = []
+    if rounds[0][1]:
+        for row in (*costs.nodes, costs.sink):
+            median = statistics.median(times.get(row.name, 0.0) for _, times in rounds)
+            nodes.append(
+                NodeTime(row.name, median, batch * row.multiply_adds, moved.get(row.name, 0))
+            )
+        rest = statistics.median(total - sum(times.values()) for total, times in rounds)
+        nodes.append(NodeTime(REST, max(rest, 0.0), 0, 0))
+    return BackendResult(
+        backend.name,
+        str(backend.dtype).removeprefix("torch."),
+        seconds,
+        batch,
+        batch * costs.multiply_adds,
+        sum(moved.values()),
+        ceiling,
+        peak,
+        backend.weight_bytes,
+        backend.prepare_seconds,
+        error,
+        tuple(nodes),
+    )
+
+
+def _wake(model: NetworkModule) -> None:
+    """Let residual modules add to their shortcuts: with first weights they are multiplied by 0."""
+    for module in model.modules():
+        if isinstance(module, ResidualModule):
+            module.conv3_bn.weight.fill_(0.5)
+
+
+def _error(got: Tensor, expected: Tensor | None) -> float | None:
+    if expected is None:
+        return None
+    return float((got.float() - expected).abs().max() / expected.abs().max())
+
+
+@contextmanager
+def _threads(count: int | None) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    yield
+    torch.set_num_threads(before)
+
+
+def _processor() -> str:
+    """The processor's name, where the system says it."""
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text("utf-8", "replace").splitlines():
+            key, _, value = line.partition(":")
+            if key.strip() == "model name":
+                return value.strip()
+    return platform.processor() or platform.machine()

@@ -1,0 +1,98 @@
+"""What a plan means, said a second time: each operation by the plainest means, in float64.
+
+Nothing here is shared with what runs plans: (N, C, T, H, W) throughout, no layouts, no memory used
+twice. Only what expressions stand for (`anetc.emit.constants`) is taken from there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from anetc.emit.constants import BN_EPSILON, State, evaluate
+from anetc.plan import Op, Plan
+
+
+def interpret(plan: Plan, state: State, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Every result of a plan by name, each checked against the shape that the plan says."""
+    values: dict[str, Tensor] = {}
+    for op in plan.ops:
+        if op.kind == "input":
+            result = inputs[op.name].double()
+        else:
+            result = _result(op, [values[name] for name in op.args], state)
+        assert tuple(result.shape[1:]) == op.shape, op.name
+        values[op.name] = result
+    return values
+
+
+def logits_of(plan: Plan, state: State, inputs: Mapping[str, Tensor]) -> Tensor:
+    """The last result, (N, classes)."""
+    return interpret(plan, state, inputs)[plan.output]
+
+
+def _result(op: Op, args: list[Tensor], state: State) -> Tensor:
+    x = args[0]
+    match op.kind:
+        case "conv":
+            result = _conv(op, x, state)
+            for summand in args[1:]:
+                result = result + summand
+        case "norm":
+            name = op.exprs["weight"][0].head
+            mean, variance, gamma, beta = (
+                state[f"{name}.{part}"].double()
+                for part in ("running_mean", "running_var", "weight", "bias")
+            )
+            result = functional.batch_norm(x, mean, variance, gamma, beta, eps=BN_EPSILON)
+        case "relu":
+            result = x.clamp(min=0)
+        case "add":
+            result = args[0] + args[1]
+        case "sum":
+            gates = [evaluate(gate, state) for gate in op.exprs["gates"]]
+            result = torch.stack([gate * term for gate, term in zip(gates, args, strict=True)])
+            result = result.sum(dim=0)
+        case "pool":
+            result = _pool(x, op.option("window"), op.option("stride"))
+        case "space_mean":
+            result = x.mean(dim=(3, 4))
+        case "time_mean":
+            result = x.mean(dim=2)
+        case "average":
+            result = torch.stack(args).mean(dim=0)
+        case "concat":
+            result = torch.cat(args, dim=1)
+        case "linear":
+            weight, bias = (evaluate(op.exprs[role][0], state) for role in ("weight", "bias"))
+            result = functional.linear(x.transpose(1, -1), weight, bias).transpose(1, -1)
+        case "time_pool":
+            result = (torch.softmax(x / math.sqrt(x.shape[2]), dim=2) * x).sum(dim=2)
+        case _:
+            raise AssertionError(f"no meaning is known for {op.kind}")
+    return result.clamp(min=0) if op.relu else result
+
+
+def _conv(op: Op, x: Tensor, state: State) -> Tensor:
+    weight = evaluate(op.exprs["weight"][0], state)
+    size = tuple(map(int, str(op.options["kernel"]).split("x")))
+    assert tuple(weight.shape[2:]) == size
+    bias = evaluate(op.exprs["bias"][0], state) if "bias" in op.exprs else None
+    stride = (1, op.option("stride"), op.option("stride"))
+    dilation = (op.option("dilation"), 1, 1)
+    padding = tuple(step * (extent // 2) for step, extent in zip(dilation, size))
+    return functional.conv3d(x, weight, bias, stride, padding, dilation)
+
+
+def _pool(x: Tensor, window: int, stride: int) -> Tensor:
+    """TensorFlow's "same": what an axis lacks is added on both sides, the odd cell at its end."""
+    sides = []
+    for size in (x.shape[-1], x.shape[-2]):
+        lacking = max((-(-size // stride) - 1) * stride + window - size, 0)
+        sides += [lacking // 2, lacking - lacking // 2]
+    padded = functional.pad(x, sides, value=-math.inf)
+    return functional.max_pool3d(padded, (1, window, window), (1, stride, stride))

@@ -1,0 +1,245 @@
+"""Each pass: what it makes of a small plan, and that what is computed stays what it was.
+
+Plans are judged in double precision by `tests.plan.interpreter`, which shares no code with what
+runs them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+import torch
+from hypothesis import given, settings
+
+import anetdsl
+from anetc.lower import lower
+from anetc.passes import INFERENCE, Pass, optimise
+from anetc.passes.drop_unused import drop_unused
+from anetc.passes.fold_norms import fold_norms
+from anetc.passes.fuse_adds import fuse_adds
+from anetc.passes.fuse_relus import fuse_relus
+from anetc.passes.merge_equal import merge_equal
+from anetc.passes.scale_sums import scale_sums
+from anetc.plan import Plan, check_plan
+from anetc.plan_text import parse_plan
+from tests.conftest import GOLDEN, REPOSITORY
+from tests.modules.networks import chain
+from tests.plan.cases import EVERY_PASS, Case, WildCase, case, cases, relative_error, wild_cases
+from tests.plan.interpreter import interpret, logits_of
+
+EXACT = 1e-9
+"""Double precision, and what rounding grows to in a deep network."""
+
+
+def before(step: Pass, plan: Plan) -> Plan:
+    """What a pass is given when all run in their order."""
+    return optimise(plan, INFERENCE[: INFERENCE.index(step)])
+
+
+@pytest.mark.parametrize("step", INFERENCE, ids=lambda step: step.__name__)
+def test_pass_makes_of_the_small_plan_what_it_made(
+    step: Pass, golden: Callable[[str, str], None]
+) -> None:
+    plan = before(step, lower(EVERY_PASS, frames=4, size=(32, 24)))
+    result = step(plan)
+    check_plan(result)
+    assert result != plan
+    golden(f"passes/{step.__name__}.before.plan", str(plan))
+    golden(f"passes/{step.__name__}.after.plan", str(result))
+
+
+@pytest.mark.parametrize("step", INFERENCE, ids=lambda step: step.__name__)
+def test_pass_twice_is_once(step: Pass) -> None:
+    plan = step(before(step, lower(EVERY_PASS, frames=4, size=(32, 24))))
+    assert step(plan) == plan
+
+
+def check_passes(example: Case) -> None:
+    """The lowered plan gives the plain module's logits; so does the plan after each pass."""
+    plan = lower(example.network, frames=example.frames, size=example.size)
+    model = example.model.double()
+    inputs = {name: clip.double() for name, clip in example.inputs.items()}
+    with torch.no_grad():
+        expected = model(inputs)
+        assert relative_error(logits_of(plan, example.state, inputs), expected) < EXACT
+        for step in INFERENCE:
+            changed = step(plan)
+            if changed != plan:
+                error = relative_error(logits_of(changed, example.state, inputs), expected)
+                assert error < EXACT, step.__name__
+            plan = changed
+
+
+def test_passes_change_nothing_that_is_computed_by_the_small_network() -> None:
+    check_passes(case(EVERY_PASS, batch=2))
+
+
+@settings(max_examples=100)
+@given(cases())
+def test_passes_change_nothing_that_is_computed_by_random_networks(example: Case) -> None:
+    check_passes(example)
+
+
+@settings(max_examples=200)
+@given(wild_cases())
+def test_passes_change_nothing_that_is_computed_by_any_plan(example: WildCase) -> None:
+    """Operations read twice by one, inputs as summands, ReLUs with other readers, gates of 1."""
+    expected = logits_of(example.plan, example.state, example.inputs)
+    for step in INFERENCE:
+        plan = step(example.plan)
+        check_plan(plan)
+        assert relative_error(logits_of(plan, example.state, example.inputs), expected) < EXACT
+    plan = optimise(example.plan)
+    assert relative_error(logits_of(plan, example.state, example.inputs), expected) < EXACT
+
+
+def test_node_outputs_stay_to_be_found_by_name() -> None:
+    """A result that still bears a node's name is that node's output."""
+    example = case(EVERY_PASS)
+    names = [node.name for node in EVERY_PASS.nodes]
+    with torch.no_grad():
+        _, outputs = example.model(example.inputs, outputs=names)
+    plan = optimise(lower(EVERY_PASS, frames=example.frames, size=example.size))
+    values = interpret(plan, example.state, example.inputs)
+    found = [name for name in names if name in values]
+    assert found == [name for name in names if name != "n5"]
+    for name in found:
+        assert relative_error(values[name], outputs[name]) < 1e-5
+
+
+# The page about passes
+
+
+PAGE = (REPOSITORY / "docs" / "passes.md").read_text("utf-8")
+SECTION = re.compile(r"^## `(\w+)`$(.*?)(?=^## )", re.MULTILINE | re.DOTALL)
+
+
+def test_the_page_has_a_section_for_each_pass_in_their_order() -> None:
+    assert [name for name, _ in SECTION.findall(PAGE)] == [step.__name__ for step in INFERENCE]
+
+
+@pytest.mark.parametrize("name", [step.__name__ for step in INFERENCE])
+def test_the_page_shows_what_the_golden_files_hold(name: str) -> None:
+    """Lines that the pass takes away and lines that it adds, but for the node at their end."""
+    old, new = (
+        {" ".join(line.rpartition(" @")[0].split()) for line in path.read_text().splitlines()}
+        for path in (GOLDEN / "passes" / f"{name}.{when}.plan" for when in ("before", "after"))
+    )
+    shown = re.findall(r"^([-+]) (.*)$", dict(SECTION.findall(PAGE))[name], re.MULTILINE)
+    assert any(sign == "-" for sign, _ in shown)
+    for sign, line in shown:
+        assert " ".join(line.split()) in (old - new if sign == "-" else new - old), line
+
+
+# What single passes do, and where they keep off.
+
+HEAD = "plan p frames=2 size=4x4 mode=inference\nx 3x2x4x4 input()\n"
+SHAPE = "3x2x4x4"
+
+
+def plan_of(*lines: str) -> Plan:
+    """A plan of the given operations on x, each `NAME OPERATION`."""
+    rows = (f"{name} {SHAPE} {rest}" for name, _, rest in (line.partition(" ") for line in lines))
+    return parse_plan(HEAD + "\n".join(rows))
+
+
+def test_unused_nodes_go_and_inputs_stay() -> None:
+    """A caller gives every input, whether the result depends on it or not."""
+    network = anetdsl.parse(
+        "anet 1 network n input rgb channels=3 input flow channels=2\n"
+        "node a level=0 C=4 r=1 stride=4 inputs=[rgb]\n"
+        "node b level=0 C=4 r=1 stride=4 inputs=[flow]\n"
+        "node c level=1 C=2 r=1 stride=2 inputs=[a, b]\n"
+        "node d level=2 C=2 r=1 stride=2 inputs=[a]\n"
+        "sink inputs=[d] classes=3"
+    )
+    plan = drop_unused(lower(network))
+    assert {op.node for op in plan.ops} == {"a", "d", ""}
+    assert [op.name for op in plan.ops if op.kind == "input"] == ["rgb", "flow"]
+
+
+def test_equal_pools_of_one_output_are_shared() -> None:
+    """One each for `s0` and `s1`, though three nodes pool them, one of them twice."""
+    body = """node s1 level=0 C=4 r=1 stride=4 inputs=[rgb]
+    node n1 level=1 C=1 r=1 stride=2 inputs=[s0]
+    node n2 level=2 C=1 r=1 stride=1 inputs=[n1, s0, s0]
+    node n3 level=2 C=1 r=1 stride=1 inputs=[n1, s0, s1]
+    node n4 level=2 C=1 r=1 stride=1 inputs=[s1, n1]"""
+    plan = lower(chain(body, sink="inputs=[n2, n3, n4] classes=3"))
+    pools = [op.args[0] for op in plan.ops if op.kind == "pool" and ".fuse." in op.name]
+    assert pools == ["s0", "s0", "s0", "s1", "s1"]
+    merged = merge_equal(plan)
+    assert [op.args[0] for op in merged.ops if op.kind == "pool" and ".fuse." in op.name] == [
+        "s0",
+        "s1",
+    ]
+
+
+def test_the_result_of_a_plan_is_never_taken_from_elsewhere() -> None:
+    plan = plan_of("a relu(x)", "b relu(x)")
+    assert merge_equal(plan) == plan
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("a conv(x) kernel=1x1x1 weight=w", "b norm(a) weight=bn", "c add(a, b)"),
+        ("a conv(x) kernel=1x1x1 relu weight=w", "b norm(a) weight=bn"),
+        ("a conv(x) kernel=1x1x1 weight=w bias=v", "b norm(a) weight=bn"),
+        ("a conv(x, x) kernel=1x1x1 weight=w", "b norm(a) weight=bn"),
+        ("a relu(x)", "b norm(a) weight=bn"),
+    ],
+    ids=["read by others", "behind a ReLU", "with a bias", "with a summand", "of no convolution"],
+)
+def test_norms_are_left_where_folding_would_be_wrong(lines: tuple[str, ...]) -> None:
+    plan = plan_of(*lines)
+    assert fold_norms(plan) == plan
+
+
+def test_relus_are_left_where_their_argument_has_other_readers() -> None:
+    plan = plan_of("a add(x, x)", "b relu(a)", "c add(a, b)")
+    assert fuse_relus(plan) == plan
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("a conv(x) kernel=1x1x1 weight=w", "b add(a, x)", "c add(a, b) relu"),
+        ("a conv(x) kernel=1x1x1 relu weight=w", "b add(a, x)"),
+        ("a conv(x, x) kernel=1x1x1 weight=w", "b add(a, x)"),
+        ("a conv(x) kernel=1x1x1 weight=w", "b add(a, a)"),
+        ("a relu(x)", "b add(x, a)"),
+    ],
+    ids=["read by others", "cut off first", "has a sum", "added to itself", "of no convolution"],
+)
+def test_sums_are_left_where_no_convolution_can_take_them(lines: tuple[str, ...]) -> None:
+    plan = plan_of(*lines)
+    assert fuse_adds(plan) == plan
+
+
+def test_a_convolution_moves_to_the_sum_that_it_takes() -> None:
+    """What it is added to may be made after it; the ReLU of the sum comes with it."""
+    plan = plan_of("a conv(x) kernel=1x1x1 weight=w", "b relu(x)", "c add(a, b) relu")
+    assert fuse_adds(plan) == plan_of("b relu(x)", "c conv(x, b) kernel=1x1x1 relu weight=w")
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        "c relu(b)",
+        "c add(b, a)",
+        "c conv(a, b) kernel=1x1x1 weight=w",
+        "c conv(b, b) kernel=1x1x1 weight=w",
+    ],
+)
+def test_gates_are_left_where_a_reader_takes_no_factor(last: str) -> None:
+    plan = plan_of("a relu(x)", "b sum(x, a) gates=gate(w, 0); gate(w, 1)", last)
+    assert scale_sums(plan) == plan
+
+
+def test_a_sum_of_one_term_vanishes_into_its_readers() -> None:
+    conv = "c conv({}) kernel=1x1x1 weight={}"
+    plan = plan_of("b sum(x) gates=gate(w, 0)", conv.format("b", "v"))
+    assert scale_sums(plan) == plan_of(conv.format("x", "scale(v, gate(w, 0))"))

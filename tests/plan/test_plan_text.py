@@ -1,0 +1,146 @@
+"""Plans as text: what is printed can be read again, and what cannot be read is said by line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import attrs
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import anetdsl
+from anetc.lower import lower
+from anetc.passes import optimise
+from anetc.plan import Plan, call, stored_names
+from anetc.plan_text import parse_plan, print_plan
+from anetdsl.ir import Network
+from tests.networks import networks, table_4
+from tests.plan.cases import EVERY_PASS, WildCase, wild_cases
+
+
+def check_round_trip(plan: Plan) -> None:
+    parsed = parse_plan(print_plan(plan))
+    assert parsed == plan
+    assert [op.span for op in parsed.ops] == [op.span for op in plan.ops]
+    assert print_plan(parsed) == print_plan(plan)
+
+
+def test_plans_of_all_examples_are_read_as_they_were(examples: list[Path]) -> None:
+    """Lowered and optimised, spans too."""
+    for path in examples:
+        plan = lower(anetdsl.load(path))
+        check_round_trip(plan)
+        check_round_trip(optimise(plan))
+
+
+@settings(max_examples=100)
+@given(networks(), st.integers(1, 64), st.integers(1, 300), st.integers(1, 300))
+def test_plans_of_random_networks_are_read_as_they_were(
+    network: Network, frames: int, height: int, width: int
+) -> None:
+    plan = lower(network, frames=frames, size=(height, width))
+    check_round_trip(plan)
+    check_round_trip(optimise(plan))
+
+
+@given(wild_cases())
+def test_any_plan_is_read_as_it_was(case: WildCase) -> None:
+    check_round_trip(case.plan)
+
+
+def test_operations_keep_their_node_and_its_place() -> None:
+    """An error in `n4` can show the line of `n4`; what belongs to no node shows none."""
+    text = (Path(__file__).parents[2] / "examples" / "assemblenet.anet").read_text("utf-8")
+    network = anetdsl.parse(text)
+    for op in optimise(lower(network)).ops:
+        if op.kind == "input" or op.name.startswith("sink."):
+            assert op.node == ""
+        else:
+            assert op.name.partition(".")[0] == op.node
+            assert text[op.span.start : op.span.end].startswith(f"node {op.node} ")
+
+
+def test_str_is_the_text() -> None:
+    plan = lower(EVERY_PASS)
+    assert str(plan) == print_plan(plan)
+
+
+def test_columns_blank_lines_and_indentation_do_not_matter() -> None:
+    plan = optimise(lower(EVERY_PASS))
+    head, *lines = print_plan(plan).splitlines()
+    loose = [head, *(f"\n  {' '.join(line.split())}  " for line in lines)]
+    assert parse_plan("\n".join(loose)) == plan
+
+
+def test_expressions_of_all_functions_are_read_as_they_were() -> None:
+    """Nested, with several of a role, and with a literal."""
+    inner = call("compose", call("fold", "a.b.weight", "a.b_bn"), call("scale", "c", "1"))
+    gates = (call("1"), call("ratio", call("gate", "w", 1), call("gate", "w", 0)))
+    plan = lower(table_4(), frames=2, size=(32, 32))
+    op = attrs.evolve(
+        plan.ops[-1],
+        exprs={
+            "weight": (call("join", inner, "d"),),
+            "bias": (call("shift", "e"),),
+            "gates": gates,
+        },
+    )
+    check_round_trip(attrs.evolve(plan, ops=(*plan.ops[:-1], op)))
+
+
+def test_stored_tensors_of_a_plan_are_those_of_the_network() -> None:
+    """Each once; statistics are named with their batch normalisation as a whole."""
+    names = list(stored_names(lower(EVERY_PASS)))
+    assert len(names) == len(set(names))
+    assert {"nodes.s0.conv.weight", "nodes.s0.conv_bn", "nodes.n2.fuse.w"} <= set(names)
+    assert {"sink.fc.weight", "sink.fc.bias"} <= set(names)
+    assert not any(
+        name.startswith("nodes.n5") for name in stored_names(optimise(lower(EVERY_PASS)))
+    )
+
+
+HEAD = "plan p frames=4 size=8x8 mode=inference\n"
+INPUT = "x 3x4x8x8 input()\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "line 1: expected `plan NAME"),
+        ("x 3x4x8x8 input()", "line 1: expected `plan NAME"),
+        ("plan p frames=4 size=8x8 mode=dreaming\n" + INPUT, "line 1: expected `plan NAME"),
+        (HEAD, "line 2: expected an operation"),
+        (HEAD + INPUT + "y 3x4 spin(x)", "line 3: expected `NAME SHAPE KIND"),
+        (HEAD + INPUT + "y 3xx4 relu(x)", "line 3: expected `NAME SHAPE KIND"),
+        (HEAD + INPUT + "y 3x4x8x8 relu x", "line 3: expected `NAME SHAPE KIND"),
+        (HEAD + INPUT + "\ny 3x4x8x8 relu(z)", "line 4: y reads z, which is not above it"),
+        (HEAD + INPUT + "y 3x4x8x8 relu(y)", "line 3: y reads y, which is not above it"),
+        (HEAD + INPUT + INPUT, "line 3: two operations are called x"),
+        (HEAD + INPUT + "y 1 conv(x) weight=", "line 3: expected an expression at ''"),
+        (HEAD + INPUT + "y 1 conv(x) weight=f(", "line 3: expected an expression at ''"),
+        (HEAD + INPUT + "y 1 conv(x) weight=f()", "line 3: expected an expression at ')'"),
+        (HEAD + INPUT + "y 1 conv(x) weight=f(a,b)", "line 3: expected `, ` or `)` at ',b)'"),
+        (HEAD + INPUT + "y 1 conv(x) weight=f(a) b", "line 3: ' b' stands behind an expression"),
+        (HEAD + INPUT + "y 1 conv(x) weight=" + 99 * "f(", "line 3: expected an expression at"),
+    ],
+)
+def test_what_is_no_plan_is_said_by_line(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=r"^line \d+: ") as error:
+        parse_plan(text)
+    assert str(error.value).startswith(message)
+
+
+@given(st.data())
+def test_any_text_gives_a_plan_or_an_error_with_its_line(data: st.DataObject) -> None:
+    """A plan in which something is overwritten or cut out."""
+    text = print_plan(optimise(lower(EVERY_PASS)))
+    start = data.draw(st.integers(0, len(text)))
+    end = data.draw(st.integers(start, min(len(text), start + 30)))
+    patch = data.draw(st.text("()x=;@[]:, \n0123459abcn.*²", max_size=12))
+    error = ""
+    try:
+        parse_plan(text[:start] + patch + text[end:])
+    except ValueError as found:
+        error = str(found)
+    assert error == "" or error.startswith("line ")

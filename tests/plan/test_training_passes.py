@@ -1,0 +1,49 @@
+"""The passes of training plans: what each makes of a small plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from anetc.lower import lower
+from anetc.passes import INFERENCE, TRAINING, Pass, optimise
+from anetc.plan import Plan, check_plan
+from anetc.plan_text import parse_plan
+from tests.plan.cases import EVERY_PASS
+
+OWN = [step for step in TRAINING if step not in INFERENCE]
+
+
+def before(step: Pass) -> Plan:
+    """What a pass is given when all run in their order."""
+    plan = lower(EVERY_PASS, frames=4, size=(32, 24), mode="training")
+    return optimise(plan, TRAINING[: TRAINING.index(step)])
+
+
+@pytest.mark.parametrize("step", OWN, ids=lambda step: step.__name__)
+def test_pass_makes_of_the_small_plan_what_it_made(
+    step: Pass, golden: Callable[[str, str], None]
+) -> None:
+    """Plan before, plan after."""
+    plan = before(step)
+    result = step(plan)
+    check_plan(result)
+    assert result != plan
+    golden(f"passes/{step.__name__}.before.plan", str(plan))
+    golden(f"passes/{step.__name__}.after.plan", str(result))
+
+
+@pytest.mark.parametrize("step", OWN, ids=lambda step: step.__name__)
+def test_pass_twice_is_once(step: Pass) -> None:
+    """A pass leaves nothing to do for itself."""
+    plan = step(before(step))
+    assert step(plan) == plan
+
+
+def test_training_plans_are_text_too() -> None:
+    """What the passes add to operations is printed and read."""
+    plan = optimise(lower(EVERY_PASS, frames=4, size=(32, 24), mode="training"), TRAINING)
+    assert parse_plan(str(plan)) == plan
+    assert " before=nodes.s0.conv_bn" in str(plan)
+    assert " again" in str(plan)
