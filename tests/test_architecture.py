@@ -46,6 +46,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("edits", "diff"),
         ("drawing", "api"),
         ("evolve",),
+        ("report",),
     ),
     "anetc": (
         ("modules", "plan"),
@@ -53,6 +54,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("lower", "passes"),
         ("emit", "weights"),
         ("authors", "video", "artifacts"),
+        ("data",),
         ("training", "inference", "bench"),
         ("cli",),
         ("__main__",),

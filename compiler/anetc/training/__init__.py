@@ -1,0 +1,1 @@
+"""Training and evaluation by the paper's protocols."""
