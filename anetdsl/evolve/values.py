@@ -7,7 +7,7 @@ from typing import Literal
 import attrs
 
 Method = Literal["guided", "standard", "random", "aging"]
-"""Equation 2 of the paper, its two baselines (4.3), and regularized evolution (Real et al. 2019)."""
+"""Equation 2 of the paper, its two baselines (4.3), and regularized evolution (Real et al. 2019)"""
 
 Order = Literal["index", "arrival"]
 
