@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from anetc.emit.training.nodes import Call, NodeSteps, node_steps
+from anetc.emit.training.together import are_several
 from anetc.lower import lower
 from anetc.modules.names import NODES
 from anetc.modules.network import NetworkModule, check_inputs, compile_network
@@ -36,15 +37,26 @@ class TrainingModule(nn.Module):
     sink does not need, which are not run. With `checkpoint` a node keeps nothing but its inputs and
     computes the rest again on the way back: more time for less memory, the same numbers. Gradients
     of gradients are not defined. Under autocast it computes in autocast's type throughout.
+
+    With `synchronise`, once `torch.distributed` is initialised for several processes, a batch's
+    statistics are those of all processes' clips together, forward and back, as of one process with
+    the whole batch; so are the running averages. Each process then calls it in the same order,
+    with clips of equal size (their number may differ), and its gradients are of its own loss and,
+    through the statistics, of the others': their sum, or mean, over processes is the whole batch's.
+    Collectives run in the default group, on any backend that takes the tensors' device (gloo for
+    the CPU); that is two a normalisation and step, one of them once more with `checkpoint`.
     """
 
-    def __init__(self, plain: NetworkModule, *, checkpoint: bool = False) -> None:
+    def __init__(
+        self, plain: NetworkModule, *, checkpoint: bool = False, synchronise: bool = False
+    ) -> None:
         super().__init__()
         self.network = plain.network
         self.nodes = plain.nodes
         self.nodes.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
         self.sink = plain.sink
         self.checkpoint = checkpoint
+        self.synchronise = synchronise
         self._plans: dict[tuple[int, ...], tuple[NodeSteps, ...]] = {}
 
     def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
@@ -92,16 +104,20 @@ class TrainingModule(nn.Module):
         batches = (norm.num_batches_tracked for norm in norms.values() if norm.training)
         if counters := [count for count in batches if count is not None]:
             torch._foreach_add_(counters, 1)
-        call = Call(node, frames, norms, batch, keep=not self.checkpoint)
+        shared = self.synchronise and are_several()
+        call = Call(node, frames, norms, batch, keep=not self.checkpoint, shared=shared)
         return call.run([*(values[name] for name in node.inputs), *stored])
 
 
-def training_module(network: Network, *, seed: int = 0, checkpoint: bool = False) -> TrainingModule:
+def training_module(
+    network: Network, *, seed: int = 0, checkpoint: bool = False, synchronise: bool = False
+) -> TrainingModule:
     """The network as a module to train, with the first weights that `compile_network` draws.
 
     Raises AnetError for a network that the language's checks refuse.
     """
-    return TrainingModule(compile_network(network, seed=seed), checkpoint=checkpoint)
+    plain = compile_network(network, seed=seed)
+    return TrainingModule(plain, checkpoint=checkpoint, synchronise=synchronise)
 
 
 def _norm(name: str, part: nn.Module) -> nn.BatchNorm3d:

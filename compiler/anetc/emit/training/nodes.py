@@ -124,6 +124,8 @@ class Call:
     """Whether each normalisation uses the batch's statistics."""
     keep: bool
     """Whether to keep what the way back needs; else all is computed again from the inputs."""
+    shared: bool = False
+    """Whether a batch's statistics are those of all processes together."""
 
     def run(self, tensors: Iterable[Tensor]) -> dict[str, Tensor]:
         """The outputs; `tensors` are the inputs and the stored ones."""
@@ -138,7 +140,8 @@ class Call:
         """A tape that begins with the inputs."""
         given = dict(zip((*self.node.inputs, *self.node.stored), tensors))
         values = {name: given[name] for name in self.node.inputs}
-        return Tape(self.frames, given, self.norms, self.batch, values, self.node.again, update)
+        again = self.node.again
+        return Tape(self.frames, given, self.norms, self.batch, values, again, update, self.shared)
 
 
 class _NodeFunction(torch.autograd.Function):

@@ -9,6 +9,7 @@ import attrs
 import torch
 from torch import Tensor, nn
 
+from anetc.emit.training import together
 from anetc.emit.training.convs import channels_last, channels_second
 from anetc.modules.layers import same_padding
 
@@ -19,21 +20,28 @@ _FEW_CHANNELS = 16
 """Channels below which the library's statistics are slow, and"""
 _VERY_FEW_CHANNELS = 8
 """below which its gradient of a normalisation is."""
+_ONE_CELL = "batch normalisation cannot train on one cell: give it larger clips"
 
 
 @attrs.frozen
 class Statistics:
-    """Mean and variance (biased) of each channel, (C,); `batch` if they are the batch's own."""
+    """Mean and variance (biased) of each channel, (C,)."""
 
     mean: Tensor
     variance: Tensor
     batch: bool
+    """Whether they are the batch's own."""
+    shared: bool = False
+    """Whether that is the batch of all processes (`anetc.emit.training.together`)."""
 
 
-def statistics(x: Tensor, norm: nn.BatchNorm3d, *, batch: bool, update: bool) -> Statistics:
+def statistics(
+    x: Tensor, norm: nn.BatchNorm3d, *, batch: bool, update: bool, shared: bool = False
+) -> Statistics:
     """What a normalisation takes off and divides by. `update` moves its running averages.
 
-    Without `batch` these are the running averages themselves.
+    Without `batch` these are the running averages themselves; with `shared` those of the batch of
+    all processes.
     """
     average, spread = norm.running_mean, norm.running_var
     assert average is not None
@@ -41,11 +49,11 @@ def statistics(x: Tensor, norm: nn.BatchNorm3d, *, batch: bool, update: bool) ->
     if not batch:
         return Statistics(average.clone(), spread.clone(), batch)
     count = x.numel() // x.shape[-1]
-    if count == 1:
-        raise ValueError("batch normalisation cannot train on one cell: give it larger clips")
+    if count == 1 and not shared:
+        raise ValueError(_ONE_CELL)
     momentum = _momentum(norm)
     tiles = _tiles(x)
-    if tiles == 1 and update:
+    if tiles == 1 and update and not shared:
         mean, variance = _aten.batch_norm_update_stats(
             channels_second(x), average, spread, momentum
         )
@@ -56,10 +64,14 @@ def statistics(x: Tensor, norm: nn.BatchNorm3d, *, batch: bool, update: bool) ->
     means, variances = (values.view(tiles, -1) for values in found)
     mean = means.mean(0)
     variance = variances.mean(0) + (means - mean).square_().mean(0)
+    if shared:
+        mean, variance, count = together.whole_statistics(mean, variance, count)
+        if count == 1:
+            raise ValueError(_ONE_CELL)
     if update:
         average.lerp_(mean.to(average.dtype), momentum)
         spread.lerp_((variance * (count / (count - 1))).to(spread.dtype), momentum)
-    return Statistics(mean, variance, batch)
+    return Statistics(mean, variance, batch, shared)
 
 
 def _momentum(norm: nn.BatchNorm3d) -> float:
@@ -97,10 +109,14 @@ def normalise(x: Tensor, weight: Tensor, bias: Tensor, known: Statistics, epsilo
 def normalise_backward(
     grad: Tensor, x: Tensor, weight: Tensor, known: Statistics, epsilon: float
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The gradients of the input, the weight and the bias of a batch normalisation."""
+    """The gradients of the input, the weight and the bias of a batch normalisation.
+
+    Where statistics are shared, weight and bias get what this process's cells give; whoever adds up
+    the processes' gradients adds up these too.
+    """
     inverse = torch.rsqrt(known.variance + epsilon)
-    if known.batch and x.shape[-1] < _VERY_FEW_CHANNELS:
-        return _few_channels_backward(grad, x, weight, known.mean, inverse)
+    if known.shared or (known.batch and x.shape[-1] < _VERY_FEW_CHANNELS):
+        return _backward_by_sums(grad, x, weight, known, inverse)
     result, of_weight, of_bias = _aten.native_batch_norm_backward(
         channels_second(grad),
         channels_second(x),
@@ -116,11 +132,11 @@ def normalise_backward(
     return channels_last(result), of_weight, of_bias
 
 
-def _few_channels_backward(
-    grad: Tensor, x: Tensor, weight: Tensor, mean: Tensor, inverse: Tensor
+def _backward_by_sums(
+    grad: Tensor, x: Tensor, weight: Tensor, known: Statistics, inverse: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The same, by sums over `_tiles` and a gradient that is a g + b x + c, channel by channel."""
-    tiles, count = _tiles(x), x.numel() // x.shape[-1]
+    mean, tiles, count = known.mean, _tiles(x), x.numel() // x.shape[-1]
     _, of_weight, of_bias = _aten.native_batch_norm_backward(
         _tiled(grad, tiles),
         _tiled(x, tiles),
@@ -134,9 +150,12 @@ def _few_channels_backward(
         [False, True, True],
     )
     of_weight, of_bias = (sums.view(tiles, -1).sum(0) for sums in (of_weight, of_bias))
+    sums = torch.stack([of_weight, of_bias])
+    if known.shared:
+        sums, count = together.whole_sums(sums, count)
     a = inverse * weight
-    b = a * inverse * of_weight / -count
-    c = a * of_bias / -count - b * mean
+    b = a * inverse * sums[0] / -count
+    c = a * sums[1] / -count - b * mean
     wide = (-1, tiles * x.shape[-1])
     result = torch.addcmul(c.repeat(tiles), x.view(wide), b.repeat(tiles))
     result.addcmul_(grad.view(wide), a.repeat(tiles))

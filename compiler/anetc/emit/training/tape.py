@@ -34,6 +34,8 @@ class Tape:
     """The steps whose results are not kept."""
     update: bool = False
     """Whether running averages move: not when a node is computed again."""
+    shared: bool = False
+    """Whether a batch's statistics are those of all processes together."""
 
     def read(self, name: str) -> Tensor:
         """A result, made again if it was not kept."""
@@ -125,8 +127,13 @@ class Activation:
     def measure(self, tape: Tape) -> None:
         """Note the statistics."""
         norm = tape.norms[self.norm]
+        batch = tape.batch[self.norm]
         known = norms.statistics(
-            tape.read(self.x), norm, batch=tape.batch[self.norm], update=tape.update
+            tape.read(self.x),
+            norm,
+            batch=batch,
+            update=tape.update,
+            shared=batch and tape.shared,
         )
         tape.values[f"{self.owner}/mean"] = known.mean
         tape.values[f"{self.owner}/variance"] = known.variance
@@ -154,4 +161,5 @@ class Activation:
 
     def _known(self, tape: Tape) -> norms.Statistics:
         mean, variance = (tape.values[name] for name in self.keeps[1:])
-        return norms.Statistics(mean, variance, tape.batch[self.norm])
+        batch = tape.batch[self.norm]
+        return norms.Statistics(mean, variance, batch, batch and tape.shared)
