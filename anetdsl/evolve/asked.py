@@ -1,0 +1,141 @@
+"""What a run was asked for: the search, the trial, and how trials are run; `settings.toml`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from anetdsl.diagnostics import CannotRun
+from anetdsl.evolve.tables import (
+    Document,
+    as_table,
+    check_keys,
+    read_document,
+    table_of,
+    toml_text,
+    value_of,
+)
+from anetdsl.evolve.values import SearchSettings
+
+_HEAD = """\
+# What `anetc evolve` was asked for. `anetc evolve --config` starts another run from this file;
+# `anetc evolve --resume` reads it anew: what is changed here holds for the candidates to come.
+
+"""
+
+
+@attrs.frozen
+class Running:
+    """How trials are run. It may differ from one driver of a run to the next."""
+
+    executor: str = "threads:1"
+    """`threads:N`: N trials at a time on this machine; `dask:ADDRESS`: a Dask cluster's workers."""
+    gpus: tuple[str, ...] = ()
+    """Devices that the trials of `threads:N` get in turn, each one of them; none means CPU."""
+    timeout: float | None = None
+    """Seconds after which a trial is killed, with all its processes. None waits for ever."""
+    retries: int = 1
+    """How often a trial that was killed, out of memory or hung is started again."""
+    inherit: bool = False
+    """Whether a child starts from its parent's weights, where their shapes fit."""
+    halving: int = 1
+    """1 trains each candidate once. Above, it is first trained for a part of the iterations, one in
+    so many, and goes on to all of them only if it is among the best one in so many so far."""
+    keep_weights: bool = False
+    """Whether the weights of candidates stay that are neither alive nor among the best three."""
+
+
+@attrs.frozen
+class Asked:
+    """All that a run was asked for."""
+
+    search: SearchSettings
+    trial: Mapping[str, Any]
+    """The job that each candidate is trained by (`job.json`), but for what differs among them."""
+    running: Running = Running()
+
+
+def settings_text(asked: Asked) -> str:
+    """`settings.toml`."""
+    tables = {
+        "search": as_table(asked.search),
+        "trial": dict(asked.trial),
+        "running": as_table(asked.running),
+    }
+    return _HEAD + toml_text(tables)
+
+
+def read_settings(path: str, default: Asked) -> Asked:
+    """The default, with what a settings file sets in its place. Raises CannotRun with the place."""
+    return settings_of(read_document(path), default)
+
+
+def settings_of(document: Document, default: Asked) -> Asked:
+    """The default, with what the document sets in its place. Raises CannotRun with the place."""
+    check_keys(document, (), ("search", "trial", "running"))
+    asked = Asked(
+        search=value_of(document, ("search",), default.search),
+        trial=_merged(default.trial, table_of(document, ("trial",))),
+        running=value_of(document, ("running",), default.running),
+    )
+    for path, message in _mistakes(asked):
+        raise document.error(path, message)
+    return asked
+
+
+def check_asked(asked: Asked) -> None:
+    """Raise CannotRun where the settings cannot be searched with."""
+    for path, message in _mistakes(asked):
+        raise CannotRun(f"{'.'.join(path)}: {message}")
+
+
+def _merged(default: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, Any]:
+    found = dict(default)
+    for key, value in table.items():
+        if isinstance(value, Mapping) and isinstance(found.get(key), Mapping):
+            found[key] = _merged(found[key], value)
+        else:
+            found[key] = value
+    return found
+
+
+def _mistakes(asked: Asked) -> list[tuple[tuple[str, ...], str]]:
+    search, space, limits, running = (
+        asked.search,
+        asked.search.space,
+        asked.search.limits,
+        asked.running,
+    )
+    least: list[tuple[tuple[str, ...], float, float | None]] = [
+        (("search", "seed"), 0, search.seed),
+        (("search", "rounds"), 1, search.rounds),
+        (("search", "population"), 1, search.population),
+        (("search", "tournament"), 1, search.tournament),
+        (("search", "most_operators"), 0, search.most_operators),
+        (("search", "window"), 0, search.window),
+        (("search", "space", "classes"), 1, space.classes),
+        (("search", "space", "stem_channels"), 1, space.stem_channels),
+        (("search", "space", "most_splits"), 0, space.most_splits),
+        (("search", "space", "least_depth"), 1, space.least_depth),
+        (("search", "limits", "parameters"), 1, limits.parameters),
+        (("search", "limits", "multiply_adds"), 1, limits.multiply_adds),
+        (("search", "limits", "depth"), 1, limits.depth),
+        (("search", "limits", "frames"), 1, limits.frames),
+        (("running", "retries"), 0, running.retries),
+        (("running", "halving"), 1, running.halving),
+        (("running", "timeout"), math.ulp(0.0), running.timeout),
+    ]
+    found = [
+        (path, f"`{path[-1]}` is {'above 0' if 0 < low < 1 else f'at least {low:g}'}")
+        for path, low, value in least
+        if value is not None and value < low
+    ]
+    if search.threshold is not None and not 0.0 < search.threshold < 1.0:
+        found.append((("search", "threshold"), "`threshold` lies between 0 and 1, both excluded"))
+    if not 0.0 <= space.edge_probability <= 1.0:
+        path = ("search", "space", "edge_probability")
+        found.append((path, "`edge_probability` is a probability"))
+    return found
