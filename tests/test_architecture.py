@@ -223,6 +223,8 @@ def test_the_wheel_holds_two_packages_and_the_grammar(wheel: zipfile.ZipFile) ->
         "anetdsl/grammar/anet.lark",
         "anetdsl/py.typed",
         "anetc/py.typed",
+        "anetc/data/motion_assets.npz",
+        "anetc/data/motion_assets.txt",
     }
     assert b"anetc = anetc.cli.main:run" in wheel.read(f"{about}/entry_points.txt")
 
