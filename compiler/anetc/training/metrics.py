@@ -73,7 +73,7 @@ def confusion(scores: Scores, targets: Targets) -> NDArray[np.int64]:
 
 
 @attrs.frozen(eq=False)
-class Precision:
+class AveragePrecision:
     """Average precision as Charades_v1_classify computes it (Sigurdsson et al. 2016).
 
     `mean` and `weighted` are that script's MAP and WAP: NaN where a class has no positive video.
@@ -95,7 +95,7 @@ class Precision:
         return tuple(int(number) for number in np.flatnonzero(self.positives == 0))
 
 
-def charades_precision(scores: Scores, labels: Labels) -> Precision:
+def charades_precision(scores: Scores, labels: Labels) -> AveragePrecision:
     """The official mAP and weighted AP of Charades, ties and unlabelled videos included.
 
     A video without any label scores -infinity for every class, so that it stands behind all others;
@@ -120,7 +120,7 @@ def charades_precision(scores: Scores, labels: Labels) -> Precision:
         mean = float(np.mean(per_class[present]))
         weighted = float(np.sum(total[present]) / np.sum(positives))
     whole = bool(present.all())
-    return Precision(
+    return AveragePrecision(
         per_class=per_class,
         positives=positives.astype(np.int64),
         mean=mean if whole else np.nan,
