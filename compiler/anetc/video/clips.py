@@ -14,18 +14,19 @@ from __future__ import annotations
 import hashlib
 import os
 import random
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
 import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from anetc.video.decode import BASE_FPS, VideoInfo, decode, grid_length, probe
+from anetc.video.decode import BASE_FPS, Size, VideoInfo, decode, grid_length, probe
+from anetc.video.fields import Fill, fill_flow, mirrored, whole_flow
 
 if TYPE_CHECKING:
     import torch
 
-Fill = Literal["loop", "last"]
+_T = TypeVar("_T", bound=np.generic)
 
 
 @attrs.frozen
@@ -63,13 +64,23 @@ CHARADES_TRAIN = Recipe(frames=128, size=(224, 224), when="random", where="rando
 CHARADES_TEST = Recipe(frames=64, size=(256, 256), when="random", clips=5)
 
 
+@attrs.frozen
+class Cut:
+    """Where a clip is to be cut: `start` on the grid, `at` as `crop` takes it, mirrored or not."""
+
+    start: int
+    at: tuple[float, float]
+    flipped: bool
+
+
 @attrs.frozen(eq=False)
 class Clip:
     """A clip: `pixels` uint8 RGB (T, H, W, 3), and where it was cut.
 
-    `start` is the first frame's place on the grid of `fps` frames a second; `corner` the crop's top
-    left pixel in the resized picture. Optical flow is to be computed from `pixels`, that is after
-    mirroring: mirrored flow would need u negated as well. `damage` as in `decode.Frames`.
+    `flow` int8 (T, H, W, 2) is that of `pixels`, in the steps of `fields`, where it was asked for:
+    computed from whole frames, then cropped and mirrored as they are. `start` is the first frame's
+    place on the grid of `fps` frames a second; `corner` the crop's top left pixel in the resized
+    picture. `damage` as in `decode.Frames`.
     """
 
     pixels: NDArray[np.uint8]
@@ -77,6 +88,15 @@ class Clip:
     corner: tuple[int, int]
     flipped: bool
     damage: str | None
+    flow: NDArray[np.int8] | None = None
+
+
+class StoredFlow(Protocol):
+    """The flow of a video's whole frames, computed before."""
+
+    def read(self, start: int, stop: int) -> NDArray[np.int8]:
+        """The fields int8 (stop - start, H, W, 2) of frames start to stop - 1 of the grid."""
+        ...
 
 
 def generator(seed: int, epoch: int, sample: int | str) -> random.Random:
@@ -98,35 +118,59 @@ def sample_clips(
     epoch: int = 0,
     threads: int = 1,
     strict: bool = True,
+    flow: bool = False,
+    stored: StoredFlow | None = None,
 ) -> list[Clip]:
     """Cut `recipe.clips` clips of (recipe.frames, *recipe.size, 3) from a video.
+
+    With `flow` their optical flow comes along: of `stored`, or computed here to the same numbers.
 
     Raises VideoError as `decode` does; not `strict`, damaged videos give clips of what is readable.
     """
     info = video if isinstance(video, VideoInfo) else probe(video)
-    rng = generator(seed, epoch, sample)
     length = grid_length(info, recipe.fps)
     clips = []
-    for start in clip_starts(recipe, length, rng):
-        # Drawn for every recipe alike: where a clip is cut does not depend on how it is cropped.
-        across, down, mirror = rng.random(), rng.random(), rng.random()
+    for cut in draw_cuts(recipe, length, generator(seed, epoch, sample)):
         wraps = length < recipe.frames
         decoded = decode(
             info,
             fps=recipe.fps,
-            start=0.0 if wraps else start / recipe.fps,
+            start=0.0 if wraps else cut.start / recipe.fps,
             frames=recipe.frames,
-            size=recipe.size if recipe.short_side is None else recipe.short_side,
+            size=resized(recipe),
             threads=threads,
             strict=strict,
         )
-        pixels = fill(decoded.pixels, recipe.frames, start if wraps else 0, recipe.fill)
-        at = (0.5, 0.5) if recipe.where == "centre" else (down, across)
-        pixels, corner = crop(pixels, recipe.size, at)
-        flipped = recipe.flip and mirror < 0.5
-        pixels = np.ascontiguousarray(pixels[:, :, ::-1] if flipped else pixels)
-        clips.append(Clip(pixels, start, corner, flipped, decoded.damage))
+        first = cut.start if wraps else 0
+        pixels = fill(decoded.pixels, recipe.frames, first, recipe.fill)
+        pixels, corner = crop(pixels, recipe.size, cut.at)
+        fields = None
+        if flow:
+            begin = 0 if wraps else cut.start
+            end = begin + len(decoded.pixels)
+            whole = whole_flow(decoded.pixels) if stored is None else stored.read(begin, end)
+            fields = fill_flow(whole, recipe.frames, first, recipe.fill)
+            fields, _ = crop(fields, recipe.size, cut.at)
+            fields = mirrored(fields) if cut.flipped else np.ascontiguousarray(fields)
+        pixels = np.ascontiguousarray(pixels[:, :, ::-1] if cut.flipped else pixels)
+        clips.append(Clip(pixels, cut.start, corner, cut.flipped, decoded.damage, fields))
     return clips
+
+
+def resized(recipe: Recipe) -> Size:
+    """What whole frames are resized to, before they are cropped, as `decode` takes it."""
+    return recipe.size if recipe.short_side is None else recipe.short_side
+
+
+def draw_cuts(recipe: Recipe, length: int, rng: random.Random) -> list[Cut]:
+    """Draw where the clips of a video of `length` grid frames are cut."""
+    cuts = []
+    for start in clip_starts(recipe, length, rng):
+        # Drawn for every recipe alike: where a clip is cut does not depend on how it is cropped.
+        across, down, mirror = rng.random(), rng.random(), rng.random()
+        at = (0.5, 0.5) if recipe.where == "centre" else (down, across)
+        cuts.append(Cut(start, at, recipe.flip and mirror < 0.5))
+    return cuts
 
 
 def clip_starts(recipe: Recipe, length: int, rng: random.Random) -> list[int]:
@@ -162,9 +206,9 @@ def fill(
 
 
 def crop(
-    pixels: NDArray[np.uint8], size: tuple[int, int], at: tuple[float, float] = (0.5, 0.5)
-) -> tuple[NDArray[np.uint8], tuple[int, int]]:
-    """Cut (T, height, width, 3) out of (T, H, W, 3): the part and its top left corner; a view.
+    pixels: NDArray[_T], size: tuple[int, int], at: tuple[float, float] = (0.5, 0.5)
+) -> tuple[NDArray[_T], tuple[int, int]]:
+    """Cut (T, height, width, C) out of (T, H, W, C): the part and its top left corner; a view.
 
     `at` places it, down and across, as fractions of the room there is: (0, 0) is the top left,
     (0.5, 0.5) the centre. Raises ValueError where the picture is smaller than the crop.
