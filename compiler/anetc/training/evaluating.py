@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from anetdsl.ir import Network
 
 Progress = Callable[[int], None]
-"""Told the videos that this process has done so far."""
+"""Told how many videos this process has done so far."""
+
+Row = tuple[str, Scores]
+"""A video's name, and its logits (clips, classes)."""
 
 
 def evaluate(
@@ -31,34 +34,54 @@ def evaluate(
     dataset: Dataset,
     *,
     batch: int = 8,
+    clips: int = 1,
     workers: int = 0,
     device: str | torch.device = "cpu",
     precision: Precision = "float32",
+    seed: int = 0,
+    max_failures: float = 0.05,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Run a model on every video of a split: its scores, averaged over a video's clips.
 
-    `model`, on `device`, is called as a NetworkModule is; it is in inference mode meanwhile, and
-    comes back in the mode it was in. `batch` clips are computed at once. Where several processes
-    run (torch.distributed), each takes its share, and all get the whole. Videos that cannot be read
-    have NaN. Raises CannotRun where the network does not fit the data or no video can be read.
+    `model`, which is on `device`, is called as a NetworkModule is; it is in inference mode
+    meanwhile, and comes back in the mode it was in. `batch` clips are computed at once; videos are
+    loaded so that they make as many, with `clips` clips each. `seed` is that of clips drawn at
+    random. Where several processes run (torch.distributed), each takes a share of the videos, and
+    all get the whole result. Videos that cannot be read have NaN.
+
+    Raises CannotRun where the network does not fit the data, and where more than a share
+    `max_failures` of the videos cannot be read.
     """
     check_classes(network, dataset)
-    if not len(dataset):
-        raise CannotRun(f"the {dataset.split} split has no videos")
     rank, world = _place()
-    batches = test_batches(dataset, batch=batch, workers=workers, rank=rank, world=world)
     training = model.training
     model.eval()
+    rows: list[Row] = []
+    failure: CannotRun | None = None
     try:
-        scores = dict(_scores(model, network, batches, batch, device, precision, progress))
+        for part in test_batches(
+            dataset,
+            batch=max(1, batch // clips),
+            workers=workers,
+            rank=rank,
+            world=world,
+            seed=seed,
+            max_failures=max_failures,
+        ):
+            logits = _logits(model, network, part, batch, device, precision)
+            rows.extend(zip(part.names, logits, strict=True))
+            if progress is not None:
+                progress(len(rows))
+    except CannotRun as error:
+        failure = error
     finally:
         model.train(training)
     if world > 1:
-        shares: list[dict[str, Scores]] = [{} for _ in range(world)]
-        dist.all_gather_object(shares, scores)
-        scores = {name: row for share in shares for name, row in share.items()}
-    return _gather(dataset, scores)
+        rows, failure = _exchange(rows, failure, world)
+    if failure is not None:
+        raise failure
+    return _whole(dataset, rows)
 
 
 def check_classes(network: Network, dataset: Dataset) -> None:
@@ -71,60 +94,73 @@ def check_classes(network: Network, dataset: Dataset) -> None:
         )
 
 
-def _scores(
+def _logits(
     model: nn.Module,
     network: Network,
-    batches: Iterable[Batch],
+    batch: Batch,
     most: int,
     device: str | torch.device,
     precision: Precision,
-    progress: Progress | None,
-) -> Iterator[tuple[str, Scores]]:
-    """Each video's name and its logits (clips, classes)."""
-    done = 0
-    kind = torch.device(device).type
-    for batch in batches:
-        inputs = network_inputs(network, batch)
-        with (
-            torch.inference_mode(),
-            torch.autocast(kind, torch.bfloat16, enabled=precision == "bfloat16"),
-        ):
-            logits = [model(part).double().cpu() for part in _parts(inputs, most, device)]
-        rows = torch.cat(logits).numpy().reshape(len(batch.names), -1, network.sink.classes)
-        yield from zip(batch.names, rows, strict=True)
-        done += len(batch.names)
-        if progress is not None:
-            progress(done)
+) -> Scores:
+    """The logits (N, clips, classes) of a batch, of which `most` clips are computed at once."""
+    low = precision == "bfloat16"
+    with (
+        torch.inference_mode(),
+        torch.autocast(torch.device(device).type, torch.bfloat16, enabled=low),
+    ):
+        parts = _parts(network_inputs(network, batch), most)
+        found = [
+            model({name: x.to(device) for name, x in part.items()}).double().cpu() for part in parts
+        ]
+    logits: Scores = torch.cat(found).numpy()
+    return logits.reshape(len(batch.names), batch.clips, -1)
 
 
-def _parts(
-    inputs: dict[str, Tensor], most: int, device: str | torch.device
-) -> Iterator[dict[str, Tensor]]:
-    """Inputs (N, ...) by name, at most so many clips at a time, on the device."""
+def _parts(inputs: dict[str, Tensor], most: int) -> Iterator[dict[str, Tensor]]:
+    """Inputs (N, ...) by name, at most so many clips at a time."""
     count = len(next(iter(inputs.values())))
     for start in range(0, count, most):
-        yield {name: x[start : start + most].to(device) for name, x in inputs.items()}
+        yield {name: x[start : start + most] for name, x in inputs.items()}
 
 
-def _gather(dataset: Dataset, scores: dict[str, Scores]) -> Evaluation:
-    """The evaluation of all videos in order, given the logits (clips, classes) of those read."""
+def _exchange(
+    rows: list[Row], failure: CannotRun | None, world: int
+) -> tuple[list[Row], CannotRun | None]:
+    """The rows of all processes in order, and the first one's failure, so that none waits on."""
+    shares: list[tuple[list[Row], str | None]] = [([], None)] * world
+    dist.all_gather_object(shares, (rows, None if failure is None else str(failure)))
+    messages = [message for _, message in shares if message is not None]
+    return (
+        [row for share, _ in shares for row in share],
+        CannotRun(messages[0]) if messages else None,
+    )
+
+
+def _whole(dataset: Dataset, rows: list[Row]) -> Evaluation:
+    """The evaluation of all videos, given the rows of those that were read in the same order."""
     names = tuple(dataset.name(index) for index in range(len(dataset)))
-    failed = tuple(name for name in names if name not in scores)
-    if len(failed) == len(names):
+    if not rows:
         raise CannotRun(
             f"none of the {len(names)} videos of the {dataset.split} split can be read; "
             f"the first is {visible(names[0])}"
         )
-    clips = len(next(iter(scores.values())))
-    missing = np.full((clips, len(dataset.classes)), np.nan)
-    logits = np.stack([scores.get(name, missing) for name in names])
+    logits = np.full((len(names), *rows[0][1].shape), np.nan)
+    read = iter(rows)
+    waiting = next(read, None)
+    failed = []
+    for index, name in enumerate(names):
+        if waiting is not None and waiting[0] == name:
+            logits[index] = waiting[1]
+            waiting = next(read, None)
+        else:
+            failed.append(name)
     targets = [dataset.target(index) for index in range(len(dataset))]
     return Evaluation(
         names=names,
         logits=average_clips(logits, multi_label=dataset.multi_label),
         targets=np.array(targets, np.float64 if dataset.multi_label else np.int64),
         classes=dataset.classes,
-        failed=failed,
+        failed=tuple(failed),
     )
 
 

@@ -120,18 +120,22 @@ def average_clips(logits: NDArray[np.float64], *, multi_label: bool) -> Scores:
     if logits.shape[1] == 1:
         return logits[:, 0]
     own, other = _log_probabilities(logits, multi_label)
-    mean = np.logaddexp.reduce(own, axis=1)
-    if multi_label:
-        return np.asarray(mean - np.logaddexp.reduce(other, axis=1))
+    with np.errstate(invalid="ignore"):  # NaN stays NaN
+        mean = np.logaddexp.reduce(own, axis=1)
+        if multi_label:
+            return np.asarray(mean - np.logaddexp.reduce(other, axis=1))
     return np.asarray(mean - math.log(logits.shape[1]))
 
 
 def _log_probabilities(
     logits: NDArray[np.float64], multi_label: bool
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The logarithm of each class's probability, and with several labels of its complement."""
-    if multi_label:
-        return -np.logaddexp(0, -logits), -np.logaddexp(0, logits)
-    with np.errstate(invalid="ignore"):  # an infinite logit has no probability: NaN, so unranked
+    """The logarithm of each class's probability, and with several labels of its complement.
+
+    Of NaN, and of the softmax of an infinite logit, it is NaN.
+    """
+    with np.errstate(invalid="ignore"):
+        if multi_label:
+            return -np.logaddexp(0, -logits), -np.logaddexp(0, logits)
         own = logits - np.logaddexp.reduce(logits, axis=-1, keepdims=True)
-    return own, own
+        return own, own
