@@ -11,7 +11,8 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from anetc.data.loading import network_inputs, test_batches
-from anetc.training.evaluation import Evaluation, Scores, average_clips
+from anetc.training.evaluation import Evaluation, average_clips
+from anetc.training.metrics import Scores
 from anetdsl.diagnostics import CannotRun
 from anetdsl.rendering.screen import visible
 
@@ -154,11 +155,11 @@ def _whole(dataset: Dataset, rows: list[Row]) -> Evaluation:
             waiting = next(read, None)
         else:
             failed.append(name)
-    targets = [dataset.target(index) for index in range(len(dataset))]
+    targets = np.array([dataset.target(index) for index in range(len(dataset))])
     return Evaluation(
         names=names,
         logits=average_clips(logits, multi_label=dataset.multi_label),
-        targets=np.array(targets, np.float64 if dataset.multi_label else np.int64),
+        targets=targets.astype(np.float64) if dataset.multi_label else targets.astype(np.int64),
         classes=dataset.classes,
         failed=tuple(failed),
     )

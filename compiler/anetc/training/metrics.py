@@ -19,7 +19,7 @@ Labels = NDArray[np.float64]
 
 def unranked(scores: Scores) -> NDArray[np.bool_]:
     """The videos (videos,) that no class can be named for, because a score is NaN."""
-    return np.isnan(scores).any(axis=1)
+    return np.asarray(np.isnan(scores).any(axis=1))
 
 
 def target_ranks(scores: Scores, targets: Targets) -> NDArray[np.int64]:
@@ -35,8 +35,9 @@ def target_ranks(scores: Scores, targets: Targets) -> NDArray[np.int64]:
         raise ValueError(f"targets lie between 0 and {scores.shape[1] - 1}")
     own = scores[np.arange(len(scores)), targets][:, None]
     earlier = np.arange(scores.shape[1]) < targets[:, None]
-    ranks = np.count_nonzero((scores > own) | ((scores == own) & earlier), axis=1)
-    return np.where(unranked(scores), scores.shape[1], ranks).astype(np.int64)
+    ranks = np.sum((scores > own) | ((scores == own) & earlier), axis=1, dtype=np.int64)
+    ranks[unranked(scores)] = scores.shape[1]
+    return np.asarray(ranks)
 
 
 def top_k(scores: Scores, targets: Targets, k: int) -> float:
@@ -56,7 +57,7 @@ def class_top_k(scores: Scores, targets: Targets, k: int) -> NDArray[np.float64]
     hits = target_ranks(scores, targets) < min(k, classes)
     videos = np.bincount(targets, minlength=classes)
     right = np.bincount(targets, weights=hits, minlength=classes)
-    return np.divide(right, videos, out=np.full(classes, np.nan), where=videos > 0)
+    return np.asarray(np.divide(right, videos, out=np.full(classes, np.nan), where=videos > 0))
 
 
 def confusion(scores: Scores, targets: Targets) -> NDArray[np.int64]:
