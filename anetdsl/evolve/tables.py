@@ -87,9 +87,9 @@ def value_of(document: Document, path: tuple[str, ...], default: T) -> T:
 
     `default` is an attrs value. Raises CannotRun for what it does not have, with the place.
     """
-    cls = type(default)
+    cls: Any = type(default)
     kinds = typing.get_type_hints(cls)
-    names = [field.name for field in attrs.fields(cls)]  # type: ignore[misc]
+    names = [field.name for field in attrs.fields(cls)]
     check_keys(document, path, names)
     changes: dict[str, Any] = {}
     for key, given in table_of(document, path).items():
@@ -99,7 +99,8 @@ def value_of(document: Document, path: tuple[str, ...], default: T) -> T:
             changes[key] = value_of(document, (*path, key), current)
         else:
             changes[key] = _read(document, (*path, key), given, kinds[key])
-    return attrs.evolve(default, **changes)  # type: ignore[misc]
+    changed: T = attrs.evolve(typing.cast(Any, default), **changes)
+    return changed
 
 
 def _read(document: Document, path: tuple[str, ...], given: Any, kind: Any) -> Any:
@@ -110,7 +111,12 @@ def _read(document: Document, path: tuple[str, ...], given: Any, kind: Any) -> A
             return found
     wanted = " or ".join(_describe(choice) for choice in _choices(kind))
     message = f"`{path[-1]}` is {wanted}, not {_show(given)}"
-    words = [w for c in _choices(kind) if typing.get_origin(c) is typing.Literal for w in c.__args__]
+    words = [
+        word
+        for choice in _choices(kind)
+        if typing.get_origin(choice) is typing.Literal
+        for word in typing.get_args(choice)
+    ]
     guess = did_you_mean(given, words) if isinstance(given, str) else None
     raise document.error(path, message + (f"; did you mean `{guess}`?" if guess else ""))
 

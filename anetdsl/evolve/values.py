@@ -119,6 +119,13 @@ class Record:
     """`out_of_memory`, `nan`, `timeout`, `bad_data`, `killed` or `error`."""
     message: str | None = None
     attempts: int = 0
+    """How often its training was started."""
+    source: str | None = None
+    """The file of the inbox that a person added it by; None for a proposal of the search."""
+    measures: tuple[tuple[str, float], ...] = ()
+    """All that its evaluation measured, by name."""
+    iterations: int | None = None
+    """Of training, behind its result."""
     proposed: float | None = None
     started: float | None = None
     finished: float | None = None

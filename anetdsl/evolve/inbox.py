@@ -1,0 +1,126 @@
+"""Networks that people add to a running search, by putting a file into its inbox.
+
+A file joins as the next candidate: under the candidate's name, with an `origin` that says where it
+came from; what was put in is moved to `inbox/joined`. One that cannot join stays where it is, with
+a text beside it that says why, and is looked at again once it has changed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from anetdsl.cost import cost
+from anetdsl.diagnostics import CannotRun
+from anetdsl.edits import Edit, apply, set_network_name, set_origin, set_score
+from anetdsl.evolve.rundir import RunDir
+from anetdsl.evolve.values import Proposal, Record, SearchSettings
+from anetdsl.files import write_atomically
+from anetdsl.ir import Network, Origin
+from anetdsl.reading import check_file
+from anetdsl.rendering.text import render_text
+from anetdsl.source import SourceFile
+from anetdsl.syntax.nodes import SyntaxTree
+from anetdsl.syntax.parser import parse_syntax
+
+
+def arrivals(directory: RunDir) -> list[Path]:
+    """The files that may join now, in the order of their names."""
+    try:
+        files = sorted(directory.inbox.glob("*.anet"))
+    except OSError:
+        return []
+    return [path for path in files if path.is_file() and not _is_refused(path)]
+
+
+def examine(
+    path: Path,
+    search: SearchSettings,
+    index: int,
+    known: Callable[[str], Record | None],
+    identify: Callable[[str], str],
+) -> Proposal | Record | str:
+    """The proposal that a file is, the candidate that it has become, or why it cannot join."""
+    try:
+        checked = check_file(path, search=True)
+    except CannotRun as error:
+        return str(error)
+    if checked.network is None or checked.errors:
+        return render_text(checked.source, checked.errors)
+    network = checked.network
+    if network.sink.classes != search.space.classes:
+        return (
+            f"the search is about {search.space.classes} classes; "
+            f"this network has {network.sink.classes}"
+        )
+    if wrong := _beyond(network, search):
+        return wrong
+    text = checked.source.text
+    if same := known(identify(text)):
+        # It joined, and the driver was killed before the file was moved away.
+        return same if same.source == path.name else f"it is the same network as {same.name}"
+    name = f"g{index:04d}"
+    parent = network.name if _is_candidate(network.name) else None
+    ops = (f"added by hand: {path.name}",)
+    origin = Origin(parent=parent, round=index, seed=search.seed, ops=ops)
+    text = _edited(text, name, origin)
+    return Proposal(index, name, text, parent, ops)
+
+
+def refuse(path: Path, message: str) -> None:
+    """Say beside a file why it cannot join."""
+    write_atomically(_reason(path), f"{path.name} cannot join the search:\n\n{message.strip()}\n")
+
+
+def move_away(directory: RunDir, path: Path, name: str) -> None:
+    """Put a file that has joined where it is not looked for."""
+    _reason(path).unlink(missing_ok=True)
+    folder = directory.inbox / "joined"
+    with contextlib.suppress(OSError):
+        folder.mkdir(exist_ok=True)
+        path.replace(folder / f"{name}-{path.name}")
+
+
+def _is_refused(path: Path) -> bool:
+    """Whether the file was looked at since it was last changed."""
+    try:
+        return _reason(path).stat().st_mtime_ns >= path.stat().st_mtime_ns
+    except OSError:
+        return False
+
+
+def _reason(path: Path) -> Path:
+    return path.with_name(f"{path.name}.txt")
+
+
+def _is_candidate(name: str) -> bool:
+    return re.fullmatch(r"g\d{4,}", name) is not None
+
+
+def _beyond(network: Network, search: SearchSettings) -> str | None:
+    """Which limit of the search the network is beyond, None where it is within them."""
+    limits = search.limits
+    height, width = limits.size
+    total = cost(network, frames=limits.frames, size=(height, width))
+    for what, value, limit in (
+        ("parameters", total.parameters, limits.parameters),
+        ("multiply-adds", total.multiply_adds, limits.multiply_adds),
+        ("convolutions on its longest path", total.depth, limits.depth),
+    ):
+        if limit is not None and value > limit:
+            return f"it has {value:,} {what}; the search allows {limit:,}"
+    return None
+
+
+def _edited(text: str, name: str, origin: Origin) -> str:
+    """The text under the candidate's name, with its origin, and without a score of another's."""
+    changes: tuple[Callable[[SyntaxTree], tuple[Edit, ...]], ...] = (
+        lambda tree: set_network_name(tree, name),
+        lambda tree: set_origin(tree, origin),
+        lambda tree: set_score(tree, None),
+    )
+    for change in changes:
+        text = apply(text, change(parse_syntax(SourceFile(name, text))))
+    return text

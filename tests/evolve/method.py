@@ -1,0 +1,76 @@
+"""A search of the tests: small networks, found and compared in no time."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import re
+import sys
+from collections.abc import Container, Sequence
+from pathlib import Path
+
+from anetdsl.evolve.asked import Asked, Running
+from anetdsl.evolve.engine import Method
+from anetdsl.evolve.values import Member, Proposal, SearchSettings, Space
+from tests.evolve import synthetic_trial
+
+TRIAL = Path(synthetic_trial.__file__)
+COMMAND = (sys.executable, "-I", "-S", str(TRIAL))
+
+START = """\
+anet 1
+network x
+input rgb   channels=3
+input flow  channels=2
+node s0  level=0  C=8   r=1  stride=4  inputs=[rgb]
+node s1  level=0  C=8   r=1  stride=4  inputs=[flow]
+node a   level=1  C=8   r=1  stride=1  inputs=[s0, s1]
+node b   level=1  C=8   r=1  stride=1  inputs=[s0]
+node c   level=2  C=8   r=1  stride=2  inputs=[a, b]
+node d   level=3  C=8   r=1  stride=2  inputs=[c, s1]
+node e   level=4  C=8   r=1  stride=2  inputs=[c, d]
+sink  inputs=[e]  classes=5
+"""
+
+
+def identify(text: str) -> str:
+    return hashlib.sha256(synthetic_trial.network_of(text).encode()).hexdigest()
+
+
+def propose(
+    settings: SearchSettings, index: int, alive: Sequence[Member], taken: Container[str]
+) -> Proposal:
+    """Some r's of the best of two changed: who is chosen depends on all that is visible."""
+    draw = random.Random(f"{settings.seed}:{index}")
+    parent = None
+    if index >= settings.population and alive:
+        parent = max(draw.choices(alive, k=2), key=lambda member: (member.fitness, -member.index))
+    name = f"g{index:04d}"
+    while True:
+        text = re.sub(r"@[\d.]+", "", parent.text if parent else START)
+        text = re.sub(r"(?m)^(origin|score).*\n", "", text)
+        text = re.sub(r" r=(\d+)", lambda m: f" r={draw.choice([m[1], draw.randint(1, 9)])}", text)
+        lineage = f'parent="{parent.name}" ' if parent else ""
+        origin = f'origin {lineage}round={index} seed={settings.seed} ops=["r drawn"]'
+        text = re.sub(r"(?m)^network .*$", f"network {name}\n{origin}", text)
+        if identify(text) not in taken:
+            return Proposal(index, name, text, parent.name if parent else None, ("r drawn",))
+
+
+def select(settings: SearchSettings, members: Sequence[Member]) -> tuple[Member, ...]:
+    """The best, in the order in which they came."""
+    ranked = sorted(members, key=lambda member: (-member.fitness, member.index))
+    alive = {member.index for member in ranked[: settings.population]}
+    return tuple(member for member in members if member.index in alive)
+
+
+METHOD = Method(propose, select, identify)
+
+
+def asked(**changes: object) -> Asked:
+    """What a quick search is asked for: changes of the search, and `running=` of its trials."""
+    running = changes.pop("running", Running(executor="threads:4"))
+    assert isinstance(running, Running)
+    values = {"rounds": 24, "population": 6, "window": 4, "seed": 3, **changes}
+    search = SearchSettings(Space(classes=5), **values)  # type: ignore[arg-type]
+    return Asked(search, {"data": "none", "settings": {"iterations": 8}}, running)
