@@ -16,6 +16,7 @@ Which comments go with what is removed:
 
 from anetdsl.edits.attributes import remove_attribute, set_attribute, set_attributes
 from anetdsl.edits.edges import add_edge, remove_edge, set_edges, set_weight
+from anetdsl.edits.learned import set_learned
 from anetdsl.edits.names import rename, set_network_name
 from anetdsl.edits.removal import remove_statement
 from anetdsl.edits.statements import find, insert_node, set_origin, set_score
@@ -36,6 +37,7 @@ __all__ = [
     "set_attribute",
     "set_attributes",
     "set_edges",
+    "set_learned",
     "set_network_name",
     "set_origin",
     "set_score",

@@ -52,6 +52,11 @@ def set_weight(
     return set_attribute(tree, statement, "inputs", changed)
 
 
+def edges_of(statement: StatementNode) -> tuple[Edge, ...]:
+    """The edges of a node or the sink, in order, their weights left out."""
+    return tuple(Edge(item.value.text) for item in _items(statement))
+
+
 def _items(statement: StatementNode) -> tuple[ListItem, ...]:
     attribute = statement.attribute("inputs")
     value = attribute.value if attribute is not None else None

@@ -38,6 +38,7 @@ _COMMANDS = {
     "export": "Write a network as the authors' structure lists.",
     "compile": "Make a file of a network that runs without this package.",
     "run": "Run a network on a video.",
+    "train": "Train a network on a data set.",
     "bench": "How fast a network runs here, node by node.",
 }
 

@@ -1,0 +1,123 @@
+"""The training loop: a model with all that it is trained with, and the steps that change it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import torch
+from accelerate import Accelerator
+from accelerate.utils import DistributedDataParallelKwargs
+from torch import Tensor, nn
+
+from anetc.data.loading import network_inputs
+from anetc.emit.training import TrainingModule
+from anetc.modules.network import NetworkModule, compile_network
+from anetc.training.batch_norm import synchronise
+from anetc.training.losses import loss_of
+from anetc.training.optimiser import freeze_unread, make_optimiser
+from anetc.training.schedule import learning_rate
+from anetc.training.settings import TrainSettings
+from anetdsl.diagnostics import CannotRun
+
+if TYPE_CHECKING:
+    from anetc.data.loading import Batch
+    from anetdsl.ir import Network
+
+
+@attrs.frozen(eq=False)
+class Trainee:
+    """A model in training. `model` holds the parameters, `running` is called to train them."""
+
+    network: Network
+    settings: TrainSettings
+    accelerator: Accelerator
+    model: NetworkModule
+    running: nn.Module
+    optimiser: torch.optim.SGD
+
+
+@attrs.frozen(eq=False)
+class Step:
+    """What a step of the optimiser did. `iteration` counts from 0."""
+
+    iteration: int
+    learning_rate: float
+    loss: Tensor
+    """Of this process's clips, before the step, a scalar on the device; nothing waits for it."""
+    waited: float
+    """Seconds until the batch was there."""
+
+
+def make_accelerator(settings: TrainSettings) -> Accelerator:
+    """The devices and processes that there are, as `torchrun` or `accelerate launch` set them."""
+    accelerator = Accelerator(
+        cpu=settings.device == "cpu",
+        mixed_precision="bf16" if settings.precision == "bfloat16" else "no",
+        gradient_accumulation_steps=settings.accumulate,
+        # Statistics are equal in all processes as it is.
+        kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
+    )
+    parts = accelerator.num_processes * settings.accumulate
+    if settings.batch % parts:
+        raise CannotRun(
+            f"a batch of {settings.batch} clips cannot be shared equally by "
+            f"{accelerator.num_processes} processes with {settings.accumulate} parts each"
+        )
+    return accelerator
+
+
+def make_trainee(network: Network, settings: TrainSettings, accelerator: Accelerator) -> Trainee:
+    """A network with first weights, ready to be trained on the accelerator's device."""
+    model = compile_network(network, seed=settings.seed)
+    freeze_unread(model, network)
+    several = accelerator.num_processes > 1
+    running: nn.Module
+    if settings.plain:
+        running = model
+        if several:
+            synchronise(model)
+    else:
+        running = TrainingModule(model, checkpoint=settings.recompute, synchronise=several)
+    prepared = accelerator.prepare_model(running)
+    return Trainee(network, settings, accelerator, model, prepared, make_optimiser(model, settings))
+
+
+def steps(trainee: Trainee, batches: Iterator[Batch], start: int = 0) -> Iterator[Step]:
+    """Train from step `start` to the last one. `batches` begins with that step's.
+
+    Between steps the caller may look at the model, and put it into inference mode.
+    """
+    settings, optimiser = trainee.settings, trainee.optimiser
+    accelerator, device = trainee.accelerator, trainee.accelerator.device
+    for iteration in range(start, settings.iterations):
+        began = time.perf_counter()
+        batch = next(batches)
+        waited = time.perf_counter() - began
+        rate = learning_rate(
+            iteration, settings.iterations, settings.peak_learning_rate, settings.warmup
+        )
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+        trainee.running.train()
+        losses = []
+        for inputs, targets in _parts(trainee, batch):
+            with accelerator.accumulate(trainee.running):
+                logits = trainee.running({name: x.to(device) for name, x in inputs.items()})
+                loss = loss_of(logits, targets.to(device), settings.label_smoothing)
+                accelerator.backward(loss)
+                losses.append(loss.detach())
+        optimiser.step()
+        optimiser.zero_grad(set_to_none=True)
+        yield Step(iteration, rate, torch.stack(losses).mean(), waited)
+
+
+def _parts(trainee: Trainee, batch: Batch) -> Iterator[tuple[Mapping[str, Tensor], Tensor]]:
+    """A process's clips as inputs by name and targets, in parts of equal size."""
+    inputs = network_inputs(trainee.network, batch)
+    count = trainee.settings.accumulate
+    pieces: dict[str, Any] = {name: x.chunk(count) for name, x in inputs.items()}
+    for number, targets in enumerate(batch.targets.chunk(count)):
+        yield {name: part[number] for name, part in pieces.items()}, targets

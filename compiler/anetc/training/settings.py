@@ -1,0 +1,118 @@
+"""How to train: the values of SEMANTICS 16, and what a run adds to them."""
+
+from __future__ import annotations
+
+import math
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import attrs
+
+from anetdsl.diagnostics import CannotRun, did_you_mean
+from anetdsl.rendering.screen import visible
+
+LEARNING_RATE_PER_CLIP = 0.00625
+"""Learning rate of a clip of the batch (paper, appendix)."""
+
+Precision = Literal["float32", "bfloat16"]
+Device = Literal["auto", "cpu"]
+
+
+_at_least = attrs.validators.ge
+_fraction: Any = [attrs.validators.ge(0), attrs.validators.le(1)]
+_not_negative: Any = [attrs.validators.ge(0), attrs.validators.lt(math.inf)]
+
+
+@attrs.frozen(kw_only=True)
+class TrainSettings:
+    """What decides a run's numbers, and how they are computed. Defaults are the paper's."""
+
+    iterations: int = attrs.field(default=50_000, validator=_at_least(1))
+    """Steps of the optimiser."""
+    batch: int = attrs.field(default=32, validator=_at_least(1))
+    """Clips of a step, over all processes and parts."""
+    accumulate: int = attrs.field(default=1, validator=_at_least(1))
+    """Parts that a process computes its clips in, one after the other, to need less memory."""
+    learning_rate: float | None = attrs.field(
+        default=None, validator=attrs.validators.optional(_not_negative)
+    )
+    """The highest one; None is 0.00625 times the batch."""
+    warmup: float = attrs.field(default=0.24, validator=_fraction)
+    """The part of the run in which the learning rate rises."""
+    momentum: float = attrs.field(default=0.9, validator=_fraction)
+    weight_decay: float = attrs.field(default=1e-4, validator=_not_negative)
+    """Of kernels of convolutions and of the classifier alone."""
+    label_smoothing: float = attrs.field(default=0.2, validator=_fraction)
+    """Of single labels; several labels a video are taken as they are."""
+    precision: Precision = "float32"
+    seed: int = 0
+    """Of first weights, of the order of the clips and of what is drawn for each."""
+    save_every: int = attrs.field(default=500, validator=_at_least(1))
+    """Steps from checkpoint to checkpoint."""
+    evaluate_every: int = attrs.field(default=0, validator=_at_least(0))
+    """Steps from evaluation to evaluation; 0: only in the end."""
+    workers: int = attrs.field(default=0, validator=_at_least(0))
+    """Processes that load clips; 0: the training process does."""
+    threads: int | None = attrs.field(
+        default=None, validator=attrs.validators.optional(_at_least(1))
+    )
+    """Threads that compute; None: as many as PyTorch chooses."""
+    device: Device = "auto"
+    """`auto` is the accelerator that there is, else the CPU."""
+    plain: bool = False
+    """Train the plain module, not the one with gradients by hand."""
+    recompute: bool = False
+    """Keep less for the way back, and compute it again: more time for less memory."""
+
+    @property
+    def peak_learning_rate(self) -> float:
+        """The learning rate at the end of the warm-up."""
+        if self.learning_rate is not None:
+            return self.learning_rate
+        return LEARNING_RATE_PER_CLIP * self.batch
+
+
+UNHARMFUL = frozenset({"save_every", "workers", "threads", "device", "plain", "recompute"})
+"""Settings that a run may go on with others of: they say how, not what is computed."""
+
+
+def settings_defaults() -> dict[str, Any]:
+    """The default of each setting by name."""
+    return {field.name: field.default for field in attrs.fields(TrainSettings)}
+
+
+def settings_to_json(settings: TrainSettings) -> dict[str, Any]:
+    """The settings that are not the defaults."""
+    defaults = settings_defaults().items()
+    return {k: getattr(settings, k) for k, default in defaults if getattr(settings, k) != default}
+
+
+def settings_from_json(document: object, name: str) -> TrainSettings:
+    """Settings of a JSON object; `name` is what messages call it. Raises CannotRun."""
+    if not isinstance(document, Mapping):
+        raise CannotRun(f"{name}: must be an object of settings by name")
+    kinds = typing.get_type_hints(TrainSettings)
+    for key, value in document.items():
+        if key not in kinds:
+            guess = did_you_mean(str(key), kinds)
+            hint = f"; did you mean `{guess}`?" if guess else ""
+            raise CannotRun(f"{name}: there is no setting `{visible(str(key))}`{hint}")
+        if not _fits(value, kinds[key]):
+            raise CannotRun(f"{name}: {key} cannot be {visible(repr(value)[:40])}")
+    try:
+        return TrainSettings(**document)
+    except ValueError as error:
+        raise CannotRun(f"{name}: {error}") from None
+
+
+def _fits(value: object, kind: Any) -> bool:
+    """Whether a JSON value is of a field's type. A whole number may stand for a real one."""
+    if isinstance(kind, types.UnionType):
+        return any(_fits(value, part) for part in typing.get_args(kind))
+    if typing.get_origin(kind) is Literal:
+        return value in typing.get_args(kind)
+    if isinstance(value, bool):
+        return kind is bool
+    return isinstance(value, (int, float) if kind is float else kind)
