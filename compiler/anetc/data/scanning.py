@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from anetdsl.diagnostics import CannotRun
 from anetdsl.rendering.screen import visible
 
 VIDEO_SUFFIXES = frozenset(
-    ".3g2 .3gp .asf .avi .dv .flv .gif .h264 .hevc .ivf .m2ts .m2v .m4v .mkv .mov .mp4 .mpeg .mpg "
-    ".mts .mxf .nut .ogv .ts .vob .webm .wmv .y4m".split()
+    (
+        *(".3g2", ".3gp", ".asf", ".avi", ".dv", ".flv", ".gif", ".h264", ".hevc", ".ivf"),
+        *(".m2ts", ".m2v", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf"),
+        *(".nut", ".ogv", ".ts", ".vob", ".webm", ".wmv", ".y4m"),
+    )
 )
 """Names of videos end so, in small or capital letters."""
 
 
 def is_video_name(name: str) -> bool:
     """Whether a file is a video by its name."""
-    return os.path.splitext(name)[1].lower() in VIDEO_SUFFIXES and not _hidden(name)
+    return PurePosixPath(name).suffix.lower() in VIDEO_SUFFIXES and not _hidden(name)
 
 
 def folders_in(folder: Path) -> list[str]:
