@@ -307,12 +307,13 @@ class Driver:
                 self.store.event(fate.kind, index, **fate.about)
                 self.store.put(fate.candidate)
         for fate in fates:
-            jobs.write_record(self.directory, fate.candidate)
             if fate.candidate.is_finished:
                 jobs.write_text(self.directory, fate.candidate)
                 self._remember(fate.candidate)
             else:
                 self._waiting.append(fate.candidate)
+            # After the text: a record that says `done` speaks of a text with learned weights.
+            jobs.write_record(self.directory, fate.candidate)
         self._drop_weights()
         self._give_up_if_hopeless(fates[-1].candidate.record)
 
