@@ -35,9 +35,8 @@ def target_ranks(scores: Scores, targets: Targets) -> NDArray[np.int64]:
         raise ValueError(f"targets lie between 0 and {scores.shape[1] - 1}")
     own = scores[np.arange(len(scores)), targets][:, None]
     earlier = np.arange(scores.shape[1]) < targets[:, None]
-    ranks = np.sum((scores > own) | ((scores == own) & earlier), axis=1, dtype=np.int64)
-    ranks[unranked(scores)] = scores.shape[1]
-    return np.asarray(ranks)
+    ranks = np.count_nonzero((scores > own) | ((scores == own) & earlier), axis=1)
+    return np.asarray(np.where(unranked(scores), scores.shape[1], ranks), np.int64)
 
 
 def top_k(scores: Scores, targets: Targets, k: int) -> float:
