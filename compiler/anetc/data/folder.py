@@ -16,6 +16,7 @@ from pathlib import Path
 import attrs
 import numpy as np
 
+from anetc.data import quarantine
 from anetc.data.scanning import folders_in, videos_below
 from anetc.data.spec import options_of, place_of, shown, whole_number
 from anetc.data.values import DataSpec, Split
@@ -32,7 +33,7 @@ _SPLIT_FOLDERS: dict[str, Split] = {
     "test": "test",
     "testing": "test",
 }
-_OPTIONS = ("validation", "test")
+_OPTIONS = ("validation", "test", quarantine.OPTION)
 _SHARE = 10
 
 
@@ -54,9 +55,10 @@ def open_folder(
     """
     del seed
     root, listed = list_folder(spec)
+    skipped = quarantine.quarantined(spec, root)
     classes = tuple(sorted({video.label for video in listed}))
     number = {label: place for place, label in enumerate(classes)}
-    chosen = [video for video in listed if video.split == split]
+    chosen = [video for video in listed if video.split == split and video.name not in skipped]
     if not chosen:
         there = ", ".join(dict.fromkeys(video.split for video in listed)) or "none"
         raise CannotRun(

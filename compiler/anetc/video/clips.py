@@ -80,7 +80,8 @@ class Clip:
     `flow` int8 (T, H, W, 2) is that of `pixels`, in the steps of `fields`, where it was asked for:
     computed from whole frames, then cropped and mirrored as they are. `start` is the first frame's
     place on the grid of `fps` frames a second; `corner` the crop's top left pixel in the resized
-    picture. `damage` as in `decode.Frames`.
+    picture. `damage` as in `decode.Frames`. `whole` says that the video is shorter than the clip,
+    which shows all of it.
     """
 
     pixels: NDArray[np.uint8]
@@ -89,6 +90,7 @@ class Clip:
     flipped: bool
     damage: str | None
     flow: NDArray[np.int8] | None = None
+    whole: bool = False
 
 
 class StoredFlow(Protocol):
@@ -153,7 +155,7 @@ def sample_clips(
             fields, _ = crop(fields, recipe.size, cut.at)
             fields = mirrored(fields) if cut.flipped else np.ascontiguousarray(fields)
         pixels = np.ascontiguousarray(pixels[:, :, ::-1] if cut.flipped else pixels)
-        clips.append(Clip(pixels, cut.start, corner, cut.flipped, decoded.damage, fields))
+        clips.append(Clip(pixels, cut.start, corner, cut.flipped, decoded.damage, fields, wraps))
     return clips
 
 
