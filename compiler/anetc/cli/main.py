@@ -39,6 +39,7 @@ _COMMANDS = {
     "compile": "Make a file of a network that runs without this package.",
     "run": "Run a network on a video.",
     "train": "Train a network on a data set.",
+    "trial": "Train and judge one candidate of a search.",
     "bench": "How fast a network runs here, node by node.",
 }
 

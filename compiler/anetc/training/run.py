@@ -22,7 +22,7 @@ from anetc.data.loading import Batch, needs_flow, training_batches
 from anetc.data.opening import open_data
 from anetc.training.board import Board
 from anetc.training.checkpoint import Checkpoint, newest_checkpoint, save_checkpoint
-from anetc.training.evaluating import check_classes, evaluate
+from anetc.training.evaluating import check_classes
 from anetc.training.failures import NotANumber, memory_watched
 from anetc.training.folder import (
     BOARD,
@@ -39,6 +39,7 @@ from anetc.training.loop import Step, Trainee, make_accelerator, make_trainee, s
 from anetc.training.optimiser import momentum_of, set_momentum
 from anetc.training.outcome import trained_text
 from anetc.training.progress import Report, Silent, Watcher
+from anetc.training.records import FLUSHED, check_finite, numbers, step_lines, validate
 from anetc.weights import save_weights
 from anetdsl.diagnostics import CannotRun
 from anetdsl.files import write_atomically
@@ -50,9 +51,6 @@ if TYPE_CHECKING:
     from anetc.training.recipes import Recipes
     from anetc.training.settings import TrainSettings
     from anetdsl.source import SourceFile
-
-FLUSHED = 10
-"""Steps after which losses are read from the device, written, and told."""
 
 
 @attrs.frozen
@@ -72,12 +70,11 @@ class TrainResult:
 
     def to_json(self) -> dict[str, Any]:
         """What result.json holds. A measure that is no number is null."""
-        measures = {k: v if math.isfinite(v) else None for k, v in self.measures.items()}
         return {
             "schema": "anetdsl-training-result",
             "schema_version": 1,
             **attrs.asdict(self, filter=lambda field, _: field.name != "is_first_process"),
-            "measures": measures,
+            "measures": numbers(self.measures),
         }
 
 
@@ -219,26 +216,17 @@ class _Run:
     def _flush(self) -> None:
         """Read the losses, write them, and say how far it is. Raises NotANumber."""
         pending, self.pending = self.pending, []
-        own = torch.stack([step.loss for step in pending])
-        losses = self.trainee.accelerator.reduce(own, "mean").tolist()
-        lines: list[dict[str, Any]] = []
-        for step, loss in zip(pending, losses):
-            if not math.isfinite(loss):
-                self._write(*lines)
-                raise NotANumber(
-                    f"the loss is {loss} at step {step.iteration}: a smaller --learning-rate may "
-                    f"help; {self.out / CHECKPOINTS} holds the last good state"
-                )
-            rate = step.learning_rate
-            lines.append({"iteration": step.iteration, "loss": loss, "learning_rate": rate})
-        self._write(*lines)
+        lines = step_lines(self.trainee, pending)
+        # JSON has no NaN: the last line is the last good step's.
+        self._write(*(line for line in lines if math.isfinite(line["loss"])))
+        check_finite(lines, f"; {self.out / CHECKPOINTS} holds the last good state")
         now = time.perf_counter()
         passed, self.flushed = now - self.flushed, now
         self.stepping += passed
         self.waited += sum(step.waited for step in pending)
         settings = self.trainee.settings
         speed = settings.batch * len(pending) / passed
-        mean = sum(losses) / len(losses)
+        mean = sum(line["loss"] for line in lines) / len(lines)
         rate = pending[-1].learning_rate
         self.watch.stepped(Report(self.done, settings.iterations, mean, rate, speed))
 
@@ -258,19 +246,9 @@ class _Run:
             save_checkpoint(self.out / CHECKPOINTS, state)
 
     def _evaluate(self) -> Evaluation:
-        settings, accelerator = self.trainee.settings, self.trainee.accelerator
-        evaluation = evaluate(
-            self.trainee.model,
-            self.trainee.network,
-            self.validation,
-            batch=settings.batch // accelerator.num_processes,
-            workers=settings.workers,
-            device=accelerator.device,
-            precision=settings.precision,
-        )
+        evaluation = validate(self.trainee, self.validation)
         measures = evaluation.measures()
-        numbers = {k: v if math.isfinite(v) else None for k, v in measures.items()}
-        self._write({"iteration": self.done, "validation": numbers})
+        self._write({"iteration": self.done, "validation": numbers(measures)})
         said = "  ".join(f"{name} {value:.4g}" for name, value in measures.items())
         self.watch.told(f"validation after {self.done} steps: {said}")
         return evaluation

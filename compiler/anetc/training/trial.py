@@ -1,0 +1,180 @@
+"""One trial of a search: a candidate is trained for some steps and judged, in a folder of its own.
+
+The folder holds `candidate.anet` and `job.json`. It gets `log.jsonl` while the trial runs; in the
+end `trained.anet` and `weights.safetensors`, and after all others `result.json`, each of them
+complete or not at all. Whatever happens in between is a result too, with the kind of the failure.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import resource
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import torch
+
+import anetdsl
+from anetc.data.loading import needs_flow, training_batches
+from anetc.data.opening import open_data
+from anetc.training.evaluating import check_classes
+from anetc.training.failures import BadData, Failure, TimedOut, TrainingFailure, is_out_of_memory
+from anetc.training.job import Job, read_job
+from anetc.training.journal import Journal
+from anetc.training.loop import Trainee, make_accelerator, make_trainee, steps
+from anetc.training.outcome import learned_edges, trained_text
+from anetc.training.records import FLUSHED, check_finite, numbers, step_lines, validate
+from anetc.weights import save_weights
+from anetdsl.cost import cost
+from anetdsl.diagnostics import AnetError, CannotRun
+from anetdsl.files import write_atomically
+from anetdsl.reading import Checked, check_source, network_of, read_source
+
+if TYPE_CHECKING:
+    from anetc.data.loading import Batch
+    from anetc.data.values import Dataset
+    from anetc.training.evaluation import Evaluation
+    from anetdsl.ir import Network
+    from anetdsl.source import SourceFile
+
+SCHEMA = "anetdsl-trial-result"
+SCHEMA_VERSION = 1
+CANDIDATE = "candidate.anet"
+TRAINED = "trained.anet"
+WEIGHTS = "weights.safetensors"
+LOG = "log.jsonl"
+RESULT = "result.json"
+
+Status = Literal["done", "failed"]
+
+
+def run_trial(folder: Path) -> Status:
+    """Do the trial in a folder, and write its result. Says how it ended.
+
+    Raises CannotRun where there is no job to do, or no result can be written.
+    """
+    job = read_job(folder)
+    source = read_source(folder / CANDIDATE)
+    began = time.perf_counter()
+    known: dict[str, Any] = {
+        "schema": SCHEMA,
+        "schema_version": SCHEMA_VERSION,
+        "status": "failed",
+        "seed": job.settings.seed,
+        "versions": versions(),
+    }
+    try:
+        known |= _do(folder, source, job, began)
+        known["status"] = "done"
+    except (Exception, MemoryError) as error:
+        known |= _described(error)
+    known["seconds"] = time.perf_counter() - began
+    known["peak_memory"] = peak_memory()
+    write_atomically(folder / RESULT, json.dumps(known, indent=2) + "\n")
+    return "done" if known["status"] == "done" else "failed"
+
+
+def _do(folder: Path, source: SourceFile | Checked, job: Job, began: float) -> dict[str, Any]:
+    """The trial itself: what a result says of one that was done."""
+    if isinstance(source, Checked):
+        network_of(source)  # raises, since it is no text
+        raise AssertionError
+    network = network_of(check_source(source))
+    torch.set_num_threads(job.settings.threads or 1)
+    deadline = None if job.timeout is None else began + job.timeout
+    training, validation = _open(network, job)
+    trainee = make_trainee(network, job.settings, make_accelerator(job.settings))
+    with Journal(folder / LOG) as journal:
+        batches = training_batches(training, batch=job.settings.batch, seed=job.settings.seed)
+        _train(trainee, batches, journal, deadline)
+        evaluation = validate(trainee, validation)
+        journal.write(
+            {"iteration": job.settings.iterations, "validation": numbers(evaluation.measures())}
+        )
+    _check_time(deadline)
+    write_atomically(folder / TRAINED, trained_text(source, trainee.model, evaluation.score()))
+    save_weights(trainee.model, folder / WEIGHTS)
+    return _result(trainee, evaluation, job)
+
+
+def _open(network: Network, job: Job) -> tuple[Dataset, Dataset]:
+    """What is trained on, and what is judged by."""
+    flow, seed = needs_flow(network), job.settings.seed
+    try:
+        training = open_data(job.data, "train", job.recipes.train, flow=flow, seed=seed)
+        other = open_data(job.data, job.split, job.recipes.validation, flow=flow, seed=seed)
+    except CannotRun as error:
+        raise BadData(str(error)) from None
+    check_classes(network, training)
+    return training, other
+
+
+def _train(
+    trainee: Trainee, batches: Iterator[Batch], journal: Journal, deadline: float | None
+) -> None:
+    pending = []
+    for step in steps(trainee, batches):
+        pending.append(step)
+        if len(pending) == FLUSHED or step.iteration + 1 == trainee.settings.iterations:
+            lines = step_lines(trainee, pending)
+            check_finite(lines)
+            journal.write(*lines)
+            pending = []
+        _check_time(deadline)
+
+
+def _check_time(deadline: float | None) -> None:
+    if deadline is not None and time.perf_counter() > deadline:
+        raise TimedOut("the time that the job allows has passed")
+
+
+def _result(trainee: Trainee, evaluation: Evaluation, job: Job) -> dict[str, Any]:
+    measures = numbers(evaluation.measures())
+    recipe = job.recipes.train
+    counted = cost(trainee.network, frames=recipe.frames, size=recipe.size)
+    return {
+        "fitness": measures.pop("fitness"),
+        "measures": measures,
+        "edges": learned_edges(trainee.model),
+        "parameters": counted.parameters,
+        "multiply_adds": counted.multiply_adds,
+    }
+
+
+def _described(error: BaseException) -> dict[str, Any]:
+    """What a result says of a failure."""
+    kind: Failure = "error"
+    message = str(error)
+    if is_out_of_memory(error):
+        kind, message = "out_of_memory", message or "there is not enough memory"
+    elif isinstance(error, TrainingFailure):
+        kind = error.kind
+    elif not isinstance(error, CannotRun | AnetError):
+        # A mistake of ours: the search goes on, and whoever looks into it finds the place.
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{Path(place.filename).name}:{place.lineno} in {place.name}"
+        message = f"internal error: {type(error).__name__}: {message} ({where})"
+    return {"failure": kind, "message": message}
+
+
+def peak_memory() -> int:
+    """The most bytes that this process has had in memory."""
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else 1024 * most
+
+
+def versions() -> dict[str, str]:
+    """What the numbers of a trial may depend on."""
+    return {
+        "anetdsl": anetdsl.__version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "platform": platform.platform(),
+    }
