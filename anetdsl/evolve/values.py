@@ -72,6 +72,8 @@ class SearchSettings:
     window: int = 8
     """Candidate k depends on the results of candidates below k - window alone (`order="index"`)."""
     limits: Limits = Limits()
+    keep_weights: bool = False
+    """Whether a child's text keeps its parent's weights on the edges that stayed."""
 
 
 @attrs.frozen

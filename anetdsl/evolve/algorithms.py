@@ -1,0 +1,224 @@
+"""The algorithms: connection-learning-guided evolution, the paper's baselines, and a fourth.
+
+Each is one expression of operators and selection. `propose` is a function of its arguments alone.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter
+from collections.abc import Callable, Container, Sequence
+from random import Random
+
+import attrs
+
+from anetdsl.cost import cost
+from anetdsl.diagnostics import CannotRun
+from anetdsl.evolve.children import child_text, untrained
+from anetdsl.evolve.genome import Genome, Operator, depth
+from anetdsl.evolve.identity import identity
+from anetdsl.evolve.initial import random_network
+from anetdsl.evolve.operators import change_resolution, merge, split
+from anetdsl.evolve.rewiring import guided_rewiring, random_rewiring, repair
+from anetdsl.evolve.selection import fittest, tournament, youngest
+from anetdsl.evolve.values import Limits, Member, Method, Proposal, SearchSettings, Space
+from anetdsl.ir import Network, Origin
+from anetdsl.printing import network_text
+from anetdsl.reading import check_source
+from anetdsl.source import SourceFile
+from anetdsl.syntax.nodes import SyntaxTree
+from anetdsl.syntax.parser import parse_syntax
+
+MOST_DRAWS = 1_000
+"""How often a candidate is drawn before the search gives up."""
+
+Survivors = Callable[[Sequence[Member], int], tuple[Member, ...]]
+
+
+@attrs.frozen
+class Algorithm:
+    """Who of those that are finished is alive, and what becomes of the connections of a child."""
+
+    survivors: Survivors
+    rewiring: Callable[[SearchSettings], Operator] | None
+    """None is a search in which no candidate has a parent: each is drawn anew."""
+
+
+def _guided(settings: SearchSettings) -> Operator:
+    return functools.partial(guided_rewiring, threshold=settings.threshold)
+
+
+ALGORITHMS: dict[Method, Algorithm] = {
+    "guided": Algorithm(survivors=fittest, rewiring=_guided),
+    "standard": Algorithm(survivors=fittest, rewiring=lambda _: random_rewiring),
+    "random": Algorithm(survivors=fittest, rewiring=None),
+    "aging": Algorithm(survivors=youngest, rewiring=lambda _: random_rewiring),
+}
+
+
+def population(settings: SearchSettings, finished: Sequence[Member]) -> tuple[Member, ...]:
+    """Who is alive after these, in the order in which they came."""
+    return ALGORITHMS[settings.method].survivors(finished, settings.population)
+
+
+def propose(
+    settings: SearchSettings,
+    index: int,
+    finished: Sequence[Member],
+    taken: Container[str],
+) -> Proposal:
+    """The candidate of an index, where `finished` is what it may depend on, in order.
+
+    `taken` holds the identities of all candidates before it. The first candidates, and all of
+    random search, are drawn at random; the others have a parent among those alive. What the
+    settings do not allow is drawn again. Raises CannotRun where that has no end.
+    """
+    rng = Random(f"anetdsl search {settings.seed} {index}")
+    alive = population(settings, finished)
+    rewiring = ALGORITHMS[settings.method].rewiring
+    refusals: Counter[str] = Counter()
+    for _ in range(MOST_DRAWS):
+        if index < settings.population or rewiring is None or not alive:
+            draft = _drawn(settings, index, rng)
+        else:
+            parent = tournament(alive, settings.tournament, rng)
+            draft = _child(settings, index, parent, rewiring(settings), rng)
+        refusal = _refusal(settings.space, settings.limits, draft.network, taken)
+        if refusal is None and (proposal := draft.written()) is not None:
+            return proposal
+        refusals[refusal or "had sizes that do not meet (A502)"] += 1
+    raise CannotRun(_gave_up(index, refusals))
+
+
+@attrs.frozen
+class _Draft:
+    """A candidate that may be thrown away: its text is only written when it is not."""
+
+    network: Network
+    write: Callable[[], str]
+    index: int
+    parent: str | None
+    ops: tuple[str, ...]
+
+    def written(self) -> Proposal | None:
+        """The candidate, or None where its text has mistakes."""
+        text = self.write()
+        name = _name(self.index)
+        if check_source(SourceFile(name, text), search=True).network is None:
+            return None
+        return Proposal(self.index, name, text, self.parent, self.ops)
+
+
+def _name(index: int) -> str:
+    return f"g{index:04d}"
+
+
+def _drawn(settings: SearchSettings, index: int, rng: Random) -> _Draft:
+    """A random network."""
+    network = random_network(settings.space, rng)
+    ops = ["drawn at random"]
+    if (repaired := repair(Genome.of(network), rng)) is not None:
+        network = repaired.genome.network
+        ops.append(repaired.sentence)
+    network = attrs.evolve(
+        network,
+        name=_name(index),
+        origin=Origin(round=index, seed=settings.seed, ops=tuple(ops)),
+    )
+    return _Draft(network, lambda: network_text(network), index, None, tuple(ops))
+
+
+def _child(
+    settings: SearchSettings, index: int, parent: Member, rewiring: Operator, rng: Random
+) -> _Draft:
+    """A child of a parent: other connections, some operators, and a repair where one is needed."""
+    tree, network = _read(parent.name, parent.text)
+    genome, ops = mutated(
+        Genome.of(network),
+        rng,
+        rewiring,
+        operators(settings.space.resolutions),
+        rng.randint(0, settings.most_operators),
+    )
+    child = attrs.evolve(
+        genome, network=untrained(genome.network, keep_weights=settings.keep_weights)
+    )
+    origin = Origin(parent.name, index, settings.seed, ops)
+    return _Draft(
+        child.network,
+        lambda: child_text(tree, network, child, _name(index), origin),
+        index,
+        parent.name,
+        ops,
+    )
+
+
+def operators(resolutions: Sequence[int]) -> tuple[Operator, ...]:
+    """What is drawn from after the connections."""
+    return (split, merge, functools.partial(change_resolution, resolutions=resolutions))
+
+
+def mutated(
+    genome: Genome,
+    rng: Random,
+    rewiring: Operator | None,
+    choices: Sequence[Operator],
+    count: int,
+) -> tuple[Genome, tuple[str, ...]]:
+    """The genome after other connections and `count` operators, and what was done.
+
+    An operator that can change nothing gives way to another.
+    """
+    ops: list[str] = []
+    if rewiring is not None and (change := rewiring(genome, rng)) is not None:
+        genome = change.genome
+        ops.append(change.sentence)
+    for _ in range(count):
+        steps = (operator(genome, rng) for operator in rng.sample(choices, len(choices)))
+        change = next((step for step in steps if step is not None), None)
+        if change is None:
+            break
+        genome = change.genome
+        ops.append(change.sentence)
+    if (change := repair(genome, rng)) is not None:
+        genome = change.genome
+        ops.append(change.sentence)
+    return genome, tuple(ops)
+
+
+@functools.lru_cache(maxsize=256)
+def _read(name: str, text: str) -> tuple[SyntaxTree, Network]:
+    """A parent's text, read. Raises CannotRun where it has mistakes, which nobody expects."""
+    source = SourceFile(name, text)
+    checked = check_source(source, search=True)
+    if checked.network is None:
+        first = checked.errors[0]
+        raise CannotRun(f"{name} cannot be a parent: {first.message} ({first.code})")
+    return parse_syntax(source), checked.network
+
+
+def _refusal(space: Space, limits: Limits, network: Network, taken: Container[str]) -> str | None:
+    """Why a candidate is thrown away, or None."""
+    if depth(network) < space.least_depth:
+        return f"had fewer than {space.least_depth} blocks on its longest path (least_depth)"
+    if identity(network) in taken:
+        return "had been there before"
+    if limits.parameters is limits.multiply_adds is limits.depth is None:
+        return None
+    total = cost(network, frames=limits.frames, size=limits.size)
+    for value, limit, what in (
+        (total.parameters, limits.parameters, "parameters"),
+        (total.multiply_adds, limits.multiply_adds, "multiply-adds"),
+        (total.depth, limits.depth, "convolutions on the longest path"),
+    ):
+        if limit is not None and value > limit:
+            return f"had more than {limit:,} {what}"
+    return None
+
+
+def _gave_up(index: int, refusals: Counter[str]) -> str:
+    reasons = "; ".join(f"{count:,} {reason}" for reason, count in refusals.most_common())
+    return (
+        f"no candidate {_name(index)} was found: of {refusals.total():,} that were drawn, "
+        f"{reasons}. Loosen that rule, or enlarge the space."
+    )

@@ -1,0 +1,123 @@
+"""What the operators work on: a network, and which statement of a text each of its nodes continues.
+
+An operator gives another genome; the edits that make a child's text of its parent's are those
+between the two, made once, when all operators have done their work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from random import Random
+
+import attrs
+
+from anetdsl.ir import Edge, Network, Node
+
+Pair = tuple[str, str]
+"""A connection: the name of the node that is read, and that of the one that reads it."""
+
+
+@attrs.frozen
+class Genome:
+    """A network in the course of being changed."""
+
+    network: Network
+    lines: Mapping[str, str]
+    """By a node's name, that of the statement that it continues in the text that is changed.
+
+    A node that is not here gets a statement of its own, behind that of the node before it.
+    """
+
+    @classmethod
+    def of(cls, network: Network) -> Genome:
+        """A network as it stands in its text."""
+        return cls(network, {node.name: node.name for node in network.nodes})
+
+    def with_nodes(self, nodes: Iterable[Node]) -> Genome:
+        """The genome with other nodes, where no node comes, goes or changes its name."""
+        return Genome(attrs.evolve(self.network, nodes=tuple(nodes)), self.lines)
+
+
+@attrs.frozen
+class Change:
+    """What an operator made of a genome, and a sentence for `origin` that says what it did."""
+
+    genome: Genome
+    sentence: str
+
+
+Operator = Callable[[Genome, Random], Change | None]
+"""A pure function of a genome and a generator; None where there is nothing that it can change."""
+
+
+def edges_of(network: Network) -> Iterator[tuple[Pair, float]]:
+    """E_p of equation 2 with W_e: the connections between nodes, in the order of the text.
+
+    A sole input counts as 1, an untrained edge as 0.5; those from inputs to stems and into the sink
+    are fixed, and not among them.
+    """
+    for node in network.nodes:
+        if node.is_stem:
+            continue
+        for edge in node.inputs:
+            if len(node.inputs) == 1:
+                weight = 1.0
+            else:
+                weight = 0.5 if edge.weight is None else edge.weight
+            yield (edge.source, node.name), weight
+
+
+def possible_edges(network: Network) -> list[Pair]:
+    """E* of equation 2: all pairs of a node and one at a higher level, stems among the former."""
+    return [
+        (source.name, reader.name)
+        for reader in network.nodes
+        for source in network.nodes
+        if source.level < reader.level
+    ]
+
+
+def rewired(genome: Genome, dropped: Iterable[Pair], added: Iterable[Pair]) -> Genome:
+    """The genome without some connections and with others; new ones stand in the nodes' order."""
+    gone = set(dropped)
+    new: dict[str, list[str]] = {}
+    for source, reader in added:
+        new.setdefault(reader, []).append(source)
+    ranks = {node.name: rank for rank, node in enumerate(genome.network.nodes)}
+    nodes: list[Node] = []
+    for node in genome.network.nodes:
+        if node.is_stem:
+            nodes.append(node)
+            continue
+        edges = [edge for edge in node.inputs if (edge.source, node.name) not in gone]
+        for source in new.get(node.name, ()):
+            rank = ranks[source]
+            place = next((i for i, e in enumerate(edges) if ranks[e.source] > rank), len(edges))
+            edges.insert(place, Edge(source))
+        changed = len(edges) != len(node.inputs) or node.name in new
+        nodes.append(attrs.evolve(node, inputs=tuple(edges)) if changed else node)
+    return genome.with_nodes(nodes)
+
+
+def arrows(pairs: Iterable[Pair]) -> str:
+    """Connections as a sentence names them: `s0->n6 n5->n10`."""
+    return " ".join(f"{source}->{reader}" for source, reader in pairs)
+
+
+def depth(network: Network) -> int:
+    """Blocks on the longest path from an input to the sink, the stem among them."""
+    found: dict[str, int] = {}
+    for node in network.topological_nodes():
+        below = 0
+        if not node.is_stem:
+            below = max((found.get(edge.source, 0) for edge in node.inputs), default=0)
+        found[node.name] = below + 1
+    return max((found.get(edge.source, 0) for edge in network.sink.inputs), default=0)
+
+
+def sink_fits(network: Network) -> bool:
+    """Whether the sink can combine what it reads: the mean takes equal widths alone."""
+    if network.sink.combine != "mean":
+        return True
+    read = {edge.source for edge in network.sink.inputs}
+    return len({node.out_channels for node in network.nodes if node.name in read}) <= 1

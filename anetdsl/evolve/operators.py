@@ -1,0 +1,182 @@
+"""Operators on single blocks: split, merge, another temporal resolution (paper 3.2, 4.1, A.1).
+
+The sum of C over a level stays as it is. Stems are neither split nor merged. The sink goes on
+reading what came of the nodes that it read.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+from random import Random
+
+import attrs
+
+from anetdsl.evolve.genome import Change, Genome
+from anetdsl.evolve.naming import merged_name, split_names
+from anetdsl.evolve.values import RESOLUTIONS
+from anetdsl.ir import Edge, Network, Node
+
+
+def split(genome: Genome, rng: Random) -> Change | None:
+    """A block becomes two of half its C, with its r, and its connections both ways.
+
+    A block of odd C cannot be split, nor one whose halves the sink could not average with others.
+    """
+    nodes = [node for node in genome.network.nodes if can_split(genome.network, node)]
+    return split_node(genome, rng.choice(nodes)) if nodes else None
+
+
+def merge(genome: Genome, rng: Random) -> Change | None:
+    """Two blocks of a level become one: C summed, connections united, r that of one of them.
+
+    They have the same stride, and the sink can average what comes of them with what else it reads.
+    """
+    nodes = genome.network.nodes
+    pairs = [pair for pair in itertools.combinations(nodes, 2) if can_merge(genome.network, *pair)]
+    if not pairs:
+        return None
+    first, second = rng.choice(pairs)
+    return merge_nodes(genome, first, second, rng.choice((first, second)).dilation)
+
+
+def change_resolution(
+    genome: Genome, rng: Random, resolutions: Sequence[int] = RESOLUTIONS
+) -> Change | None:
+    """A block gets another r. A flow stem has no temporal convolution, and keeps its own."""
+    flow = {value.name for value in genome.network.inputs if value.kind == "flow"}
+    choices = {
+        node.name: [r for r in resolutions if r != node.dilation]
+        for node in genome.network.nodes
+        if not (node.is_stem and node.inputs[0].source in flow)
+    }
+    names = [name for name, others in choices.items() if others]
+    if not names:
+        return None
+    name = rng.choice(names)
+    new = rng.choice(choices[name])
+    old = genome.network.node(name).dilation
+    nodes = (
+        attrs.evolve(node, dilation=new) if node.name == name else node
+        for node in genome.network.nodes
+    )
+    return Change(genome.with_nodes(nodes), f"r {name}: {old} -> {new}")
+
+
+def can_split(network: Network, node: Node) -> bool:
+    """Whether a node may be split."""
+    if node.is_stem or node.channels % 2:
+        return False
+    return not _is_read_by_mean(network, node) or len(network.sink.inputs) == 1
+
+
+def can_merge(network: Network, first: Node, second: Node) -> bool:
+    """Whether two nodes may be merged."""
+    if first.is_stem or first.level != second.level or first.stride != second.stride:
+        return False
+    if not (_is_read_by_mean(network, first) or _is_read_by_mean(network, second)):
+        return True
+    read = {edge.source for edge in network.sink.inputs}
+    return read <= {first.name, second.name}
+
+
+def split_node(genome: Genome, node: Node) -> Change:
+    """The genome with that node split: the first half continues the node's statement."""
+    taken = {other.name for other in genome.network.nodes} | set(genome.lines.values())
+    names = split_names(node.name, taken | {value.name for value in genome.network.inputs})
+    halves = [attrs.evolve(node, name=name, channels=node.channels // 2) for name in names]
+
+    def inputs(edges: tuple[Edge, ...]) -> tuple[Edge, ...]:
+        return tuple(_each(edges, node.name, names))
+
+    nodes: list[Node] = []
+    for other in genome.network.nodes:
+        nodes.extend(halves if other is node else (_reading(other, inputs(other.inputs)),))
+    lines = {name: line for name, line in genome.lines.items() if name != node.name}
+    if node.name in genome.lines:
+        lines[names[0]] = genome.lines[node.name]
+    changed = _with(genome.network, nodes, inputs(genome.network.sink.inputs))
+    return Change(Genome(changed, lines), f"split {node.name} -> {names[0]} {names[1]}")
+
+
+def merge_nodes(genome: Genome, first: Node, second: Node, dilation: int) -> Change:
+    """The genome with those nodes as one, in the place of that which has a statement."""
+    others = {node.name for node in genome.network.nodes} - {first.name, second.name}
+    others |= {value.name for value in genome.network.inputs}
+    name = merged_name(first.name, second.name, others, set(genome.lines.values()))
+    ranks = {node.name: rank for rank, node in enumerate(genome.network.nodes)}
+    united = _united((*first.inputs, *second.inputs))
+    merged = attrs.evolve(
+        first,
+        name=name,
+        channels=first.channels + second.channels,
+        dilation=dilation,
+        inputs=tuple(sorted(united, key=lambda edge: ranks[edge.source])),
+    )
+    stays = second if first.name not in genome.lines and second.name in genome.lines else first
+    gone = first if stays is second else second
+
+    def inputs(edges: tuple[Edge, ...]) -> tuple[Edge, ...]:
+        renamed = (
+            attrs.evolve(edge, source=name) if edge.source in (first.name, second.name) else edge
+            for edge in edges
+        )
+        return _united(tuple(renamed))
+
+    nodes: list[Node] = []
+    for node in genome.network.nodes:
+        if node is stays:
+            nodes.append(merged)
+        elif node is not gone:
+            nodes.append(_reading(node, inputs(node.inputs)))
+    lines = {
+        key: line for key, line in genome.lines.items() if key not in (first.name, second.name)
+    }
+    if stays.name in genome.lines:
+        lines[name] = genome.lines[stays.name]
+    changed = _with(genome.network, nodes, inputs(genome.network.sink.inputs))
+    return Change(Genome(changed, lines), f"merge {first.name} {second.name} -> {name}")
+
+
+def _is_read_by_mean(network: Network, node: Node) -> bool:
+    """Whether the sink averages the node's output with those of others."""
+    sink = network.sink
+    return sink.combine == "mean" and any(edge.source == node.name for edge in sink.inputs)
+
+
+def _each(edges: Iterable[Edge], name: str, names: Sequence[str]) -> Iterable[Edge]:
+    """Edges where one of `names` each stands for `name`."""
+    for edge in edges:
+        if edge.source == name:
+            yield from (attrs.evolve(edge, source=new) for new in names)
+        else:
+            yield edge
+
+
+def _united(edges: Sequence[Edge]) -> tuple[Edge, ...]:
+    """Edges of which those from one source are one, of their mean weight."""
+    by_source: dict[str, list[Edge]] = {}
+    for edge in edges:
+        by_source.setdefault(edge.source, []).append(edge)
+    return tuple(
+        same[0] if len(same) == 1 else Edge(source, _mean_weight(same))
+        for source, same in by_source.items()
+    )
+
+
+def _mean_weight(edges: Sequence[Edge]) -> float | None:
+    weights = [0.5 if edge.weight is None else edge.weight for edge in edges]
+    if all(edge.weight is None for edge in edges):
+        return None
+    return weights[0] if len(set(weights)) == 1 else sum(weights) / len(weights)
+
+
+def _reading(node: Node, inputs: tuple[Edge, ...]) -> Node:
+    return node if inputs == node.inputs else attrs.evolve(node, inputs=inputs)
+
+
+def _with(network: Network, nodes: Sequence[Node], read: tuple[Edge, ...]) -> Network:
+    sink = network.sink
+    if read != sink.inputs:
+        sink = attrs.evolve(sink, inputs=read)
+    return attrs.evolve(network, nodes=tuple(nodes), sink=sink)
