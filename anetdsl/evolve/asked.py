@@ -44,7 +44,7 @@ class Running:
     halving: int = 1
     """1 trains each candidate once. Above, it is first trained for a part of the iterations, one in
     so many, and goes on to all of them only if it is among the best one in so many so far."""
-    keep_weights: bool = False
+    keep_all_weights: bool = False
     """Whether the weights of candidates stay that are neither alive nor among the best three."""
 
 

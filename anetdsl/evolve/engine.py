@@ -328,7 +328,7 @@ class Driver:
 
     def _drop_weights(self) -> None:
         """Remove the weights of those that have left, unless they are among the best or needed."""
-        if self.asked.running.keep_weights:
+        if self.asked.running.keep_all_weights:
             return
         needed = {member.name for member in self.visible.alive}
         needed |= {name for _, _, name in self._best}

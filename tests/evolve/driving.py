@@ -1,0 +1,81 @@
+"""Driving a search of the tests in this process: its trials are functions in threads."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import attrs
+
+from anetdsl.evolve.asked import Asked
+from anetdsl.evolve.engine import Driver, Trials
+from anetdsl.evolve.executors import Workers
+from anetdsl.evolve.rundir import Run, RunDir, read_run
+from anetdsl.evolve.searching import catch_up, make_run
+from anetdsl.evolve.store import open_store
+from anetdsl.evolve.trials import Job, Outcome
+from tests.evolve.method import METHOD
+from tests.evolve.synthetic_trial import result_of, trained
+
+Trial = Callable[[Job], Outcome]
+
+
+def at_once(job: Job) -> Outcome:
+    """A trial that takes no time."""
+    text = (Path(job.folder) / "candidate.anet").read_text(encoding="utf-8")
+    return Outcome(result=result_of(text), text=trained(text))
+
+
+def after_a_while(longest: float, seed: int = 0) -> Trial:
+    """A trial that takes a time of its own, drawn up to `longest` seconds."""
+    draw = random.Random(seed)
+
+    def trial(job: Job) -> Outcome:
+        time.sleep(draw.uniform(0, longest))
+        return at_once(job)
+
+    return trial
+
+
+def drive(
+    folder: Path,
+    asked: Asked | None = None,
+    trial: Trial = at_once,
+    *,
+    workers: int = 4,
+    watch: Callable[[Driver], None] = lambda _: None,
+) -> bool:
+    """Make a run where there is none, and drive it in this process."""
+    directory = RunDir(folder)
+    if asked is not None and not directory.settings.exists():
+        make_run(directory, asked)
+    with open_store(directory) as store, ThreadPoolExecutor(workers) as pool:
+        catch_up(directory, store)
+        ended = threading.Event()
+        run = Workers(pool, lambda: workers, trial, ended.set)
+        driver = Driver(directory, store.asked(), store, METHOD, Trials(run))
+        driver.watch = lambda: watch(driver)
+        return driver.drive()
+
+
+def searched(folder: Path, asked: Asked, trial: Trial = at_once, *, workers: int = 4) -> Run:
+    """What a run directory says once its search is finished."""
+    assert drive(folder, asked, trial, workers=workers)
+    return read_run(folder)
+
+
+def essence(run: Run) -> list[tuple[object, ...]]:
+    """All of a run's candidates that does not depend on when and how often they were trained."""
+    timeless = {"seconds", "peak_memory", "attempts", "proposed", "started", "finished"}
+    return [
+        tuple(
+            value
+            for name, value in attrs.asdict(record, recurse=False).items()
+            if name not in timeless
+        )
+        for record in run.records
+    ]
