@@ -1,0 +1,147 @@
+"""Weight inheritance: a network starts from what its parent has learned, as far as that fits.
+
+A tensor is inherited where the node is the parent's own, one half of it, or several of its nodes
+joined (`anetc.training.ancestry`), and the shape fits. Edge weights go by what their source
+descends from; where a text gives an edge another weight than the parent's text does, the text
+counts. The classifier is inherited so that the logits keep what each node contributed to them.
+
+What reads a node's inputs (its first convolution, its projection, its adapters) fits only where
+their largest number of channels is what it was. All else starts afresh, and the report says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import attrs
+import torch
+from torch import Tensor
+
+from anetc.modules.names import SINK, split_name
+from anetc.training.ancestry import Ancestry, trace
+from anetc.training.heirs import Edges, block_tensor, classifier, edge_weights
+
+if TYPE_CHECKING:
+    from anetc.emit.training import TrainingModule
+    from anetc.modules.network import NetworkModule
+    from anetdsl.ir import Network
+
+_EDGES = "fuse.w"
+_COUNTER = "num_batches_tracked"
+
+
+@attrs.frozen
+class Fresh:
+    """What starts as if there were no parent, and why: a tensor, or the weight of an edge."""
+
+    node: str
+    part: str
+    reason: str
+
+
+@attrs.frozen
+class Inheritance:
+    """What became of the tensors of a network that has a parent."""
+
+    parent: str
+    inherited: tuple[str, ...]
+    """Names of tensors; of edge weights where at least one was inherited."""
+    fresh: tuple[Fresh, ...]
+    ancestry: Ancestry
+    nodes: tuple[str, ...]
+    """The nodes of the network, in its order."""
+    gone: tuple[str, ...]
+    """Nodes of the parent that nothing descends from."""
+    numbers: int
+    """Inherited parameters and statistics."""
+    all_numbers: int
+    """Parameters and statistics of the network."""
+
+    def lines(self) -> tuple[str, ...]:
+        """The report, by node."""
+        share = 100 * self.numbers / self.all_numbers
+        reasons: dict[str, dict[str, list[str]]] = {}
+        for item in self.fresh:
+            reasons.setdefault(item.node, {}).setdefault(item.reason, []).append(item.part)
+        touched = {split_name(name)[0] for name in self.inherited}
+        said = [
+            f"inherited {self.numbers:,} of {self.all_numbers:,} numbers ({share:.1f} %) "
+            f"from {self.parent}"
+        ]
+        whole = [name for name in (*self.nodes, SINK) if name in touched and name not in reasons]
+        plain = [name for name in whole if self.ancestry.is_same(name) or name == SINK]
+        said += [f"whole: {', '.join(plain)}"] if plain else []
+        said += [f"{name}: {self.ancestry.said(name)}" for name in whole if name not in plain]
+        for name, found in reasons.items():
+            if name not in touched:
+                said.append(f"{name}: afresh: {'; '.join(found)}")
+                continue
+            origin = "" if name == SINK else f"{self.ancestry.said(name)}; "
+            parts = "; ".join(f"{', '.join(parts)} ({why})" for why, parts in found.items())
+            said.append(f"{name}: {origin}afresh: {parts}")
+        said += [f"not needed: {', '.join(self.gone)}"] if self.gone else []
+        return (*said, *(f"not understood: {sentence}" for sentence in self.ancestry.misfits))
+
+
+def inherit(
+    model: NetworkModule | TrainingModule,
+    parent: Network,
+    tensors: Mapping[str, Tensor],
+    ops: Sequence[str] = (),
+) -> Inheritance:
+    """Copy into a model what its parent's tensors give; say what that is, and what starts afresh.
+
+    `tensors` are the parent's, named as in `anetc.modules.names`; `ops` the sentences of `origin`
+    that lead from the parent to the model's network. What does not fit is left out and reported,
+    whatever it is.
+    """
+    network, ancestry = model.network, trace(parent, ops)
+    inherited: list[str] = []
+    fresh: list[Fresh] = []
+    numbers = total = 0
+    with torch.no_grad():
+        for name, tensor in model.state_dict().items():
+            node, part = split_name(name)
+            if part.endswith(_COUNTER):
+                continue
+            total += tensor.numel()
+            found: Tensor | Edges | str
+            if node == SINK:
+                found = classifier(part, network, parent, tensors, ancestry)
+            elif part == _EDGES:
+                found = edge_weights(network, node, parent, tensors, ancestry)
+            else:
+                found = block_tensor(node, part, tensors, ancestry)
+            if isinstance(found, Edges):
+                fresh.extend(Fresh(node, f"edge from {edge}", why) for edge, why in found.fresh)
+                for index, value in found.values.items():
+                    tensor[index] = value
+                numbers += len(found.values)
+                inherited.extend([name] * bool(found.values))
+            elif isinstance(found, str):
+                fresh.append(Fresh(node, part, found))
+            elif found.shape != tensor.shape:
+                fresh.append(Fresh(node, part, f"{_shape(found)} for {_shape(tensor)}"))
+            elif not found.isfinite().all():
+                fresh.append(Fresh(node, part, "the parent's is not finite"))
+            else:
+                tensor.copy_(found)
+                numbers += tensor.numel()
+                inherited.append(name)
+    nodes = tuple(node.name for node in network.nodes)
+    needed = {parent for name in nodes for parent in ancestry.parents(name)}
+    return Inheritance(
+        parent.name,
+        tuple(inherited),
+        tuple(fresh),
+        ancestry,
+        nodes,
+        tuple(node.name for node in parent.nodes if node.name not in needed),
+        numbers,
+        total,
+    )
+
+
+def _shape(tensor: Tensor) -> str:
+    return " x ".join(map(str, tensor.shape))
