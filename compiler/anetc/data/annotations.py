@@ -29,7 +29,7 @@ class Row:
     """A video: all classes that it shows, and the actions that have a place in time.
 
     `length` is in seconds, None where it is missing. `beyond` counts the actions that were cut at
-    the video's end, `dropped` those without a place.
+    the video's end, `dropped` those without a place; `unknown` are classes that there are not.
     """
 
     line: int
@@ -40,6 +40,7 @@ class Row:
     actions: Actions
     beyond: int = 0
     dropped: int = 0
+    unknown: tuple[int, ...] = ()
 
 
 def read_classes(path: Path) -> tuple[str, ...]:
@@ -58,8 +59,8 @@ def read_classes(path: Path) -> tuple[str, ...]:
 def read_rows(path: Path, classes: int) -> tuple[list[Row], int]:
     """The rows of a list, and how many actions were dropped in all.
 
-    Raises CannotRun for a list without the columns id and actions, an id that occurs twice, a class
-    that there is not, and times that are no numbers.
+    Raises CannotRun for a list without the columns id and actions, an id that occurs twice, and
+    times that are no numbers.
     """
     rows: dict[str, Row] = {}
     header: list[str] | None = None
@@ -83,7 +84,8 @@ def _row(path: Path, line: int, held: dict[str, str], classes: int) -> Row:
         raise wrong(path, line, f"`{name}` is no id of a video")
     text = held.get("length", "")
     length = _seconds(path, line, text) if text else None
-    shown: dict[int, None] = {}
+    shown: set[int] = set()
+    unknown: set[int] = set()
     actions: list[tuple[int, float, float]] = []
     beyond = dropped = 0
     for part in filter(None, (part.strip() for part in held.get("actions", "").split(";"))):
@@ -92,8 +94,9 @@ def _row(path: Path, line: int, held: dict[str, str], classes: int) -> Row:
             raise wrong(path, line, f"`{part[:80]}` is not `cNNN start end`")
         number = int(match[1])
         if number >= classes:
-            raise wrong(path, line, f"there is no class c{match[1]}; the last is c{classes - 1}")
-        shown[number] = None
+            unknown.add(number)
+            continue
+        shown.add(number)
         start, end = (_seconds(path, line, match[place]) for place in (2, 3))
         if length is not None and end > length:
             beyond, end = beyond + 1, length
@@ -110,6 +113,7 @@ def _row(path: Path, line: int, held: dict[str, str], classes: int) -> Row:
         actions=tuple(actions),
         beyond=beyond,
         dropped=dropped,
+        unknown=tuple(sorted(unknown)),
     )
 
 

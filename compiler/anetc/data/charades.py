@@ -24,8 +24,9 @@ from anetc.data import quarantine
 from anetc.data.annotations import Actions, Row, read_classes, read_rows
 from anetc.data.folder import drawn_split
 from anetc.data.spec import options_of, place_of, shown, whole_number
+from anetc.data.tables import wrong
 from anetc.data.values import DataSpec, Sample, Split
-from anetc.data.videos import Reading, read_clips, sample_of
+from anetc.data.videos import OPTIONS, Reading, read_clips, reading_of, sample_of
 from anetc.video.clips import Clip, Recipe
 from anetdsl.diagnostics import CannotRun
 from anetdsl.rendering.screen import visible
@@ -33,19 +34,17 @@ from anetdsl.rendering.screen import visible
 CLASSES = "Charades_v1_classes.txt"
 LISTS = {"train": "Charades_v1_train.csv", "test": "Charades_v1_test.csv"}
 VIDEO_FOLDERS = ("Charades_v1_480", "Charades_v1")
-OPTIONS = ("videos", "labels", "validation", quarantine.OPTION)
 
 _log = logging.getLogger("anetc.data")
 
 
 @attrs.frozen(eq=False)
 class CharadesSet:
-    """One split: the videos `rows`, in `folder` below `root`. A video is called by its id."""
+    """One split: the videos `rows`, in `folder`. A video is called by its id."""
 
     spec: DataSpec
     split: Split
     classes: tuple[str, ...]
-    root: Path
     folder: str
     rows: tuple[Row, ...] = attrs.field(repr=False)
     reading: Reading
@@ -67,8 +66,8 @@ class CharadesSet:
     def sample(self, index: int, *, seed: int, epoch: int) -> Sample:
         """The video's clips, cut by (seed, epoch, id). Raises VideoError."""
         row = self.rows[index]
-        path = self.root / self.folder / f"{row.id}.mp4"
-        clips = read_clips(path, row.id, self.reading, seed=seed, epoch=epoch)
+        path = video_path(self.folder, row)
+        clips = read_clips(self.reading, path, seed=seed, epoch=epoch, sample=row.id)
         target = self.target(index)
         if self.clip_labels:
             shown = {c for clip in clips for c in _shown(row.actions, clip, self.reading.recipe)}
@@ -84,7 +83,7 @@ def open_charades(
     Raises CannotRun for files that are missing or not as above, and bad options.
     """
     del seed
-    options = options_of(spec, OPTIONS)
+    options = options_of(spec, ("videos", "labels", "validation", *OPTIONS))
     root = place_of(spec)
     labels = options.get("labels", "clip")
     if labels not in ("clip", "video"):
@@ -106,16 +105,18 @@ def open_charades(
         rows = [row for row in rows if drawn_split(row.subject or row.id, share, 0) == split]
     skipped = quarantine.quarantined(spec, root)
     kept = tuple(row for row in rows if row.id not in skipped)
+    for row in kept:
+        if row.unknown:
+            raise wrong(path, row.line, f"{row.id}: there is no class c{row.unknown[0]:03d}")
     if not kept:
         raise CannotRun(f"--data {shown(spec)}: the {split} split is empty")
     return CharadesSet(
         spec=spec,
         split=split,
         classes=classes,
-        root=root,
         folder=video_folder(spec, root),
         rows=kept,
-        reading=Reading(recipe, flow),
+        reading=reading_of(spec, root, recipe, flow),
         clip_labels=split == "train" and labels == "clip",
     )
 
@@ -137,6 +138,11 @@ def video_folder(spec: DataSpec, root: Path) -> str:
         f"--data {shown(spec)}: there is no folder {visible(wanted)} with the videos; "
         "videos=FOLDER names another"
     )
+
+
+def video_path(folder: str, row: Row) -> str:
+    """Where a video lies below the data set's folder."""
+    return f"{folder}/{row.id}.mp4"
 
 
 def _shown(actions: Actions, clip: Clip, recipe: Recipe) -> list[int]:

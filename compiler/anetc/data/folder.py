@@ -20,7 +20,7 @@ from anetc.data import quarantine
 from anetc.data.scanning import folders_in, videos_below
 from anetc.data.spec import options_of, place_of, shown, whole_number
 from anetc.data.values import DataSpec, Split
-from anetc.data.videos import Reading, VideoSet
+from anetc.data.videos import OPTIONS, VideoSet, reading_of
 from anetc.video.clips import Recipe
 from anetdsl.diagnostics import CannotRun
 
@@ -33,7 +33,6 @@ _SPLIT_FOLDERS: dict[str, Split] = {
     "test": "test",
     "testing": "test",
 }
-_OPTIONS = ("validation", "test", quarantine.OPTION)
 _SHARE = 10
 
 
@@ -68,16 +67,15 @@ def open_folder(
         spec=spec,
         split=split,
         classes=classes,
-        root=root,
         names=tuple(video.name for video in chosen),
         targets=np.array([number[video.label] for video in chosen], np.int64),
-        reading=Reading(recipe, flow),
+        reading=reading_of(spec, root, recipe, flow),
     )
 
 
 def list_folder(spec: DataSpec) -> tuple[Path, list[Listed]]:
     """The folder and all of its videos, in the order of their splits and names."""
-    options = options_of(spec, _OPTIONS)
+    options = options_of(spec, ("validation", "test", *OPTIONS))
     root = place_of(spec)
     if not root.is_dir():
         raise CannotRun(f"--data {shown(spec)}: is no folder")

@@ -22,7 +22,7 @@ from anetc.data import quarantine
 from anetc.data.spec import options_of, place_of, shown
 from anetc.data.tables import csv_rows, lines, wrong
 from anetc.data.values import DataSpec, Split
-from anetc.data.videos import Reading, VideoSet
+from anetc.data.videos import OPTIONS, VideoSet, reading_of
 from anetc.video.clips import Recipe
 from anetdsl.diagnostics import CannotRun, did_you_mean
 from anetdsl.rendering.screen import visible
@@ -32,7 +32,6 @@ LISTS: dict[Split, tuple[str, str]] = {
     "train": ("trainingSet.csv", "training"),
     "validation": ("validationSet.csv", "validation"),
 }
-OPTIONS = (quarantine.OPTION,)
 
 _log = logging.getLogger("anetc.data")
 
@@ -81,10 +80,9 @@ def open_moments(
         spec=spec,
         split=split,
         classes=classes,
-        root=root,
         names=tuple(kept),
         targets=np.array([number[row.label] for row in kept.values()], np.int64),
-        reading=Reading(recipe, flow),
+        reading=reading_of(spec, root, recipe, flow),
     )
 
 
@@ -115,6 +113,8 @@ def read_list(root: Path, split: Split) -> list[Row]:
         if len(cells) < 2 or not cells[0].strip():
             raise wrong(root / file, line, "a row is `path,label,votes for,votes against`")
         name = cells[0].strip().removeprefix("./")
+        if name.startswith("/") or ".." in name.split("/"):
+            raise wrong(root / file, line, f"`{name}` is no path below {folder}")
         name = name if name.startswith(f"{folder}/") else f"{folder}/{name}"
         rows.append(Row(line, name, cells[1].strip()))
     return rows

@@ -2,39 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from anetc.data import quarantine
+from anetc.data.flow_files import FOLDER, DamagedFlowError, FlowFolder, FlowKey
 from anetc.data.values import DataSpec, Sample, Split
 from anetc.video.clips import Clip, Recipe, StoredFlow, sample_clips
 from anetc.video.decode import VideoInfo, probe
 from anetc.video.fields import in_units
+from anetdsl.rendering.screen import visible
 
-Stored = Callable[[str, VideoInfo], StoredFlow | None]
-"""The flow of a video, by its name and what was probed, where it was computed before."""
+OPTIONS = ("flow", quarantine.OPTION)
+"""Options of every format that is a list of videos."""
+
+_log = logging.getLogger("anetc.data")
 
 
 @attrs.frozen
 class Reading:
-    """How the videos of a split are read. `stored` is asked for flow before it is computed."""
+    """How the videos below `root` are read. Flow that is in `stored` is not computed again."""
 
+    root: Path
     recipe: Recipe
     flow: bool
-    stored: Stored | None = None
+    stored: FlowFolder | None
+
+
+def reading_of(spec: DataSpec, root: Path, recipe: Recipe, flow: bool) -> Reading:
+    """How to read videos: flow comes from where `anetc data flow` puts it, if anything is there."""
+    if not flow:
+        return Reading(root, recipe, False, None)
+    folder = flow_folder(spec, root, FlowKey.of(recipe))
+    if not folder.place.is_dir():
+        _log.info("flow is computed for each clip anew; `anetc data flow` computes it once")
+        return Reading(root, recipe, True, None)
+    _log.info("flow is read from %s", visible(str(folder.place)))
+    return Reading(root, recipe, True, folder)
+
+
+def flow_folder(spec: DataSpec, root: Path, key: FlowKey) -> FlowFolder:
+    """Where the flow of a data set is kept: beside it, or where the option `flow` says."""
+    return FlowFolder(root / dict(spec.options).get("flow", FOLDER) / key.name, key)
 
 
 @attrs.frozen(eq=False)
 class VideoSet:
-    """Videos with one class each: `names` are their paths below `root`, with slashes."""
+    """Videos with one class each: `names` are their paths below the data set's folder."""
 
     spec: DataSpec
     split: Split
     classes: tuple[str, ...]
-    root: Path
     names: Sequence[str] = attrs.field(repr=False)
     targets: NDArray[np.int64] = attrs.field(repr=False)
     reading: Reading
@@ -55,20 +78,38 @@ class VideoSet:
     def sample(self, index: int, *, seed: int, epoch: int) -> Sample:
         """The video's clips, cut by (seed, epoch, name). Raises VideoError."""
         name = self.names[index]
-        clips = read_clips(self.root / name, name, self.reading, seed=seed, epoch=epoch)
+        clips = read_clips(self.reading, name, seed=seed, epoch=epoch, sample=name)
         return sample_of(name, clips, self.target(index))
 
 
-def read_clips(path: Path, name: str, reading: Reading, *, seed: int, epoch: int) -> list[Clip]:
-    """The clips of a video file, drawn by (seed, epoch, name). Raises VideoError."""
-    info = probe(path)
-    stored = reading.stored(name, info) if reading.flow and reading.stored else None
+def read_clips(reading: Reading, path: str, *, seed: int, epoch: int, sample: str) -> list[Clip]:
+    """The clips of a video file below the root, drawn by (seed, epoch, sample).
+
+    Flow from a damaged file is computed instead, to the same numbers. Raises VideoError.
+    """
+    info = probe(reading.root / path)
+    try:
+        stored = reading.stored(path, info) if reading.stored else None
+        return _clips(reading, info, stored, seed, epoch, sample)
+    except DamagedFlowError as error:
+        _log.warning("%s: `anetc data flow` mends it", visible(str(error)))
+        return _clips(reading, info, None, seed, epoch, sample)
+
+
+def _clips(
+    reading: Reading,
+    info: VideoInfo,
+    stored: StoredFlow | None,
+    seed: int,
+    epoch: int,
+    sample: str,
+) -> list[Clip]:
     return sample_clips(
         info,
         reading.recipe,
         seed=seed,
         epoch=epoch,
-        sample=name,
+        sample=sample,
         flow=reading.flow,
         stored=stored,
     )

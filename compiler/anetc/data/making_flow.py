@@ -1,0 +1,84 @@
+"""The flow of a whole data set, computed once: what `anetc data flow` does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Literal
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from anetc.data.flow_files import DamagedFlowError, FlowFolder
+from anetc.data.pool import in_processes
+from anetc.data.videos import Reading
+from anetc.video.decode import VideoInfo, decode, grid_length, probe
+from anetc.video.fields import whole_flow
+from anetc.video.source import VideoError
+
+FRAMES_AT_ONCE = 64
+"""Frames that are held decoded: a video may be long."""
+
+
+@attrs.frozen
+class Made:
+    """What became of a video: its flow was made, was there, or the video cannot be read."""
+
+    path: str
+    outcome: Literal["made", "there", "failed"]
+    fields: int = 0
+    bytes: int = 0
+    reason: str = ""
+
+
+def make_flow(reading: Reading, paths: Sequence[str], workers: int) -> Iterator[Made]:
+    """Compute the flow of these videos below the reading's root, each once and for all.
+
+    Files that are there, whole and of the same video, are left alone. Raises CannotRun where files
+    cannot be written.
+    """
+    assert reading.stored is not None
+    yield from in_processes(partial(_make, reading, reading.stored), paths, workers)
+
+
+def _make(reading: Reading, folder: FlowFolder, path: str) -> Made:
+    try:
+        info = probe(reading.root / path)
+        if _is_there(folder, path, info):
+            return Made(path, "there")
+        fields = flow_of(info, folder)
+        return Made(path, "made", len(fields), folder.write(path, info, fields))
+    except VideoError as error:
+        return Made(path, "failed", reason=str(error))
+
+
+def flow_of(info: VideoInfo, folder: FlowFolder) -> NDArray[np.int8]:
+    """The fields int8 (T, H, W, 2) of all frames of a video. Raises VideoError."""
+    length = grid_length(info, folder.key.fps)
+    parts: list[NDArray[np.int8]] = []
+    for start in range(0, max(length - 1, 1), FRAMES_AT_ONCE - 1):
+        # One frame more than fields: each leads to the next.
+        frames = decode(
+            info,
+            fps=folder.key.fps,
+            start=start / folder.key.fps,
+            frames=min(FRAMES_AT_ONCE, length - start),
+            size=folder.key.size,
+        )
+        fields = whole_flow(frames.pixels)
+        last = start + len(fields) >= length
+        parts.append(fields if last else fields[:-1])
+    return np.concatenate(parts)
+
+
+def _is_there(folder: FlowFolder, path: str, info: VideoInfo) -> bool:
+    try:
+        stored = folder(path, info)
+        if stored is None:
+            return False
+        # The end of the file is what is missing where a disk has lost it.
+        stored.read(stored.shape[0] - 1, stored.shape[0])
+    except DamagedFlowError:
+        return False
+    return True
