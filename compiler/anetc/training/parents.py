@@ -28,10 +28,10 @@ def inherit_file(
 ) -> Inheritance:
     """`inherit` from a weights file, by the sentences in the `origin` of the model's network.
 
-    `text` is the parent's; without it that beside the weights (`model.anet`, `trained.anet`), or the
-    model's own if the weights are of that. Where the parent says the same `origin`, it is the same
-    candidate, and the sentences lead to it, not from it. Raises CannotRun where a file cannot be
-    read, and where the weights are of another text.
+    `text` is the parent's; without it that beside the weights (`model.anet`, `trained.anet`), or
+    the model's own if the weights are of that. Where the parent says the same `origin`, it is the
+    same candidate, and the sentences lead to it, not from it. Raises CannotRun where a file cannot
+    be read, and where the weights are of another text.
     """
     weights = Path(weights)
     _, tensors = read_weights(weights)
