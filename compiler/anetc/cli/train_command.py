@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from anetc.cli.files import check_path, is_terminal, show
 from anetc.cli.options import SizeType
+from anetdsl.diagnostics import CannotRun
 from anetdsl.rendering.screen import visible
+
+if TYPE_CHECKING:
+    from anetc.training.settings import Parent
 
 _SETTINGS = (
     *("iterations", "batch", "accumulate", "learning_rate", "warmup", "momentum", "weight_decay"),
@@ -88,6 +92,10 @@ _SETTINGS = (
 )
 @click.option("--plain", is_flag=True, help="Train the plain module, without gradients by hand.")
 @click.option("--recompute", is_flag=True, help="Less memory for more time.")
+@click.option("--init-from", metavar="WEIGHTS", help="Start from a parent's weights.")
+@click.option(
+    "--init-text", metavar="TEXT", help="The parent's text; by default that beside its weights."
+)
 @click.option("--tensorboard", is_flag=True, help="Also write RUN/tensorboard.")
 def command(
     file: str,
@@ -98,6 +106,8 @@ def command(
     frames: int | None,
     size: tuple[int, int] | None,
     flip: bool | None,
+    init_from: str | None,
+    init_text: str | None,
     tensorboard: bool,
     **options: Any,
 ) -> None:
@@ -120,6 +130,7 @@ def command(
     settings = settings_from_json({name: options[name] for name in _SETTINGS}, "the options")
     spec = parse_spec(data, format_)
     recipes = recipes_for(spec, frames, size, flip=flip)
+    parent = _parent(init_from, init_text)
     # torch takes seconds to import.
     from anetc.training.progress import watching
     from anetc.training.run import train
@@ -133,6 +144,7 @@ def command(
             recipes,
             folder,
             resume=resume,
+            init_from=parent,
             tensorboard=tensorboard,
             watch=watch,
         )
@@ -144,3 +156,17 @@ def command(
         f"{result.seconds:.1f} s, {100 * result.waiting:.1f} % of the steps waiting for clips",
         err=True,
     )
+
+
+def _parent(weights: str | None, text: str | None) -> Parent | None:
+    """What the options say of a parent. Raises CannotRun for files that are not there."""
+    if weights is None:
+        if text is not None:
+            raise CannotRun("--init-text: says whose the weights of --init-from are; give both")
+        return None
+    for path in (weights, text):
+        if path is not None and not Path(path).is_file():
+            raise CannotRun(f"{visible(path)}: No such file")
+    from anetc.training.settings import Parent
+
+    return Parent(Path(weights), None if text is None else Path(text))

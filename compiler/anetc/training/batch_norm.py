@@ -1,7 +1,7 @@
-"""Batch normalisation over the clips of several processes, on any device.
+"""Batch normalisation in training: over the clips of several processes, and at the start of a run.
 
-`torch.nn.SyncBatchNorm` works on GPUs alone; this one needs two collectives a step, on any backend
-that takes the tensors' device (gloo for the CPU).
+`torch.nn.SyncBatchNorm` works on GPUs alone; the one here needs two collectives a step, on any
+backend that takes the tensors' device (gloo for the CPU).
 """
 
 from __future__ import annotations
@@ -14,6 +14,10 @@ from torch import Tensor, nn
 from anetc.emit.training.together import are_several, whole_statistics, whole_sums
 
 _DIMENSIONS = (0, 2, 3, 4)
+DECAY = 0.99
+"""Of running averages (SEMANTICS 3)."""
+AVERAGED = round(1 / (1 - DECAY))
+"""Batches at the start of a run whose statistics are averaged alike."""
 
 
 class SynchronisedBatchNorm(nn.BatchNorm3d):
@@ -80,6 +84,19 @@ def synchronise(model: nn.Module) -> None:
         for name, child in part.named_children():
             if type(child) is nn.BatchNorm3d:
                 setattr(part, name, _synchronised(child))
+
+
+def set_decay(model: nn.Module, batch: int) -> None:
+    """Have running averages move as is right for batch number `batch` of a run, from 0.
+
+    The first ones are plain averages of all batches so far, until those decay faster than 0.99. So
+    a short run is judged by statistics that it has seen, not by the 0 and 1 that they start from;
+    after some hundred batches there is no difference any more.
+    """
+    momentum = max(1 - DECAY, 1 / (batch + 1))
+    for part in model.modules():
+        if isinstance(part, nn.BatchNorm3d):
+            part.momentum = momentum
 
 
 def _synchronised(norm: nn.BatchNorm3d) -> SynchronisedBatchNorm:

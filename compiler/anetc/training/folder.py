@@ -15,6 +15,7 @@ from anetc.training.checkpoint import checkpoints
 from anetc.training.recipes import Recipes, recipes_to_json
 from anetc.training.settings import (
     UNHARMFUL,
+    Parent,
     TrainSettings,
     settings_defaults,
     settings_to_json,
@@ -36,7 +37,7 @@ SCHEMA_VERSION = 1
 
 
 def about_run(
-    text: str, settings: TrainSettings, data: DataSpec, recipes: Recipes, init_from: str | None
+    text: str, settings: TrainSettings, data: DataSpec, recipes: Recipes, init_from: Parent | None
 ) -> dict[str, Any]:
     """What run.json says: all that a run's numbers depend on, and how it was computed."""
     about = {
@@ -45,7 +46,7 @@ def about_run(
         "network_sha256": hashlib.sha256(text.encode()).hexdigest(),
         "data": spec_text(data),
         "recipes": recipes_to_json(recipes),
-        "init_from": init_from,
+        "init_from": None if init_from is None else [str(init_from.weights), str(init_from.text)],
         "settings": settings_to_json(settings),
     }
     return dict(json.loads(json.dumps(about)))

@@ -13,7 +13,7 @@ import attrs
 from anetc.data.spec import parse_spec
 from anetc.data.values import DataSpec, Split
 from anetc.training.recipes import Recipes, recipes_from_json
-from anetc.training.settings import TrainSettings, settings_from_json
+from anetc.training.settings import Parent, TrainSettings, settings_from_json
 from anetdsl.diagnostics import CannotRun, did_you_mean
 from anetdsl.rendering.screen import visible
 
@@ -24,14 +24,6 @@ _KEYS = {
     *("schema", "schema_version", "data", "settings", "recipe", "split", "init_from"),
     *("timeout", "device"),
 }
-
-
-@attrs.frozen
-class Parent:
-    """Trained weights to begin with, and the text that they belong to."""
-
-    weights: Path
-    text: Path
 
 
 @attrs.frozen

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from anetc.data.loading import network_inputs
 from anetc.emit.training import TrainingModule
 from anetc.modules.network import NetworkModule, compile_network
-from anetc.training.batch_norm import synchronise
+from anetc.training.batch_norm import AVERAGED, set_decay, synchronise
 from anetc.training.losses import loss_of
 from anetc.training.optimiser import freeze_unread, make_optimiser
 from anetc.training.schedule import learning_rate
@@ -103,7 +103,9 @@ def steps(trainee: Trainee, batches: Iterator[Batch], start: int = 0) -> Iterato
             group["lr"] = rate
         trainee.running.train()
         losses = []
-        for inputs, targets in _parts(trainee, batch):
+        for part, (inputs, targets) in enumerate(_parts(trainee, batch)):
+            if (number := iteration * settings.accumulate + part) <= AVERAGED:
+                set_decay(trainee.model, number)
             with accelerator.accumulate(trainee.running):
                 logits = trainee.running({name: x.to(device) for name, x in inputs.items()})
                 loss = loss_of(logits, targets.to(device), settings.label_smoothing)

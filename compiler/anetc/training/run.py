@@ -38,6 +38,7 @@ from anetc.training.journal import Journal
 from anetc.training.loop import Step, Trainee, make_accelerator, make_trainee, steps
 from anetc.training.optimiser import momentum_of, set_momentum
 from anetc.training.outcome import trained_text
+from anetc.training.parents import inherit_file
 from anetc.training.progress import Report, Silent, Watcher
 from anetc.training.records import FLUSHED, check_finite, numbers, step_lines, validate
 from anetc.weights import save_weights
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
     from anetc.data.values import Dataset, DataSpec
     from anetc.training.evaluation import Evaluation
     from anetc.training.recipes import Recipes
-    from anetc.training.settings import TrainSettings
+    from anetc.training.settings import Parent, TrainSettings
     from anetdsl.source import SourceFile
 
 
@@ -86,6 +87,7 @@ def train(
     out: Path,
     *,
     resume: bool = False,
+    init_from: Parent | None = None,
     tensorboard: bool = False,
     watch: Watcher | None = None,
 ) -> TrainResult:
@@ -105,13 +107,18 @@ def train(
     validation = open_data(data, "validation", recipes.validation, flow=flow, seed=seed)
     check_classes(network, training)
     if main:
-        open_folder(out, about_run(source.text, settings, data, recipes, None), resume=resume)
+        open_folder(out, about_run(source.text, settings, data, recipes, init_from), resume=resume)
     accelerator.wait_for_everyone()
     last = newest_checkpoint(out / CHECKPOINTS)
+    watch = watch if main and watch else Silent()
     with memory_watched("for the network"):
         trainee = make_trainee(network, settings, accelerator)
         if last is not None:
             _restore(trainee, last, out)
+            watch.told(f"going on from step {last.iteration}")
+        elif init_from is not None:
+            for line in inherit_file(trainee.model, init_from.weights, init_from.text).lines():
+                watch.told(line)
     with contextlib.ExitStack() as stack:
         journal = board = None
         if main:
@@ -119,11 +126,9 @@ def train(
             journal = stack.enter_context(Journal(out / METRICS, keep=kept))
             if tensorboard:
                 board = stack.enter_context(Board(out / BOARD, last.iteration if last else 0))
-        watch = watch if main and watch else Silent()
         run = _Run(trainee, out, journal, board, watch, validation)
         if last is not None:
             run.done = last.iteration
-            run.watch.told(f"going on from step {run.done}")
         batches = training_batches(
             training,
             batch=settings.batch,

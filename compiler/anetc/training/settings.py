@@ -6,6 +6,7 @@ import math
 import types
 import typing
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 import attrs
@@ -72,6 +73,17 @@ class TrainSettings:
         if self.learning_rate is not None:
             return self.learning_rate
         return LEARNING_RATE_PER_CLIP * self.batch
+
+
+@attrs.frozen
+class Parent:
+    """Trained weights to begin with, and the text that they belong to.
+
+    Without a text it is the one beside the weights, or the network's own.
+    """
+
+    weights: Path
+    text: Path | None = None
 
 
 UNHARMFUL = frozenset({"save_every", "workers", "threads", "device", "plain", "recompute"})

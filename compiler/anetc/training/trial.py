@@ -29,6 +29,7 @@ from anetc.training.job import Job, read_job
 from anetc.training.journal import Journal
 from anetc.training.loop import Trainee, make_accelerator, make_trainee, steps
 from anetc.training.outcome import learned_edges, trained_text
+from anetc.training.parents import inherit_file
 from anetc.training.records import FLUSHED, check_finite, numbers, step_lines, validate
 from anetc.weights import save_weights
 from anetdsl.cost import cost
@@ -90,6 +91,10 @@ def _do(folder: Path, source: SourceFile | Checked, job: Job, began: float) -> d
     deadline = None if job.timeout is None else began + job.timeout
     training, validation = _open(network, job)
     trainee = make_trainee(network, job.settings, make_accelerator(job.settings))
+    inherited: tuple[str, ...] | None = None
+    if job.init_from is not None:
+        report = inherit_file(trainee.model, job.init_from.weights, job.init_from.text)
+        inherited = report.lines()
     with Journal(folder / LOG) as journal:
         batches = training_batches(training, batch=job.settings.batch, seed=job.settings.seed)
         _train(trainee, batches, journal, deadline)
@@ -100,7 +105,7 @@ def _do(folder: Path, source: SourceFile | Checked, job: Job, began: float) -> d
     _check_time(deadline)
     write_atomically(folder / TRAINED, trained_text(source, trainee.model, evaluation.score()))
     save_weights(trainee.model, folder / WEIGHTS)
-    return _result(trainee, evaluation, job)
+    return {**_result(trainee, evaluation, job), "inherited": inherited}
 
 
 def _open(network: Network, job: Job) -> tuple[Dataset, Dataset]:
