@@ -18,7 +18,7 @@ from anetdsl.evolve.children import child_text, untrained
 from anetdsl.evolve.genome import Genome, Operator, depth
 from anetdsl.evolve.identity import identity
 from anetdsl.evolve.initial import random_network
-from anetdsl.evolve.operators import change_resolution, merge, split
+from anetdsl.evolve.mutation import mutated, operators
 from anetdsl.evolve.rewiring import guided_rewiring, random_rewiring, repair
 from anetdsl.evolve.selection import fittest, tournament, youngest
 from anetdsl.evolve.values import Limits, Member, Method, Proposal, SearchSettings, Space
@@ -151,39 +151,6 @@ def _child(
         parent.name,
         ops,
     )
-
-
-def operators(resolutions: Sequence[int]) -> tuple[Operator, ...]:
-    """What is drawn from after the connections."""
-    return (split, merge, functools.partial(change_resolution, resolutions=resolutions))
-
-
-def mutated(
-    genome: Genome,
-    rng: Random,
-    rewiring: Operator | None,
-    choices: Sequence[Operator],
-    count: int,
-) -> tuple[Genome, tuple[str, ...]]:
-    """The genome after other connections and `count` operators, and what was done.
-
-    An operator that can change nothing gives way to another.
-    """
-    ops: list[str] = []
-    if rewiring is not None and (change := rewiring(genome, rng)) is not None:
-        genome = change.genome
-        ops.append(change.sentence)
-    for _ in range(count):
-        steps = (operator(genome, rng) for operator in rng.sample(choices, len(choices)))
-        change = next((step for step in steps if step is not None), None)
-        if change is None:
-            break
-        genome = change.genome
-        ops.append(change.sentence)
-    if (change := repair(genome, rng)) is not None:
-        genome = change.genome
-        ops.append(change.sentence)
-    return genome, tuple(ops)
 
 
 @functools.lru_cache(maxsize=256)

@@ -40,6 +40,7 @@ _COMMANDS = {
     "run": "Run a network on a video.",
     "train": "Train a network on a data set.",
     "trial": "Train and judge one candidate of a search.",
+    "mutate": "Make children of a network, as a search does.",
     "evolve": "Search for a network that does well on a data set.",
     "bench": "How fast a network runs here, node by node.",
 }

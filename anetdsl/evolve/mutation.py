@@ -1,0 +1,145 @@
+"""Mutation: other connections, operators one after another, and a repair; also for people."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from random import Random
+
+import attrs
+
+from anetdsl.diagnostics import CannotRun
+from anetdsl.evolve.children import child_text, untrained
+from anetdsl.evolve.genome import Genome, Operator, depth
+from anetdsl.evolve.identity import identity
+from anetdsl.evolve.operators import change_resolution, merge, split
+from anetdsl.evolve.rewiring import guided_rewiring, random_rewiring, repair
+from anetdsl.evolve.values import RESOLUTIONS
+from anetdsl.ir import Network, Origin
+from anetdsl.reading import check_source
+from anetdsl.source import SourceFile
+from anetdsl.syntax.parser import parse_syntax
+
+MOST_OPERATORS = 4
+LEAST_DEPTH = 4
+_MOST_DRAWS = 200
+
+
+def operators(resolutions: Sequence[int]) -> tuple[Operator, ...]:
+    """What is drawn from after the connections."""
+    return (split, merge, functools.partial(change_resolution, resolutions=resolutions))
+
+
+def mutated(
+    genome: Genome,
+    rng: Random,
+    rewiring: Operator | None,
+    choices: Sequence[Operator],
+    count: int,
+) -> tuple[Genome, tuple[str, ...]]:
+    """The genome after other connections and `count` operators, and what was done.
+
+    An operator that can change nothing gives way to another.
+    """
+    ops: list[str] = []
+    if rewiring is not None and (change := rewiring(genome, rng)) is not None:
+        genome = change.genome
+        ops.append(change.sentence)
+    for _ in range(count):
+        steps = (operator(genome, rng) for operator in rng.sample(choices, len(choices)))
+        change = next((step for step in steps if step is not None), None)
+        if change is None:
+            break
+        genome = change.genome
+        ops.append(change.sentence)
+    if (change := repair(genome, rng)) is not None:
+        genome = change.genome
+        ops.append(change.sentence)
+    return genome, tuple(ops)
+
+
+@attrs.frozen
+class Child:
+    """A mutated network."""
+
+    name: str
+    text: str
+    ops: tuple[str, ...]
+
+
+@attrs.frozen
+class Wish:
+    """What a child is to be made by."""
+
+    names: tuple[str, ...] = ()
+    """Of OPERATORS, in order. None: as the search does, equation 2 and 0 to 4 operators."""
+    threshold: float | None = None
+    """B of equation 2, or None to draw it for each edge."""
+    keep_weights: bool = False
+    """Whether edges that stay keep their weights."""
+
+
+OPERATORS: dict[str, Callable[[Wish], Operator]] = {
+    "guided": lambda wish: functools.partial(guided_rewiring, threshold=wish.threshold),
+    "random": lambda _: random_rewiring,
+    "split": lambda _: split,
+    "merge": lambda _: merge,
+    "resolution": lambda _: change_resolution,
+}
+"""What people may ask for, by name."""
+
+_IMPOSSIBLE = {
+    "split": "no block can be split: each C is odd, or the sink averages what it reads",
+    "merge": "no two blocks of one level can be merged",
+}
+
+
+def children(source: SourceFile, parent: Network, wish: Wish, seed: int, count: int) -> list[Child]:
+    """So many children of a network that was checked for the search, none like another or it.
+
+    Child i depends on the seed and on those before it. One with fewer than four blocks on its
+    longest path is drawn again, unless the parent has fewer itself. Raises CannotRun where an
+    operator can change nothing, and where too few different children come.
+    """
+    tree = parse_syntax(source)
+    taken = {identity(parent)}
+    least = min(LEAST_DEPTH, depth(parent))
+    found: list[Child] = []
+    for number in range(1, count + 1):
+        rng = Random(f"anetdsl mutate {seed} {number}")
+        name = f"{parent.name}_{seed}_{number}"
+        for _ in range(_MOST_DRAWS):
+            genome, ops = _wished(Genome.of(parent), rng, wish)
+            network = untrained(genome.network, keep_weights=wish.keep_weights)
+            if depth(network) < least or identity(network) in taken:
+                continue
+            origin = Origin(parent=parent.name, seed=seed, ops=ops)
+            text = child_text(tree, parent, attrs.evolve(genome, network=network), name, origin)
+            if check_source(SourceFile(name, text), search=True).network is not None:
+                taken.add(identity(network))
+                found.append(Child(name, text, ops))
+                break
+        else:
+            raise CannotRun(
+                f"{source.name}: after {len(found)} children, {_MOST_DRAWS} in turn were too "
+                "shallow, or like the parent or another child; ask for fewer, or for more operators"
+            )
+    return found
+
+
+def _wished(genome: Genome, rng: Random, wish: Wish) -> tuple[Genome, tuple[str, ...]]:
+    if not wish.names:
+        count = rng.randint(0, MOST_OPERATORS)
+        guided = OPERATORS["guided"](wish)
+        return mutated(genome, rng, guided, operators(RESOLUTIONS), count)
+    ops: list[str] = []
+    for name in wish.names:
+        change = OPERATORS[name](wish)(genome, rng)
+        if change is None:
+            raise CannotRun(f"{genome.network.name}: {_IMPOSSIBLE[name]}")
+        genome = change.genome
+        ops.append(change.sentence)
+    if (change := repair(genome, rng)) is not None:
+        genome = change.genome
+        ops.append(change.sentence)
+    return genome, tuple(ops)
