@@ -33,7 +33,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
     "anetdsl": (
         ("source", "vocabulary"),
         ("diagnostics",),
-        ("codes", "files", "rendering"),
+        ("codes", "files", "rendering", "charts"),
         ("syntax",),
         ("ir",),
         ("values", "statements"),

@@ -1,0 +1,130 @@
+"""Axes: their ranges, where numbers stand at them, and how these numbers are written."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import attrs
+
+_DECIMAL_PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+
+
+@attrs.frozen
+class Axis:
+    """An axis. `low` and `high` are where it ends; None takes that from the data."""
+
+    label: str = ""
+    log: bool = False
+    """Logarithmic: values that are not above zero are left out."""
+    low: float | None = None
+    high: float | None = None
+    whole: bool = False
+    """Numbers at it are whole: it counts things."""
+
+
+@attrs.frozen
+class Scale:
+    """A range of values laid out from `start` to `end`, lengths of the drawing."""
+
+    low: float
+    high: float
+    log: bool
+    start: float
+    end: float
+
+    def holds(self, value: float) -> bool:
+        """Whether a value has a place on the axis, within its range or beyond."""
+        return math.isfinite(value) and (not self.log or value > 0)
+
+    def __call__(self, value: float) -> float:
+        """Where a value stands that `holds` is true of."""
+        share = (self._measure(value) - self._measure(self.low)) / (
+            self._measure(self.high) - self._measure(self.low)
+        )
+        # Far beyond is far enough: a renderer cannot take numbers of any size.
+        return self.start + min(max(share, -10.0), 10.0) * (self.end - self.start)
+
+    def _measure(self, value: float) -> float:
+        return math.log10(value) if self.log else value
+
+
+def laid_out(
+    axis: Axis, values: Iterable[float], start: float, end: float, about: int
+) -> tuple[Scale, tuple[float, ...]]:
+    """The scale of an axis that shows these values, and its ticks, `about` so many."""
+    shown = [v for v in values if math.isfinite(v) and (v > 0 or not axis.log)]
+    low = axis.low if axis.low is not None else min(shown, default=1.0 if axis.log else 0.0)
+    high = axis.high if axis.high is not None else max(shown, default=low * 10 or 1.0)
+    if axis.log:
+        low, high, ticks = _log_range(low, high, axis, about)
+    else:
+        low, high, ticks = _linear_range(low, high, axis, about)
+    return Scale(low, high, axis.log, start, end), ticks
+
+
+def _linear_range(
+    low: float, high: float, axis: Axis, about: int
+) -> tuple[float, float, tuple[float, ...]]:
+    if not high - low > abs(high) * 1e-9:
+        pad = abs(low) * 0.1 or 1.0
+        low = low if axis.low is not None else low - pad
+        high = low + 2 * pad
+    step = _step((high - low) / about)
+    if axis.whole:
+        step = max(step, 1.0)
+    if axis.low is None:
+        low = math.floor(low / step + 1e-9) * step
+    if axis.high is None:
+        high = math.ceil(high / step - 1e-9) * step
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return low, high, tuple(_clean(index * step) for index in range(first, last + 1))
+
+
+def _log_range(
+    low: float, high: float, axis: Axis, about: int
+) -> tuple[float, float, tuple[float, ...]]:
+    low = low if low > 0 else 1.0
+    if not high > low * 1.0001:
+        low, high = low / 2, low * 2
+    decades = math.log10(high / low)
+    every = max(1, math.ceil(decades / about))
+    steps = (1,) if decades > 2.5 else (1, 2, 5)
+    marks = [
+        _clean(step * 10.0**power)
+        for power in range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 2)
+        if power % every == 0
+        for step in steps
+    ]
+    if axis.low is None:
+        low = max((mark for mark in marks if mark <= low * 1.0001), default=low)
+    if axis.high is None:
+        high = min((mark for mark in marks if mark >= high * 0.9999), default=high)
+    return low, high, tuple(mark for mark in marks if low * 0.9999 <= mark <= high * 1.0001)
+
+
+def _step(least: float) -> float:
+    """The next of 1, 2 and 5 times a power of ten."""
+    power = 10.0 ** math.floor(math.log10(least))
+    return next(power * step for step in (1, 2, 5, 10) if power * step >= least * 0.9999)
+
+
+def _clean(value: float) -> float:
+    """Without the dust of binary fractions: 0.30000000000000004 is 0.3."""
+    return float(f"{value:.12g}")
+
+
+def short_number(value: float) -> str:
+    """A number for people, in a few characters.
+
+    >>> [short_number(v) for v in (0, 0.25, 9500, 32_916_863, 2.4e11, 0.00002)]
+    ['0', '0.25', '9,500', '32.9M', '240G', '2e-05']
+    """
+    size = abs(value)
+    if size >= 1e4:
+        for unit, prefix in _DECIMAL_PREFIXES:
+            if size >= unit * 0.9995:
+                return f"{_clean(float(f'{value / unit:.3g}')):g}{prefix}"
+    if size >= 1000:
+        return f"{value:,.0f}"
+    return f"{_clean(value):.4g}"
