@@ -21,6 +21,7 @@ from anetdsl.diagnostics import CannotRun
 from anetdsl.evolve.trials import Group, Job, Outcome, run_trial
 
 MOST_THREADS = 4096
+CONNECT_SECONDS = 20.0
 
 
 @attrs.frozen
@@ -94,7 +95,7 @@ def _dask(address: str) -> Iterator[Workers]:
         ) from None
     connect: Any = distributed.Client
     try:
-        client: Any = connect(address, timeout=20, set_as_default=False)
+        client: Any = connect(address, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError) as error:
         raise CannotRun(f"--executor: no Dask scheduler answers at {address}: {error}") from None
     with client:

@@ -1,0 +1,192 @@
+"""A search on a cluster: two Dask workers in processes of their own, on this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import attrs
+import pytest
+
+from anetdsl.diagnostics import CannotRun
+from anetdsl.evolve.asked import Running
+from anetdsl.evolve.engine import Driver
+from anetdsl.evolve.executors import open_workers
+from anetdsl.evolve.rundir import RunDir, read_run
+from anetdsl.evolve.searching import drive_run, make_run
+from tests.evolve.driving import essence, searched
+from tests.evolve.method import COMMAND, METHOD, asked
+from tests.evolve.test_trials import paths, until
+
+distributed = pytest.importorskip("distributed")
+
+
+class Cluster:
+    """A scheduler and two workers of two threads each."""
+
+    def __init__(self, folder: Path) -> None:
+        self.file = folder / "scheduler.json"
+        self.folder = folder
+        self.processes: list[subprocess.Popen[bytes]] = []
+        self.start("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard")
+        until(self.file.exists, 60)
+        for _ in range(2):
+            self.add_worker()
+
+    @property
+    def address(self) -> str:
+        return str(json.loads(self.file.read_text(encoding="utf-8"))["address"])
+
+    def add_worker(self) -> None:
+        self.start("worker", "--nthreads", "2", "--no-nanny", "--no-dashboard", "--nworkers", "1")
+
+    def start(self, kind: str, *options: str) -> None:
+        words = [sys.executable, "-m", "dask", kind, *options]
+        if kind == "worker":
+            words += ["--local-directory", str(self.folder)]
+        log = (self.folder / f"{kind}{len(self.processes)}.log").open("wb")
+        self.processes.append(
+            subprocess.Popen(
+                [*words, "--scheduler-file", str(self.file)], env=paths(), stdout=log, stderr=log
+            )
+        )
+        log.close()
+
+    def kill_worker(self) -> int:
+        """Kill one of the workers; its number."""
+        worker = self.processes.pop()
+        worker.kill()
+        worker.wait()
+        return worker.pid
+
+    def close(self) -> None:
+        for process in self.processes:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    found = Cluster(tmp_path_factory.mktemp("cluster"))
+    try:
+        with open_workers(f"dask:{found.address}") as workers:
+            until(lambda: workers.capacity() == 4, 60)
+        yield found
+    finally:
+        found.close()
+
+
+def test_a_cluster_finds_what_one_machine_finds(cluster: Cluster, tmp_path: Path) -> None:
+    question = asked(running=Running(executor=f"dask:{cluster.address}"))
+    make_run(RunDir(tmp_path / "run"), question)
+    assert drive_run(RunDir(tmp_path / "run"), METHOD, command=COMMAND)
+    run = read_run(tmp_path / "run")
+    assert essence(run) == essence(searched(tmp_path / "reference", asked()))
+    assert not RunDir(run.path).pulse.exists()
+
+
+HANG = (*COMMAND, "600")
+
+
+def test_a_worker_killed_costs_its_trials_alone(cluster: Cluster, tmp_path: Path) -> None:
+    """They are started again elsewhere; another worker may come at any time."""
+    executor = f"dask:{cluster.address}"
+    make_run(RunDir(tmp_path / "run"), asked(running=Running(executor=executor)))
+    killed: list[int] = []
+
+    def watch(driver: Driver) -> None:
+        if not killed and len(read_run(driver.directory.path).members) >= 4:
+            killed.append(cluster.kill_worker())
+
+    def ready(driver: Driver) -> Callable[[], None]:
+        return lambda: watch(driver)
+
+    command = (*COMMAND, "0.1")
+    assert drive_run(RunDir(tmp_path / "run"), METHOD, command=command, ready=ready)
+    run = read_run(tmp_path / "run")
+    assert killed
+    assert essence(run) == essence(searched(tmp_path / "reference", asked()))
+    assert 24 < sum(record.attempts for record in run.records) <= 26
+    cluster.add_worker()
+
+
+def test_trials_end_when_the_driver_stops(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = RunDir(tmp_path / "run")
+    make_run(directory, asked(running=Running(executor=f"dask:{cluster.address}")))
+
+    def ready(driver: Driver) -> None:
+        stopper = threading.Timer(1.0, lambda: (driver.stopping.set(), driver.wake()))
+        stopper.start()
+
+    assert not drive_run(directory, METHOD, command=HANG, ready=ready)
+    with open_workers(f"dask:{cluster.address}") as workers:
+        client = workers.executor._client  # type: ignore[attr-defined]
+        until(lambda: not any(client.processing().values()), 20)
+    # No process of theirs is left.
+    until(lambda: not processes_with(str(directory.path)))
+
+
+def processes_with(word: str) -> list[str]:
+    """The command lines of all processes that hold a word."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            line = path.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+            if word in line:
+                found.append(line)
+    return found
+
+
+def test_a_cluster_that_has_gone_stops_the_search(tmp_path: Path) -> None:
+    """What was running starts again when it is resumed elsewhere."""
+    folder = tmp_path / "cluster"
+    folder.mkdir()
+    cluster = Cluster(folder)
+    directory = RunDir(tmp_path / "run")
+    make_run(directory, asked(running=Running(executor=f"dask:{cluster.address}")))
+
+    def ready(driver: Driver) -> None:
+        threading.Thread(
+            target=lambda: (until(lambda: bool(driver._running), 60), cluster.close())
+        ).start()
+
+    try:
+        with pytest.raises(CannotRun, match="cluster"):
+            drive_run(directory, METHOD, command=(*COMMAND, "0.3"), ready=ready)
+    finally:
+        cluster.close()
+    here = attrs.evolve(asked().running)
+    assert drive_run(directory, METHOD, command=COMMAND, change=lambda _: here)
+    assert essence(read_run(directory.path)) == essence(searched(tmp_path / "reference", asked()))
+
+
+@pytest.mark.parametrize(
+    ("text", "gpus", "message"),
+    [
+        ("dask:tcp://127.0.0.1:1", (), "no Dask scheduler answers at tcp://127.0.0.1:1"),
+        ("dask:nonsense://here", (), "no Dask scheduler answers"),
+        ("dask:tcp://127.0.0.1:1", ("0",), "--gpus is for threads:N"),
+    ],
+)
+def test_clusters_that_there_are_not(
+    text: str, gpus: tuple[str, ...], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("anetdsl.evolve.executors.CONNECT_SECONDS", 0.5)
+    with pytest.raises(CannotRun, match=message), open_workers(text, gpus):
+        pass
+
+
+def test_without_distributed_there_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with (
+        pytest.raises(CannotRun, match=r"pip install 'anetdsl\[cluster\]'"),
+        open_workers("dask:x"),
+    ):
+        pass
