@@ -82,14 +82,14 @@ def children(pid: int) -> list[int]:
     return found + [grandchild for child in found for grandchild in children(child)]
 
 
-def chaos(folder: Path, kills: int, seed: int) -> Run:
-    """A search whose driver and trials are killed at random moments."""
+def chaos(folder: Path, kills: int, seed: int, seconds: float) -> Run:
+    """A search whose driver and trials, of so many seconds, are killed at random moments."""
     if not Path("/proc/self/task").exists():
         pytest.skip("finds processes in /proc")
     draw = random.Random(seed)
     while kills:
-        with driving(folder, 0.05) as process:
-            time.sleep(draw.uniform(0.2, 0.6))
+        with driving(folder, seconds) as process:
+            time.sleep(draw.uniform(0.2, 0.8))
             while kills and process.poll() is None:
                 kills -= 1
                 if draw.random() < 0.5:
@@ -103,8 +103,7 @@ def chaos(folder: Path, kills: int, seed: int) -> Run:
             process.kill()
             process.wait()
         until(lambda left=left: not any(map(is_alive, left)))
-        if read_run(folder).finished is not None:
-            break
+        assert read_run(folder).finished is None, f"finished with {kills} kills to come"
     with driving(folder, 0.0) as process:
         assert process.wait(60) == 0, process.stderr and process.stderr.read()
     return read_run(folder)
@@ -112,7 +111,7 @@ def chaos(folder: Path, kills: int, seed: int) -> Run:
 
 def test_a_search_survives_being_killed(tmp_path: Path, reference: Essence) -> None:
     make_run(RunDir(tmp_path / "run"), asked())
-    assert essence(chaos(tmp_path / "run", kills=8, seed=1)) == reference
+    assert essence(chaos(tmp_path / "run", 8, seed=1, seconds=0.2)) == reference
 
 
 @pytest.mark.slow
@@ -121,7 +120,7 @@ def test_a_search_survives_being_killed_thirty_times(seed: int, tmp_path: Path) 
     """Driver and trials, at random; the candidates are those of an uninterrupted run, exactly."""
     question = asked(rounds=120, running=Running(executor="threads:6"))
     make_run(RunDir(tmp_path / "run"), question)
-    run = chaos(tmp_path / "run", kills=30, seed=seed)
+    run = chaos(tmp_path / "run", 30, seed, seconds=0.4)
     with open_store(RunDir(run.path)) as store:
         ((drivers,),) = store.query("SELECT count(*) FROM events WHERE kind = 'driver'")
         ((lost,),) = store.query("SELECT count(*) FROM events WHERE kind IN ('lost', 'fault')")
