@@ -143,7 +143,11 @@ def check_options(step: Step) -> None:
         context = click.Context(main, **main.context_settings)
         command = main.get_command(context, words[1])
         assert command is not None, f"no command `{words[1]}`"
-        command.make_context(words[1], words[2:], parent=context)
+        inner = command.make_context(words[1], words[2:], parent=context)
+        if isinstance(command, click.Group):
+            part = command.get_command(inner, words[2])
+            assert part is not None, f"no command `{words[1]} {words[2]}`"
+            part.make_context(words[2], words[3:], parent=inner)
 
 
 class Session:

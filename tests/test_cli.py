@@ -83,8 +83,8 @@ def command_on(name: str, file: object) -> list[object]:
 
 
 FILE_COMMANDS = ("check", "fmt", "stats", "diff", "render", "dump", "import", "export", "run")
-TESTED_ELSEWHERE = {"compile", "bench"}
-"""tests/compile and tests/test_bench_command.py."""
+TESTED_ELSEWHERE = {"compile", "bench", "data"}
+"""tests/compile, tests/test_bench_command.py and tests/data_sets."""
 
 
 def assert_told(result: Result, *parts: str) -> None:

@@ -251,9 +251,11 @@ def test_exactly_the_options_of_a_command_are_described(name: str) -> None:
     command = main.get_command(click.Context(main), name)
     assert command is not None
     text = section(CLI, f"## anetc {name}")
+    inner = command.commands.values() if isinstance(command, click.Group) else ()
     options = {
         option
-        for parameter in command.params
+        for part in (command, *inner)
+        for parameter in part.params
         if isinstance(parameter, click.Option)
         for option in parameter.opts
     }

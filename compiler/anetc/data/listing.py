@@ -28,8 +28,17 @@ class Entry:
     labels: tuple[str, ...]
 
 
-def list_videos(spec: DataSpec) -> tuple[Path, list[Entry]]:
-    """The folder and its videos, each file once, without those in quarantine.
+@attrs.frozen
+class Listing:
+    """The videos below `root`, each file once; those in `skipped` are in quarantine."""
+
+    root: Path
+    entries: tuple[Entry, ...]
+    skipped: tuple[Entry, ...]
+
+
+def list_videos(spec: DataSpec) -> Listing:
+    """The videos of a data set.
 
     Raises CannotRun for a format that has no video files, and for lists that cannot be read.
     """
@@ -47,9 +56,15 @@ def list_videos(spec: DataSpec) -> tuple[Path, list[Entry]]:
                 f"--data {shown(spec)}: {spec.format} holds no video files; "
                 f"this is for {', '.join(VIDEO_FORMATS)}"
             )
-    skipped = quarantined(spec, root)
-    kept = {entry.path: entry for entry in reversed(entries) if entry.name not in skipped}
-    return root, list(reversed(kept.values()))
+    once: dict[str, Entry] = {}
+    for entry in entries:
+        once.setdefault(entry.path, entry)
+    names = quarantined(spec, root)
+    return Listing(
+        root,
+        tuple(entry for entry in once.values() if entry.name not in names),
+        tuple(entry for entry in once.values() if entry.name in names),
+    )
 
 
 def _moments(spec: DataSpec, root: Path) -> list[Entry]:

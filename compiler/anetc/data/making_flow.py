@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Literal
 
 import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from anetc.data.flow_files import DamagedFlowError, FlowFolder
+from anetc.data.flow_files import DamagedFlowError, FlowFolder, FlowKey
 from anetc.data.pool import in_processes
-from anetc.data.videos import Reading
 from anetc.video.decode import VideoInfo, decode, grid_length, probe
 from anetc.video.fields import whole_flow
 from anetc.video.source import VideoError
@@ -32,39 +32,38 @@ class Made:
     reason: str = ""
 
 
-def make_flow(reading: Reading, paths: Sequence[str], workers: int) -> Iterator[Made]:
-    """Compute the flow of these videos below the reading's root, each once and for all.
+def make_flow(root: Path, folder: FlowFolder, paths: Sequence[str], workers: int) -> Iterator[Made]:
+    """Compute the flow of the videos at these paths below `root`, once and for all, into `folder`.
 
     Files that are there, whole and of the same video, are left alone. Raises CannotRun where files
     cannot be written.
     """
-    assert reading.stored is not None
-    yield from in_processes(partial(_make, reading, reading.stored), paths, workers)
+    yield from in_processes(partial(_make, root, folder), paths, workers)
 
 
-def _make(reading: Reading, folder: FlowFolder, path: str) -> Made:
+def _make(root: Path, folder: FlowFolder, path: str) -> Made:
     try:
-        info = probe(reading.root / path)
+        info = probe(root / path)
         if _is_there(folder, path, info):
             return Made(path, "there")
-        fields = flow_of(info, folder)
+        fields = flow_of(info, folder.key)
         return Made(path, "made", len(fields), folder.write(path, info, fields))
     except VideoError as error:
         return Made(path, "failed", reason=str(error))
 
 
-def flow_of(info: VideoInfo, folder: FlowFolder) -> NDArray[np.int8]:
+def flow_of(info: VideoInfo, key: FlowKey) -> NDArray[np.int8]:
     """The fields int8 (T, H, W, 2) of all frames of a video. Raises VideoError."""
-    length = grid_length(info, folder.key.fps)
+    length = grid_length(info, key.fps)
     parts: list[NDArray[np.int8]] = []
     for start in range(0, max(length - 1, 1), FRAMES_AT_ONCE - 1):
         # One frame more than fields: each leads to the next.
         frames = decode(
             info,
-            fps=folder.key.fps,
-            start=start / folder.key.fps,
+            fps=key.fps,
+            start=start / key.fps,
             frames=min(FRAMES_AT_ONCE, length - start),
-            size=folder.key.size,
+            size=key.size,
         )
         fields = whole_flow(frames.pixels)
         last = start + len(fields) >= length

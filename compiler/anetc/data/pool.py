@@ -59,6 +59,5 @@ def in_processes(
 def _prepare() -> None:
     """Ctrl-C is for the process that hands out the work; each worker has one thread."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    import torch
-
-    torch.set_num_threads(1)
+    # Read by torch when it is imported, here only where it is needed.
+    os.environ["OMP_NUM_THREADS"] = "1"

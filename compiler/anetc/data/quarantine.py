@@ -8,7 +8,7 @@ there; the option `quarantine=FILE` names another (relative to that folder), `qu
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote, unquote
 
@@ -37,20 +37,28 @@ def quarantined(spec: DataSpec, root: Path) -> frozenset[str]:
         return frozenset()
     if not path.is_file():
         raise CannotRun(f"--data {shown(spec)}: {OPTION}={visible(asked or '')}: no such file")
-    names = read_quarantine(path)
+    names = frozenset(read_quarantine(path))
     _log.info("%s: %d videos are left out", visible(str(path)), len(names))
     return names
 
 
-def read_quarantine(path: Path) -> frozenset[str]:
-    """The names in a list."""
-    entries = (line.partition("\t")[0].strip() for _, line in lines(path) if line[0] != "#")
-    return frozenset(unquote(entry, "utf-8", "surrogateescape") for entry in entries)
+def read_quarantine(path: Path) -> dict[str, str]:
+    """The names in a list, and why they are there."""
+    found = {}
+    for _, line in lines(path):
+        if line[0] != "#":
+            name, _, reason = line.partition("\t")
+            found[unquote(name.strip(), "utf-8", "surrogateescape")] = reason.strip()
+    return found
 
 
-def quarantine_text(videos: Iterable[tuple[str, str]]) -> str:
-    """A list of these (name, reason), sorted."""
-    rows = (f"{_quoted(name)}\t{visible(reason)}\n" for name, reason in sorted(videos))
+def add_to_quarantine(path: Path, videos: Mapping[str, str]) -> str:
+    """The text of a list of these names and reasons, and of those that the file holds by now."""
+    held = read_quarantine(path) if path.is_file() else {}
+    rows = (
+        f"{_quoted(name)}\t{visible(reason)}\n"
+        for name, reason in sorted({**held, **videos}.items())
+    )
     return "# Videos to leave out, and why: written by `anetc data check`.\n" + "".join(rows)
 
 
