@@ -13,6 +13,7 @@ from click.core import ParameterSource
 
 from anetc.artifacts.about import About
 from anetc.artifacts.kinds import read_about
+from anetc.cli.devices import check_device
 from anetc.cli.files import load_network
 from anetc.cli.options import classes_option, size_option
 from anetc.cli.tables import show_table
@@ -104,7 +105,7 @@ def command(
     from anetc.video.source import VideoError
     from anetc.weights import load_weights
 
-    _check_device(device)
+    check_device(device)
     model: nn.Module
     if about is not None:
         from anetc.artifacts.loading import load_known
@@ -177,13 +178,3 @@ def _read_labels(path: str | None, classes: int) -> list[str] | None:
     if len(names) != classes:
         raise CannotRun(f"{path}: {len(names)} names for {classes} classes")
     return names
-
-
-def _check_device(device: str) -> None:
-    import torch
-
-    try:
-        torch.zeros(1, device=device).cpu()  # `meta` has no numbers to give
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0]
-        raise CannotRun(f"--device {device}: {reason}") from None

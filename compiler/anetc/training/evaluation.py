@@ -38,6 +38,8 @@ class Evaluation:
     """Class numbers (videos,), or labels (videos, classes) of zeros and ones."""
     classes: tuple[str, ...]
     failed: tuple[str, ...] = ()
+    are_logits: bool = True
+    """False for scores of unknown origin, which rank but have neither probabilities nor a loss."""
 
     @property
     def multi_label(self) -> bool:
@@ -62,10 +64,10 @@ class Evaluation:
         """Cross-entropy of the averaged probabilities, without label smoothing.
 
         The mean over videos, and with several labels also over classes. Videos with a NaN are left
-        out; NaN where no others are left.
+        out; NaN where no others are left, and for scores that are no logits.
         """
         kept = ~self.unranked
-        if not kept.any():
+        if not self.are_logits or not kept.any():
             return math.nan
         own, other = _log_probabilities(self.logits[kept], self.multi_label)
         targets = self.targets[kept]
