@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anetc.data.arrays import Arrays, check_size
+from anetc.data.eighths import flow_in_eighths
 from anetc.data.motion_clips import draw
 from anetc.data.motion_levels import MotionSet, motion_set
 from anetc.data.values import DataSpec, Split
@@ -28,11 +29,6 @@ from anetdsl.files import replacing
 from anetdsl.syntax.grammar import cache_folder
 
 log = logging.getLogger("anetc.data")
-
-EIGHTHS = 8
-"""Flow is kept as int8, in this part of a pixel."""
-BLOCK = 64
-"""Clips whose flow is computed at once."""
 
 
 def open_motion(
@@ -75,21 +71,11 @@ def clips_of(which: MotionSet, split: Split) -> NDArray[np.uint8]:
 
 def flow_of(clips: NDArray[np.uint8]) -> NDArray[np.int8]:
     """TV-L1 flow of clips (N, T, H, W, 3), in eighths of a px: int8 (N, T, 2, H, W)."""
-    import torch
-
-    from anetc.video.flow import FLOW_LIMIT, clip_flow
     from anetc.video.tvl1 import TVL1
 
+    log.info("computing the optical flow of %d clips of motion", len(clips))
     # A sixth of the default's work, and closer to it than what is kept of it.
-    quick = TVL1(warps=3, iterations=10)
-    log.info("computing the optical flow of %d clips", len(clips))
-    count, frames, height, width, _ = clips.shape
-    flow8 = np.empty((count, frames, 2, height, width), np.int8)
-    for start in range(0, count, BLOCK):
-        block = torch.from_numpy(clips[start : start + BLOCK].transpose(0, 4, 1, 2, 3).copy())
-        eighths = clip_flow(block, quick).mul_(FLOW_LIMIT * EIGHTHS).round_().clamp_(-127, 127)
-        flow8[start : start + BLOCK] = eighths.transpose(1, 2).to(torch.int8).numpy()
-    return flow8
+    return flow_in_eighths(clips, TVL1(warps=3, iterations=10))
 
 
 def _kept(
@@ -136,5 +122,6 @@ def _key(which: MotionSet) -> str:
 
 _SOURCES = (
     *(("data", f"motion{part}") for part in (".py", "_clips.py", "_levels.py", "_assets.npz")),
+    ("data", "eighths.py"),
     *(("video", f"{part}.py") for part in ("flow", "tvl1", "median")),
 )
