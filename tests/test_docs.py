@@ -257,7 +257,7 @@ def test_exactly_the_options_of_a_command_are_described(name: str) -> None:
         for part in (command, *inner)
         for parameter in part.params
         if isinstance(parameter, click.Option)
-        for option in parameter.opts
+        for option in (*parameter.opts, *parameter.secondary_opts)
     }
     assert options == {option for option in options if re.search(rf"`{option}\b", text)}
     table = rows(text) if "| Option |" in text else []
