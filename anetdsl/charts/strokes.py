@@ -93,7 +93,8 @@ def labels(series: Sequence[Line | Dots], colors: Sequence[int], frame: Frame) -
         end = next((p for p in (frame.place(*p) for p in reversed(line.points)) if p), None)
         if end is not None:
             wide = width_of(line.note, SMALL)
-            x, y = min(end[0], right) - 4, max(end[1], top + 14) - 7
+            beneath = end[1] < top + 24
+            x, y = min(end[0], right) - 4, max(end[1], top) + (17 if beneath else -7)
             taken.append((x - wide, y - 10, x, y + 3))
             name = series_name(color)
             yield words(line.note, x, y, color=name, anchor="end", size=SMALL, halo=True)

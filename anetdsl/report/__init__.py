@@ -1,0 +1,43 @@
+"""Reports of searches: one self-contained HTML page about a run, or about several compared.
+
+The page loads nothing, runs only its own script, follows the reader's light or dark scheme, and
+holds the figures of the paper for this search: Figure 2 (the line of descent), Figure 3 (the best
+networks with their weights), Figure 4 (fitness over rounds). The same runs give the same page.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from anetdsl.evolve.rundir import Run
+from anetdsl.files import write_atomically
+from anetdsl.report.comparing import comparison
+from anetdsl.report.pictures import artist
+from anetdsl.report.single import single_report
+
+__all__ = ["report", "write_report"]
+
+
+def report(runs: Sequence[Run], *, dot: str | os.PathLike[str] | None = None) -> str:
+    """The page about one run, or the comparison of several, HTML.
+
+    `dot` names the Graphviz program that draws the best networks (`anetdsl.drawing.engine`); where
+    there is none, the page says so in place of these pictures. Raises CannotRun when the program
+    named is missing, ValueError when there is no run.
+    """
+    match runs:
+        case []:
+            raise ValueError("a report is about one run or more")
+        case [run]:
+            return single_report(run, artist(dot))
+        case _:
+            return comparison(runs, artist(dot))
+
+
+def write_report(
+    runs: Sequence[Run], out: str | Path, *, dot: str | os.PathLike[str] | None = None
+) -> None:
+    """Write `report(runs)` to a file, at once. Raises CannotRun also when it cannot be written."""
+    write_atomically(out, report(runs, dot=dot))

@@ -1,0 +1,288 @@
+"""The report of several runs: methods compared, over several seeds each (Figure 4)."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+import attrs
+
+from anetdsl.charts import Axis, Line, plot
+from anetdsl.evolve.rundir import Run
+from anetdsl.report.costs import compared_costs
+from anetdsl.report.facts import (
+    Curve,
+    best_curve,
+    judged,
+    ranked,
+    reached,
+    top_three_curve,
+    value_at,
+)
+from anetdsl.report.markup import Column, Markup, figure, joined, paragraph, table, text
+from anetdsl.report.networks import network_figure
+from anetdsl.report.page import Section, page
+from anetdsl.report.pictures import Artist
+from anetdsl.report.summary import flat
+from anetdsl.report.words import FITNESS, duration
+
+_MEASURED = ("mean of the top three", "best")
+
+
+@attrs.frozen
+class Group:
+    """Runs that differ in their seeds alone, and perhaps in how far they are."""
+
+    name: str
+    runs: tuple[Run, ...]
+
+
+def groups_of(runs: Sequence[Run]) -> tuple[Group, ...]:
+    """The runs by method, and by whatever else differs; the groups in the order they come in."""
+    found: dict[str, list[Run]] = defaultdict(list)
+    for run in runs:
+        found[json.dumps(_asked(run), sort_keys=True)].append(run)
+    asked = [json.loads(key) for key in found]
+    named = []
+    for mine in asked:
+        twins = [other for other in asked if other["method"] == mine["method"]]
+        differing = [key for key in mine if any(other.get(key) != mine[key] for other in twins)]
+        more = ", ".join(f"{key.rpartition('.')[2]} {mine[key]}" for key in differing)
+        named.append(f"{mine['method']}, {more}" if more else mine["method"])
+    # Twins that differ in settings one of them does not have are told apart by their runs.
+    return tuple(
+        Group(name if named.count(name) == 1 else f"{name} ({members[0].name})", tuple(members))
+        for name, members in zip(named, found.values())
+    )
+
+
+def _asked(run: Run) -> dict[str, str]:
+    """What must be the same for two runs to be repetitions of one another."""
+    values = flat({**attrs.asdict(run.settings), "trial": run.trial})
+    for free in ("seed", "rounds", "trial.settings.seed"):
+        values.pop(free, None)
+    return values
+
+
+def comparison(runs: Sequence[Run], artist: Artist) -> str:
+    """The page about several runs, HTML."""
+    groups = groups_of(runs)
+    said = ", ".join(f"{group.name} ({_count(group)})" for group in groups)
+    lead = paragraph(text(f"{len(runs)} searches compared: {said}."))
+    return page("Searches compared", lead, list(_sections(groups, artist)))
+
+
+def _count(group: Group) -> str:
+    return "1 run" if len(group.runs) == 1 else f"{len(group.runs)} runs"
+
+
+def _sections(groups: tuple[Group, ...], artist: Artist) -> Iterator[Section]:
+    last = _common_round(groups)
+    curves = joined([_curves(groups, last), _each_run(groups)])
+    yield Section("fitness", "Fitness over rounds", curves)
+    yield Section("finals", "Results", joined([_finals(groups, last), _runs(groups)]))
+    judged_of = {group.name: [one for run in group.runs for one in judged(run)] for group in groups}
+    if any(judged_of.values()):
+        yield Section("cost", "Cost and fitness", compared_costs(judged_of))
+        best = [
+            network_figure(ranked(candidates)[0], artist, of=name)
+            for name, candidates in judged_of.items()
+            if candidates
+        ]
+        yield Section("networks", "The best network of each", joined(best))
+
+
+def _common_round(groups: Sequence[Group]) -> int:
+    """The last round that every run with any result has."""
+    lasts = [
+        candidates[-1].round
+        for group in groups
+        for run in group.runs
+        if (candidates := judged(run))
+    ]
+    return min(lasts, default=0)
+
+
+def _stairs(curve: Sequence[tuple[int, float]]) -> list[tuple[float, float]]:
+    """A curve as points to be joined by straight lines."""
+    points: list[tuple[float, float]] = []
+    for round, value in curve:
+        if points and points[-1][1] != value:
+            points.append((round, points[-1][1]))
+        points.append((round, value))
+    return points
+
+
+def _spread(curves: Sequence[Curve], last: int) -> list[tuple[int, float, float, float]]:
+    """(round, lowest, mean, highest) of curves, at the rounds where one changes, up to `last`."""
+    curves = [curve for curve in curves if curve]
+    if not curves:
+        return []
+    first = max(curve[0][0] for curve in curves)
+    rounds = {round for curve in curves for round, _ in curve if first <= round <= last}
+    points = []
+    for round in sorted(rounds | ({last} if last >= first else set())):
+        values = [value for curve in curves if (value := value_at(curve, round)) is not None]
+        points.append((round, min(values), statistics.fmean(values), max(values)))
+    return points
+
+
+def _curves(groups: Sequence[Group], last: int) -> Markup:
+    lines = []
+    for color, group in enumerate(groups):
+        spread = _spread([top_three_curve(judged(run)) for run in group.runs], last)
+        lines.append(
+            Line(
+                f"{group.name} ({_count(group)})",
+                _stairs([(round, mean) for round, _, mean, _ in spread]),
+                band=_band(spread) if len(group.runs) > 1 else (),
+                color=color,
+            )
+        )
+    chart = plot(
+        lines,
+        title="Mean fitness of the top three over the rounds, by method",
+        description="; ".join(
+            f"{line.name} ends at {line.points[-1][1]:.2f}" for line in lines if line.points
+        ),
+        x=Axis("round (candidates, in order)", whole=True, low=0, high=max(last, 1)),
+        y=Axis(FITNESS),
+        heading=False,
+        styled=False,
+        width=860,
+        height=420,
+    )
+    return figure(
+        "Mean of the top three, by method",
+        Markup(chart),
+        "As in Figure 4 of the paper: the mean fitness of the three best candidates up to each "
+        "round. Lines are means over a method's runs, which differ in their seeds; bands reach "
+        f"from the lowest run to the highest. Up to round {last}, which all of them have.",
+    )
+
+
+def _band(
+    spread: Sequence[tuple[int, float, float, float]],
+) -> list[tuple[float, float, float]]:
+    """The band's points, in steps as the line's."""
+    band: list[tuple[float, float, float]] = []
+    for round, low, _, high in spread:
+        if band:
+            band.append((round, *band[-1][1:]))
+        band.append((round, low, high))
+    return band
+
+
+def _each_run(groups: Sequence[Group]) -> Markup:
+    lines = [
+        Line(
+            group.name if number == 0 else "",
+            top_three_curve(judged(run)),
+            color=color,
+            stepped=True,
+        )
+        for color, group in enumerate(groups)
+        for number, run in enumerate(group.runs)
+    ]
+    chart = plot(
+        lines,
+        title="Mean fitness of the top three over the rounds, each run",
+        x=Axis("round (candidates, in order)", whole=True, low=0),
+        y=Axis(FITNESS),
+        heading=False,
+        styled=False,
+        width=860,
+    )
+    return figure("Each run", Markup(chart), "The same, a line for each run, to its own end.")
+
+
+def _finals(groups: Sequence[Group], last: int) -> Markup:
+    """Each method's results at the last round that all have."""
+    ends: dict[str, list[list[float]]] = {}
+    for group in groups:
+        curves = [(top_three_curve(judged(run)), best_curve(judged(run))) for run in group.runs]
+        ends[group.name] = [
+            [value for pair in curves if (value := value_at(pair[which], last)) is not None]
+            for which in range(len(_MEASURED))
+        ]
+    means = [statistics.fmean(three) for three, _ in ends.values() if three]
+    level = min(means, default=None)
+    rows = []
+    for group in groups:
+        three, best = ends[group.name]
+        rows.append(
+            (
+                group.name,
+                len(group.runs),
+                statistics.fmean(three) if three else None,
+                statistics.stdev(three) if len(three) > 1 else None,
+                statistics.fmean(best) if best else None,
+                statistics.stdev(best) if len(best) > 1 else None,
+                max(best, default=None),
+                _mean_round(group, level),
+            )
+        )
+    reaching = "" if level is None else f"rounds to {level:.2f}"
+    columns = (
+        Column("method"),
+        Column("runs", "number"),
+        Column("top three, mean", "number", 2),
+        Column("sd", "number", 2),
+        Column("best, mean", "number", 2),
+        Column("sd", "number", 2),
+        Column("best of all", "number", 2),
+        Column(reaching or "rounds", "number", 1),
+    )
+    caption = (
+        f"At round {last}, which all runs have. sd: the standard deviation over runs (n - 1). The "
+        "last column: how many rounds it took on average until the mean of the top three was where "
+        "the lowest method ends; empty where a run did not get there."
+    )
+    return table(columns, rows, caption=caption)
+
+
+def _mean_round(group: Group, level: float | None) -> float | None:
+    """When the runs of a group reached a level on average; None if one of them did not."""
+    if level is None:
+        return None
+    rounds = [reached(top_three_curve(judged(run)), level) for run in group.runs]
+    known = [round for round in rounds if round is not None]
+    return statistics.fmean(known) if known and len(known) == len(rounds) else None
+
+
+def _runs(groups: Sequence[Group]) -> Markup:
+    """Each run's own end."""
+    rows = []
+    for group in groups:
+        for run in group.runs:
+            candidates = judged(run)
+            three = top_three_curve(candidates)
+            best = ranked(candidates)
+            spent = sum(record.seconds or 0.0 for record in run.records)
+            rows.append(
+                (
+                    run.name,
+                    group.name,
+                    run.settings.seed,
+                    len(candidates),
+                    sum(record.status == "failed" for record in run.records),
+                    three[-1][1] if three else None,
+                    best[0].fitness if best else None,
+                    best[0].name if best else "",
+                    duration(spent) if spent else "",
+                )
+            )
+    columns = (
+        Column("run"),
+        Column("method"),
+        Column("seed", "number"),
+        Column("done", "number"),
+        Column("failed", "number"),
+        Column("top three", "number", 2),
+        Column("best", "number", 2),
+        Column("best network"),
+        Column("training"),
+    )
+    return table(columns, rows, caption="Each run, at its own end.")

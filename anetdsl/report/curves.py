@@ -1,0 +1,123 @@
+"""Fitness over the rounds of one search (Figure 4), and how candidates descend."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from anetdsl.charts import Axis, Dot, Dots, Line, plot
+from anetdsl.evolve.rundir import Run
+from anetdsl.report.facts import (
+    Curve,
+    Judged,
+    alive,
+    best_curve,
+    descents,
+    judged,
+    lineage,
+    ranked,
+    top_three_curve,
+)
+from anetdsl.report.markup import Markup, figure, joined
+from anetdsl.report.words import FITNESS
+
+GREY = 5
+"""Of the palette: for the crowd behind what matters."""
+
+
+def fitness_curves(run: Run) -> Markup:
+    """The search's curve, and its family tree where there is one."""
+    candidates = judged(run)
+    rounds = Axis("round (candidates, in order)", whole=True, low=0, high=_last_round(run))
+    three, best = top_three_curve(candidates), best_curve(candidates)
+    crowd = [Dot(one.round, one.fitness, f"{one.name}: {one.fitness:.2f}") for one in candidates]
+    chart = plot(
+        [
+            Dots("a candidate", crowd, color=GREY, faint=True),
+            Line("best so far", best, color=1, stepped=True),
+            Line("mean of the top three", three, color=0, dashed=False, stepped=True),
+        ],
+        title="Fitness over the rounds of the search",
+        description=_said(best, three),
+        x=rounds,
+        y=Axis(FITNESS),
+        heading=False,
+        styled=False,
+        width=860,
+    )
+    first = min(run.settings.population, run.settings.rounds)
+    drawn = (
+        "Each candidate is drawn at random, without a parent."
+        if run.settings.method == "random"
+        else f"The first {first} candidates are drawn at random."
+    )
+    parts = [
+        figure(
+            "Fitness over rounds",
+            Markup(chart),
+            "The mean fitness of the three best candidates so far, as in Figure 4 of the paper, "
+            f"and the best one's, after each candidate; dots are the candidates. {drawn}",
+        )
+    ]
+    if any(True for _ in descents(run)):
+        parts.append(_family_tree(run, candidates, rounds))
+    return joined(parts)
+
+
+def _last_round(run: Run) -> int:
+    return max(run.settings.rounds, *(record.index + 1 for record in run.records), 1)
+
+
+def _said(best: Curve, three: Curve) -> str:
+    """The chart in words."""
+    if not best:
+        return "There is no candidate with a fitness yet."
+    told = f"The best fitness rises from {best[0][1]:.2f} to {best[-1][1]:.2f}"
+    if not three:
+        return f"{told}."
+    return f"{told}; the mean of the top three from {three[0][1]:.2f} to {three[-1][1]:.2f}."
+
+
+def _family_tree(run: Run, candidates: tuple[Judged, ...], rounds: Axis) -> Markup:
+    """Who descends from whom: a line from each parent to each child."""
+    places = {one.name: (one.round, one.fitness) for one in candidates}
+    winner = ranked(candidates)[0]
+    chain = [places[one.name] for one in lineage(run, winner.record) if one.name in places]
+    now = [Dot(one.round, one.fitness, one.name) for one in alive(run)]
+    told = [Dot(winner.round, winner.fitness, winner.name, labelled=True)]
+    chart = plot(
+        [
+            Line(
+                "parent to child",
+                list(_links((p.round, p.fitness, c.round, c.fitness) for p, c in descents(run))),
+                color=GREY,
+                dashed=False,
+                faint=True,
+            ),
+            Dots("alive now", now, color=2),
+            Line("line of the best", chain, color=1, dashed=False),
+            Dots("", told, color=1),
+        ],
+        title="Family tree of the search",
+        description=f"The best candidate, {winner.name}, stands in generation {len(chain)}.",
+        x=rounds,
+        y=Axis(FITNESS),
+        heading=False,
+        styled=False,
+        width=860,
+        height=400,
+    )
+    return figure(
+        "Family tree",
+        Markup(chart),
+        f"A line from each parent to each of its children. The thick line leads to the best "
+        f"candidate, {winner.name}, through {len(chain)} generations: its steps stand below. "
+        "A child may be worse than its parent and still found a better line (Figure 2).",
+    )
+
+
+def _links(
+    pairs: Iterable[tuple[int, float, int, float]],
+) -> Iterable[tuple[float, float]]:
+    """One interrupted line through many pairs of points."""
+    for x0, y0, x1, y1 in pairs:
+        yield from ((x0, y0), (x1, y1), (x1, float("nan")))

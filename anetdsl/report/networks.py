@@ -1,0 +1,87 @@
+"""The best networks, drawn with their learned weights (Figure 3), and the population now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from anetdsl.evolve.rundir import Run
+from anetdsl.report.facts import Judged, alive, judged, ranked
+from anetdsl.report.markup import (
+    Column,
+    Markup,
+    figure,
+    folded,
+    joined,
+    paragraph,
+    table,
+    tag,
+    text,
+)
+from anetdsl.report.pictures import Artist, drawn, network_of
+from anetdsl.report.words import amount, shortened
+
+MOST_DRAWN = 3
+
+
+def best_networks(run: Run, artist: Artist) -> Markup:
+    """The best few, the text of the first beneath."""
+    best = ranked(judged(run))[:MOST_DRAWN]
+    parts = [network_figure(one, artist) for one in best]
+    source = tag("pre", text(best[0].record.text))
+    parts.insert(1, folded(f"the text of {best[0].name}", source))
+    return joined(parts)
+
+
+def network_figure(one: Judged, artist: Artist, of: str = "") -> Markup:
+    """A network's picture, with its result; `of` says whose it is."""
+    network = network_of(one.record)
+    picture = (
+        paragraph(text("Its text has errors and cannot be drawn."), class_="missing")
+        if network is None
+        else drawn(network, artist)
+    )
+    heading = f"{of}{': ' if of else ''}{one.name}, fitness {one.fitness:.2f}"
+    return figure(
+        heading,
+        picture,
+        "As in Figure 3 of the paper: levels from left to right; the darker and wider an edge, the "
+        f"higher its learned weight. {amount(one.record.parameters)} parameters, "
+        f"{amount(one.record.multiply_adds)} multiply-adds a clip.",
+    )
+
+
+def population_table(run: Run) -> Markup:
+    """Who is alive, the best first."""
+    members = alive(run)
+    rows = [
+        (
+            place,
+            one.name,
+            one.fitness,
+            one.record.top1,
+            one.record.top5,
+            one.record.parameters,
+            one.record.multiply_adds,
+            one.round,
+            one.record.parent or "",
+            "; ".join(map(shortened, one.record.ops)),
+        )
+        for place, one in enumerate(members, 1)
+    ]
+    columns: Sequence[Column] = (
+        Column("rank", "number"),
+        Column("name"),
+        Column("fitness", "number", 2),
+        Column("top-1", "number", 1),
+        Column("top-5", "number", 1),
+        Column("parameters", "number"),
+        Column("multiply-adds", "number"),
+        Column("round", "number"),
+        Column("parent"),
+        Column("what was done", "said"),
+    )
+    return table(
+        columns,
+        rows,
+        caption=f"The {len(members)} candidates that are alive: parents are drawn from them.",
+    )

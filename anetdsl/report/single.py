@@ -1,0 +1,39 @@
+"""The report of one run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from anetdsl.evolve.rundir import Run
+from anetdsl.report.ancestry import ancestry
+from anetdsl.report.costs import cost_charts
+from anetdsl.report.curves import fitness_curves
+from anetdsl.report.facts import judged, lineage, ranked
+from anetdsl.report.lists import candidates, failures
+from anetdsl.report.markup import joined
+from anetdsl.report.networks import best_networks, population_table
+from anetdsl.report.page import Section, page
+from anetdsl.report.pictures import Artist
+from anetdsl.report.summary import lead, settings_table, tiles
+from anetdsl.report.trajectories import weight_trajectories
+
+
+def single_report(run: Run, artist: Artist) -> str:
+    """The page about one run, HTML. Sections that would have nothing to show are left out."""
+    return page(f"Search {run.name}", lead(run), list(_sections(run, artist)))
+
+
+def _sections(run: Run, artist: Artist) -> Iterator[Section]:
+    best = ranked(judged(run))
+    yield Section("summary", "Summary", joined([tiles(run), settings_table(run)]))
+    if best:
+        yield Section("fitness", "Fitness", fitness_curves(run))
+        yield Section("networks", "The best networks", best_networks(run, artist))
+        if len(lineage(run, best[0].record)) > 1:
+            yield Section("lineage", "From the first ancestor", ancestry(run, best[0]))
+        yield Section("weights", "Edge weights", weight_trajectories(run, best[0]))
+        yield Section("population", "The population now", population_table(run))
+        yield Section("cost", "Cost and fitness", cost_charts(best))
+    if run.records:
+        yield Section("failures", "Failures", failures(run))
+        yield Section("candidates", "All candidates", candidates(run))

@@ -1,0 +1,65 @@
+"""How a report says durations, amounts and what an operator did."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from datetime import UTC, datetime
+
+from anetdsl.charts import short_number
+
+_LONGEST = 120
+_FEW = 3
+FITNESS = "fitness (top-1 + top-5, %)"
+
+
+def duration(seconds: float) -> str:
+    """A length of time in its two largest units.
+
+    >>> duration(42.4), duration(3725), duration(200_000)
+    ('42 s', '1 h 2 min', '2 d 7 h')
+    """
+    if not math.isfinite(seconds):
+        return "unknown"
+    whole = round(seconds)
+    units = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
+    for (size, unit), (smaller, next_unit) in itertools.pairwise(units):
+        if whole >= size:
+            rest = whole % size // smaller
+            return f"{whole // size} {unit}" + (f" {rest} {next_unit}" if rest else "")
+    return f"{whole} s"
+
+
+def moment(seconds: float) -> str:
+    """A point in time.
+
+    >>> moment(0)
+    '1970-01-01 00:00 UTC'
+    """
+    try:
+        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
+    except (ValueError, OverflowError, OSError):
+        return "unknown"
+
+
+def amount(value: float | None) -> str:
+    """A count in few digits; a dash where it is not known."""
+    return "–" if value is None else short_number(value)
+
+
+def shortened(sentence: str) -> str:
+    """An operator's sentence, with long lists of edges as their lengths.
+
+    >>> shortened("edges: kept 12, dropped s0->n6 n4->n6 n5->n6 n5->n10, added s1->n7")
+    'edges: kept 12, dropped 4, added s1->n7'
+    """
+    short = ", ".join(map(_counted, sentence.split(", ")))
+    return short if len(short) <= _LONGEST else f"{short[: _LONGEST - 1]}…"
+
+
+def _counted(part: str) -> str:
+    words = part.split()
+    edges = [word for word in words if "->" in word[1:-1]]
+    if len(edges) <= _FEW or words[-len(edges) :] != edges:
+        return part
+    return " ".join([*words[: -len(edges)], str(len(edges))])

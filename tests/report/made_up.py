@@ -1,0 +1,119 @@
+"""Runs without training: real candidates of the search's own algorithms, made-up results."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import attrs
+
+from anetdsl.api import parse
+from anetdsl.cost import cost
+from anetdsl.edits import apply
+from anetdsl.edits.learned import set_learned
+from anetdsl.evolve.algorithms import propose
+from anetdsl.evolve.identity import identity
+from anetdsl.evolve.presets import space
+from anetdsl.evolve.rundir import Run
+from anetdsl.evolve.values import Method, Record, SearchSettings
+from anetdsl.ir import Network, Score
+from anetdsl.source import SourceFile
+from anetdsl.syntax.parser import parse_syntax
+
+TRIAL = {
+    "data": "motion:level=2",
+    "settings": {"iterations": 300, "batch": 32},
+    "recipe": {"frames": 16, "size": [32, 32]},
+}
+START = 1_700_000_000.0
+
+
+def made_up_run(
+    *,
+    method: Method = "guided",
+    seed: int = 0,
+    rounds: int = 40,
+    finished: int | None = None,
+    population: int = 10,
+    failing: float = 0.06,
+    name: str = "run",
+) -> Run:
+    """A search whose fitness likes some edges and resolutions; `finished` candidates are judged."""
+    settings = SearchSettings(
+        space("small", 12), method=method, seed=seed, rounds=rounds, population=population
+    )
+    judged = rounds if finished is None else finished
+    rng = random.Random(f"made up {seed} {method}")
+    records: list[Record] = []
+    members = ()
+    taken: set[str] = set()
+    for index in range(min(rounds, judged + 2)):
+        proposal = propose(settings, index, members, taken)
+        network = parse(proposal.text)
+        taken.add(identity(network))
+        base = Record(
+            index,
+            proposal.name,
+            "proposed",
+            proposal.text,
+            parent=proposal.parent,
+            ops=proposal.ops,
+            proposed=START + 100 * index,
+        )
+        if index >= judged:
+            records.append(attrs.evolve(base, status="running", attempts=1))
+        elif rng.random() < failing:
+            kind = rng.choice(["out_of_memory", "nan", "timeout"])
+            records.append(
+                attrs.evolve(
+                    base,
+                    status="failed",
+                    failure=kind,
+                    message=f"stopped after {rng.randrange(300)} iterations: {kind}",
+                    attempts=2,
+                )
+            )
+        else:
+            records.append(trained(base, network, rng))
+            members = Run(Path(name), settings, TRIAL, tuple(records)).members
+    end = START + 100 * judged if judged == rounds else None
+    return Run(Path(name), settings, TRIAL, tuple(records), started=START, finished=end)
+
+
+def trained(record: Record, network: Network, rng: random.Random) -> Record:
+    """The candidate with learned weights, a score and what it took."""
+    weights = {
+        node.name: [_liking(edge.source, node.name, rng) for edge in node.inputs]
+        for node in network.nodes
+        if not node.is_stem and len(node.inputs) > 1
+    }
+    liked = [value for values in weights.values() for value in values]
+    fitness = 60 + 90 * sum(liked) / len(liked) + len({n.dilation for n in network.nodes}) * 3
+    fitness = round(fitness + rng.gauss(0, 1.5), 4)
+    top1, top5 = round(0.4 * fitness, 4), round(0.6 * fitness, 4)
+    score = Score((("top1", top1), ("top5", top5), ("fitness", fitness)))
+    tree = parse_syntax(SourceFile(record.name, record.text))
+    totals = cost(network, frames=16, size=32)
+    seconds = round(20 + totals.parameters / 10_000 + rng.random() * 5, 2)
+    return attrs.evolve(
+        record,
+        status="done",
+        text=apply(record.text, set_learned(tree, weights, score)),
+        fitness=fitness,
+        top1=top1,
+        top5=top5,
+        parameters=totals.parameters,
+        multiply_adds=totals.multiply_adds,
+        seconds=seconds,
+        peak_memory=300_000_000,
+        attempts=1,
+        iterations=300,
+        started=(record.proposed or START) + 1,
+        finished=(record.proposed or START) + 1 + seconds,
+    )
+
+
+def _liking(source: str, target: str, rng: random.Random) -> float:
+    """How much an edge is liked: by its ends, and a little by chance."""
+    own = random.Random(f"{source[:2]} {target[:2]}").random()
+    return min(max(own + rng.gauss(0, 0.08), 0.02), 0.98)
