@@ -212,7 +212,7 @@ class Driver:
         candidate = Candidate(
             record,
             proposal.text,
-            self.method.identify(proposal.text),
+            proposal.identity or self.method.identify(proposal.text),
             bar=self.visible.bar(halving) if halving > 1 else None,
         )
         self._taken.add(candidate.identity)

@@ -96,6 +96,8 @@ class Proposal:
     text: str
     parent: str | None
     ops: tuple[str, ...]
+    identity: str | None = None
+    """That of its network, where it is known already."""
 
 
 @attrs.frozen
