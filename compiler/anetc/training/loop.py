@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 import torch
+import torch.distributed as processes
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedDataParallelKwargs
 from torch import Tensor, nn
 
@@ -53,6 +55,8 @@ class Step:
 
 def make_accelerator(settings: TrainSettings) -> Accelerator:
     """The devices and processes that there are, as `torchrun` or `accelerate launch` set them."""
+    # accelerate keeps one state a process, in which an earlier run may have left other choices.
+    AcceleratorState._reset_state(reset_partial_state=not processes.is_initialized())
     accelerator = Accelerator(
         cpu=settings.device == "cpu",
         mixed_precision="bf16" if settings.precision == "bfloat16" else "no",

@@ -1,0 +1,450 @@
+"""Runs in a folder: what they leave, and that one that was stopped goes on as if it were not."""
+
+from __future__ import annotations
+
+import errno
+import json
+import math
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+import torch
+from torch import nn
+
+import anetdsl
+from anetc.data.values import DataSpec
+from anetc.modules.network import compile_network
+from anetc.training import checkpoint, records
+from anetc.training.failures import NotANumber, OutOfMemory
+from anetc.training.journal import Journal, read_journal
+from anetc.training.progress import Lines, Report
+from anetc.training.settings import Parent
+from anetc.weights import load_weights, read_weights
+from anetdsl.diagnostics import CannotRun
+from anetdsl.source import SourceFile
+from tests.training.running import (
+    ITERATIONS,
+    TEXT,
+    losses,
+    metrics,
+    outcome,
+    run,
+)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory, clips: DataSpec) -> Path:
+    """A run that nothing interrupted."""
+    out = tmp_path_factory.mktemp("run") / "whole"
+    run(out, clips)
+    return out
+
+
+# What a run leaves
+
+
+def test_metrics_have_each_step_once_and_each_validation(whole: Path) -> None:
+    lines = metrics(whole)
+    assert [line["iteration"] for line in lines if "loss" in line] == list(range(ITERATIONS))
+    assert [line["iteration"] for line in lines if "validation" in line] == [6, 12]
+    assert all(set(line) == {"iteration", "loss", "learning_rate"} for line in lines[:6])
+    # round(0.24 x 12) = 3 steps of warm-up.
+    assert [line["learning_rate"] for line in lines[:4]] == pytest.approx(
+        [0.05 / 3, 0.1 / 3, 0.05, 0.05]
+    )
+    assert lines[0]["loss"] == pytest.approx(math.log(3), abs=0.1)
+
+
+def test_a_run_learns(whole: Path) -> None:
+    assert losses(whole)[-1] < losses(whole)[0] - 0.05
+
+
+def test_the_weights_are_those_of_the_text(whole: Path) -> None:
+    """The text's edge weights are the sigmoids of the file's, and its score is the last one."""
+    model = compile_network(anetdsl.load(whole / "model.anet"))
+    load_weights(model, whole / "weights.safetensors")
+    found = torch.sigmoid(model.get_parameter("nodes.n2.fuse.w")).tolist()
+    network = anetdsl.load(whole / "model.anet")
+    assert [edge.weight for edge in network.node("n2").inputs] == pytest.approx(found, abs=1e-6)
+    assert network.score is not None
+    said = dict(network.score.values)
+    last = metrics(whole)[-1]["validation"]
+    assert said == {name: pytest.approx(value, abs=1e-4) for name, value in last.items()}
+    result = json.loads((whole / "result.json").read_text())
+    assert result["measures"] == last
+    assert result["iterations"] == ITERATIONS
+
+
+def test_the_text_is_the_author_s_but_for_what_was_learned(whole: Path, golden: Any) -> None:
+    """Comments, blanks and lines stay; digits that depend on the machine are blotted out."""
+    text = (whole / "model.anet").read_text()
+    lines = text.splitlines()
+    before = TEXT.splitlines()
+    assert [line for line in lines if line not in before] == [
+        next(line for line in lines if line.startswith("score ")),
+        *(line for line in lines if "@" in line),
+    ]
+    blotted = [anetdsl_numbers(line) if line not in before else line for line in lines]
+    golden("training/model.anet", "\n".join(blotted) + "\n")
+
+
+def anetdsl_numbers(line: str) -> str:
+    import re
+
+    return re.sub(r"\d+\.\d+", "N", line)
+
+
+def test_two_checkpoints_stay(whole: Path) -> None:
+    names = [path.name for path in checkpoint.checkpoints(whole / "checkpoints")]
+    assert names == ["00000008.safetensors", "00000012.safetensors"]
+    assert sorted(path.name for path in whole.iterdir()) == [
+        "checkpoints",
+        "metrics.jsonl",
+        "model.anet",
+        "result.json",
+        "run.json",
+        "weights.safetensors",
+    ]
+
+
+def test_equal_runs_are_equal(whole: Path, clips: DataSpec, tmp_path: Path) -> None:
+    """Also where others are evaluated, saved and loaded at other times and by other processes."""
+    run(tmp_path / "again", clips, save_every=5, threads=1)
+    assert outcome(tmp_path / "again") == outcome(whole)
+    run(tmp_path / "other", clips, seed=1)
+    assert outcome(tmp_path / "other") != outcome(whole)
+
+
+# Going on
+
+
+class Interrupted(Exception):
+    """The process has come to an end."""
+
+
+@attrs.define
+class StopsAt:
+    """Ends a run where its steps or its lines are told."""
+
+    done: int
+
+    def stepped(self, report: Report) -> None:
+        if report.done >= self.done:
+            raise Interrupted
+
+    def told(self, text: str) -> None:
+        if text.startswith(f"validation after {self.done} "):
+            raise Interrupted
+
+
+@pytest.mark.parametrize("stop", [1, 4, 6, 8, 12])
+def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(
+    stop: int, whole: Path, clips: DataSpec, tmp_path: Path
+) -> None:
+    """Before the first checkpoint, before and at evaluations, and at the very end."""
+    with pytest.raises(Interrupted):
+        run(tmp_path, clips, watch=StopsAt(stop))
+    torch.manual_seed(99)  # the process is another
+    run(tmp_path, clips, resume=True)
+    assert outcome(tmp_path) == outcome(whole)
+
+
+def test_the_generator_of_pytorch_goes_on_too(clips: DataSpec, tmp_path: Path) -> None:
+    torch.manual_seed(7)
+    state = torch.get_rng_state()
+    with pytest.raises(Interrupted):
+        run(tmp_path, clips, watch=StopsAt(6))
+    torch.manual_seed(8)
+    run(tmp_path, clips, resume=True)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_a_finished_run_gives_its_results_again(
+    whole: Path, clips: DataSpec, tmp_path: Path
+) -> None:
+    run(tmp_path, clips)
+    for name in ("model.anet", "weights.safetensors", "result.json"):
+        (tmp_path / name).unlink()
+    run(tmp_path, clips, resume=True)
+    assert outcome(tmp_path) == outcome(whole)
+
+
+def test_nothing_is_overwritten_without_resume(whole: Path, clips: DataSpec) -> None:
+    before = outcome(whole)
+    with pytest.raises(CannotRun, match="--resume"):
+        run(whole, clips)
+    assert outcome(whole) == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"batch": 4}, "batch 8, now there is batch 4"),
+        ({"seed": 5}, "seed 0, now there is seed 5"),
+        ({"source": SourceFile("x", TEXT.replace("C=2", "C=3"))}, "another text of the network"),
+    ],
+)
+def test_resume_wants_the_same_run(
+    changes: dict[str, Any], said: str, whole: Path, clips: DataSpec
+) -> None:
+    with pytest.raises(CannotRun, match=said):
+        run(whole, clips, resume=True, **changes)
+
+
+COMMAND = (
+    "import sys; from pathlib import Path; sys.path[:0] = sys.argv[4:]\n"
+    "from anetc.data.spec import parse_spec\n"
+    "from tests.training.running import run\n"
+    "import torch; torch.set_num_threads(1)\n"
+    "run(Path(sys.argv[1]), parse_spec(sys.argv[2]), resume=True,\n"
+    "    iterations=int(sys.argv[3]), evaluate_every=50)\n"
+)
+
+
+def start(out: Path, clips: DataSpec, iterations: int) -> subprocess.Popen[bytes]:
+    root = Path(__file__).resolve().parents[2]
+    data = f"arrays:{clips.path}"
+    arguments = [str(out), data, str(iterations), str(root), str(root / "compiler")]
+    return subprocess.Popen([sys.executable, "-c", COMMAND, *arguments])
+
+
+def kill_after(process: subprocess.Popen[bytes], out: Path, steps: int) -> None:
+    """SIGKILL once so many lines have been written. The process must not have ended."""
+    path = out / "metrics.jsonl"
+    deadline = time.monotonic() + 60
+    while not path.exists() or len(read_journal(path)) < steps:
+        assert process.poll() is None, "ended before it was killed"
+        assert time.monotonic() < deadline, "does not come on"
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+
+def test_a_killed_process_loses_nothing(clips: DataSpec, tmp_path: Path) -> None:
+    """SIGKILL while it trains; another process goes on."""
+    process = start(tmp_path / "killed", clips, 80)
+    kill_after(process, tmp_path / "killed", 10)
+    run(tmp_path / "killed", clips, resume=True, iterations=80, evaluate_every=50)
+    run(tmp_path / "whole", clips, iterations=80, evaluate_every=50)
+    assert outcome(tmp_path / "killed") == outcome(tmp_path / "whole")
+
+
+@pytest.mark.slow
+def test_a_run_of_a_minute_survives_five_kills(clips: DataSpec, tmp_path: Path) -> None:
+    """At random moments, while files are written too; the curve is bit-identical."""
+    began = time.monotonic()
+    run(tmp_path / "whole", clips, iterations=1000, evaluate_every=50)
+    a_thousand = time.monotonic() - began
+    iterations = round(60 / a_thousand * 1000)
+    rng = random.Random(0)
+    run(tmp_path / "long", clips, iterations=iterations, evaluate_every=50)
+    for _ in range(5):
+        process = start(tmp_path / "killed", clips, iterations)
+        time.sleep(4 + rng.uniform(0, 8))
+        assert process.poll() is None, "ended before it was killed"
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert start(tmp_path / "killed", clips, iterations).wait() == 0
+    assert outcome(tmp_path / "killed") == outcome(tmp_path / "long")
+
+
+# What can go wrong
+
+
+def test_a_loss_that_is_no_number_stops_the_run(clips: DataSpec, tmp_path: Path) -> None:
+    """With the step, and what to do; the checkpoints and metrics are of numbers alone."""
+    with pytest.raises(NotANumber, match=r"(?s)step \d+.*learning rate.*checkpoints"):
+        run(tmp_path, clips, learning_rate=1e30, save_every=1)
+    assert all(math.isfinite(loss) for loss in losses(tmp_path))
+    last = checkpoint.newest_checkpoint(tmp_path / "checkpoints")
+    assert last is not None
+    assert all(bool(t.isfinite().all()) for t in last.model.values())
+
+
+class NoSpace:
+    """A full disk, from a moment on."""
+
+    def __init__(self, real: Any, good: int) -> None:
+        self.real, self.good = real, good
+
+    def __call__(self, *arguments: Any) -> Any:
+        self.good -= 1
+        if self.good < 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return self.real(*arguments)
+
+
+def test_a_full_disk_leaves_the_last_checkpoint(
+    whole: Path, clips: DataSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a checkpoint does not fit any more; with room again the run goes on."""
+    write = Path.write_bytes
+    full = NoSpace(write, 2)  # run.json, and the first checkpoint
+    monkeypatch.setattr(Path, "write_bytes", lambda path, data: full(path, data))
+    with pytest.raises(CannotRun, match=r"00000008\.safetensors: cannot be written: No space left"):
+        run(tmp_path, clips)
+    monkeypatch.undo()
+    assert [p.stem for p in checkpoint.checkpoints(tmp_path / "checkpoints")] == ["00000004"]
+    run(tmp_path, clips, resume=True)
+    assert outcome(tmp_path) == outcome(whole)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_metrics_that_do_not_fit_are_an_error_of_that_file(tmp_path: Path) -> None:
+    with Journal(tmp_path / "metrics.jsonl") as journal:
+        full = os.open("/dev/full", os.O_WRONLY)
+        os.dup2(full, journal._file.fileno())
+        os.close(full)
+        with pytest.raises(CannotRun, match=r"metrics\.jsonl: cannot be written: No space left"):
+            journal.write({"iteration": 0})
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_bytes(b"no checkpoint"),
+        lambda path: path.write_bytes(path.read_bytes()[:-9]),
+        lambda path: path.write_bytes(path.read_bytes().replace(b"anet-run", b"anet-ran")),
+        lambda path: path.write_bytes(
+            path.read_bytes().replace(b'\\"iteration\\"', b'\\"iterotion\\"')
+        ),
+    ],
+    ids=["empty", "text", "cut", "no metadata", "no position"],
+)
+def test_a_checkpoint_that_cannot_be_read_is_named(
+    spoil: Any, whole: Path, clips: DataSpec, tmp_path: Path
+) -> None:
+    """And the one before it, with which the run goes on once the other is removed."""
+    with pytest.raises(Interrupted):
+        run(tmp_path, clips, watch=StopsAt(9))
+    last = tmp_path / "checkpoints" / "00000008.safetensors"
+    spoil(last)
+    said = r"00000008\.safetensors: not a readable checkpoint(?s:.*)from 00000004\.safetensors"
+    with pytest.raises(CannotRun, match=said):
+        run(tmp_path, clips, resume=True)
+    last.unlink()
+    run(tmp_path, clips, resume=True)
+    assert outcome(tmp_path) == outcome(whole)
+
+
+def test_metrics_that_are_not_the_run_s_are_an_error(clips: DataSpec, tmp_path: Path) -> None:
+    with pytest.raises(Interrupted):
+        run(tmp_path, clips, watch=StopsAt(9))
+    (tmp_path / "metrics.jsonl").write_text("")
+    with pytest.raises(CannotRun, match="holds 0 bytes, but the checkpoint"):
+        run(tmp_path, clips, resume=True)
+
+
+def test_a_folder_of_something_else_is_an_error(clips: DataSpec, tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text("[]")
+    with pytest.raises(CannotRun, match="not what a training run writes"):
+        run(tmp_path, clips, resume=True)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CannotRun, match="file"):
+        run(tmp_path / "file", clips)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+        torch.OutOfMemoryError("CUDA out of memory."),
+        MemoryError(),
+    ],
+)
+def test_too_little_memory_says_what_helps(
+    error: Exception, clips: DataSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(nn.Linear, "forward", refuse)
+    with pytest.raises(OutOfMemory, match="--batch"):
+        run(tmp_path, clips)
+
+
+def test_other_errors_stay_what_they_are(
+    clips: DataSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("shapes")
+
+    monkeypatch.setattr(nn.Linear, "forward", fail)
+    with pytest.raises(RuntimeError, match="shapes"):
+        run(tmp_path, clips)
+
+
+def test_a_network_of_other_classes_is_refused(clips: DataSpec, tmp_path: Path) -> None:
+    source = SourceFile("x", TEXT.replace("classes=3", "classes=4"))
+    with pytest.raises(CannotRun, match="classes=3"):
+        run(tmp_path / "out", clips, source=source)
+    assert not (tmp_path / "out").exists()
+
+
+# How it is computed
+
+
+def test_ways_to_compute_are_alike(whole: Path, clips: DataSpec, tmp_path: Path) -> None:
+    """The plain module, and one that keeps less, have the same curve."""
+    run(tmp_path / "plain", clips, plain=True)
+    run(tmp_path / "less", clips, recompute=True)
+    for name in ("plain", "less"):
+        assert losses(tmp_path / name) == pytest.approx(losses(whole), abs=1e-4)
+
+
+def test_mixed_precision_learns_the_same(whole: Path, clips: DataSpec, tmp_path: Path) -> None:
+    """In bfloat16, roughly; what is saved is float32."""
+    run(tmp_path, clips, precision="bfloat16")
+    assert losses(tmp_path) == pytest.approx(losses(whole), abs=0.05)
+    assert losses(tmp_path) != losses(whole)
+    _, tensors = read_weights(tmp_path / "weights.safetensors")
+    assert {tensor.dtype for tensor in tensors.values()} == {torch.float32}
+
+
+def test_parts_that_are_not_equal_are_refused(clips: DataSpec, tmp_path: Path) -> None:
+    with pytest.raises(CannotRun, match="8 clips cannot be shared equally by 1 processes with 3"):
+        run(tmp_path, clips, accumulate=3)
+
+
+def test_a_parent_s_weights_are_where_a_run_starts(
+    whole: Path, clips: DataSpec, tmp_path: Path
+) -> None:
+    told: list[str] = []
+    parent = Parent(whole / "weights.safetensors")
+    run(tmp_path, clips, init_from=parent, iterations=1, watch=Lines(told.append))
+    assert told[0].startswith("inherited ")
+    assert losses(tmp_path)[0] < losses(whole)[0] - 0.05
+
+
+def test_progress_is_a_line_for_each_twentieth() -> None:
+    told: list[str] = []
+    lines = Lines(told.append)
+    for done in range(10, 1001, 10):
+        lines.stepped(Report(done, 1000, 1.25, 0.5, 12.0))
+    assert told[0] == "  10/1000  loss 1.2500  learning rate 0.5  12.0 clips/s"
+    assert [line.split("/")[0].strip() for line in told] == ["10", *map(str, range(50, 1001, 50))]
+
+
+def test_losses_are_read_ten_steps_at_a_time(
+    clips: DataSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reading one waits for the device."""
+    reads: list[int] = []
+    real = records.step_lines
+
+    def counted(trainee: Any, pending: Any) -> Any:
+        reads.append(len(pending))
+        return real(trainee, pending)
+
+    monkeypatch.setattr("anetc.training.run.step_lines", counted)
+    run(tmp_path, clips, iterations=25, save_every=100, evaluate_every=0)
+    assert reads == [10, 10, 5]
