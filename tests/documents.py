@@ -162,7 +162,9 @@ class Session:
         self.folder.mkdir()
         shutil.copytree(REPOSITORY / "examples", self.folder / "examples")
         shutil.copytree(REPOSITORY / "tests" / "data", self.folder / "tests" / "data")
-        self._program("anetc", f"#!{sys.executable}\nfrom anetc.cli.main import run\nrun()\n")
+        # As pip writes it: processes that are started anew import it.
+        source = 'from anetc.cli.main import run\nif __name__ == "__main__":\n    run()\n'
+        self._program("anetc", f"#!{sys.executable}\n{source}")
         # Not a link: Python would not find the packages of its virtual environment.
         self._program("python", f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
 

@@ -174,7 +174,7 @@ def _copies(root: Path, entries: Sequence[Entry], looks: dict[str, Looked]) -> I
             continue
         what = f"the same file as {other.name}"
         if other.split != entry.split:
-            what += f", but one is in {other.split}, the other in {entry.split}"
+            what += f", but this is in {entry.split}, that in {other.split}"
         if other.labels != entry.labels:
             what += "; their labels differ"
         yield Finding("copy", entry.name, what)
