@@ -8,7 +8,8 @@ where there is no person.
 
 A clip becomes 16 grey frames of 64 x 64 pixels at 7.5 a second: the middle of the recording, cut
 to a square around the person, the nearer the brighter. Such an archive is kept in the user's cache
-folder, so that the files are read once. How the subjects are split is an option.
+folder, so that the files are read, and their flow is computed, once. How the subjects are split is
+an option.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from numpy.typing import NDArray
 
 from anetc.data.arrays import Arrays, open_arrays
 from anetc.data.eighths import flow_in_eighths
-from anetc.data.mhad_depth import FRAMES, SIZE, grey_clip
+from anetc.data.mhad_depth import grey_clip
 from anetc.data.spec import options_of, place_of, shown
 from anetc.data.values import DataSpec, Split
 from anetc.video.clips import Recipe
@@ -76,7 +77,7 @@ def open_mhad(spec: DataSpec, split: Split, recipe: Recipe, *, flow: bool, seed:
     Raises CannotRun as `open_arrays` does, and where the files cannot be read.
     """
     subjects = _subjects(spec)
-    archive = _archive(spec)
+    archive = _archive(spec, flow)
     inner = DataSpec("arrays", str(archive), subjects)
     opened = open_arrays(inner, split, recipe, flow=flow, seed=seed)
     return attrs.evolve(opened, spec=spec)
@@ -121,19 +122,32 @@ def _subjects(spec: DataSpec) -> tuple[tuple[str, str], ...]:
 _OTHER = str.maketrans("12345678", "21436587")
 
 
-def _archive(spec: DataSpec) -> Path:
-    """The archive of the files, in the cache; made where it is not there."""
+def _archive(spec: DataSpec, flow: bool) -> Path:
+    """The archive of the files, in the cache, with flow or without; made where it is not there."""
     files = recordings(spec)
-    path = Path(cache_folder()) / "utd-mhad" / f"{_key(files)}.npz"
-    if not path.is_file():
-        held = _convert(spec, files)
-        try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise CannotRun(f"{path.parent}: cannot be made: {error.strerror}") from None
-        with replacing(path) as part, part.open("wb") as file:
-            np.savez_compressed(file, **held)  # type: ignore[arg-type]
-    return path
+    key = _key(files)
+    folder = Path(cache_folder()) / "utd-mhad"
+    plain, whole = folder / f"{key}.npz", folder / f"{key}-flow.npz"
+    if whole.is_file():
+        return whole
+    if not plain.is_file():
+        _keep(plain, _convert(spec, files))
+    if not flow:
+        return plain
+    with np.load(plain, allow_pickle=False) as archive:
+        held = dict(archive)
+    log.info("computing the optical flow of %d clips; this is done once", len(held["x"]))
+    _keep(whole, {**held, "flow8": flow_in_eighths(held["x"])})
+    return whole
+
+
+def _keep(path: Path, held: dict[str, NDArray[Any]]) -> None:
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise CannotRun(f"{path.parent}: cannot be made: {error.strerror}") from None
+    with replacing(path) as part, part.open("wb") as file:
+        np.savez_compressed(file, **held)  # type: ignore[arg-type]
 
 
 def _key(files: tuple[Recording, ...]) -> str:
@@ -163,12 +177,8 @@ def _convert(spec: DataSpec, files: tuple[Recording, ...]) -> dict[str, NDArray[
             f"--data {shown(spec)}: {damaged} of {len(files)} files cannot be read; "
             f"up to {MOST_UNREADABLE:.0%} would be left out"
         )
-    log.info("computing the optical flow of %d clips", len(clips))
-    x = np.stack(clips)
-    assert x.shape[1:] == (FRAMES, SIZE, SIZE)
     return {
-        "x": x,
-        "flow8": flow_in_eighths(x),
+        "x": np.stack(clips),
         "y": np.array([file.action - 1 for file in kept], np.int16),
         "subj": np.array([file.subject for file in kept], np.int16),
         "names": np.array([file.name for file in kept]),

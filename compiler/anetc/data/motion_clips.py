@@ -40,15 +40,15 @@ PHOTOS: dict[Split, tuple[str, ...]] = {
 DIGIT_SHARES: dict[Split, tuple[int, ...]] = {"train": (0, 1, 2), "validation": (3,), "test": (4,)}
 """Handwritten digits by their number modulo 5."""
 
-CONTRAST = 22
-"""Standard deviation of every photograph's piece, whichever photograph it is from."""
+CONTRAST = 12
+"""Standard deviation of a photograph's piece within a digit, whichever photograph it is from."""
 FLAT = 5
 """A piece with a smaller standard deviation has nothing that motion could be seen by."""
 TRIES = 20
-SHADES = (95, 160)
+SHADES = (60, 110)
 """Mean of the background."""
-APART = (45, 70)
-"""How much darker or lighter a digit is than what is behind it, in the mean."""
+APART = (80, 120)
+"""How much lighter a digit is than what is behind it, in the mean."""
 
 
 @attrs.frozen(eq=False)
@@ -134,12 +134,14 @@ def _background(level: Level, split: Split, shade: int, rng: random.Random) -> I
     """A piece of a photograph that drifts steadily, up to a pixel a frame: (T, H, W, 3)."""
     smallest = min(min(photo.shape[:2]) for photo in material(split).photos)
     most = min(UNIT, (smallest - level.size - 1) * UNIT // level.frames)
+    side = level.size + most * level.frames // UNIT + 1
+    piece = _piece(split, side, (shade, level.clutter), rng)
     drift = [_between(rng, -most, most) for _ in range(2)]
-    steps = np.arange(level.frames, dtype=np.int32)
-    y, x = (steps * d - min(0, d * (level.frames - 1)) for d in drift)
-    piece = _piece(split, level.size + most * level.frames // UNIT + 1, shade, rng)
-    pixels = np.arange(level.size, dtype=np.int32) * UNIT
-    return _sample(piece, y[:, None] + pixels, x[:, None] + pixels) // UNIT**2
+    frames = np.empty((level.frames, level.size, level.size, 3), np.int32)
+    for t in range(level.frames):
+        y, x = (step * t - min(0, step * (level.frames - 1)) for step in drift)
+        frames[t] = _window(piece, y, x, level.size)
+    return frames
 
 
 def _cut_out(
@@ -148,28 +150,54 @@ def _cut_out(
     """A digit's handwriting (8, 8) and the piece of a photograph (side, side, 3) that fills it."""
     written = material(split).digits[digit]
     ink = written[_between(rng, 0, len(written) - 1)]
-    apart = _between(rng, *APART) * (1 if rng.random() < 0.5 else -1)
-    return ink, _piece(split, path.side + 1, shade + apart, rng)
+    shade += _between(rng, *APART)
+    # A pixel more on each side: it does not stop where a pixel does.
+    return ink, _piece(split, path.side + 3, (shade, CONTRAST), rng)
 
 
 def _put(frames: Ints, cut_out: tuple[Ints, Ints], path: Path) -> None:
     """Lay a digit over the frames (T, H, W, 3), in place."""
     ink, texture = cut_out
-    pixels = np.arange(frames.shape[1], dtype=np.int32) * UNIT
-    y, x = pixels - path.y[:, None], pixels - path.x[:, None]
-    # Centres of the 8 x 8 dots of ink; no ink beyond them.
-    dots = np.pad(ink, 1)[..., None]
-    across = ((x + UNIT // 2) * 8) // path.side + UNIT // 2
-    down = ((y + UNIT // 2) * 8) // path.side + UNIT // 2
-    full = 16 * UNIT**2
-    amount = _sample(dots, down, across)
-    opaque = np.clip((amount - full * 3 // 10) // UNIT, 0, 256)
-    over = _sample(texture, y, x) // UNIT**2
-    frames += (over - frames) * opaque // 256
+    size, side = frames.shape[1], path.side
+    for frame, y, x in zip(frames, path.y.tolist(), path.x.tolist(), strict=True):
+        # The pixels that it touches: from (top, left), one more than its side.
+        top, left = y // UNIT, x // UNIT
+        opaque = _opacity(_dots(y % UNIT, side), _dots(x % UNIT, side), ink)
+        over = _window(texture, UNIT - y % UNIT, UNIT - x % UNIT, side + 1)
+        rows = slice(max(top, 0), min(top + side + 1, size))
+        columns = slice(max(left, 0), min(left + side + 1, size))
+        inner = (
+            slice(rows.start - top, rows.stop - top),
+            slice(columns.start - left, columns.stop - left),
+        )
+        under = frame[rows, columns]
+        under += (over[inner] - under) * opaque[inner][..., None] // 256
 
 
-def _piece(split: Split, side: int, shade: int, rng: random.Random) -> Ints:
-    """A square (side, side, 3) out of one of the split's photographs, brought to a mean `shade`."""
+@functools.cache
+def _dots(start: int, side: int) -> Ints:
+    """How much of each of 8 dots, and of none before and after them, is at each of side + 1 pixels.
+
+    Whole numbers (side + 1, 10) that add up to UNIT. The digit starts `start` into the first pixel.
+    """
+    pixels = np.arange(side + 1) * UNIT - start + UNIT // 2
+    at = np.clip(pixels * 8 // side + UNIT // 2, 0, 9 * UNIT)
+    first, part = at // UNIT, at % UNIT
+    amounts = np.zeros((side + 1, 11), np.int32)
+    amounts[np.arange(side + 1), first] = UNIT - part
+    amounts[np.arange(side + 1), first + 1] = part
+    return amounts[:, :10]
+
+
+def _opacity(down: Ints, across: Ints, ink: Ints) -> Ints:
+    """How opaque each pixel is, 0..256: ink below three tenths is not, and soon after wholly."""
+    amount = down @ np.pad(ink, 1) @ across.T
+    opaque: Ints = np.clip((amount - 16 * UNIT**2 * 3 // 10) // UNIT, 0, 256)
+    return opaque
+
+
+def _piece(split: Split, side: int, look: tuple[int, int], rng: random.Random) -> Ints:
+    """A square (side, side, 3) of a photograph, brought to a mean and a standard deviation."""
     for _ in range(TRIES):
         photo = _pick(rng, material(split).photos)
         room_y, room_x = (max(extent - side, 0) for extent in photo.shape[:2])
@@ -183,27 +211,17 @@ def _piece(split: Split, side: int, shade: int, rng: random.Random) -> Ints:
             break
     piece = piece.transpose(1, 0, 2) if turned else piece
     piece = piece[:: -1 if upside else 1, :: -1 if mirrored else 1]
-    return (piece - mean) * CONTRAST // max(deviation, FLAT) + shade
+    shade, contrast = look
+    return (piece - mean) * contrast // max(deviation, FLAT) + shade
 
 
-def _sample(picture: Ints, y: Ints, x: Ints) -> Ints:
-    """Bilinear: (T, H, W, C), times UNIT^2, of a picture (H', W', C) at places y (T, H), x (T, W).
-
-    Beyond its edge a picture goes on as its outermost pixels.
-    """
-    height, width = picture.shape[:2]
-    y, x = np.clip(y, 0, (height - 1) * UNIT), np.clip(x, 0, (width - 1) * UNIT)
-    top, left = y // UNIT, x // UNIT
-    below, right = np.minimum(top + 1, height - 1), np.minimum(left + 1, width - 1)
-    down, across = (y % UNIT)[:, :, None, None], (x % UNIT)[:, None, :, None]
-
-    def row(at: Ints) -> Ints:
-        first = picture[at[:, :, None], left[:, None, :]]
-        second = picture[at[:, :, None], right[:, None, :]]
-        mixed: Ints = first * (UNIT - across) + second * across
-        return mixed
-
-    return row(top) * (UNIT - down) + row(below) * down
+def _window(picture: Ints, y: int, x: int, side: int) -> Ints:
+    """The square (side, side, C) of a picture whose corner is at (y, x), bilinear."""
+    top, left, down, across = y // UNIT, x // UNIT, y % UNIT, x % UNIT
+    part = picture[top : top + side + 1, left : left + side + 1]
+    rows = part[:, :-1] * (UNIT - across) + part[:, 1:] * across
+    window: Ints = (rows[:-1] * (UNIT - down) + rows[1:] * down) // UNIT**2
+    return window
 
 
 def _halved(photo: Ints) -> Ints:

@@ -31,6 +31,8 @@ class Level:
     digit_size: tuple[int, int]
     distractors: int
     """Digits of none of the classes that swing as well, each in a way of its own, behind it."""
+    clutter: int
+    """Standard deviation of the background's intensities, 0..255."""
     wander: float
     """Largest steady speed, along each axis, that is added to a swing."""
 
@@ -52,18 +54,20 @@ LEVELS: dict[int, Level] = {
         frames=16,
         size=32,
         speed=(1.0, 2.5),
-        digit_size=(14, 18),
+        digit_size=(16, 20),
         distractors=0,
+        clutter=8,
         wander=0.0,
     ),
     2: Level(
-        digits=(0, 1, 4, 7),
+        digits=(0, 1),
         cycles=(1, 2, 4),
         frames=16,
         size=32,
         speed=(1.0, 2.0),
         digit_size=(13, 16),
         distractors=1,
+        clutter=8,
         wander=0.15,
     ),
     3: Level(
@@ -74,6 +78,7 @@ LEVELS: dict[int, Level] = {
         speed=(0.7, 1.2),
         digit_size=(13, 16),
         distractors=1,
+        clutter=8,
         wander=0.1,
     ),
 }
@@ -136,5 +141,6 @@ def _filmed(level: Level, frames: int, size: int) -> Level:
         size=size,
         speed=(slow * slower * larger, fast * slower * larger),
         digit_size=(round(small * larger), round(large * larger)),
+        clutter=8,
         wander=level.wander * slower * larger,
     )
