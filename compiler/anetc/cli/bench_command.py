@@ -49,7 +49,7 @@ _SUMMARY = (
     "--repeats", type=click.IntRange(1, 10_000), default=5, show_default=True, help="Rounds."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--roofline", metavar="OUT", help="Draw a roofline (.svg, .png, .pdf).")
+@click.option("--roofline", metavar="OUT", help="Draw a roofline (.svg).")
 def command(
     file: str,
     backends: str,
