@@ -86,6 +86,11 @@ class Driver:
     def __attrs_post_init__(self) -> None:
         self.visible = Visible(self.asked.search, self.method.select)
 
+    @property
+    def finished(self) -> int:
+        """Candidates whose fate is known."""
+        return self._done + self._failed
+
     # The loop
 
     def drive(self) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -15,9 +14,6 @@ from anetdsl.evolve.asked import Asked
 from anetdsl.evolve.jobs import iterations_of
 from anetdsl.evolve.store import Candidate
 from anetdsl.evolve.trials import RETRIED, Outcome
-
-_SCORE = re.compile(r"^score [^\n\[\]\"#]*$", re.MULTILINE)
-_WEIGHT = re.compile(r"@[0-9.]+(?=\s*[,\]])")
 
 
 @attrs.frozen
@@ -78,18 +74,10 @@ def _failed(candidate: Candidate, outcome: Outcome, asked: Asked) -> Fate:
 def _checked(candidate: Candidate, outcome: Outcome, identify: Callable[[str], str]) -> Outcome:
     """The outcome, or a failure where the trained text is not that of the candidate."""
     assert outcome.text is not None
-    # Where it differs by weights and score alone, as it should, it need not be parsed.
     with contextlib.suppress(AnetError):
-        if _bare(outcome.text) == _bare(candidate.proposal) or (
-            identify(outcome.text) == candidate.identity
-        ):
+        if identify(outcome.text) == candidate.identity:
             return outcome
     return Outcome(failure="error", message="the trained text is not the candidate's network")
-
-
-def _bare(text: str) -> list[str]:
-    """The words of a text, without weights and lines of `score`."""
-    return _WEIGHT.sub("", _SCORE.sub("", text)).split()
 
 
 def _measured(result: Mapping[str, Any]) -> dict[str, Any]:

@@ -268,6 +268,8 @@ def _missing(directory: RunDir) -> str:
 
 def _check(connection: sqlite3.Connection, name: Path) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version == 0 and not RunDir(name.parent).settings.exists():
+        raise CannotRun(f"{name.parent}: the search is only being made")
     if version == 0:
         raise sqlite3.DatabaseError("no such table")
     if version != VERSION:

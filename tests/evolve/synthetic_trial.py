@@ -29,16 +29,21 @@ def trained(text: str) -> str:
 
     def weighted(match: re.Match[str]) -> str:
         names = [name.partition("@")[0].strip() for name in match[2].split(",")]
+        names = [name for name in names if name]
         if len(names) == 1:
             return match[0]
-        items = [f"{name}@{0.01 + digest(key + match[1] + name) % 980 / 1000:.3f}" for name in names]
+        items = [
+            f"{name}@{0.01 + digest(key + match[1] + name) % 980 / 1000:.3f}" for name in names
+        ]
         return f"{match[1]}inputs=[{', '.join(items)}]"
 
     found = re.sub(r"(?m)^(node .*level=[1-4].*)inputs=\[([^\]]*)\]", weighted, text)
     score = f"score top1={fitness(text) / 2} top5={fitness(text) / 2} fitness={fitness(text)}"
     if re.search(r"(?m)^score", found):
         return re.sub(r"(?m)^score.*$", score, found)
-    return re.sub(r"(?m)^((?:origin|network).*)$(?![\s\S]*^origin)", rf"\1\n{score}", found, count=1)
+    return re.sub(
+        r"(?m)^((?:origin|network).*)$(?![\s\S]*^origin)", rf"\1\n{score}", found, count=1
+    )
 
 
 def fitness(text: str) -> float:

@@ -413,6 +413,9 @@ def test_what_is_no_run_directory(tmp_path: Path, run: Run) -> None:
     RunDir(run.path).database.unlink()
     with pytest.raises(CannotRun, match="is missing; `anetc evolve --rebuild"):
         read_run(run.path)
+    RunDir(tmp_path).database.write_bytes(b"")
+    with pytest.raises(CannotRun, match="is only being made"):
+        read_run(tmp_path)
     with open_store(RunDir(tmp_path), new=True) as store:
         store.connection.execute("PRAGMA user_version = 7")
     with pytest.raises(CannotRun, match="is of version 7"):

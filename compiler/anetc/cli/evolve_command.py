@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from anetdsl.evolve.rundir import RunDir
 
 _INTERRUPTED = 130
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _SHOW_SECONDS = 0.25
 _SEARCH = ("method", "seed", "rounds", "population", "order", "window")
 _RUNNING = ("executor", "gpus", "timeout", "retries", "inherit", "halving", "keep_all_weights")
@@ -196,7 +198,7 @@ def _drive(directory: RunDir, options: dict[str, Any]) -> None:
     from anetdsl.evolve.searching import drive_run
 
     name = str(directory.path)
-    with showing(name) as show:
+    with _signals_kept(), showing(name) as show:
         finished = drive_run(
             directory,
             _method(),
@@ -209,8 +211,19 @@ def _drive(directory: RunDir, options: dict[str, Any]) -> None:
     _status(directory)
 
 
+@contextlib.contextmanager
+def _signals_kept() -> Iterator[None]:
+    """What signals do in the block is undone behind it."""
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def _ready(driver: Driver, show: Show) -> Callable[[], None]:
-    """Have signals stop the driver; the function that shows how far it is."""
+    """Have a signal stop the driver, a second one at once; the function that shows progress."""
     from anetdsl.evolve.progress import progress_of
 
     def stop(_number: int, _frame: object) -> None:
@@ -219,16 +232,17 @@ def _ready(driver: Driver, show: Show) -> Callable[[], None]:
         driver.stopping.set()
         driver.wake()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _SIGNALS:
         signal.signal(number, stop)
     last = 0.0
 
     def watch() -> None:
         nonlocal last
-        if time.monotonic() - last > _SHOW_SECONDS:
+        rounds = driver.asked.search.rounds
+        if time.monotonic() - last > _SHOW_SECONDS or driver.finished >= rounds:
             last = time.monotonic()
             workers = driver.trials.workers.capacity()
-            show(progress_of(driver.store, driver.asked.search.rounds, workers=workers))
+            show(progress_of(driver.store, rounds, workers=workers))
 
     return watch
 

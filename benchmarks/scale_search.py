@@ -1,0 +1,191 @@
+"""A search at scale, simulated: trials sleep, their fitness is a function of the text.
+
+Everything else is real: candidates are proposed by guided evolution in the paper's space, every
+event is committed, every file is written. What is measured is the share of the workers' time that
+trials take up, the driver's memory, and how soon `anetc evolve --status` answers meanwhile.
+
+    python benchmarks/scale_search.py --executor threads --candidates 20000 --workers 1000
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import hashlib
+import random
+import re
+import resource
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import attrs
+
+from anetdsl.api import parse
+from anetdsl.evolve.algorithms import population, propose
+from anetdsl.evolve.asked import Asked
+from anetdsl.evolve.engine import Driver, Method, Trials
+from anetdsl.evolve.executors import Workers, open_workers
+from anetdsl.evolve.identity import identity
+from anetdsl.evolve.presets import space
+from anetdsl.evolve.rundir import RunDir
+from anetdsl.evolve.searching import make_run
+from anetdsl.evolve.store import open_for_reading, open_store
+from anetdsl.evolve.trials import Job, Outcome
+from anetdsl.evolve.values import SearchSettings
+
+_INPUTS = re.compile(r"(?m)^(node .*level=[1-4].*inputs=\[)([^\]]*,[^\]]*)\]")
+
+
+@attrs.frozen
+class Sleep:
+    """A trial of a drawn length around a mean, uniform from half of it to one and a half."""
+
+    mean: float
+
+    def __call__(self, job: Job) -> Outcome:
+        """Sleep, and make up a fitness and weights."""
+        text = (Path(job.folder) / "candidate.anet").read_text(encoding="utf-8")
+        draw = random.Random(hashlib.sha256(text.encode()).digest())
+        began = time.time()
+        time.sleep(self.mean * draw.uniform(0.5, 1.5))
+        ended = time.time()
+        trained = _INPUTS.sub(
+            lambda found: (
+                found[1]
+                + ", ".join(f"{name}@{draw.uniform(0.05, 0.95):.3f}" for name in _names(found[2]))
+                + "]"
+            ),
+            text,
+        )
+        measures = {"began": began, "ended": ended}
+        return Outcome({"fitness": draw.uniform(0, 200), "measures": measures}, trained)
+
+
+def _names(listed: str) -> list[str]:
+    return [name for item in listed.split(",") if (name := item.partition("@")[0].strip())]
+
+
+def main() -> None:
+    """Run one search and print what was measured."""
+    options = _options()
+    sleep = Sleep(options.seconds)
+    settings = SearchSettings(
+        space("paper", 339), rounds=options.candidates, order=options.order, window=options.window
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        directory = RunDir(Path(folder) / "run")
+        make_run(directory, Asked(settings, {"data": "none", "settings": {"iterations": 1}}))
+        with _workers(options, sleep) as workers, open_store(directory) as store:
+            method = Method(propose, population, lambda text: identity(parse(text)))
+            driver = Driver(directory, store.asked(), store, method, Trials(workers))
+            watcher = _Watcher(directory, options.candidates)
+            driver.watch = watcher.look
+            started, processor = time.perf_counter(), time.process_time()
+            assert driver.drive()
+            took, used = time.perf_counter() - started, time.process_time() - processor
+            watcher.end.set()
+        _report(directory, options, took, used, watcher)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--executor", choices=("threads", "dask"), default="threads")
+    parser.add_argument("--workers", type=int, default=1000, help="trials in flight")
+    parser.add_argument("--candidates", type=int, default=20_000)
+    parser.add_argument("--seconds", type=float, default=15.0, help="mean length of a trial")
+    parser.add_argument("--order", choices=("arrival", "index"), default="arrival")
+    parser.add_argument("--window", type=int, default=2000)
+    return parser.parse_args()
+
+
+@contextlib.contextmanager
+def _workers(options: argparse.Namespace, sleep: Sleep) -> Iterator[Workers]:
+    count = options.workers
+    if options.executor == "threads":
+        with ThreadPoolExecutor(count) as pool:
+            yield Workers(pool, lambda: count, sleep, lambda: None)
+        return
+    import distributed
+
+    # Two processes; a trial takes a thread, as on a cluster.
+    cluster = distributed.LocalCluster(
+        n_workers=2, threads_per_worker=count // 2, dashboard_address=None, memory_limit=0
+    )
+    with cluster, open_workers(f"dask:{cluster.scheduler_address}") as workers:
+        yield attrs.evolve(workers, run=sleep, remote=False)
+
+
+class _Watcher:
+    """Notes the driver's memory as the search goes on, and asks for its status."""
+
+    def __init__(self, directory: RunDir, candidates: int) -> None:
+        self.memory: list[tuple[int, float]] = []
+        self.answers: list[float] = []
+        self.end = threading.Event()
+        self._directory = directory
+        self._marks = [round(candidates * share) for share in (0.1, 0.25, 0.5, 0.75, 1.0)]
+        self._last = 0.0
+        threading.Thread(target=self._ask, daemon=True).start()
+
+    def look(self) -> None:
+        """Note the memory at the marks."""
+        if time.monotonic() - self._last < 1.0 or not self._marks:
+            return
+        self._last = time.monotonic()
+        with open_for_reading(self._directory) as store:
+            ((done,),) = store.query("SELECT count(*) FROM candidates WHERE status = 'done'")
+        if done >= self._marks[0]:
+            self.memory.append((done, _resident()))
+            self._marks = [mark for mark in self._marks if mark > done]
+
+    def _ask(self) -> None:
+        command = [sys.executable, "-m", "anetc", "evolve", "--status", str(self._directory.path)]
+        while not self.end.wait(20):
+            started = time.perf_counter()
+            subprocess.run(command, check=True, capture_output=True)
+            self.answers.append(time.perf_counter() - started)
+
+
+def _resident() -> float:
+    """Mebibytes of this process that are in memory now."""
+    try:
+        status = Path("/proc/self/status").read_text(encoding="ascii")
+        return int(re.findall(r"VmRSS:\s+(\d+)", status)[0]) / 1024
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _report(
+    directory: RunDir, options: argparse.Namespace, took: float, used: float, watcher: _Watcher
+) -> None:
+    """Print the figures: busy shares over the whole run, and while there was work for all."""
+    with open_for_reading(directory) as store:
+        # As the trials themselves saw it: what waits for the driver is not busy.
+        spans = sorted(
+            (dict(record.measures)["began"], dict(record.measures)["ended"])
+            for record in store.records()
+        )
+    first, last = spans[0][0], max(ended for _, ended in spans)
+    filled, drained = spans[options.workers - 1][0], spans[-1][0]
+    window = f", window {options.window}" if options.order == "index" else ""
+    print(f"{options.executor}, {options.workers} in flight, order {options.order}{window}")
+    print(
+        f"{len(spans)} candidates, trials of {options.seconds:g} s on average, {took:.1f} s in all"
+    )
+    for name, start, end in (("in all", first, last), ("once started", filled, drained)):
+        busy = sum(max(0.0, min(ended, end) - max(began, start)) for began, ended in spans)
+        print(f"busy {name}: {100 * busy / (options.workers * (end - start)):.1f} %")
+    print(f"driver: {1000 * used / len(spans):.2f} ms of CPU a candidate")
+    print("memory: " + ", ".join(f"{mib:.0f} MiB at {done}" for done, mib in watcher.memory))
+    if watcher.answers:
+        print(f"status: {max(watcher.answers):.2f} s at most, {len(watcher.answers)} times")
+
+
+if __name__ == "__main__":
+    main()

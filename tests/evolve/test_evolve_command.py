@@ -1,0 +1,297 @@
+"""`anetc evolve`: made, driven, stopped, resumed, asked, rebuilt; its trials do not train."""
+
+from __future__ import annotations
+
+import functools
+import os
+import pty
+import signal
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from anetc.cli import evolve_asking
+from anetc.cli.evolve_screen import duration, rows
+from anetdsl.evolve import searching
+from anetdsl.evolve.progress import Progress
+from anetdsl.evolve.rundir import read_run
+from tests.command_line import Result, anetc
+from tests.evolve.method import COMMAND
+from tests.evolve.test_trials import paths, until
+
+
+@pytest.fixture(autouse=True)
+def _no_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    drive = functools.partial(searching.drive_run, command=COMMAND)
+    monkeypatch.setattr(searching, "drive_run", drive)
+
+
+SMALL = ("--data", "motion", "--preset", "small", "--rounds", 6, "--population", 3)
+
+
+def evolve(*words: object) -> Result:
+    return anetc("evolve", *words)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A search of six candidates."""
+    folder = tmp_path_factory.mktemp("evolve") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        drive = functools.partial(searching.drive_run, command=COMMAND)
+        patch.setattr(searching, "drive_run", drive)
+        result = evolve(*SMALL, "--out", folder)
+    assert result.code == 0, result.err
+    assert result.out.startswith(f"{folder}: finished\n  round        6 of 6\n  best   ")
+    assert "\n6/6  best " in result.err
+    return folder
+
+
+def test_a_search_from_the_command_line(finished: Path) -> None:
+    run = read_run(finished)
+    assert [record.status for record in run.records] == ["done"] * 6
+    assert (run.settings.rounds, run.settings.population, run.settings.method) == (6, 3, "guided")
+    assert run.settings.space.classes == 12
+    assert (run.settings.limits.frames, run.settings.limits.size) == (16, (32, 32))
+    assert run.trial["data"] == "motion"
+
+
+def test_its_status_at_any_time(finished: Path) -> None:
+    result = evolve("--status", finished)
+    assert result.code == 0
+    assert result.out.startswith(f"{finished}: finished\n  round        6 of 6\n")
+
+
+def test_a_finished_search_resumed_is_finished(finished: Path) -> None:
+    result = evolve("--resume", finished)
+    assert (result.code, result.err) == (0, "6/6  best" + result.err.partition("6/6  best")[2])
+
+
+def test_its_database_made_anew(finished: Path) -> None:
+    before = read_run(finished)
+    (finished / "search.db").write_bytes(b"nonsense")
+    result = evolve("--status", finished)
+    assert (result.code, f"`anetc evolve --rebuild {finished}`" in result.err) == (2, True)
+    result = evolve("--rebuild", finished)
+    assert (result.code, result.out) == (0, f"{finished / 'search.db'}: 6 candidates\n")
+    assert read_run(finished).records == before.records
+
+
+def test_the_settings_of_one_search_start_another(finished: Path, tmp_path: Path) -> None:
+    config = finished / "settings.toml"
+    result = evolve("--config", config, "--out", tmp_path / "again")
+    assert result.code == 0, result.err
+    again = read_run(tmp_path / "again")
+    assert [r.text for r in again.records] == [r.text for r in read_run(finished).records]
+    assert (tmp_path / "again" / "settings.toml").read_text() == config.read_text()
+
+
+def test_options_and_settings_are_written_down(tmp_path: Path) -> None:
+    """Options go before the settings file, and that before the preset."""
+    config = tmp_path / "search.toml"
+    config.write_text(
+        "[search]\nseed = 5\ntournament = 2\n[search.limits]\ndepth = 40\n"
+        "[trial.settings]\nlearning_rate = 0.5\niterations = 9\n[running]\nretries = 4\n"
+    )
+    words = [
+        *("--config", config, "--seed", 6, "--method", "standard", "--order", "arrival"),
+        *("--window", 5, "--max-params", 10**7, "--max-macs", 10**10, "--iterations", 7),
+        *("--batch", 4, "--frames", 8, "--size", 16, "--executor", "threads:3", "--gpus", "0, 1"),
+        *("--timeout", 60, "--inherit", "--halving", 2, "--keep-all-weights"),
+    ]
+    result = evolve(*SMALL, *words, "--out", tmp_path / "run")
+    assert result.code == 0, result.err
+    written = tomllib.loads((tmp_path / "run" / "settings.toml").read_text())
+    search, trial, running = written["search"], written["trial"], written["running"]
+    expected = {"seed": 6, "tournament": 2, "method": "standard", "order": "arrival", "window": 5}
+    assert expected.items() <= search.items()
+    assert search["keep_weights"]
+    assert search["limits"] == {
+        "parameters": 10**7,
+        "multiply_adds": 10**10,
+        "depth": 40,
+        "frames": 8,
+        "size": [16, 16],
+    }
+    assert {"iterations": 7, "batch": 4, "learning_rate": 0.5}.items() <= trial["settings"].items()
+    assert trial["recipe"] == {"frames": 8, "size": [16, 16]}
+    assert running == {
+        "executor": "threads:3",
+        "gpus": ["0", "1"],
+        "timeout": 60.0,
+        "retries": 4,
+        "inherit": True,
+        "halving": 2,
+        "keep_all_weights": True,
+    }
+
+
+def test_presets_are_the_papers_and_a_small_one() -> None:
+    """4.1: population 20, tournament 5, 200 rounds, 0-4 operators, 10k iterations, batch 512."""
+    paper = evolve_asking.preset("paper")
+    search = paper.search
+    assert (search.population, search.tournament, search.rounds, search.most_operators) == (
+        *(20, 5),
+        *(200, 4),
+    )
+    assert paper.trial["settings"] == {"iterations": 10_000, "batch": 512}
+    assert evolve_asking.preset("small").search.rounds < 100
+
+
+# What cannot be searched for
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((), "give one of --out, --resume, --status and --rebuild; not none of them"),
+        (("--out", "a", "--resume", "a"), "not --out and --resume"),
+        (("--out", "run"), "--data is missing"),
+        (("--out", "run", "--data", "nowhere"), "--data nowhere: No such file"),
+        (("--out", "run", "--data", "motion:level=99"), "level"),
+        (("--out", "run", "--data", "motion", "--config", "no.toml"), "no.toml: cannot be read"),
+        (("--out", "run", "--data", "motion", "--executor", "threads:x"), "a number from 1"),
+        (("--status", "nowhere"), "nowhere: there is no such folder"),
+        (("--resume", "nowhere"), "nowhere: there is no such folder"),
+        (("--rebuild", "nowhere"), "nowhere: there is no such folder"),
+        (("--resume", "run", "--method", "aging"), "--method does not go with --resume"),
+        (("--status", "run", "--executor", "threads:2"), "--executor does not go with --status"),
+        (("--out", "run", "--method", "best"), "'best' is not one of"),
+    ],
+)
+def test_what_cannot_be_asked_for(
+    words: tuple[str, ...], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = evolve(*words)
+    assert result.code == 2
+    assert message in result.err
+    assert "Traceback" not in result.err
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[trial]\ndatta = 'motion'", ":2: no setting `datta` in [trial]; did you mean `data`?"),
+        ("[trial.settings]\nbach = 3", "[trial.settings]: there is no setting `bach`"),
+        ("[trial.settings]\nseed = 3", "each trial has a seed of its own"),
+        ("[trial]\nsplit = 'dev'", "split is train, validation or test"),
+        ("[trial.recipe]\nframe = 3", "[trial.recipe]"),
+        ("[search]\nrounds = 'all'", ":2: `rounds` is a whole number"),
+    ],
+)
+def test_mistakes_in_settings(text: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "search.toml").write_text(text)
+    result = evolve(
+        "--data", "motion", "--config", tmp_path / "search.toml", "--out", tmp_path / "r"
+    )
+    assert result.code == 2
+    assert message in result.err
+    assert not (tmp_path / "r").exists()
+
+
+def test_a_run_is_not_made_twice(finished: Path) -> None:
+    result = evolve(*SMALL, "--out", finished)
+    assert result.code == 2
+    assert f"`anetc evolve --resume {finished}` goes on with it" in result.err
+
+
+# Stopped by a signal
+
+SCRIPT = """
+import functools, sys
+from anetdsl.evolve import searching
+from tests.evolve.method import COMMAND
+searching.drive_run = functools.partial(searching.drive_run, command=(*COMMAND, {seconds!r}))
+from anetc.cli.main import run
+run()
+"""
+
+
+def process(seconds: float, *words: object, **options: object) -> subprocess.Popen[bytes]:
+    """`anetc evolve` with trials of so many seconds."""
+    command = [sys.executable, "-c", SCRIPT.format(seconds=str(seconds)), "evolve"]
+    return subprocess.Popen([*command, *map(str, words)], env=paths(), **options)  # type: ignore[call-overload,no-any-return]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_a_search_which_can_be_resumed(
+    number: signal.Signals, finished: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    with process(0.4, *SMALL, "--out", folder, stderr=subprocess.PIPE) as search:
+        until(
+            lambda: (folder / "settings.toml").exists() and len(read_run(folder).members) >= 2, 60
+        )
+        search.send_signal(number)
+        _, err = search.communicate(timeout=30)
+    assert search.returncode == 130
+    assert f"stopped; `anetc evolve --resume {folder}` goes on" in err.decode()
+    assert "Traceback" not in err.decode()
+    status = evolve("--status", folder)
+    assert f"{folder}: stopped; anetc evolve --resume {folder} goes on" in status.out
+    assert evolve("--resume", folder, "--executor", "threads:1").code == 0
+    texts = [[record.text for record in read_run(path).records] for path in (folder, finished)]
+    assert texts[0] == texts[1]
+
+
+def test_a_terminal_shows_a_table(tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    with process(0.1, *SMALL, "--out", tmp_path / "run", stderr=theirs, stdout=theirs) as search:
+        os.close(theirs)
+        shown = b""
+        while True:
+            try:
+                part = os.read(ours, 10_000)
+            except OSError:  # how Linux says that the other end is closed
+                break
+            if not part:
+                break
+            shown += part
+    os.close(ours)
+    assert search.returncode == 0
+    text = shown.decode()
+    for word in ("round", "best", "top three", "running", "failed", "6 of 6", "\u2502"):
+        assert word in text
+
+
+def test_what_the_table_says() -> None:
+    progress = Progress(
+        rounds=200,
+        done=57,
+        failed=2,
+        running=tuple((f"g{i:04d}", 61.0 + i) for i in range(10)),
+        waiting=1,
+        best=("g0012", 151.25),
+        top_three=150.0,
+        failures=(("g0031", "nan", "the loss is NaN"),),
+        left=5000.0,
+        started=0.0,
+    )
+    assert dict(rows(progress)) == {
+        "round": "59 of 200",
+        "best": "151.25 (g0012)",
+        "top three": "150.00",
+        "running": "g0000 (1:01 min), g0001 (1:02 min), g0002 (1:03 min), g0003 (1:04 min), "
+        "g0004 (1:05 min), g0005 (1:06 min), g0006 (1:07 min), g0007 (1:08 min), and 2 more",
+        "failed": "2, last g0031 (nan)",
+        "time left": "about 1:23 h",
+    }
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.4, "0 s"),
+        (59.4, "59 s"),
+        (59.6, "1:00 min"),
+        (3599, "59:59 min"),
+        (3600, "1:00 h"),
+        (86_400 * 2.5, "2 d 12 h"),
+    ],
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
