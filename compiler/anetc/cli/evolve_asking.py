@@ -85,8 +85,7 @@ def running_of(running: Running, given: Mapping[str, Any]) -> Running:
 def about_data(asked: Asked) -> Asked:
     """The same, with the data's number of classes and the clip that costs are counted for.
 
-    Opens the data, which takes as long as to import torch. Raises CannotRun where it cannot be
-    trained on.
+    Opens the split that candidates are judged by. Raises CannotRun where that cannot be done.
     """
     from anetc.data.opening import open_data
     from anetc.training.recipes import recipes_from_json
@@ -94,10 +93,9 @@ def about_data(asked: Asked) -> Asked:
     spec = parse_spec(asked.trial["data"])
     recipes = recipes_from_json(spec, asked.trial.get("recipe", {}), "[trial.recipe]")
     search = asked.search
-    for split, recipe in (("train", recipes.train), (asked.trial["split"], recipes.validation)):
-        opened = open_data(spec, split, recipe, flow=False)
-        if not len(opened):
-            raise CannotRun(f"--data {asked.trial['data']}: the split {split} is empty")
+    opened = open_data(spec, asked.trial["split"], recipes.validation, flow=False)
+    if not len(opened):
+        raise CannotRun(f"--data {asked.trial['data']}: the split {asked.trial['split']} is empty")
     clip = recipes.train
     return attrs.evolve(
         asked,
