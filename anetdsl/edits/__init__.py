@@ -19,7 +19,7 @@ from anetdsl.edits.edges import add_edge, remove_edge, set_edges, set_weight
 from anetdsl.edits.learned import set_learned
 from anetdsl.edits.names import rename, set_network_name
 from anetdsl.edits.removal import remove_statement
-from anetdsl.edits.statements import find, insert_node, set_origin, set_score
+from anetdsl.edits.statements import find, insert_node, insert_nodes, set_origin, set_score
 from anetdsl.edits.text import apply, invert
 from anetdsl.source import Edit
 
@@ -29,6 +29,7 @@ __all__ = [
     "apply",
     "find",
     "insert_node",
+    "insert_nodes",
     "invert",
     "remove_attribute",
     "remove_edge",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 
 from anetdsl.edits.attributes import Text, gap_of, set_attributes
 from anetdsl.edits.removal import remove_statement, with_comment
@@ -27,10 +28,16 @@ def find(tree: SyntaxTree, keyword: str, name: str | None = None) -> StatementNo
 
 def insert_node(tree: SyntaxTree, node: Node, after: StatementNode) -> tuple[Edit, ...]:
     """Edits that add a node on the line after a statement, in the columns of its neighbours."""
+    return insert_nodes(tree, (node,), after)
+
+
+def insert_nodes(tree: SyntaxTree, nodes: Sequence[Node], after: StatementNode) -> tuple[Edit, ...]:
+    """Edits that add nodes, each on a line, as `insert_node` does. There is at least one."""
     like = after if after.keyword.text == "node" else _first(tree, "node")
     gap = gap_of(tree.source.text, like) if like is not None else GAP
     widths = _widths(tree.source.text, like) if like is not None and gap == GAP else {}
-    return _insert(tree, set_row(Row(node_cells(node), "node"), widths, gap), after)
+    rows = (set_row(Row(node_cells(node), "node"), widths, gap) for node in nodes)
+    return _insert(tree, [line for row in rows for line in row], after)
 
 
 def set_origin(tree: SyntaxTree, origin: Origin | None) -> tuple[Edit, ...]:

@@ -9,7 +9,7 @@ import attrs
 from anetdsl.edits import (
     apply,
     find,
-    insert_node,
+    insert_nodes,
     remove_statement,
     set_attributes,
     set_edges,
@@ -20,12 +20,14 @@ from anetdsl.edits import (
 from anetdsl.edits.attributes import keep_column
 from anetdsl.evolve.genome import Genome
 from anetdsl.ir import Edge, Network, Node, Origin
-from anetdsl.source import Edit
+from anetdsl.source import Edit, SourceFile
 from anetdsl.syntax.nodes import StatementNode, SyntaxTree
+from anetdsl.syntax.parser import parse_syntax
 
 
 def child_text(tree: SyntaxTree, parent: Network, genome: Genome, name: str, origin: Origin) -> str:
     """The text of a child: the parent's, with what changed, a name, its origin, and no score."""
+    tree = without_lines(tree, parent, genome)
     edits = [
         *child_edits(tree, parent, genome),
         *set_network_name(tree, name),
@@ -35,24 +37,38 @@ def child_text(tree: SyntaxTree, parent: Network, genome: Genome, name: str, ori
     return apply(tree.source.text, edits)
 
 
+def without_lines(tree: SyntaxTree, parent: Network, genome: Genome) -> SyntaxTree:
+    """The parent's text without the nodes that the genome does not continue.
+
+    They go one by one: where two stand side by side, what separates them is claimed by both.
+    """
+    stay = set(genome.lines.values())
+    for node in parent.nodes:
+        if node.name not in stay:
+            text = apply(tree.source.text, remove_statement(tree, find(tree, "node", node.name)))
+            tree = parse_syntax(SourceFile(tree.source.name, text))
+    return tree
+
+
 def child_edits(tree: SyntaxTree, parent: Network, genome: Genome) -> Iterator[Edit]:
-    """Edits that make the parent's nodes and sink those of the genome."""
+    """Edits that make the parent's nodes and sink those of the genome, where none has to go."""
     old = {node.name: node for node in parent.nodes}
     statements = {
         statement.name.text: statement
         for statement in tree.statements
         if statement.keyword.text == "node" and statement.name is not None
     }
-    anchor = next(iter(statements.values()))
+    new: dict[str, list[Node]] = {}
+    anchor = next(iter(statements))
     for node in genome.network.nodes:
         line = genome.lines.get(node.name)
         if line is None:
-            yield from insert_node(tree, node, anchor)
+            new.setdefault(anchor, []).append(node)
         else:
-            anchor = statements[line]
-            yield from _node_edits(tree, anchor, old[line], node)
-    for line in statements.keys() - set(genome.lines.values()):
-        yield from remove_statement(tree, statements[line])
+            anchor = line
+            yield from _node_edits(tree, statements[line], old[line], node)
+    for anchor, nodes in new.items():
+        yield from insert_nodes(tree, nodes, statements[anchor])
     if genome.network.sink.inputs != parent.sink.inputs:
         yield from set_edges(tree, find(tree, "sink"), genome.network.sink.inputs)
 

@@ -8,7 +8,8 @@ network's: two networks have the same one if and only if names and order are all
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -18,6 +19,8 @@ from anetdsl.ir import Network
 Colours = tuple[int, ...]
 """Of each node a number: equal ones are not told apart yet, and others are in this order."""
 Description = tuple[Any, ...]
+Link = tuple[int, float]
+"""A neighbour's number, and the weight of the edge where it counts."""
 
 
 def identity(network: Network) -> str:
@@ -47,40 +50,52 @@ def canonical(network: Network) -> Description:
 
 @attrs.frozen
 class _Graph:
-    """The nodes by number."""
+    """Nodes by number. Twins, which are alike and have the same neighbours, are one node."""
 
     kinds: tuple[tuple[Any, ...], ...]
-    """What each node is by itself: comparable."""
-    sources: tuple[tuple[tuple[int, Any], ...], ...]
-    """Of each node, the nodes that it reads, with the edges' weights where they count."""
-    readers: tuple[tuple[tuple[int, Any], ...], ...]
+    """What each node is by itself, and how many twins it stands for: comparable."""
+    sources: tuple[tuple[Link, ...], ...]
+    """Of each node, the nodes that it reads."""
+    readers: tuple[tuple[Link, ...], ...]
 
     @classmethod
     def of(cls, network: Network) -> _Graph:
+        """The graph of a network."""
         numbers = {node.name: number for number, node in enumerate(network.nodes)}
-        fixed = network.edges == "fixed"
-        by_sink = [edge.source for edge in network.sink.inputs]
-        kinds = tuple(
-            (
+        sources: list[list[Link]] = [[] for _ in numbers]
+        readers: list[list[Link]] = [[] for _ in numbers]
+        for number, node in enumerate(network.nodes):
+            if node.is_stem:
+                continue
+            counts = network.edges == "fixed" and len(node.inputs) > 1
+            for edge in node.inputs:
+                weight = (0.5 if edge.weight is None else edge.weight) if counts else 0.0
+                sources[number].append((numbers[edge.source], weight))
+                readers[numbers[edge.source]].append((number, weight))
+        read = Counter(edge.source for edge in network.sink.inputs)
+        twins: dict[Any, list[int]] = {}
+        for number, node in enumerate(network.nodes):
+            kind = (
                 node.level,
                 node.channels,
                 node.dilation,
                 node.stride,
                 node.inputs[0].source if node.is_stem else "",
-                by_sink.count(node.name),
+                read[node.name],
             )
-            for node in network.nodes
+            key = (kind, tuple(sorted(sources[number])), tuple(sorted(readers[number])))
+            twins.setdefault(key, []).append(number)
+        places = {same[0]: place for place, same in enumerate(twins.values())}
+        return cls(
+            tuple((*kind, len(same)) for (kind, _, _), same in twins.items()),
+            tuple(_renumbered(links, places) for _, links, _ in twins),
+            tuple(_renumbered(links, places) for _, _, links in twins),
         )
-        sources: list[list[tuple[int, Any]]] = [[] for _ in kinds]
-        readers: list[list[tuple[int, Any]]] = [[] for _ in kinds]
-        for number, node in enumerate(network.nodes):
-            if node.is_stem:
-                continue
-            for edge in node.inputs:
-                weight = (edge.weight or 0.5) if fixed and len(node.inputs) > 1 else 0
-                sources[number].append((numbers[edge.source], weight))
-                readers[numbers[edge.source]].append((number, weight))
-        return cls(kinds, tuple(map(tuple, sources)), tuple(map(tuple, readers)))
+
+
+def _renumbered(links: Iterable[Link], places: Mapping[int, int]) -> tuple[Link, ...]:
+    """Links to those that are left: a neighbour of one twin is one of all."""
+    return tuple((places[i], weight) for i, weight in links if i in places)
 
 
 def _ranks(keys: Sequence[Any]) -> Colours:
@@ -97,8 +112,8 @@ def _refined(graph: _Graph, colours: Colours) -> Colours:
             [
                 (
                     colour,
-                    _sorted((colours[i], weight) for i, weight in sources),
-                    _sorted((colours[i], weight) for i, weight in readers),
+                    _recoloured(sources, colours),
+                    _recoloured(readers, colours),
                 )
                 for colour, sources, readers in zip(colours, graph.sources, graph.readers)
             ]
@@ -158,11 +173,11 @@ def _described(graph: _Graph, colours: Colours) -> Description:
     return tuple(
         (
             graph.kinds[number],
-            _sorted((colours[i], weight) for i, weight in graph.sources[number]),
+            _recoloured(graph.sources[number], colours),
         )
         for number in order
     )
 
 
-def _sorted(items: Iterable[tuple[int, Any]]) -> tuple[tuple[int, Any], ...]:
-    return tuple(sorted(items))
+def _recoloured(links: Sequence[Link], colours: Colours) -> tuple[Link, ...]:
+    return tuple(sorted([(colours[i], weight) for i, weight in links]))

@@ -91,7 +91,9 @@ def split_node(genome: Genome, node: Node) -> Change:
 
     nodes: list[Node] = []
     for other in genome.network.nodes:
-        nodes.extend(halves if other is node else (_reading(other, inputs(other.inputs)),))
+        nodes.extend(
+            halves if other.name == node.name else (_reading(other, inputs(other.inputs)),)
+        )
     lines = {name: line for name, line in genome.lines.items() if name != node.name}
     if node.name in genome.lines:
         lines[names[0]] = genome.lines[node.name]
@@ -125,9 +127,9 @@ def merge_nodes(genome: Genome, first: Node, second: Node, dilation: int) -> Cha
 
     nodes: list[Node] = []
     for node in genome.network.nodes:
-        if node is stays:
+        if node.name == stays.name:
             nodes.append(merged)
-        elif node is not gone:
+        elif node.name != gone.name:
             nodes.append(_reading(node, inputs(node.inputs)))
     lines = {
         key: line for key, line in genome.lines.items() if key not in (first.name, second.name)

@@ -1,0 +1,40 @@
+"""Searches without training: weights and fitness are drawn, by the candidate's name."""
+
+from __future__ import annotations
+
+from random import Random
+
+from anetdsl.api import parse
+from anetdsl.edits import apply, set_learned
+from anetdsl.evolve.algorithms import population, propose
+from anetdsl.evolve.identity import identity
+from anetdsl.evolve.values import Member, Proposal, SearchSettings
+from anetdsl.ir import Score
+from anetdsl.source import SourceFile
+from anetdsl.syntax.parser import parse_syntax
+
+
+def trained(proposal: Proposal) -> Member:
+    """What a trial might leave of a candidate."""
+    rng = Random(proposal.name)
+    weights = {
+        node.name: [rng.uniform(0.02, 0.98) for _ in node.inputs]
+        for node in parse(proposal.text).nodes
+        if not node.is_stem and len(node.inputs) > 1
+    }
+    fitness = rng.uniform(50, 90)
+    tree = parse_syntax(SourceFile(proposal.name, proposal.text))
+    edits = set_learned(tree, weights, Score((("fitness", fitness),)))
+    return Member(proposal.index, proposal.name, apply(proposal.text, edits), fitness)
+
+
+def search(settings: SearchSettings, rounds: int) -> list[Proposal]:
+    """The candidates of a search with one trial at a time."""
+    alive: tuple[Member, ...] = ()
+    taken: set[str] = set()
+    found: list[Proposal] = []
+    for index in range(rounds):
+        found.append(propose(settings, index, alive, taken))
+        taken.add(identity(parse(found[-1].text)))
+        alive = population(settings, (*alive, trained(found[-1])))
+    return found
