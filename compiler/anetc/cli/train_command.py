@@ -17,8 +17,16 @@ if TYPE_CHECKING:
     from anetc.training.settings import Parent
 
 _SETTINGS = (
-    *("iterations", "batch", "accumulate", "learning_rate", "warmup", "momentum", "weight_decay"),
-    *("label_smoothing", "precision", "seed", "save_every", "evaluate_every", "workers"),
+    *("iterations", "batch", "accumulate", "learning_rate", "edge_rate", "warmup", "momentum"),
+    *(
+        "weight_decay",
+        "label_smoothing",
+        "precision",
+        "seed",
+        "save_every",
+        "evaluate_every",
+        "workers",
+    ),
     *("threads", "device", "plain", "recompute"),
 )
 
@@ -44,6 +52,13 @@ _SETTINGS = (
 )
 @click.option(
     "--learning-rate", type=click.FloatRange(0), help="The highest; 0.00625 x batch by default."
+)
+@click.option(
+    "--edge-rate",
+    type=click.FloatRange(0),
+    default=1.0,
+    show_default=True,
+    help="Learning rate of edge weights, by that of the others.",
 )
 @click.option(
     "--warmup",

@@ -30,6 +30,8 @@ from torch import nn
 
 NODES = "nodes"
 SINK = "sink"
+EDGES = "fuse.w"
+"""What the edge weights of a node are called."""
 _TAKEN = nn.ModuleDict()
 
 

@@ -19,7 +19,7 @@ from anetc.emit.training import TrainingModule
 from anetc.modules.network import NetworkModule, compile_network
 from anetc.training.batch_norm import AVERAGED, set_decay, synchronise
 from anetc.training.losses import loss_of
-from anetc.training.optimiser import freeze_unread, make_optimiser
+from anetc.training.optimiser import freeze_unread, make_optimiser, set_rate
 from anetc.training.schedule import learning_rate
 from anetc.training.settings import TrainSettings
 from anetdsl.diagnostics import CannotRun
@@ -103,8 +103,7 @@ def steps(trainee: Trainee, batches: Iterator[Batch], start: int = 0) -> Iterato
         rate = learning_rate(
             iteration, settings.iterations, settings.peak_learning_rate, settings.warmup
         )
-        for group in optimiser.param_groups:
-            group["lr"] = rate
+        set_rate(optimiser, rate)
         trainee.running.train()
         losses = []
         for part, (inputs, targets) in enumerate(_parts(trainee, batch)):

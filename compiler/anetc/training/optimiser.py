@@ -7,21 +7,24 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from anetc.modules.names import NODES, split_name
+from anetc.modules.names import EDGES, NODES, split_name
 from anetc.training.settings import TrainSettings
 from anetdsl.ir import Network
 
 
 def make_optimiser(model: nn.Module, settings: TrainSettings) -> torch.optim.SGD:
-    """The optimiser of a model's trainable parameters: first those that decay, then the others.
+    """The optimiser of a model's trainable parameters: those that decay, edge weights, the others.
 
-    A step is v = 0.9 v + g + 1e-4 w; w = w - rate v, the decay of kernels alone. The learning rate
-    is set before each step.
+    A step is v = 0.9 v + g + 1e-4 w; w = w - rate v, the decay of kernels alone. Call `set_rate`
+    before each step.
     """
     decaying, others = decay_groups(model)
+    edges = {name: p for name, p in others.items() if split_name(name)[1] == EDGES}
+    rest = {name: p for name, p in others.items() if name not in edges}
     groups = [
-        {"params": list(decaying.values()), "weight_decay": settings.weight_decay},
-        {"params": list(others.values()), "weight_decay": 0.0},
+        {"params": list(decaying.values()), "weight_decay": settings.weight_decay, "factor": 1.0},
+        {"params": list(edges.values()), "weight_decay": 0.0, "factor": settings.edge_rate},
+        {"params": list(rest.values()), "weight_decay": 0.0, "factor": 1.0},
     ]
     return torch.optim.SGD(
         [group for group in groups if group["params"]],
@@ -29,6 +32,12 @@ def make_optimiser(model: nn.Module, settings: TrainSettings) -> torch.optim.SGD
         momentum=settings.momentum,
         foreach=True,
     )
+
+
+def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
+    """Set the learning rate of all parameters, that of edge weights `edge_rate` times as high."""
+    for group in optimiser.param_groups:
+        group["lr"] = rate * group["factor"]
 
 
 def decay_groups(model: nn.Module) -> tuple[dict[str, nn.Parameter], dict[str, nn.Parameter]]:

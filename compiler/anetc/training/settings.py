@@ -40,6 +40,9 @@ class TrainSettings:
         default=None, validator=attrs.validators.optional(_not_negative)
     )
     """The highest one; None is 0.00625 times the batch."""
+    edge_rate: float = attrs.field(default=1.0, validator=_not_negative)
+    """Learning rate of edge weights, by that of all others. In runs much shorter than the paper's
+    10,000 iterations edge weights hardly leave 0.5 by the others' rate, and guide no search."""
     warmup: float = attrs.field(default=0.24, validator=_fraction)
     """The part of the run in which the learning rate rises."""
     momentum: float = attrs.field(default=0.9, validator=_fraction)
