@@ -106,7 +106,8 @@ class _Draft:
         name = _name(self.index)
         if check_source(SourceFile(name, text), search=True).network is None:
             return None
-        return Proposal(self.index, name, text, self.parent, self.ops)
+        same = identity(self.network)
+        return Proposal(self.index, name, text, self.parent, self.ops, same)
 
 
 def _name(index: int) -> str:
