@@ -16,6 +16,7 @@ from anetdsl.report.facts import (
     Curve,
     best_curve,
     judged,
+    last_round,
     ranked,
     reached,
     top_three_curve,
@@ -96,12 +97,7 @@ def _sections(groups: tuple[Group, ...], artist: Artist) -> Iterator[Section]:
 
 def _common_round(groups: Sequence[Group]) -> int:
     """The last round that every run with any result has."""
-    lasts = [
-        candidates[-1].round
-        for group in groups
-        for run in group.runs
-        if (candidates := judged(run))
-    ]
+    lasts = [last_round(run) for group in groups for run in group.runs if judged(run)]
     return min(lasts, default=0)
 
 
@@ -132,7 +128,7 @@ def _spread(curves: Sequence[Curve], last: int) -> list[tuple[int, float, float,
 def _curves(groups: Sequence[Group], last: int) -> Markup:
     lines = []
     for color, group in enumerate(groups):
-        spread = _spread([top_three_curve(judged(run)) for run in group.runs], last)
+        spread = _spread([top_three_curve(run) for run in group.runs], last)
         lines.append(
             Line(
                 f"{group.name} ({_count(group)})",
@@ -151,7 +147,7 @@ def _curves(groups: Sequence[Group], last: int) -> Markup:
         y=Axis(FITNESS),
         heading=False,
         styled=False,
-        width=860,
+        width=960,
         height=420,
     )
     return figure(
@@ -179,7 +175,7 @@ def _each_run(groups: Sequence[Group]) -> Markup:
     lines = [
         Line(
             group.name if number == 0 else "",
-            top_three_curve(judged(run)),
+            top_three_curve(run),
             color=color,
             stepped=True,
         )
@@ -193,7 +189,7 @@ def _each_run(groups: Sequence[Group]) -> Markup:
         y=Axis(FITNESS),
         heading=False,
         styled=False,
-        width=860,
+        width=960,
     )
     return figure("Each run", Markup(chart), "The same, a line for each run, to its own end.")
 
@@ -202,7 +198,7 @@ def _finals(groups: Sequence[Group], last: int) -> Markup:
     """Each method's results at the last round that all have."""
     ends: dict[str, list[list[float]]] = {}
     for group in groups:
-        curves = [(top_three_curve(judged(run)), best_curve(judged(run))) for run in group.runs]
+        curves = [(top_three_curve(run), best_curve(run)) for run in group.runs]
         ends[group.name] = [
             [value for pair in curves if (value := value_at(pair[which], last)) is not None]
             for which in range(len(_MEASURED))
@@ -247,7 +243,7 @@ def _mean_round(group: Group, level: float | None) -> float | None:
     """When the runs of a group reached a level on average; None if one of them did not."""
     if level is None:
         return None
-    rounds = [reached(top_three_curve(judged(run)), level) for run in group.runs]
+    rounds = [reached(top_three_curve(run), level) for run in group.runs]
     known = [round for round in rounds if round is not None]
     return statistics.fmean(known) if known and len(known) == len(rounds) else None
 
@@ -258,7 +254,7 @@ def _runs(groups: Sequence[Group]) -> Markup:
     for group in groups:
         for run in group.runs:
             candidates = judged(run)
-            three = top_three_curve(candidates)
+            three = top_three_curve(run)
             best = ranked(candidates)
             spent = sum(record.seconds or 0.0 for record in run.records)
             rows.append(

@@ -28,7 +28,7 @@ def fitness_curves(run: Run) -> Markup:
     """The search's curve, and its family tree where there is one."""
     candidates = judged(run)
     rounds = Axis("round (candidates, in order)", whole=True, low=0, high=_last_round(run))
-    three, best = top_three_curve(candidates), best_curve(candidates)
+    three, best = top_three_curve(run), best_curve(run)
     crowd = [Dot(one.round, one.fitness, f"{one.name}: {one.fitness:.2f}") for one in candidates]
     chart = plot(
         [
@@ -42,7 +42,7 @@ def fitness_curves(run: Run) -> Markup:
         y=Axis(FITNESS),
         heading=False,
         styled=False,
-        width=860,
+        width=960,
     )
     first = min(run.settings.population, run.settings.rounds)
     drawn = (
@@ -103,7 +103,7 @@ def _family_tree(run: Run, candidates: tuple[Judged, ...], rounds: Axis) -> Mark
         y=Axis(FITNESS),
         heading=False,
         styled=False,
-        width=860,
+        width=960,
         height=400,
     )
     return figure(

@@ -52,6 +52,11 @@ def ranked(candidates: Sequence[Judged]) -> tuple[Judged, ...]:
     return tuple(sorted(candidates, key=lambda one: (-one.fitness, one.record.index)))
 
 
+def last_round(run: Run) -> int:
+    """The last round whose candidate is finished, judged or failed; 0 before the first."""
+    return max((r.index + 1 for r in run.records if r.status in ("done", "failed")), default=0)
+
+
 def alive(run: Run) -> tuple[Judged, ...]:
     """The population now, the best first."""
     by_name = {one.name: one for one in judged(run)}
@@ -59,31 +64,32 @@ def alive(run: Run) -> tuple[Judged, ...]:
     return ranked([by_name[member.name] for member in members if member.name in by_name])
 
 
-def best_curve(candidates: Sequence[Judged]) -> Curve:
+def best_curve(run: Run) -> Curve:
     """The best fitness up to each round."""
-    return _curve(candidates, 1)
+    return _curve(run, 1)
 
 
-def top_three_curve(candidates: Sequence[Judged]) -> Curve:
+def top_three_curve(run: Run) -> Curve:
     """The mean fitness of the best three up to each round: what Figure 4 draws.
 
     It begins with the third candidate. Where the worst of a population leaves, its best three are
     the best three of all so far.
     """
-    return _curve(candidates, 3)
+    return _curve(run, 3)
 
 
-def _curve(candidates: Sequence[Judged], count: int) -> Curve:
+def _curve(run: Run, count: int) -> Curve:
     """The mean of the best `count`, at the rounds where it changes and at the last one."""
     best: list[float] = []
     points: list[tuple[int, float]] = []
-    for one in candidates:
+    for one in judged(run):
         bisect.insort(best, one.fitness)
         del best[:-count]
         if len(best) == count and (not points or points[-1][1] != sum(best) / count):
             points.append((one.round, sum(best) / count))
-    if points and points[-1][0] != candidates[-1].round:
-        points.append((candidates[-1].round, points[-1][1]))
+    end = last_round(run)
+    if points and points[-1][0] < end:
+        points.append((end, points[-1][1]))
     return tuple(points)
 
 

@@ -7,7 +7,7 @@ from typing import Literal, NewType
 
 import attrs
 
-from anetdsl.charts import escaped
+from anetdsl.charts import escaped, short_number
 
 Markup = NewType("Markup", str)
 """HTML that can stand in a page as it is."""
@@ -66,10 +66,10 @@ def folded(summary: str, content: Markup, *, opened: bool = False) -> Markup:
 
 @attrs.frozen
 class Column:
-    """A table's column. `said` is text of some length, which gets the room for it."""
+    """A table's column. `amount` is a number in few digits, `said` a text of some length."""
 
     heading: str
-    kind: Literal["number", "text", "said"] = "text"
+    kind: Literal["number", "amount", "text", "said"] = "text"
     decimals: int = 0
 
 
@@ -89,7 +89,7 @@ def table(
     Where scripts run, a press on a heading sorts it by that column. Rows are written without the
     end tags that HTML can do without: there may be 20,000 of them.
     """
-    numbers = [f"n{place}" for place, c in enumerate(columns, 1) if c.kind == "number"]
+    numbers = [f"n{place}" for place, c in enumerate(columns, 1) if c.kind in ("number", "amount")]
     kinds = " ".join([*(["sortable"] if sortable else []), *numbers])
     head = "".join(
         f'<th scope="col"{_SAID if column.kind == "said" else ""}>{escaped(column.heading)}'
@@ -109,5 +109,7 @@ def _cell(column: Column, value: Cell) -> str:
     if value is None:
         return "<td>"
     if isinstance(value, float | int):
+        if column.kind == "amount":
+            return f'<td data-v="{value:.6g}">{short_number(value)}'
         return f"<td>{value:,.{column.decimals}f}"
     return f"<td>{escaped(value)}"

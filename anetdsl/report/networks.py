@@ -26,10 +26,15 @@ MOST_DRAWN = 3
 def best_networks(run: Run, artist: Artist) -> Markup:
     """The best few, the text of the first beneath."""
     best = ranked(judged(run))[:MOST_DRAWN]
-    parts = [network_figure(one, artist) for one in best]
     source = tag("pre", text(best[0].record.text))
-    parts.insert(1, folded(f"the text of {best[0].name}", source))
-    return joined(parts)
+    others = [network_figure(one, artist) for one in best[1:]]
+    return joined(
+        [
+            network_figure(best[0], artist),
+            folded(f"the text of {best[0].name}", source),
+            *([tag("div", *others, class_="pair")] if others else []),
+        ]
+    )
 
 
 def network_figure(one: Judged, artist: Artist, of: str = "") -> Markup:
@@ -74,8 +79,8 @@ def population_table(run: Run) -> Markup:
         Column("fitness", "number", 2),
         Column("top-1", "number", 1),
         Column("top-5", "number", 1),
-        Column("parameters", "number"),
-        Column("multiply-adds", "number"),
+        Column("parameters", "amount"),
+        Column("multiply-adds", "amount"),
         Column("round", "number"),
         Column("parent"),
         Column("what was done", "said"),

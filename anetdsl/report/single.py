@@ -31,7 +31,7 @@ def _sections(run: Run, artist: Artist) -> Iterator[Section]:
         yield Section("networks", "The best networks", best_networks(run, artist))
         if len(lineage(run, best[0].record)) > 1:
             yield Section("lineage", "From the first ancestor", ancestry(run, best[0]))
-        yield Section("weights", "Edge weights", weight_trajectories(run, best[0]))
+            yield Section("weights", "Edge weights", weight_trajectories(run, best[0]))
         yield Section("population", "The population now", population_table(run))
         yield Section("cost", "Cost and fitness", cost_charts(best))
     if run.records:

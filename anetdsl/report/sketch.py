@@ -20,8 +20,8 @@ from anetdsl.ir import Network, Node
 from anetdsl.report.markup import Markup
 
 _BOX_HEIGHT = 30.0
-_GAP = 9.0
-_BETWEEN = 46.0
+_GAP = 12.0
+_BETWEEN = 58.0
 _LONGEST = 8
 _SMALL = 10.0
 
@@ -53,7 +53,7 @@ def sketch(network: Network, since: NetworkDiff | None = None, *, described: str
     for level in sorted(columns):
         nodes = columns[level]
         width = max(width_of(cut(node.name, _LONGEST), 12.0) for node in nodes) + 14
-        width = max(width, 38.0)
+        width = max(width, 52.0 if level == 0 else 40.0)
         top = (height - 30 - len(nodes) * (_BOX_HEIGHT + _GAP)) / 2 + 26
         for place, node in enumerate(nodes):
             y = top + place * (_BOX_HEIGHT + _GAP) + _BOX_HEIGHT / 2

@@ -13,7 +13,8 @@ for (const table of document.querySelectorAll("table.sortable")) {
       const before = head.getAttribute("aria-sort");
       const falling = before ? before === "ascending" : isNumber;
       const value = (row) => {
-        const shown = row.cells[column].textContent.trim();
+        const cell = row.cells[column];
+        const shown = cell.dataset.v ?? cell.textContent.trim();
         return isNumber ? parseFloat(shown.replaceAll(",", "")) : shown;
       };
       const rows = [...body.rows].map((row) => [value(row), row]);

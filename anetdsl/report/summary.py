@@ -73,7 +73,7 @@ def tiles(run: Run) -> Markup:
 
 def _figures(run: Run) -> Iterator[tuple[str, str, str]]:
     best = ranked(judged(run))
-    three = top_three_curve(judged(run))
+    three = top_three_curve(run)
     if best:
         first = best[0]
         measures = [

@@ -12,7 +12,7 @@ from anetdsl.report.facts import Judged, lineage
 from anetdsl.report.markup import Markup, figure, paragraph, text
 from anetdsl.report.pictures import network_of
 
-_MOST_EDGES = 60
+_MOST_EDGES = 40
 _MOST_GENERATIONS = 32
 
 
@@ -31,7 +31,9 @@ def weight_trajectories(run: Run, winner: Judged) -> Markup:
         return paragraph(text("No candidate of this line has learned weights."), class_="faint")
     # Those that lived longest first; of these, those that end the strongest.
     order = sorted(weights, key=lambda edge: (-len(weights[edge]), -max(weights[edge].items())[1]))
-    shown = order[:_MOST_EDGES]
+    last = len(chain) - 1
+    lasting = [edge for edge in order if len(weights[edge]) > 1 or last in weights[edge]]
+    shown = lasting[:_MOST_EDGES]
     chart = heat_map(
         [[weights[edge].get(generation) for generation in range(len(chain))] for edge in shown],
         rows=shown,
@@ -41,10 +43,11 @@ def weight_trajectories(run: Run, winner: Judged) -> Markup:
         x_label="generation, the first ancestor on the left",
         heading=False,
         styled=False,
-        width=860,
+        width=960,
     )
     left_out = (
-        f" The {len(shown)} edges that lived longest are shown, of {len(order)}."
+        f" The {len(shown)} edges that lived longest are shown, of {len(order)}; a node that is "
+        "split or merged has a new name, and its edges with it."
         if len(shown) < len(order)
         else ""
     )

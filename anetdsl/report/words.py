@@ -48,12 +48,13 @@ def amount(value: float | None) -> str:
 
 
 def shortened(sentence: str) -> str:
-    """An operator's sentence, with long lists of edges as their lengths.
+    """An operator's sentence for a reader, with long lists of edges as their lengths.
 
     >>> shortened("edges: kept 12, dropped s0->n6 n4->n6 n5->n6 n5->n10, added s1->n7")
-    'edges: kept 12, dropped 4, added s1->n7'
+    'edges: kept 12, dropped 4, added s1→n7'
     """
     short = ", ".join(map(_counted, sentence.split(", ")))
+    short = short.replace("->", "→")
     return short if len(short) <= _LONGEST else f"{short[: _LONGEST - 1]}…"
 
 

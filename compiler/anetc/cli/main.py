@@ -44,6 +44,7 @@ _COMMANDS = {
     "trial": "Train and judge one candidate of a search.",
     "mutate": "Make children of a network, as a search does.",
     "evolve": "Search for a network that does well on a data set.",
+    "report": "Write a page about a search, or about several compared.",
     "bench": "How fast a network runs here, node by node.",
 }
 
