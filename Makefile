@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 # One thread a test process: two processes share the cores already.
 QUIET_CORES := OMP_NUM_THREADS=1
 
-.PHONY: help demo test test-slow lint types format bench docs golden clean
+.PHONY: help demo test test-slow lint types format bench bench-scale train-motion motion-table docs golden clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -43,8 +43,24 @@ bench: $(READY) ## speed, as ratios in one process
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	$(BIN)/python -m pytest benchmarks -o addopts= -o python_files='bench_*.py' --benchmark-only --benchmark-columns=median,ops --benchmark-sort=name
 
-docs: $(READY) ## write docs/errors.md anew from the codes
+bench-scale: $(READY) ## a search with 1,000 trials in flight, on threads and on Dask, trials simulated; an hour
+	$(BIN)/python benchmarks/scale_search.py --executor threads
+	$(BIN)/python benchmarks/scale_search.py --executor dask
+	$(BIN)/python benchmarks/scale_search.py --executor threads --order index --window 2000
+
+train-motion: $(READY) ## train a small network on the generated data, and hold it to docs/motion.md; minutes
+	rm -rf demo/motion
+	$(BIN)/python benchmarks/train_motion.py --out demo/motion --at-least 50
+
+motion-table: $(READY) ## the tables of docs/motion.md, an hour or two; goes on where it was stopped
+	mkdir -p demo
+	$(BIN)/python benchmarks/motion_table.py --level 1 --out demo/motion-1.jsonl
+	$(BIN)/python benchmarks/motion_table.py --level 2 --out demo/motion-2.jsonl
+	$(BIN)/python benchmarks/motion_table.py --level 3 --out demo/motion-3.jsonl
+
+docs: $(READY) ## write docs/errors.md and docs/pictures/motion.png anew
 	$(BIN)/python docs/make_errors.py
+	$(BIN)/python docs/make_motion_picture.py
 
 golden: $(READY) ## write the golden files anew; look at the difference before you commit it
 	$(QUIET_CORES) $(BIN)/python -m pytest -n 2 --update-golden -q

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from anetdsl.evolve import searching
 from anetdsl.evolve.progress import Progress
 from anetdsl.evolve.rundir import read_run
 from tests.command_line import Result, anetc
+from tests.documents import Step, check_options
 from tests.evolve.method import COMMAND
 from tests.evolve.test_trials import paths, until
 
@@ -29,6 +31,7 @@ def _no_training(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(searching, "drive_run", drive)
 
 
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 SMALL = ("--data", "motion", "--preset", "small", "--rounds", 6, "--population", 3)
 
 
@@ -199,6 +202,14 @@ def test_a_run_is_not_made_twice(finished: Path) -> None:
     assert f"`anetc evolve --resume {finished}` goes on with it" in result.err
 
 
+@pytest.mark.parametrize(
+    "line",
+    re.findall(r"(?m)^ +(?:exec )?(anetc evolve .*)$", (DOCS / "search.md").read_text("utf-8")),
+)
+def test_the_commands_of_the_manual_are_understood(line: str) -> None:
+    check_options(Step(0, line.replace("$(hostname)", "host"), None))
+
+
 # Stopped by a signal
 
 SCRIPT = """
@@ -295,3 +306,33 @@ def test_what_the_table_says() -> None:
 )
 def test_durations(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+# Trials that train
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("changes", [(), ("--inherit", "--halving", 2)], ids=["plain", "inherit"])
+def test_a_search_that_trains(changes: tuple[object, ...], tmp_path: Path) -> None:
+    """One worker or two, stopped or not: training on a CPU gives the same fitness again."""
+    words = (*SMALL, "--iterations", 4, "--batch", 4, "--window", 1, *changes)
+    command = [sys.executable, "-m", "anetc", "evolve"]
+    one, two = tmp_path / "one", tmp_path / "two"
+    subprocess.run(
+        [*command, *map(str, words), "--executor", "threads:1", "--out", one],
+        env=paths(),
+        check=True,
+        timeout=600,
+    )
+    with subprocess.Popen(
+        [*command, *map(str, words), "--executor", "threads:2", "--out", two], env=paths()
+    ) as search:
+        until(lambda: (two / "settings.toml").exists() and len(read_run(two).members) >= 2, 300)
+        search.kill()
+    subprocess.run([*command, "--resume", two], env=paths(), check=True, timeout=600)
+    first, second = (
+        [(record.text, record.fitness, record.iterations) for record in read_run(path).records]
+        for path in (one, two)
+    )
+    assert first == second
+    assert len(first) == 6
