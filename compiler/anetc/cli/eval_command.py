@@ -266,7 +266,7 @@ def _headline(about: dict[str, Any], evaluation: Evaluation) -> str:
             clip = f"{recipe['frames']} frames of {height} x {width} pixels"
             many = f"{recipe['clips']} clips of" if recipe["clips"] > 1 else "one clip of"
             places = {
-                "random": f" at random places, seed {about['seed']}",
+                "random": f", at random places (seed {about['seed']})",
                 "even": ", evenly spread",
             }
             lines.append(visible(f"{many} {clip}{places.get(recipe['when'], '')}"))
