@@ -19,15 +19,20 @@ from anetdsl.vocabulary import KEYWORDS, STATEMENTS
 KEYWORD_TYPES = frozenset(keyword.upper() for keyword in KEYWORDS)
 NAMED_TYPES = frozenset(s.keyword.upper() for s in STATEMENTS.values() if s.named)
 """Keywords that a name follows."""
+_WORD_TYPES = KEYWORD_TYPES | {"NAME"}
 
 
 def cut(tokens: Sequence[Token], source: SourceFile) -> Iterator[list[Token]]:
     """The tokens cut before every token that starts a statement, or was meant to."""
     chunk: list[Token] = []
     for index, token in enumerate(tokens):
-        if chunk and (
-            _is_keyword_in_place(chunk[0], tokens, index, source)
-            or _is_unknown_statement(tokens, index, source)
+        if (
+            chunk
+            and token.type in _WORD_TYPES
+            and (
+                _is_keyword_in_place(chunk[0], tokens, index, source)
+                or _is_unknown_statement(tokens, index, source)
+            )
         ):
             yield chunk
             chunk = []

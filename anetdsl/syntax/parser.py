@@ -10,11 +10,10 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 from lark import Lark, Token, Transformer
 from lark.exceptions import UnexpectedToken
-from lark.lexer import Lexer, LexerThread
 
 from anetdsl.diagnostics import Diagnostic
 from anetdsl.source import SourceFile, Span
@@ -29,6 +28,7 @@ from anetdsl.syntax.cutting import (
     type_at,
 )
 from anetdsl.syntax.grammar import load_parser
+from anetdsl.syntax.machine import Machine, Scanner
 from anetdsl.syntax.nodes import (
     AttributeNode,
     ListItem,
@@ -44,11 +44,12 @@ from anetdsl.vocabulary import KEYWORDS, MAX_FINDINGS, STATEMENTS
 IGNORED = frozenset({"WHITESPACE", "COMMENT", "BOM"})
 Children = list[Any]
 _NAME_LIKE = KEYWORD_TYPES | {"NAME"}
+_KINDS: dict[str, ScalarKind] = {"NUMBER": "number", "NAME": "name", "STRING": "string"}
 
 
 def tokenize(text: str) -> tuple[Token, ...]:
     """All tokens of a text, white space and comments too: joined, they are the text."""
-    return tuple(LexerThread.from_text(_lossless_lexer(), text).lex(None))  # type: ignore[no-untyped-call]
+    return tuple(_scanner().scan(text))
 
 
 def parse_syntax(source: SourceFile) -> SyntaxTree:
@@ -89,6 +90,8 @@ def parse_syntax(source: SourceFile) -> SyntaxTree:
 
 def _run(rule: str, tokens: Sequence[Token]) -> Any:
     """Parse tokens by one rule. Raises lark.UnexpectedToken at the first that does not fit."""
+    if (parsed := _machine(rule).run(tokens)) is not None:
+        return parsed
     parser = _tree_builder().parse_interactive(start=rule)
     for token in tokens:
         parser.feed_token(token)
@@ -194,11 +197,12 @@ def _unexpected(
 
 
 def _span(tokens: Sequence[Token]) -> Span:
-    return Span(cast(int, tokens[0].start_pos), cast(int, tokens[-1].end_pos))
+    # Asked for each node of each text: a call of `cast` would be a third of it.
+    return Span(tokens[0].start_pos, tokens[-1].end_pos)  # type: ignore[arg-type]
 
 
 def _word(token: Token) -> Word:
-    return Word(str(token), _span((token,)))
+    return Word(str(token), Span(token.start_pos, token.end_pos))  # type: ignore[arg-type]
 
 
 class _Builder(Transformer[Token, Any]):
@@ -206,7 +210,7 @@ class _Builder(Transformer[Token, Any]):
 
     def scalar(self, children: Children) -> Scalar:
         (token,) = children
-        return Scalar(cast(ScalarKind, token.type.lower()), str(token), _span(children))
+        return Scalar(_KINDS[token.type], str(token), _span(children))
 
     def item(self, children: Children) -> ListItem:
         value: Scalar = children[0]
@@ -247,6 +251,11 @@ def _tree_builder() -> Lark:
 
 
 @functools.cache
-def _lossless_lexer() -> Lexer:
-    """The lexer behind `Lark.lex(text, dont_ignore=True)`, which builds one for each call."""
-    return _tree_builder()._build_lexer(dont_ignore=True)
+def _machine(rule: str) -> Machine:
+    return Machine.of(_tree_builder(), rule)
+
+
+@functools.cache
+def _scanner() -> Scanner:
+    """That of the lexer behind `Lark.lex(text, dont_ignore=True)`, which builds one each time."""
+    return Scanner.of(_tree_builder()._build_lexer(dont_ignore=True))
