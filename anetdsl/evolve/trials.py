@@ -154,8 +154,8 @@ def _watch(process: subprocess.Popen[bytes], job: Job) -> None:
         except FileNotFoundError:
             break
         except OSError:
-            now = last or job.driver.encode()
-        if not now.startswith(job.driver.encode()):
+            now = last
+        if now and not now.startswith(job.driver.encode()):
             break
         if now != last:
             last, seen = now, time.monotonic()

@@ -220,9 +220,9 @@ def test_a_pulse_that_beats_keeps_a_trial(tmp_path: Path, monkeypatch: pytest.Mo
     pulse.write_text("me 0")
     folder = tmp_path / "job"
     folder.mkdir()
-    code = "import time\nfor i in range(30):\n time.sleep(.03); open({!r}, 'w').write(f'me {{i}}')"
+    code = "import time\nfor i in range(30):\n time.sleep(.07); open({!r}, 'w').write(f'me {{i}}')"
     command = python(code.format(str(pulse)) + DONE)
-    assert run_trial(Job("g", str(folder), command, None, str(pulse), "me", 0.5)).failure is None
+    assert run_trial(Job("g", str(folder), command, None, str(pulse), "me", 1.5)).failure is None
 
 
 # Executors
