@@ -15,6 +15,7 @@ the recipe's `short_side`, or of its `size` where there is none.
 from __future__ import annotations
 
 import zipfile
+import zlib
 from functools import cached_property
 from typing import Any
 
@@ -131,10 +132,10 @@ def _read(spec: DataSpec) -> dict[str, NDArray[Any]]:
     path = place_of(spec)
     try:
         # Never objects: loading those would run code of the file's.
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             known = ("x", "y", "flow8", "subj", "split", "names", "classes")
             return {name: archive[name] for name in known if name in archive.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, TypeError) as error:
         raise CannotRun(f"{_file(spec)}: not a NumPy archive (.npz) of plain arrays") from error
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import sys
+import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from typing import Any, cast
@@ -177,17 +178,21 @@ def _made(
     context = multiprocessing.get_context("spawn" if sys.platform == "win32" else "forkserver")
     # Loaded once, in the process that workers are forked from; on Windows this has no effect.
     context.set_forkserver_preload(["anetc.data.reading"])
-    loader = DataLoader(
-        _Lookup(reader),
-        batch_size=None,
-        sampler=cast(Any, numbers),
-        num_workers=workers,
-        prefetch_factor=PREFETCH,
-        collate_fn=_as_it_is,
-        multiprocessing_context=context,
-    )
+    with warnings.catch_warnings():
+        # Who asks for more workers than processors may have them.
+        warnings.filterwarnings("ignore", "This DataLoader will create", UserWarning)
+        loader = DataLoader(
+            _Lookup(reader),
+            batch_size=None,
+            sampler=cast(Any, numbers),
+            num_workers=workers,
+            prefetch_factor=PREFETCH,
+            collate_fn=_as_it_is,
+            multiprocessing_context=context,
+        )
+        reads = iter(loader)
     try:
-        yield from loader
+        yield from reads
     except RuntimeError as error:
         if "DataLoader worker" not in str(error) or "exited unexpectedly" not in str(error):
             raise

@@ -40,7 +40,7 @@ def videos_below(folder: Path) -> list[str]:
 
 def _below(folder: Path, prefix: str, parents: tuple[str, ...]) -> Iterator[str]:
     real = os.path.realpath(folder)
-    if real in parents:
+    if any(Path(parent).is_relative_to(real) for parent in parents):
         return
     for entry in _entries(folder):
         if _hidden(entry.name):
