@@ -44,7 +44,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("layout", "interchange", "cost"),
         ("formatting", "printing"),
         ("edits", "diff"),
-        ("drawing", "api"),
+        ("drawing", "api", "pruning"),
         ("evolve",),
         ("report",),
     ),

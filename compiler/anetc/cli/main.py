@@ -41,6 +41,7 @@ _COMMANDS = {
     "data": "Look at a data set, check it, compute its optical flow.",
     "train": "Train a network on a data set.",
     "eval": "What a network is worth on a data set.",
+    "prune": "Drop the low-weight edges of a trained network.",
     "trial": "Train and judge one candidate of a search.",
     "mutate": "Make children of a network, as a search does.",
     "evolve": "Search for a network that does well on a data set.",

@@ -1,0 +1,242 @@
+"""Pruning: which edges go, what keeps the network whole, and the text and the command of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import anetdsl
+from anetdsl.checks.reach import nodes_that_reach_the_sink
+from anetdsl.ir import Network
+from anetdsl.pruning import Pruning, prune, pruned_text
+from tests.command_line import anetc
+from tests.strategies import Written, networks, written
+
+TEXT = """\
+anet 1
+
+network trained  D=[4, 4, 4, 4]  modules=[1, 1, 1, 1]
+score top1=50 top5=90  # of the whole network
+
+input rgb   channels=3
+input flow  channels=2
+
+node s0  level=0  C=4  r=1  stride=4  inputs=[rgb]
+# The stream of motion.
+node s1  level=0  C=4  r=1  stride=4  inputs=[flow]
+node n2  level=1  C=2  r=1  stride=1  inputs=[s0@0.9, s1@0.1]   # mostly pictures
+node n3  level=1  C=2  r=1  stride=1  inputs=[s1]
+node n4  level=2  C=2  r=1  stride=2  inputs=[
+  s0@0.2,  # weak
+  n2@0.8,
+  n3@0.3,
+]
+node n5  level=3  C=2  r=1  stride=2  inputs=[n2@0.1, n4@0.2]
+sink  inputs=[n5]  classes=3
+"""
+PRUNED = """\
+anet 1
+
+network trained  D=[4, 4, 4, 4]  modules=[1, 1, 1, 1]
+
+input rgb   channels=3
+input flow  channels=2
+
+node s0  level=0  C=4  r=1  stride=4  inputs=[rgb]
+# The stream of motion.
+node s1  level=0  C=4  r=1  stride=4  inputs=[flow]
+node n2  level=1  C=2  r=1  stride=1  inputs=[s0]   # mostly pictures
+node n3  level=1  C=2  r=1  stride=1  inputs=[s1]
+node n4  level=2  C=2  r=1  stride=2  inputs=[
+  n2@0.8,
+  n3@0.3,
+]
+node n5  level=3  C=2  r=1  stride=2  inputs=[n4]
+sink  inputs=[n5]  classes=3
+"""
+WITHOUT_NODES = """\
+anet 1
+
+network trained  D=[4, 4, 4, 4]  modules=[1, 1, 1, 1]
+
+input rgb   channels=3
+
+node s0  level=0  C=4  r=1  stride=4  inputs=[rgb]
+node n2  level=1  C=2  r=1  stride=1  inputs=[s0]   # mostly pictures
+node n4  level=2  C=2  r=1  stride=2  inputs=[
+  n2,
+]
+node n5  level=3  C=2  r=1  stride=2  inputs=[n4]
+sink  inputs=[n5]  classes=3
+"""
+
+
+def pruned(text: str, below: float, *, drop_nodes: bool = False) -> tuple[Pruning, str]:
+    pruning = prune(anetdsl.parse(text), below, drop_nodes=drop_nodes)
+    return pruning, pruned_text(text, pruning)
+
+
+def test_low_weights_go_and_the_network_stays_whole() -> None:
+    """n3 keeps its strongest reader, n5 its strongest input; comments stay, the score goes."""
+    pruning, text = pruned(TEXT, 0.5)
+    assert text == PRUNED
+    assert pruning.lines() == (
+        "dropped s1->n2 (0.1)",
+        "dropped s0->n4 (0.2)",
+        "dropped n2->n5 (0.1)",
+        "kept    n4->n5 (0.2): the strongest input of n5",
+        "kept    n3->n4 (0.3): nothing else reads n3",
+    )
+
+
+def test_nodes_that_nothing_needs_go_where_asked() -> None:
+    """And what only they read, down to the inputs of the network."""
+    pruning, text = pruned(TEXT, 0.5, drop_nodes=True)
+    assert text == WITHOUT_NODES
+    assert pruning.removed == ("s1", "n3", "flow")
+    assert pruning.lines()[-3:] == tuple(
+        f"removed {name}: nothing needs it any more" for name in pruning.removed
+    )
+
+
+def test_where_nothing_is_below_the_text_stays_as_it_is() -> None:
+    pruning, text = pruned(TEXT, 0.05)
+    assert text == TEXT
+    assert pruning.new == pruning.old
+    assert pruning.lines() == ()
+
+
+def test_the_threshold_itself_stays() -> None:
+    assert [str(edge) for edge in pruned(TEXT, 0.2)[0].dropped] == [
+        "s1->n2 (0.1)",
+        "n2->n5 (0.1)",
+    ]
+
+
+def test_untrained_edges_count_as_one_half() -> None:
+    pruning, _ = pruned(TEXT.replace("s0@0.2", "s0"), 0.45)
+    assert "s0->n4" not in " ".join(pruning.lines())
+    pruning, _ = pruned(TEXT.replace("s0@0.2", "s0"), 0.6)
+    assert "dropped s0->n4 (0.5)" in pruning.lines()
+
+
+def test_a_size_that_changes_is_told() -> None:
+    """n5 loses its smallest input, and works on larger maps from then on."""
+    pruning, _ = pruned(TEXT.replace("n2@0.1, n4@0.2", "n2@0.9, n4@0.2"), 0.5, drop_nodes=True)
+    assert "note: n5 is now 1/8 of the input's size, before 1/16" in pruning.lines()
+
+
+# Laws
+
+thresholds = st.floats(0.001, 0.999)
+
+
+def edges(network: Network) -> set[tuple[str, str, int]]:
+    """Edges, those of one source to one node numbered."""
+    found = set()
+    for node in (*network.nodes, network.sink):
+        counts: dict[str, int] = {}
+        for edge in node.inputs:
+            counts[edge.source] = counts.get(edge.source, 0) + 1
+            found.add((edge.source, getattr(node, "name", "sink"), counts[edge.source]))
+    return found
+
+
+@settings(max_examples=50)
+@given(networks(), thresholds)
+def test_the_network_stays_connected(network: Network, below: float) -> None:
+    """Each node has an input, what reached the sink does, and only weak edges are gone."""
+    pruning = prune(network, below)
+    assert {node.name for node in pruning.new.nodes} == {node.name for node in network.nodes}
+    assert all(node.inputs for node in pruning.new.nodes)
+    read_before = {edge.source for node in network.nodes for edge in node.inputs}
+    read_now = {edge.source for node in pruning.new.nodes for edge in node.inputs}
+    assert read_before - read_now <= {edge.source for edge in network.sink.inputs}
+    assert nodes_that_reach_the_sink(network) >= nodes_that_reach_the_sink(pruning.new)
+    assert all(edge.weight < below for edge in pruning.dropped)
+    assert len(edges(network)) - len(edges(pruning.new)) == len(pruning.dropped)
+    for node in pruning.new.nodes:
+        old = network.node(node.name)
+        strongest = max(old.inputs, key=lambda edge: 0.5 if edge.weight is None else edge.weight)
+        assert strongest.source in {edge.source for edge in node.inputs}
+        if len(node.inputs) == 1 < len(old.inputs):
+            assert node.inputs[0].weight is None
+
+
+@settings(max_examples=50)
+@given(networks(), thresholds)
+def test_without_idle_nodes_every_node_reaches_the_sink(network: Network, below: float) -> None:
+    pruning = prune(network, below, drop_nodes=True)
+    names = {node.name for node in pruning.new.nodes}
+    assert names == nodes_that_reach_the_sink(pruning.new)
+    assert names <= nodes_that_reach_the_sink(network)
+    assert pruning.kept.keys() == names
+    kept = edges(prune(network, below).new)
+    assert edges(pruning.new) <= kept | {(edge.source, "sink", 1) for edge in network.sink.inputs}
+
+
+@settings(max_examples=50)
+@given(written(), thresholds, st.booleans())
+def test_the_text_says_what_the_network_is(case: Written, below: float, drop_nodes: bool) -> None:
+    """In any layout, with comments anywhere."""
+    pruning, text = pruned(case.text, below, drop_nodes=drop_nodes)
+    assert anetdsl.parse(text) == pruning.new
+
+
+@settings(max_examples=50)
+@given(networks(), thresholds)
+def test_pruning_again_changes_nothing_more(network: Network, below: float) -> None:
+    """But what was spared as the last reader, where that has another strong input."""
+    once = prune(network, below, drop_nodes=True).new
+    assert prune(once, below, drop_nodes=True).new == once
+
+
+# The command
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "trained.anet"
+    path.write_text(TEXT)
+    return path
+
+
+def test_the_command_prints_the_text_and_says_what_it_did(file: Path) -> None:
+    done = anetc("prune", file, "--below", "0.5", "--frames", 8, "--size", 32)
+    assert (done.code, done.out) == (0, PRUNED)
+    assert "dropped s1->n2 (0.1)" in done.err
+    assert "3 of 7 weighted edges dropped, 2 spared" in done.err
+    assert "parameters: " in done.err
+    assert file.read_text() == TEXT
+
+
+def test_the_command_writes_a_file(file: Path, tmp_path: Path) -> None:
+    out = tmp_path / "pruned.anet"
+    done = anetc("prune", file, "--below", "0.5", "--drop-nodes", "-o", out)
+    assert (done.code, done.out) == (0, "")
+    assert out.read_text() == WITHOUT_NODES
+    same = anetc("prune", "-", "--below", "0.5", "--drop-nodes", stdin=TEXT)
+    assert same.out == WITHOUT_NODES
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "code", "message"),
+    [
+        (TEXT, ("--below", "0"), 2, "0.0 is not in the range 0<x<1"),
+        (TEXT, ("--below", "nan"), 2, "'nan'"),
+        (TEXT, ("--below", "0.5", "--weights", "w"), 2, "--weights and --weights-out go together"),
+        (TEXT, ("--below", "0.5", "--weights", "no", "--weights-out", "o"), 2, "no: No such file"),
+        (PRUNED.replace("@0.8", "").replace("@0.3", ""), ("--below", "0.5"), 2, "train it first"),
+        (TEXT.replace("sink", "snik"), ("--below", "0.5"), 1, "did you mean `sink`"),
+    ],
+)
+def test_what_cannot_be_pruned(
+    file: Path, text: str, options: tuple[str, ...], code: int, message: str
+) -> None:
+    file.write_text(text)
+    done = anetc("prune", file, *options)
+    assert (done.code, done.out) == (code, "")
+    assert message in done.err
