@@ -18,6 +18,7 @@ from anetc.data.loading import network_inputs
 from anetc.emit.training import TrainingModule
 from anetc.modules.network import NetworkModule, compile_network
 from anetc.training.batch_norm import AVERAGED, set_decay, synchronise
+from anetc.training.failures import BadData
 from anetc.training.losses import loss_of
 from anetc.training.optimiser import freeze_unread, make_optimiser, set_rate
 from anetc.training.schedule import learning_rate
@@ -92,13 +93,14 @@ def make_trainee(network: Network, settings: TrainSettings, accelerator: Acceler
 def steps(trainee: Trainee, batches: Iterator[Batch], start: int = 0) -> Iterator[Step]:
     """Train from step `start` to the last one. `batches` begins with that step's.
 
-    Between steps the caller may look at the model, and put it into inference mode.
+    Between steps the caller may look at the model, and put it into inference mode. Raises BadData
+    where there are no more batches to be had.
     """
     settings, optimiser = trainee.settings, trainee.optimiser
     accelerator, device = trainee.accelerator, trainee.accelerator.device
     for iteration in range(start, settings.iterations):
         began = time.perf_counter()
-        batch = next(batches)
+        batch = _next(batches)
         waited = time.perf_counter() - began
         rate = learning_rate(
             iteration, settings.iterations, settings.peak_learning_rate, settings.warmup
@@ -117,6 +119,13 @@ def steps(trainee: Trainee, batches: Iterator[Batch], start: int = 0) -> Iterato
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
         yield Step(iteration, rate, torch.stack(losses).mean(), waited)
+
+
+def _next(batches: Iterator[Batch]) -> Batch:
+    try:
+        return next(batches)
+    except CannotRun as error:
+        raise BadData(str(error)) from None
 
 
 def _parts(trainee: Trainee, batch: Batch) -> Iterator[tuple[Mapping[str, Tensor], Tensor]]:

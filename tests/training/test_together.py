@@ -1,0 +1,109 @@
+"""Several processes and several parts: the numbers of one process with the whole batch."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+import torch
+
+import anetdsl
+from anetc.data.loading import Batch, training_batches
+from anetc.data.values import DataSpec
+from anetc.training.loop import make_accelerator, make_trainee, steps
+from anetc.training.settings import TrainSettings
+from tests.training.running import SOURCE, losses, metrics, run
+from tests.training.toys import Toy, network
+
+
+@pytest.fixture(scope="module")
+def together(tmp_path_factory: pytest.TempPathFactory, clips: DataSpec) -> Path:
+    """Runs of two processes on the CPU, which talk by gloo."""
+    out = tmp_path_factory.mktemp("together")
+    root = Path(__file__).resolve().parents[2]
+    worker = Path(__file__).with_name("together_worker.py")
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
+    command += ["--standalone", str(worker), str(out), f"arrays:{clips.path}"]
+    done = subprocess.run(
+        [*command, str(root), str(root / "compiler")],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory, clips: DataSpec) -> Path:
+    out = tmp_path_factory.mktemp("alone")
+    run(out, clips)
+    return out
+
+
+@pytest.mark.parametrize("name", ["fused", "plain"])
+def test_two_processes_have_the_curve_of_one(name: str, together: Path, alone: Path) -> None:
+    """Losses and what validation gives, synchronised batch normalisation included."""
+    assert losses(together / name) == pytest.approx(losses(alone), abs=1e-4)
+    found, expected = (metrics(out)[-1]["validation"] for out in (together / name, alone))
+    assert found == pytest.approx(expected, abs=1e-3)
+    for file in ("model.anet", "weights.safetensors", "result.json"):
+        assert (together / name / file).exists()
+
+
+def test_processes_with_parts_train_too(together: Path) -> None:
+    """Statistics are those of each part, so that the curve is another, but close by."""
+    assert len(losses(together / "parts")) == 12
+    assert losses(together / "parts")[0] == pytest.approx(losses(together / "fused")[0], abs=0.05)
+
+
+def test_one_process_goes_on_with_what_two_began(
+    together: Path, alone: Path, clips: DataSpec
+) -> None:
+    """A checkpoint says nothing of processes."""
+    with pytest.raises(Exception, match="iterations 4, now there is iterations 12"):
+        run(together / "half", clips, resume=True)
+    (together / "half" / "run.json").write_bytes((alone / "run.json").read_bytes())
+    run(together / "half", clips, resume=True)
+    assert losses(together / "half")[4:] != []
+
+
+def trained(settings: TrainSettings, batches: Iterator[Batch]) -> list[float]:
+    trainee = make_trainee(anetdsl.parse(SOURCE.text), settings, make_accelerator(settings))
+    return [step.loss.item() for step in steps(trainee, batches)]
+
+
+def drawn(twice: int) -> Iterator[Batch]:
+    """Batches of 4 clips, each `twice` over: parts with the same statistics as the whole."""
+    generator = torch.Generator().manual_seed(0)
+    for number in range(100):
+        rgb = torch.rand(4, 3, 4, 16, 16, generator=generator).repeat(twice, 1, 1, 1, 1)
+        flow = torch.rand(4, 2, 4, 16, 16, generator=generator).repeat(twice, 1, 1, 1, 1)
+        targets = torch.randint(3, (4,), generator=generator).repeat(twice)
+        yield Batch({"rgb": rgb, "flow": flow}, targets, ("x",) * 4 * twice, number)
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_parts_give_the_gradients_of_the_whole(plain: bool) -> None:
+    """Of clips whose parts have equal statistics, as batch normalisation sees parts alone."""
+    given = TrainSettings(iterations=8, batch=8, device="cpu", learning_rate=0.05, plain=plain)
+    whole = trained(given, drawn(2))
+    parts = trained(attrs.evolve(given, accumulate=2), drawn(2))
+    assert parts == pytest.approx(whole, abs=1e-5)
+    assert whole[-1] != whole[0]
+
+
+def test_several_labels_a_video_are_trained_by_their_own_loss() -> None:
+    data: Any = Toy(count=8, multi_label=True)
+    given = TrainSettings(iterations=25, batch=8, device="cpu", learning_rate=0.3)
+    trainee = make_trainee(network(), given, make_accelerator(given))
+    batches = training_batches(data, batch=8, seed=0)
+    found = [step.loss.item() for step in steps(trainee, batches)]
+    assert found[0] == pytest.approx(0.693, abs=0.05), "log 2 a class"
+    assert found[-1] < found[0] - 0.05

@@ -1,0 +1,22 @@
+"""What each of several processes runs, started by torchrun: the toy's run, by each module."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import torch
+
+if __name__ == "__main__":
+    out, data, *roots = sys.argv[1:]
+    sys.path[:0] = roots
+    from anetc.data.spec import parse_spec
+    from tests.training.running import run
+
+    torch.set_num_threads(1)
+    spec = parse_spec(data)
+    run(Path(out) / "fused", spec)
+    run(Path(out) / "plain", spec, plain=True)
+    run(Path(out) / "parts", spec, accumulate=2)
+    run(Path(out) / "half", spec, iterations=4)
+    torch.distributed.destroy_process_group()
