@@ -29,7 +29,8 @@ import attrs
 from anetdsl.api import parse
 from anetdsl.evolve.algorithms import population, propose
 from anetdsl.evolve.asked import Asked
-from anetdsl.evolve.engine import Driver, Method, Trials
+from anetdsl.evolve.dispatch import Trials
+from anetdsl.evolve.engine import Driver, Method
 from anetdsl.evolve.executors import Workers, open_workers
 from anetdsl.evolve.identity import identity
 from anetdsl.evolve.presets import space

@@ -20,6 +20,9 @@ from anetdsl.evolve.tables import (
 )
 from anetdsl.evolve.values import SearchSettings
 
+MOST_SEED = 2**63 - 1
+"""As TOML's numbers."""
+
 _HEAD = """\
 # What `anetc evolve` was asked for. `anetc evolve --config` starts another run from this file;
 # `anetc evolve --resume` reads it anew: what is changed here holds for the candidates to come.
@@ -133,6 +136,8 @@ def _mistakes(asked: Asked) -> list[tuple[tuple[str, ...], str]]:
         for path, low, value in least
         if value is not None and value < low
     ]
+    if search.seed > MOST_SEED:
+        found.append((("search", "seed"), f"`seed` is at most {MOST_SEED}"))
     if search.threshold is not None and not 0.0 < search.threshold < 1.0:
         found.append((("search", "threshold"), "`threshold` lies between 0 and 1, both excluded"))
     if not 0.0 <= space.edge_probability <= 1.0:

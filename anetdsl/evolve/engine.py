@@ -7,28 +7,25 @@ to go on after the driver was killed at any moment.
 
 from __future__ import annotations
 
-import functools
-import queue
-import secrets
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Container, Sequence
-from concurrent.futures import Future
 
 import attrs
 
 from anetdsl.diagnostics import CannotRun
 from anetdsl.evolve import inbox, jobs
 from anetdsl.evolve.asked import Asked
-from anetdsl.evolve.executors import Workers
+from anetdsl.evolve.dispatch import Trials
 from anetdsl.evolve.fates import Fate, fate_of
+from anetdsl.evolve.known import Known
 from anetdsl.evolve.pulse import beating
 from anetdsl.evolve.rundir import RunDir
 from anetdsl.evolve.store import Candidate, Store
-from anetdsl.evolve.trials import COMMAND, Job, Outcome
+from anetdsl.evolve.trials import Outcome
 from anetdsl.evolve.values import Member, Proposal, Record, SearchSettings
-from anetdsl.evolve.visible import Result, Select, Visible
+from anetdsl.evolve.visible import Select, Visible
 
 Propose = Callable[[SearchSettings, int, Sequence[Member], Container[str]], Proposal]
 Identify = Callable[[str], str]
@@ -49,14 +46,6 @@ class Method:
     """What is the same for texts of equal networks."""
 
 
-@attrs.frozen
-class Trials:
-    """How trials are run: the command of one, and the workers."""
-
-    workers: Workers
-    command: tuple[str, ...] = COMMAND
-
-
 @attrs.define
 class Driver:
     """A search at work."""
@@ -70,26 +59,21 @@ class Driver:
     """Set it, and the driver stops: running trials are ended, and start again on resume."""
     watch: Callable[[], None] = lambda: None
     """Called after each change, and every second."""
-    visible: Visible = attrs.field(init=False)
-    _taken: set[str] = attrs.field(factory=set)
-    _next: int = 0
+    known: Known = attrs.field(init=False)
     _waiting: deque[Candidate] = attrs.field(factory=deque)
+    """Candidates to be started."""
     _running: dict[int, Candidate] = attrs.field(factory=dict)
-    _ended: queue.SimpleQueue[tuple[int, Outcome] | None] = attrs.field(factory=queue.SimpleQueue)
-    _kept: set[str] = attrs.field(factory=set)
-    _best: list[tuple[float, int, str]] = attrs.field(factory=list)
-    _done: int = 0
-    _failed: int = 0
+    _stuck: CannotRun | None = None
+    """Why there is no next candidate."""
     _looked: float = 0.0
-    _name: str = attrs.field(factory=lambda: secrets.token_hex(8))
 
     def __attrs_post_init__(self) -> None:
-        self.visible = Visible(self.asked.search, self.method.select)
+        self.known = Known(Visible(self.asked.search, self.method.select))
 
     @property
     def finished(self) -> int:
         """Candidates whose fate is known."""
-        return self._done + self._failed
+        return self.known.done + self.known.failed
 
     # The loop
 
@@ -100,34 +84,22 @@ class Driver:
         """
         self._recall()
         workers = self.trials.workers
-        with beating(self.directory.pulse, self._name, active=workers.remote):
+        with beating(self.directory.pulse, self.trials.driver, active=workers.remote):
             while not self.stopping.is_set():
                 self._start_more()
                 self.watch()
-                if not self._running:
-                    if self._next >= self.asked.search.rounds and not self._waiting:
+                if not self._running and not self._waiting:
+                    if self.known.next >= self.asked.search.rounds:
                         return True
-                    if workers.capacity() and not self.stopping.is_set():
-                        raise AssertionError("nothing runs, and nothing can be started")
-                self._take(self._wait())
+                    if self._stuck is not None:
+                        raise self._stuck
+                self._take(self.trials.wait(_LOOK_SECONDS))
             self._stop()
             return False
 
     def wake(self) -> None:
         """Have the loop look at `stopping` at once."""
-        self._ended.put(None)
-
-    def _wait(self) -> list[tuple[int, Outcome]]:
-        """What has ended, waiting for it for a second."""
-        found: list[tuple[int, Outcome]] = []
-        try:
-            item = self._ended.get(timeout=_LOOK_SECONDS)
-            while True:
-                if item is not None:
-                    found.append(item)
-                item = self._ended.get_nowait()
-        except queue.Empty:
-            return found
+        self.trials.wake()
 
     def _stop(self) -> None:
         self.trials.workers.stop()
@@ -150,27 +122,14 @@ class Driver:
         for candidate in lost:
             jobs.drop_start(self.directory, candidate.name, candidate.record.attempts)
         for candidate in self.store.candidates(order="finished" if in_arrival else "number"):
-            self._taken.add(candidate.identity)
-            self._next = max(self._next, candidate.index + 1)
+            self.known.admit(candidate)
             if candidate.is_finished:
-                self._remember(candidate)
-                # Also keeps what waits from growing with the run.
-                self.visible.is_ready(candidate.index)
+                self.known.finish(candidate)
+                # Takes in what it may: otherwise all results would be kept in mind at once.
+                self.known.visible.is_ready(candidate.index)
             else:
                 self._waiting.append(candidate)
         self._waiting = deque(sorted(self._waiting, key=lambda candidate: candidate.index))
-
-    def _remember(self, candidate: Candidate) -> None:
-        record = candidate.record
-        member = None
-        if record.status == "done" and record.fitness is not None:
-            member = Member(record.index, record.name, record.text, record.fitness)
-            self._done += 1
-            self._kept.add(record.name)
-            self._best = sorted([*self._best, (-record.fitness, record.index, record.name)])[:3]
-        else:
-            self._failed += 1
-        self.visible.add(Result(record.index, member, candidate.short))
 
     # Proposing and starting
 
@@ -195,10 +154,16 @@ class Driver:
             free -= len(starting) + len(new)
 
     def _propose(self) -> Candidate | None:
-        search = self.asked.search
-        if self._next >= search.rounds or not self.visible.is_ready(self._next):
+        """The next candidate, where there is one now."""
+        search, known = self.asked.search, self.known
+        if known.next >= search.rounds or self._stuck or not known.visible.is_ready(known.next):
             return None
-        proposal = self.method.propose(search, self._next, self.visible.alive, self._taken)
+        try:
+            proposal = self.method.propose(search, known.next, known.visible.alive, known.taken)
+        except CannotRun as error:
+            # Those that run shall end before the search does.
+            self._stuck = error
+            return None
         return self._admit(proposal, None)
 
     def _admit(self, proposal: Proposal, source: str | None) -> Candidate:
@@ -218,10 +183,9 @@ class Driver:
             record,
             proposal.text,
             proposal.identity or self.method.identify(proposal.text),
-            bar=self.visible.bar(halving) if halving > 1 else None,
+            bar=self.known.visible.bar(halving) if halving > 1 else None,
         )
-        self._taken.add(candidate.identity)
-        self._next += 1
+        self.known.admit(candidate)
         return candidate
 
     def _commit_proposed(self, new: Sequence[Candidate]) -> None:
@@ -258,7 +222,9 @@ class Driver:
             folder = jobs.write_job(self.directory, candidate, job)
             jobs.write_record(self.directory, candidate)
             self._running[candidate.index] = candidate
-            self._submit(candidate, folder)
+            limit = self.asked.running.timeout
+            pulse = self.directory.pulse
+            self.trials.submit(candidate.index, candidate.name, folder, pulse, limit)
 
     def _parent(self, candidate: Candidate) -> Candidate | None:
         """Whose weights a candidate starts from."""
@@ -267,34 +233,6 @@ class Driver:
         for parent in self.store.candidates("name = ?", candidate.record.parent):
             return parent if parent.record.status == "done" else None
         return None
-
-    def _submit(self, candidate: Candidate, folder: str) -> None:
-        timeout = self.asked.running.timeout
-        workers = self.trials.workers
-        job = Job(
-            candidate.name,
-            folder,
-            self.trials.command,
-            # The trial's own limit, which it can say more about, comes first.
-            None if timeout is None else 1.1 * timeout + 1.0,
-            str(self.directory.pulse.absolute()) if workers.remote else None,
-            self._name,
-        )
-        try:
-            future = workers.executor.submit(workers.run, job)
-        except RuntimeError as error:
-            raise CannotRun(f"no trial can be started: {error}") from None
-        future.add_done_callback(functools.partial(self._note_end, candidate.index))
-
-    def _note_end(self, index: int, future: Future[Outcome]) -> None:
-        """Called in a thread of the executor's."""
-        if future.cancelled():
-            outcome = Outcome(failure="killed", message="its executor gave it up")
-        elif error := future.exception():
-            outcome = Outcome(failure="killed", message=f"its worker was lost: {error}")
-        else:
-            outcome = future.result()
-        self._ended.put((index, outcome))
 
     # What has ended
 
@@ -314,36 +252,25 @@ class Driver:
         for fate in fates:
             if fate.candidate.is_finished:
                 jobs.write_text(self.directory, fate.candidate)
-                self._remember(fate.candidate)
+                self.known.finish(fate.candidate)
             else:
                 self._waiting.append(fate.candidate)
             # After the text: a record that says `done` speaks of a text with learned weights.
             jobs.write_record(self.directory, fate.candidate)
-        self._drop_weights()
+        self._stuck = None
+        if not self.asked.running.keep_all_weights:
+            for name in self.known.take_leavers([*self._running.values(), *self._waiting]):
+                jobs.drop_weights(self.directory, name)
         self._give_up_if_hopeless(fates[-1].candidate.record)
 
     def _give_up_if_hopeless(self, last: Record) -> None:
         enough = min(_MOST_FAILURES, self.asked.search.rounds, self.asked.search.population)
-        if not self._done and self._failed >= enough:
+        if not self.known.done and self.known.failed >= enough:
             raise CannotRun(
-                f"all of the first {self._failed} trials failed; the last, {last.name}: "
+                f"all of the first {self.known.failed} trials failed; the last, {last.name}: "
                 f"{last.failure}: {last.message}\nMend that, remove {self.directory.path}, "
                 "and start anew."
             )
-
-    def _drop_weights(self) -> None:
-        """Remove the weights of those that have left, unless they are among the best or needed."""
-        if self.asked.running.keep_all_weights:
-            return
-        needed = {member.name for member in self.visible.alive}
-        needed |= {name for _, _, name in self._best}
-        needed |= {result.member.name for result in self.visible.waiting if result.member}
-        for candidate in (*self._running.values(), *self._waiting):
-            if candidate.record.parent is not None:
-                needed.add(candidate.record.parent)
-        for name in self._kept - needed:
-            jobs.drop_weights(self.directory, name)
-        self._kept &= needed
 
     # What people add
 
@@ -353,10 +280,10 @@ class Driver:
             return
         self._looked = time.monotonic()
         for path in inbox.arrivals(self.directory):
-            if self._next >= self.asked.search.rounds:
+            if self.known.next >= self.asked.search.rounds:
                 return
             found = inbox.examine(
-                path, self.asked.search, self._next, self._known, self.method.identify
+                path, self.asked.search, self.known.next, self._find, self.method.identify
             )
             if isinstance(found, str):
                 inbox.refuse(path, found)
@@ -369,9 +296,9 @@ class Driver:
             self._waiting.append(candidate)
             inbox.move_away(self.directory, path, candidate.name)
 
-    def _known(self, identity: str) -> Record | None:
+    def _find(self, identity: str) -> Record | None:
         """The candidate that is the same network."""
-        if identity not in self._taken:
+        if identity not in self.known.taken:
             return None
         return next((c.record for c in self.store.candidates("identity = ?", identity)), None)
 

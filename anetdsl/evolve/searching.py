@@ -12,7 +12,8 @@ import attrs
 from anetdsl.diagnostics import CannotRun
 from anetdsl.evolve import jobs
 from anetdsl.evolve.asked import Asked, Running, check_asked, read_settings, settings_text
-from anetdsl.evolve.engine import Driver, Method, Trials
+from anetdsl.evolve.dispatch import Trials
+from anetdsl.evolve.engine import Driver, Method
 from anetdsl.evolve.executors import open_workers
 from anetdsl.evolve.lock import locked
 from anetdsl.evolve.rundir import RunDir

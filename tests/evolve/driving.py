@@ -12,7 +12,8 @@ from pathlib import Path
 import attrs
 
 from anetdsl.evolve.asked import Asked
-from anetdsl.evolve.engine import Driver, Trials
+from anetdsl.evolve.dispatch import Trials
+from anetdsl.evolve.engine import Driver
 from anetdsl.evolve.executors import Workers
 from anetdsl.evolve.rundir import Run, RunDir, read_run
 from anetdsl.evolve.searching import catch_up, make_run

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
@@ -22,10 +23,10 @@ from anetdsl.evolve.jobs import seed_of
 from anetdsl.evolve.rundir import RunDir, read_run
 from anetdsl.evolve.store import open_store
 from anetdsl.evolve.trials import Job, Outcome
-from anetdsl.evolve.values import Member
+from anetdsl.evolve.values import Member, Proposal
 from anetdsl.evolve.visible import Result, Visible
 from tests.evolve.driving import after_a_while, at_once, drive, essence, searched
-from tests.evolve.method import asked, select
+from tests.evolve.method import METHOD, asked, propose, select
 
 
 @pytest.fixture(scope="module")
@@ -207,6 +208,23 @@ def test_odd_numbers_in_a_result_stay_unknown(tmp_path: Path) -> None:
         *(None, None),
     )
     assert record.measures == (("loss", 2.0),)
+
+
+def test_without_a_next_candidate_those_that_run_are_finished(tmp_path: Path) -> None:
+    """Then the search says which rule refuses, and can be resumed under another."""
+
+    def exhausted(*arguments: Any) -> Proposal:
+        if arguments[1] == 9:
+            raise CannotRun("no candidate g0009 was found")
+        return propose(*arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        method = attrs.evolve(METHOD, propose=exhausted)
+        patch.setattr("tests.evolve.driving.METHOD", method)
+        with pytest.raises(CannotRun, match="no candidate g0009 was found"):
+            drive(tmp_path / "run", asked(), after_a_while(0.01))
+    assert [record.status for record in read_run(tmp_path / "run").records] == ["done"] * 9
+    assert drive(tmp_path / "run")
 
 
 # Jobs

@@ -77,6 +77,7 @@ MISTAKES = {
     "[search]\n\nrounds = 'many'": "search.toml:3: `rounds` is a whole number, not 'many'",
     "[search]\nrounds = true": "search.toml:2: `rounds` is a whole number, not True",
     "[search]\nrounds = 0": "search.toml:2: `rounds` is at least 1",
+    "[search]\nseed = 9223372036854775808": "search.toml:2: `seed` is at most 9223372036854775807",
     "[search]\nmethod = 'guide'": (
         'search.toml:2: `method` is one of "guided", "standard", "random", "aging", '
         "not 'guide'; did you mean `guided`?"

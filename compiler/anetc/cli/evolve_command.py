@@ -46,7 +46,7 @@ _MAY_CHANGE = ("executor", "gpus", "timeout", "retries", "keep_all_weights")
     type=click.Choice(["guided", "standard", "random", "aging"]),
     help="How children are made (guided: by learned connections).",
 )
-@click.option("--seed", type=click.IntRange(0), help="Of all that is drawn.")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Of all that is drawn.")
 @click.option("--rounds", type=click.IntRange(1), help="Candidates in all.")
 @click.option("--population", type=click.IntRange(1), help="Candidates that are alive.")
 @click.option(
