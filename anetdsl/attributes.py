@@ -61,7 +61,7 @@ class AttributeReader:
                 strange = True
             elif node.value is not None:
                 try:
-                    read[name] = _read(node.value, attribute)
+                    read[name] = read_value(node.value, attribute)
                 except Wrong as wrong:
                     self.found.extend(wrong.diagnostics)
             seen.setdefault(name, node)
@@ -110,7 +110,8 @@ class AttributeReader:
         return did_you_mean(name, [n for n in names if n not in written])
 
 
-def _read(value: Value, attribute: Attribute) -> object:
+def read_value(value: Value, attribute: Attribute) -> Any:
+    """What an attribute's value means. Raises Wrong with what is wrong with it."""
     match attribute.type:
         case "int":
             return values.read_int(value, attribute)

@@ -40,7 +40,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("attributes",),
         ("elaborate",),
         ("checks",),
-        ("reading",),
+        ("reading", "rereading"),
         ("layout", "interchange", "cost"),
         ("formatting", "printing"),
         ("edits", "diff"),

@@ -55,11 +55,14 @@ def _changes(
     tree: SyntaxTree, statement: StatementNode, values: Mapping[str, Text | None]
 ) -> Iterator[Edit]:
     present = {attribute.name.text for attribute in statement.attributes}
-    layout = _Layout.of(tree, statement)
-    removed = {name for name, value in values.items() if value is None}
-    moves = [*layout.remove(removed)]
-    new = {name: value for name, value in values.items() if name not in present}
-    moves += layout.add({name: value for name, value in new.items() if value is not None}, removed)
+    removed = {name for name, value in values.items() if value is None} & present
+    added = {
+        name: value for name, value in values.items() if value is not None and name not in present
+    }
+    moves: list[Edit] = []
+    if removed or added:
+        layout = _Layout.of(tree, statement)
+        moves = [*layout.remove(removed), *layout.add(added, removed)]
     yield from moves
     for name, text in values.items():
         attribute = statement.attribute(name)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 
 import attrs
 
@@ -20,38 +21,44 @@ from anetdsl.edits import (
 from anetdsl.edits.attributes import keep_column
 from anetdsl.evolve.genome import Genome
 from anetdsl.ir import Edge, Network, Node, Origin
+from anetdsl.printing import write_edge
 from anetdsl.source import Edit, SourceFile
-from anetdsl.syntax.nodes import StatementNode, SyntaxTree
+from anetdsl.syntax.nodes import ListValue, StatementNode, SyntaxTree
 from anetdsl.syntax.parser import parse_syntax
 
 
 def child_text(tree: SyntaxTree, parent: Network, genome: Genome, name: str, origin: Origin) -> str:
     """The text of a child: the parent's, with what changed, a name, its origin, and no score."""
-    tree = without_lines(tree, parent, genome)
-    edits = [
-        *child_edits(tree, parent, genome),
-        *set_network_name(tree, name),
-        *set_origin(tree, origin),
-        *set_score(tree, None),
-    ]
-    return apply(tree.source.text, edits)
+    tree, edits = child_edits(tree, parent, genome)
+    heads = (set_network_name(tree, name), set_origin(tree, origin), set_score(tree, None))
+    return apply(tree.source.text, itertools.chain(edits, *heads))
 
 
-def without_lines(tree: SyntaxTree, parent: Network, genome: Genome) -> SyntaxTree:
-    """The parent's text without the nodes that the genome does not continue.
+def child_edits(tree: SyntaxTree, parent: Network, genome: Genome) -> tuple[SyntaxTree, list[Edit]]:
+    """Edits that make the parent's nodes and sink those of the genome, and the tree that they edit.
 
-    They go one by one: where two stand side by side, what separates them is claimed by both.
+    It is the one that is given, unless statements that stand side by side go: what separates them
+    is claimed by both, so they are gone from the tree already, one by one.
     """
     stay = set(genome.lines.values())
-    for node in parent.nodes:
-        if node.name not in stay:
-            text = apply(tree.source.text, remove_statement(tree, find(tree, "node", node.name)))
-            tree = parse_syntax(SourceFile(tree.source.name, text))
-    return tree
+    gone = [node.name for node in parent.nodes if node.name not in stay]
+    edits = list(_changes(tree, parent, genome))
+    removals = [edit for name in gone for edit in remove_statement(tree, find(tree, "node", name))]
+    if not _overlap([*edits, *removals]):
+        return tree, [*edits, *removals]
+    for name in gone:
+        text = apply(tree.source.text, remove_statement(tree, find(tree, "node", name)))
+        tree = parse_syntax(SourceFile(tree.source.name, text))
+    return tree, list(_changes(tree, parent, genome))
 
 
-def child_edits(tree: SyntaxTree, parent: Network, genome: Genome) -> Iterator[Edit]:
-    """Edits that make the parent's nodes and sink those of the genome, where none has to go."""
+def _overlap(edits: Iterable[Edit]) -> bool:
+    spans = sorted((edit.span.start, edit.span.end) for edit in edits)
+    return any(left[1] > right[0] for left, right in itertools.pairwise(spans))
+
+
+def _changes(tree: SyntaxTree, parent: Network, genome: Genome) -> Iterator[Edit]:
+    """Edits to the nodes that stay, to the sink, and new nodes."""
     old = {node.name: node for node in parent.nodes}
     statements = {
         statement.name.text: statement
@@ -70,7 +77,7 @@ def child_edits(tree: SyntaxTree, parent: Network, genome: Genome) -> Iterator[E
     for anchor, nodes in new.items():
         yield from insert_nodes(tree, nodes, statements[anchor])
     if genome.network.sink.inputs != parent.sink.inputs:
-        yield from set_edges(tree, find(tree, "sink"), genome.network.sink.inputs)
+        yield from _inputs_edits(tree, find(tree, "sink"), genome.network.sink.inputs)
 
 
 def _node_edits(tree: SyntaxTree, statement: StatementNode, old: Node, new: Node) -> Iterator[Edit]:
@@ -82,7 +89,20 @@ def _node_edits(tree: SyntaxTree, statement: StatementNode, old: Node, new: Node
     changed = {name: str(after) for name, (before, after) in numbers.items() if before != after}
     yield from set_attributes(tree, statement, changed)
     if new.inputs != old.inputs:
-        yield from set_edges(tree, statement, new.inputs)
+        yield from _inputs_edits(tree, statement, new.inputs)
+
+
+def _inputs_edits(
+    tree: SyntaxTree, statement: StatementNode, edges: Sequence[Edge]
+) -> Iterable[Edit]:
+    """As `set_edges`; a list that is written plainly is replaced, which gives the same text."""
+    attribute = statement.attribute("inputs")
+    value = attribute.value if attribute is not None else None
+    if isinstance(value, ListValue):
+        items = ", ".join([tree.source.text[i.span.start : i.span.end] for i in value.items])
+        if tree.source.text.startswith(f"[{items}]", value.span.start):
+            return (Edit(value.span, f"[{', '.join(map(write_edge, edges))}]"),)
+    return set_edges(tree, statement, edges)
 
 
 def untrained(network: Network, *, keep_weights: bool = False) -> Network:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from lark import Lark, Token, Transformer
 from lark.exceptions import UnexpectedToken
@@ -86,6 +86,12 @@ def parse_syntax(source: SourceFile) -> SyntaxTree:
         unknown_statements,
         frozenset(suspects),
     )
+
+
+def parse_attribute(tokens: Sequence[Token]) -> AttributeNode | None:
+    """The attribute that tokens are, those that mean nothing aside; None where they are none."""
+    significant = [token for token in tokens if token.type not in IGNORED]
+    return cast("AttributeNode | None", _machine("attribute").run(significant))
 
 
 def _run(rule: str, tokens: Sequence[Token]) -> Any:

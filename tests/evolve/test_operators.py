@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from anetdsl.api import format_text, parse
 from anetdsl.diff import diff
 from anetdsl.edits import apply
-from anetdsl.evolve.children import child_edits, child_text, untrained, without_lines
+from anetdsl.evolve.children import child_edits, child_text, untrained
 from anetdsl.evolve.genome import Change, Genome, Operator, sink_fits
 from anetdsl.evolve.naming import merged_name, split_names
 from anetdsl.evolve.operators import (
@@ -55,8 +55,8 @@ def sums(network: Network) -> dict[int, int]:
 
 
 def child_of(text: str, genome: Genome, network: Network) -> str:
-    tree = without_lines(parse_syntax(SourceFile("", text)), network, genome)
-    return apply(tree.source.text, child_edits(tree, network, genome))
+    tree, edits = child_edits(parse_syntax(SourceFile("", text)), network, genome)
+    return apply(tree.source.text, edits)
 
 
 # Split
