@@ -8,6 +8,8 @@ from collections.abc import Iterable
 import attrs
 
 _DECIMAL_PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+_UTMOST = 1e100
+"""What is larger, or not a number, has no place on an axis: lengths are worked out in floats."""
 
 
 @attrs.frozen
@@ -35,7 +37,7 @@ class Scale:
 
     def holds(self, value: float) -> bool:
         """Whether a value has a place on the axis, within its range or beyond."""
-        return math.isfinite(value) and (not self.log or value > 0)
+        return _has_place(value, self.log)
 
     def __call__(self, value: float) -> float:
         """Where a value stands that `holds` is true of."""
@@ -53,7 +55,7 @@ def laid_out(
     axis: Axis, values: Iterable[float], start: float, end: float, about: int
 ) -> tuple[Scale, tuple[float, ...]]:
     """The scale of an axis that shows these values, and its ticks, `about` so many."""
-    shown = [v for v in values if math.isfinite(v) and (v > 0 or not axis.log)]
+    shown = [value for value in values if _has_place(value, axis.log)]
     low = axis.low if axis.low is not None else min(shown, default=1.0 if axis.log else 0.0)
     high = axis.high if axis.high is not None else max(shown, default=low * 10 or 1.0)
     if axis.log:
@@ -61,6 +63,10 @@ def laid_out(
     else:
         low, high, ticks = _linear_range(low, high, axis, about)
     return Scale(low, high, axis.log, start, end), ticks
+
+
+def _has_place(value: float, log: bool) -> bool:
+    return abs(value) <= _UTMOST and (not log or value >= 1 / _UTMOST)
 
 
 def _linear_range(

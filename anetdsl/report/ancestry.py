@@ -54,7 +54,7 @@ def _key() -> Markup:
         ("added", "green", "added since the parent"),
         ("gone", "dashed red", "an edge that went"),
         ("changed", "blue box", "a node that changed"),
-        (None, "darker", "a higher learned weight"),
+        (None, "thicker", "a higher learned weight"),
     )
     return tag(
         "ul",

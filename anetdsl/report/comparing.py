@@ -27,7 +27,7 @@ from anetdsl.report.networks import network_figure
 from anetdsl.report.page import Section, page
 from anetdsl.report.pictures import Artist
 from anetdsl.report.summary import flat
-from anetdsl.report.words import FITNESS, duration
+from anetdsl.report.words import duration, fitness_label
 
 _MEASURED = ("mean of the top three", "best")
 
@@ -101,6 +101,10 @@ def _common_round(groups: Sequence[Group]) -> int:
     return min(lasts, default=0)
 
 
+def _fitness(groups: Sequence[Group]) -> str:
+    return fitness_label(record for group in groups for run in group.runs for record in run.records)
+
+
 def _stairs(curve: Sequence[tuple[int, float]]) -> list[tuple[float, float]]:
     """A curve as points to be joined by straight lines."""
     points: list[tuple[float, float]] = []
@@ -144,7 +148,7 @@ def _curves(groups: Sequence[Group], last: int) -> Markup:
             f"{line.name} ends at {line.points[-1][1]:.2f}" for line in lines if line.points
         ),
         x=Axis("round (candidates, in order)", whole=True, low=0, high=max(last, 1)),
-        y=Axis(FITNESS),
+        y=Axis(_fitness(groups)),
         heading=False,
         styled=False,
         width=960,
@@ -186,7 +190,7 @@ def _each_run(groups: Sequence[Group]) -> Markup:
         lines,
         title="Mean fitness of the top three over the rounds, each run",
         x=Axis("round (candidates, in order)", whole=True, low=0),
-        y=Axis(FITNESS),
+        y=Axis(_fitness(groups)),
         heading=False,
         styled=False,
         width=960,

@@ -8,7 +8,7 @@ from anetdsl.charts import Axis, Dot, Dots, Line, plot
 from anetdsl.report.curves import GREY
 from anetdsl.report.facts import Judged, cheapest
 from anetdsl.report.markup import Markup, figure, tag
-from anetdsl.report.words import FITNESS, amount
+from anetdsl.report.words import amount, fitness_label
 
 _COSTS = {
     "parameters": "parameters",
@@ -43,7 +43,7 @@ def _one(candidates: Sequence[Judged], cost: str) -> Markup:
         title=f"Fitness against {_COSTS[cost]}",
         description="The Pareto front: " + ", ".join(one.name for one in front),
         x=Axis(_COSTS[cost], log=True),
-        y=Axis(FITNESS),
+        y=Axis(fitness_label(one.record for one in candidates)),
         heading=False,
         styled=False,
         width=540,
@@ -78,7 +78,7 @@ def compared_costs(groups: Mapping[str, Sequence[Judged]]) -> Markup:
             ],
             title=f"Fitness against {label}",
             x=Axis(label, log=True),
-            y=Axis(FITNESS),
+            y=Axis(fitness_label(one.record for some in groups.values() for one in some)),
             heading=False,
             styled=False,
             width=540,

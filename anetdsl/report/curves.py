@@ -18,7 +18,7 @@ from anetdsl.report.facts import (
     top_three_curve,
 )
 from anetdsl.report.markup import Markup, figure, joined
-from anetdsl.report.words import FITNESS
+from anetdsl.report.words import fitness_label
 
 GREY = 5
 """Of the palette: for the crowd behind what matters."""
@@ -39,7 +39,7 @@ def fitness_curves(run: Run) -> Markup:
         title="Fitness over the rounds of the search",
         description=_said(best, three),
         x=rounds,
-        y=Axis(FITNESS),
+        y=Axis(fitness_label(run.records)),
         heading=False,
         styled=False,
         width=960,
@@ -100,7 +100,7 @@ def _family_tree(run: Run, candidates: tuple[Judged, ...], rounds: Axis) -> Mark
         title="Family tree of the search",
         description=f"The best candidate, {winner.name}, stands in generation {len(chain)}.",
         x=rounds,
-        y=Axis(FITNESS),
+        y=Axis(fitness_label(run.records)),
         heading=False,
         styled=False,
         width=960,

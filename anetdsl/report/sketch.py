@@ -39,8 +39,8 @@ def sketch(network: Network, since: NetworkDiff | None = None, *, described: str
     """The network, SVG; with `since`, the difference from its parent is set off.
 
     Added nodes and edges are green, and nodes that changed are blue, with a thicker outline;
-    edges that went are dashed, red. Nodes that went are not shown. An edge is the darker the higher
-    its learned weight.
+    edges that went are dashed, red. Nodes that went are not shown. An edge is the thicker and
+    stronger the higher its learned weight.
     """
     columns: dict[int, list[Node]] = defaultdict(list)
     for node in network.nodes:

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from anetdsl.charts import short_number
+from anetdsl.evolve.values import Record
 
 _LONGEST = 120
 _FEW = 3
-FITNESS = "fitness (top-1 + top-5, %)"
+
+
+def fitness_label(records: Iterable[Record]) -> str:
+    """What an axis of fitness is called: the paper's measure where there is one, else the name."""
+    if any(record.top5 is not None for record in records):
+        return "fitness (top-1 + top-5, %)"
+    return "fitness"
 
 
 def duration(seconds: float) -> str:
