@@ -32,7 +32,7 @@ def _no_training(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-SMALL = ("--data", "motion", "--preset", "small", "--rounds", 6, "--population", 3)
+SMALL = ("--data", "motion:clips=96", "--preset", "small", "--rounds", 6, "--population", 3)
 
 
 def evolve(*words: object) -> Result:
@@ -59,7 +59,7 @@ def test_a_search_from_the_command_line(finished: Path) -> None:
     assert (run.settings.rounds, run.settings.population, run.settings.method) == (6, 3, "guided")
     assert run.settings.space.classes == 12
     assert (run.settings.limits.frames, run.settings.limits.size) == (16, (32, 32))
-    assert run.trial["data"] == "motion"
+    assert run.trial["data"] == "motion:clips=96"
 
 
 def test_its_status_at_any_time(finished: Path) -> None:
