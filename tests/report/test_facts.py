@@ -1,0 +1,141 @@
+"""What a report works out of a run, held to the plainest way of working it out."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from anetdsl.evolve.algorithms import population
+from anetdsl.evolve.presets import space
+from anetdsl.evolve.rundir import Run
+from anetdsl.evolve.values import Record, SearchSettings
+from anetdsl.report.comparing import _spread, groups_of
+from anetdsl.report.facts import (
+    alive,
+    best_curve,
+    cheapest,
+    descents,
+    judged,
+    last_round,
+    lineage,
+    ranked,
+    reached,
+    top_three_curve,
+    value_at,
+)
+
+fitnesses = st.lists(
+    st.one_of(st.none(), st.just(float("nan")), st.integers(0, 30).map(float)), max_size=24
+)
+
+
+def run_of(values: list[float | None], **settings: object) -> Run:
+    """A run of candidates with these fitnesses; those of None failed."""
+    records = [
+        Record(
+            index,
+            f"g{index}",
+            "failed" if value is None else "done",
+            "",
+            fitness=value,
+            parameters=random.Random(index).randrange(5) or None,
+        )
+        for index, value in enumerate(values)
+    ]
+    asked = attrs.evolve(SearchSettings(space("small", 12), population=5), **settings)
+    return Run(Path("run"), asked, {}, tuple(records))
+
+
+@given(fitnesses)
+def test_curves_say_what_the_best_were(values: list[float | None]) -> None:
+    run = run_of(values)
+    three, best = top_three_curve(run), best_curve(run)
+    for round in range(1, len(values) + 1):
+        seen = sorted(v for v in values[:round] if v is not None and v == v)[::-1]
+        assert value_at(best, round) == (seen[0] if seen else None)
+        expected = sum(seen[:3]) / 3 if len(seen) >= 3 else None
+        assert value_at(three, round) == (None if expected is None else pytest.approx(expected))
+    for curve in (three, best):
+        assert [v for _, v in curve] == sorted(v for _, v in curve)
+        assert not curve or curve[-1][0] == last_round(run) == len(values)
+        if curve:
+            assert reached(curve, curve[0][1]) == curve[0][0]
+            assert reached(curve, curve[-1][1] + 1) is None
+
+
+@given(fitnesses)
+def test_the_pareto_front_is_what_nothing_beats(values: list[float | None]) -> None:
+    candidates = [one for one in judged(run_of(values)) if one.record.parameters]
+    front = cheapest(judged(run_of(values)), "parameters")
+
+    def beats(a: object, b: object) -> bool:
+        return (
+            a.record.parameters <= b.record.parameters
+            and a.fitness >= b.fitness
+            and (a.record.parameters, a.fitness) != (b.record.parameters, b.fitness)
+        )
+
+    best = {
+        (one.record.parameters, one.fitness)
+        for one in candidates
+        if not any(beats(other, one) for other in candidates)
+    }
+    assert [(one.record.parameters, one.fitness) for one in front] == sorted(best)
+
+
+@given(fitnesses, st.sampled_from(["guided", "aging", "random"]))
+def test_who_is_alive_is_what_the_search_says(values: list[float | None], method: str) -> None:
+    run = run_of([v if v is None or v == v else None for v in values], method=method)
+    names = {member.name for member in population(run.settings, run.members)}
+    assert {one.name for one in alive(run)} == names
+    assert list(alive(run)) == list(ranked(alive(run)))
+
+
+def test_lineage_ends_where_a_parent_is_missing_or_comes_again() -> None:
+    run = run_of([1.0, 2.0, 3.0, 4.0, 5.0])
+    parents = {"g0": "gone", "g1": "g0", "g2": "g1", "g3": "g4", "g4": "g3"}
+    records = tuple(attrs.evolve(one, parent=parents[one.name]) for one in run.records)
+    run = attrs.evolve(run, records=records)
+    assert [one.name for one in lineage(run, records[2])] == ["g0", "g1", "g2"]
+    assert [one.name for one in lineage(run, records[4])] == ["g3", "g4"]
+    alone = attrs.evolve(records[0], parent="g0")
+    assert lineage(attrs.evolve(run, records=(alone,)), alone) == (alone,)
+    assert [(p.name, c.name) for p, c in descents(run)] == [
+        *(("g0", "g1"), ("g1", "g2"), ("g4", "g3"), ("g3", "g4")),
+    ]
+
+
+# Several runs
+
+
+def test_runs_that_differ_in_seeds_alone_are_one_group() -> None:
+    runs = [
+        run_of([1.0], seed=0),
+        run_of([1.0], method="random"),
+        run_of([1.0], seed=1, rounds=77),
+        run_of([1.0], threshold=0.5),
+        attrs.evolve(run_of([1.0], method="random"), trial={"settings": {"batch": 4}}),
+    ]
+    groups = groups_of(runs)
+    assert [len(group.runs) for group in groups] == [2, 1, 1, 1]
+    names = [group.name for group in groups]
+    assert names[2] == "guided, threshold 0.5"
+    assert names[3] == "random, batch 4"
+    assert len(set(names)) == 4
+
+
+def test_the_spread_of_curves() -> None:
+    """From the round on that all have, up to the one asked for."""
+    curves = [((3, 10.0), (5, 20.0), (9, 20.0)), ((4, 12.0), (8, 40.0))]
+    assert _spread(curves, 6) == [
+        (4, 10.0, 11.0, 12.0),
+        (5, 12.0, 16.0, 20.0),
+        (6, 12.0, 16.0, 20.0),
+    ]
+    assert _spread([(), curves[0]], 3) == [(3, 10.0, 10.0, 10.0)]
+    assert _spread([()], 3) == []

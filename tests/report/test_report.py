@@ -1,0 +1,325 @@
+"""The page: whole, safe and telling, whatever the run is."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from xml.etree import ElementTree
+
+import attrs
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from anetdsl.diagnostics import CannotRun
+from anetdsl.evolve import searching
+from anetdsl.evolve.rundir import Run
+from anetdsl.evolve.values import Record
+from anetdsl.report import report
+from anetdsl.report.facts import judged, lineage, ranked
+from tests.command_line import anetc
+from tests.evolve.method import COMMAND
+from tests.report.made_up import made_up_run
+from tests.report.reading import Page, read
+
+HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>&lt;\x00\u202e</style>]]>"
+
+
+@functools.cache
+def example() -> Run:
+    return made_up_run(rounds=40, population=8)
+
+
+@functools.cache
+def page_of_example() -> Page:
+    return read(report([example()]))
+
+
+def headings(page: Page) -> list[str]:
+    return [value for tag, name, value in page.attributes if (tag, name) == ("section", "id")]
+
+
+ALL = [
+    *("summary", "fitness", "networks", "lineage", "weights"),
+    *("population", "cost", "failures", "candidates"),
+]
+
+
+# One run
+
+
+def test_the_page_of_a_search() -> None:
+    page = page_of_example()
+    assert headings(page) == ALL
+    assert page.values("lang") == ["en"]
+    assert "width=device-width" in "".join(page.values("content"))
+    best = ranked(judged(example()))[0]
+    for said in (
+        "Search run",
+        best.name,
+        f"{best.fitness:.2f}",
+        "Figure 2",
+        "Figure 3",
+        "Figure 4",
+    ):
+        assert said in page.text
+    for setting, value in (
+        ("space.classes", "12"),
+        ("data", "motion:level=2"),
+        ("population", "8"),
+    ):
+        assert f"{setting}{value}" in page.text.replace("\n", "")
+
+
+def test_every_figure_says_what_it_shows() -> None:
+    """A heading above, a caption below; pictures tell screen readers what they are."""
+    page = page_of_example()
+    assert page.tags["figure"] == page.tags["figcaption"] >= 7
+    assert page.tags["svg"] <= page.tags["title"]
+    pictures = [value for tag, name, value in page.attributes if (tag, name) == ("img", "alt")]
+    assert len(pictures) == page.tags["img"] == 3
+    assert all(
+        re.fullmatch(r"network g\d+: \d+ nodes, \d+ edges between them", a) for a in pictures
+    )
+
+
+def test_each_step_of_the_lineage_is_drawn_with_its_difference() -> None:
+    page = page_of_example()
+    chain = lineage(example(), ranked(judged(example()))[0].record)
+    assert len(chain) > 2
+    assert [v for v in page.values("class") if v == "chart sketch"] == ["chart sketch"] * len(chain)
+    assert page.tags["ins"] > 0
+    assert page.tags["del"] > 0
+
+
+def test_pictures_are_whole() -> None:
+    page = page_of_example()
+    for source in page.values("src"):
+        drawn = base64.b64decode(source.partition(",")[2])
+        assert ElementTree.fromstring(drawn).tag == "{http://www.w3.org/2000/svg}svg"
+    for chart in re.findall(r"<svg.*?</svg>(?=</div>)", report([example()])):
+        ElementTree.fromstring(chart)
+
+
+def test_all_candidates_are_in_the_table() -> None:
+    page = page_of_example()
+    at = page.text.index(f"{len(example().records)} candidates.")
+    table = page.text[at:]
+    assert all(f"{record.name}" in table for record in example().records)
+
+
+def test_the_same_run_gives_the_same_page() -> None:
+    assert report([example()]) == report([attrs.evolve(example())])
+
+
+def failed(record: Record) -> Record:
+    return attrs.evolve(record, status="failed", fitness=None, failure="timeout", message="late")
+
+
+def test_an_empty_run() -> None:
+    page = read(report([attrs.evolve(example(), records=(), started=None, finished=None)]))
+    assert headings(page) == ["summary"]
+    assert "no candidates yet" in page.text
+
+
+def test_a_run_that_goes_on() -> None:
+    page = read(report([made_up_run(rounds=40, finished=14, population=8)]))
+    assert "not over: 14 of 40 candidates are finished, 2 in training" in page.text
+    assert set(ALL) - {"lineage", "weights"} <= set(headings(page))
+
+
+def test_a_run_in_which_all_failed() -> None:
+    records = tuple(map(failed, example().records))
+    page = read(report([attrs.evolve(example(), records=records)]))
+    assert headings(page) == ["summary", "failures", "candidates"]
+    assert "Every candidate of this search failed" in page.text
+    assert "not ready within its time40" in page.text.replace("\n", "")
+
+
+def test_a_run_of_one_candidate() -> None:
+    page = read(report([attrs.evolve(example(), records=example().records[:1])]))
+    assert {"fitness", "networks", "population", "cost"} <= set(headings(page))
+    assert "lineage" not in headings(page)
+
+
+def test_random_search_has_no_ancestors() -> None:
+    page = read(report([made_up_run(method="random", rounds=12)]))
+    assert "lineage" not in headings(page)
+    assert "without a parent" in page.text
+
+
+def test_without_graphviz_the_page_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANETC_DOT", "no-such-program")
+    page = read(report([example()]))
+    assert page.tags["img"] == 0
+    assert page.text.count("No picture: cannot draw: there is no program") == 3
+    assert headings(page) == ALL
+    with pytest.raises(CannotRun, match="no-such-dot"):
+        report([example()], dot="no-such-dot")
+
+
+def test_a_text_that_cannot_be_read_is_no_obstacle() -> None:
+    """A person may have spoilt a file of the run."""
+    best = ranked(judged(example()))[0].record
+    broken = attrs.evolve(best, text="anet 1\nnetwork <b>")
+    records = tuple(broken if record is best else record for record in example().records)
+    page = read(report([attrs.evolve(example(), records=records)]))
+    assert "Its text has errors and cannot be drawn." in page.text
+
+
+def test_a_report_is_about_something() -> None:
+    with pytest.raises(ValueError, match="one run or more"):
+        report([])
+
+
+# Hostile runs
+
+
+def with_texts(run: Run, text: str) -> Run:
+    """The run, where every text that comes from elsewhere is this one."""
+    best = ranked(judged(run))[0].record
+    records = []
+    for record in run.records:
+        changed = attrs.evolve(record, ops=(text,), message=text)
+        if record.status == "failed":
+            changed = attrs.evolve(changed, failure=text, name=text, parent=text, source=text)
+        if record.name == best.name:
+            changed = attrs.evolve(changed, name=text, source=text)
+        records.append(changed)
+    trial = {text: text, "settings": {"data": text, "list": [text]}}
+    return attrs.evolve(run, records=tuple(records), trial=trial, path=Path("x" + text[:50]))
+
+
+def shape(page: Page) -> set[tuple[str, str]]:
+    """The elements and attributes that there are."""
+    return {(tag, name) for tag, name, _ in page.attributes} | {(tag, "") for tag in page.tags}
+
+
+@settings(max_examples=25)
+@given(st.one_of(st.just(HOSTILE), st.text(min_size=1, max_size=20)))
+def test_hostile_texts_are_only_texts(text: str) -> None:
+    """They add no element and no attribute, in one run's page and in a comparison."""
+    run = with_texts(example(), text)
+    monkey = pytest.MonkeyPatch()
+    monkey.setenv("ANETC_DOT", "no-such-program")  # drawing is tested by itself, and takes its time
+    try:
+        page = read(report([run]))
+        read(report([run, example()]))
+    finally:
+        monkey.undo()
+    allowed = shape(page_of_example()) | {("p", "class"), ("span", "class")}
+    assert shape(page) <= allowed
+
+
+def test_a_hostile_network_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names in a text that parses are letters; a comment may hold anything, and is shown."""
+    best = ranked(judged(example()))[0].record
+    text = best.text + f"\n# {HOSTILE.replace(chr(0), '')}\n"
+    records = tuple(
+        attrs.evolve(record, text=text) if record is best else record
+        for record in example().records
+    )
+    page = read(report([attrs.evolve(example(), records=records)]))
+    assert page.tags["img"] == 3
+    assert "# \"'><script>alert(1)</script>" in page.text
+
+
+# Size
+
+
+def crowd(count: int) -> Iterator[Record]:
+    for index in range(count):
+        base = example().records[index % len(example().records)]
+        fitness = None if base.fitness is None else base.fitness + (index * 37 % 1000) / 100
+        parent = f"g{index // 2:05d}" if index > 20 else None
+        yield attrs.evolve(base, index=index, name=f"g{index:05d}", fitness=fitness, parent=parent)
+
+
+def test_twenty_thousand_candidates() -> None:
+    """In seconds, and in a page that a browser can open."""
+    run = attrs.evolve(
+        example(),
+        records=tuple(crowd(20_000)),
+        settings=attrs.evolve(example().settings, rounds=20_000),
+    )
+    start = time.process_time()
+    html = report([run])
+    assert time.process_time() - start < 20
+    assert len(html) < 6_000_000
+    page = read(html)
+    assert "20,000 candidates." in page.text
+    assert page.tags["img"] == 3
+    comparison = report([run, attrs.evolve(run, settings=attrs.evolve(run.settings, seed=1))])
+    assert len(comparison) < 1_500_000
+
+
+# Several runs
+
+
+@functools.cache
+def compared() -> tuple[Run, ...]:
+    return tuple(
+        made_up_run(method=method, seed=seed, rounds=24, population=6, name=f"{method}-{seed}")
+        for method in ("guided", "random")
+        for seed in range(2)
+    )
+
+
+def test_methods_are_compared() -> None:
+    page = read(report(compared()))
+    assert headings(page) == ["fitness", "finals", "cost", "networks"]
+    assert "guided (2 runs), random (2 runs)" in page.text
+    assert all(run.name in page.text for run in compared())
+    assert page.tags["img"] == 2
+    assert "Figure 4" in page.text
+
+
+def test_runs_without_results_are_compared_too() -> None:
+    empty = attrs.evolve(compared()[0], records=())
+    page = read(report([empty, compared()[2]]))
+    assert "guided (1 run), random (1 run)" in page.text
+    assert headings(read(report([empty, empty]))) == ["fitness", "finals"]
+
+
+# The command
+
+
+def test_from_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drive = functools.partial(searching.drive_run, command=COMMAND)
+    monkeypatch.setattr(searching, "drive_run", drive)
+    monkeypatch.chdir(tmp_path)
+    asked = ("--data", "motion", "--preset", "small", "--rounds", 4, "--population", 2)
+    for seed in (0, 1):
+        made = anetc("evolve", *asked, "--seed", seed, "--out", f"run{seed}")
+        assert made.code == 0, made.err
+    result = anetc("report", "run0")
+    assert (result.code, result.out, result.err) == (0, "", "wrote run0/report.html\n")
+    assert "Search run0" in read(Path("run0/report.html").read_text(encoding="utf-8")).text
+    result = anetc("report", "run0", "run1")
+    assert (result.code, result.err) == (0, "wrote report.html\n")
+    assert "guided (2 runs)" in read(Path("report.html").read_text(encoding="utf-8")).text
+    assert anetc("report", "run1", "-o", "x.html").code == 0
+    assert Path("x.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("nothing-here",), "nothing-here"),
+        ((".",), "search.db"),
+        (("run", "-o", "-"), "-o"),
+        ((), "Missing argument"),
+    ],
+)
+def test_what_cannot_be_reported(
+    arguments: tuple[str, ...], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = anetc("report", *arguments)
+    assert result.code == 2
+    assert said in result.err
+    assert "Traceback" not in result.err
