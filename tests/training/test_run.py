@@ -425,15 +425,6 @@ def test_a_parent_s_weights_are_where_a_run_starts(
     assert losses(tmp_path)[0] < losses(whole)[0] - 0.05
 
 
-def test_progress_is_a_line_for_each_twentieth() -> None:
-    told: list[str] = []
-    lines = Lines(told.append)
-    for done in range(10, 1001, 10):
-        lines.stepped(Report(done, 1000, 1.25, 0.5, 12.0))
-    assert told[0] == "  10/1000  loss 1.2500  learning rate 0.5  12.0 clips/s"
-    assert [line.split("/")[0].strip() for line in told] == ["10", *map(str, range(50, 1001, 50))]
-
-
 def test_losses_are_read_ten_steps_at_a_time(
     clips: DataSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -68,10 +68,8 @@ def open_folder(folder: Path, about: Mapping[str, Any], *, resume: bool) -> None
         before = path.read_text(encoding="utf-8") if path.exists() else None
     except OSError as error:
         raise CannotRun(f"{error.filename or folder}: {error.strerror or error}") from None
-    if before is not None and not resume:
-        count = len(checkpoints(folder / CHECKPOINTS))
-        what = "the checkpoints of a run" if count else "a run"
-        raise CannotRun(f"{folder}: holds {what}; --resume goes on with it, or name another --out")
+    if not resume and (before is not None or checkpoints(folder / CHECKPOINTS)):
+        raise CannotRun(f"{folder}: holds a run; --resume goes on with it, or name another --out")
     if before is not None:
         _check_same(path, before, about)
     write_atomically(path, json.dumps(about, indent=2) + "\n")

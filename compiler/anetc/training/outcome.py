@@ -20,14 +20,15 @@ if TYPE_CHECKING:
 def learned_edges(model: NetworkModule) -> dict[str, tuple[float, ...]]:
     """sigmoid(w) of each node's inputs, in their order, by node; none where edges are fixed.
 
-    Nodes with a sole input have no weight, and are left out.
+    Left out are nodes with a sole input, which has no weight, and nodes that were not trained
+    because the sink does not read them.
     """
     if model.network.edges == "fixed":
         return {}
     found: dict[str, tuple[float, ...]] = {}
     for node in model.network.nodes:
         for part in model.nodes[module_key(node.name)].children():
-            if isinstance(part, Connection) and len(node.inputs) > 1:
+            if isinstance(part, Connection) and len(node.inputs) > 1 and part.w.requires_grad:
                 weights = torch.sigmoid(part.w.detach().double()).cpu()
                 found[node.name] = tuple(weights.tolist())
     return found

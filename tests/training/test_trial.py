@@ -1,0 +1,244 @@
+"""Trials: what their result says, that it is always the same, and each way to fail."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from torch import nn
+
+import anetdsl
+from anetc.data.values import DataSpec
+from anetc.training import trial
+from anetc.training.job import parse_job
+from anetc.training.settings import Parent
+from anetc.training.trial import run_trial
+from anetc.weights import read_weights
+from anetdsl.diagnostics import CannotRun
+from tests.command_line import anetc
+from tests.training.running import TEXT, run
+
+ITERATIONS = 12
+
+
+def job(folder: Path, data: DataSpec, text: str = TEXT, **changes: Any) -> Path:
+    """A folder with a trial to do."""
+    settings = {"iterations": ITERATIONS, "batch": 8, "learning_rate": 0.05}
+    document = {
+        "schema": "anetdsl-trial-job",
+        "schema_version": 1,
+        "data": f"arrays:{data.path}",
+        "settings": settings | changes.pop("settings", {}),
+        "recipe": {"frames": 4, "size": [16, 16]},
+        "split": "validation",
+        "init_from": None,
+        "timeout": None,
+        "device": "cpu",
+        **changes,
+    }
+    folder.mkdir()
+    (folder / "candidate.anet").write_text(text)
+    (folder / "job.json").write_text(json.dumps(document))
+    return folder
+
+
+def result(folder: Path) -> dict[str, Any]:
+    found = json.loads((folder / "result.json").read_text())
+    assert found["schema"] == "anetdsl-trial-result"
+    assert found["schema_version"] == 1
+    return dict(found)
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory, clips: DataSpec) -> Path:
+    folder = job(tmp_path_factory.mktemp("trial") / "g0001", clips)
+    assert run_trial(folder) == "done"
+    return folder
+
+
+def test_a_result_says_what_the_search_needs(done: Path) -> None:
+    found = result(done)
+    assert found["status"] == "done"
+    measures = found["measures"]
+    assert found["fitness"] == pytest.approx(measures["top1"] + measures["top5"])
+    assert math.isfinite(measures["loss"])
+    network = anetdsl.parse(TEXT)
+    counted = anetdsl.cost(network, frames=4, size=16)
+    assert found["parameters"] == counted.parameters
+    assert found["multiply_adds"] == counted.multiply_adds
+    assert found["seconds"] > 0
+    assert found["peak_memory"] > 50_000_000
+    assert set(found["versions"]) == {"anetdsl", "python", "torch", "numpy", "platform"}
+    assert found["seed"] == 0
+    assert found["inherited"] is None
+    assert set(found["edges"]) == {"n2"}, "the sink does not read n4"
+
+
+def test_the_trained_text_has_the_learned_weights_and_the_score(done: Path) -> None:
+    found = result(done)
+    network = anetdsl.load(done / "trained.anet")
+    assert network.score is not None
+    assert dict(network.score.values)["fitness"] == pytest.approx(found["fitness"], abs=1e-4)
+    for name, weights in found["edges"].items():
+        written = [edge.weight for edge in network.node(name).inputs]
+        assert written == pytest.approx(weights, abs=1e-6)
+    assert "# of the motion" in (done / "trained.anet").read_text()
+    info, _ = read_weights(done / "weights.safetensors")
+    assert info.network == "toy"
+
+
+def test_a_trial_is_a_function_of_text_and_job(done: Path, clips: DataSpec, tmp_path: Path) -> None:
+    again = job(tmp_path / "again", clips)
+    run_trial(again)
+    for name in ("log.jsonl", "trained.anet", "weights.safetensors"):
+        assert (again / name).read_bytes() == (done / name).read_bytes()
+    varying = ("seconds", "peak_memory")
+    first, second = ({**result(f), **dict.fromkeys(varying)} for f in (done, again))
+    assert first == second
+
+
+def test_a_trial_computes_what_a_run_does(done: Path, clips: DataSpec, tmp_path: Path) -> None:
+    run(tmp_path / "run", clips, evaluate_every=0)
+    assert (tmp_path / "run" / "metrics.jsonl").read_text() == (done / "log.jsonl").read_text()
+
+
+def test_a_parent_s_weights_are_used_and_named(done: Path, clips: DataSpec, tmp_path: Path) -> None:
+    parent = {"weights": str(done / "weights.safetensors"), "text": str(done / "candidate.anet")}
+    folder = job(tmp_path / "child", clips, init_from=parent)
+    run_trial(folder)
+    assert result(folder)["inherited"][0].startswith("inherited ")
+    assert (folder / "log.jsonl").read_text() != (done / "log.jsonl").read_text()
+
+
+# Failures
+
+
+def failed(folder: Path, kind: str, said: str) -> None:
+    assert run_trial(folder) == "failed"
+    found = result(folder)
+    assert found["status"] == "failed"
+    assert found["failure"] == kind, found
+    assert said in found["message"]
+    assert found["seconds"] >= 0
+    assert not (folder / "trained.anet").exists()
+
+
+def test_data_that_are_not_there_are_bad_data(clips: DataSpec, tmp_path: Path) -> None:
+    failed(job(tmp_path / "t", clips, data="arrays:nowhere.npz"), "bad_data", "nowhere.npz")
+
+
+def test_data_that_break_off_are_bad_data(
+    clips: DataSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> Any:
+        raise CannotRun("half of the videos cannot be read")
+        yield
+
+    monkeypatch.setattr(trial, "training_batches", broken)
+    failed(job(tmp_path / "t", clips), "bad_data", "half of the videos")
+
+
+def test_a_loss_that_is_no_number_is_nan(clips: DataSpec, tmp_path: Path) -> None:
+    failed(job(tmp_path / "t", clips, settings={"learning_rate": 1e30}), "nan", "at step")
+
+
+def test_time_that_is_up_is_a_timeout(clips: DataSpec, tmp_path: Path) -> None:
+    failed(job(tmp_path / "t", clips, timeout=0.001), "timeout", "time")
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: 9 bytes")]
+)
+def test_too_little_memory_is_out_of_memory(
+    error: Exception, clips: DataSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(nn.Linear, "forward", refuse)
+    failed(job(tmp_path / "t", clips), "out_of_memory", "memory")
+
+
+def test_a_mistake_of_ours_is_an_error_with_its_place(
+    clips: DataSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("by zero")
+
+    monkeypatch.setattr(nn.Linear, "forward", fail)
+    failed(job(tmp_path / "t", clips), "error", "internal error: ZeroDivisionError: by zero (test_")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (TEXT.replace("stride=4", "strid=4"), "did you mean `stride`"),
+        (TEXT.replace("classes=3", "classes=4"), "4 classes, the data 3"),
+        ("\ufffe", "A10"),
+    ],
+)
+def test_a_candidate_that_does_not_do_is_an_error(
+    text: str, said: str, clips: DataSpec, tmp_path: Path
+) -> None:
+    failed(job(tmp_path / "t", clips, text), "error", said)
+
+
+# The command, and jobs
+
+
+def test_the_exit_code_says_how_it_ended(clips: DataSpec, tmp_path: Path) -> None:
+    assert anetc("trial", job(tmp_path / "done", clips, settings={"iterations": 1})).code == 0
+    failing = job(tmp_path / "failed", clips, "anet 1")
+    assert anetc("trial", failing).code == 1
+    missing = anetc("trial", tmp_path / "nowhere")
+    assert (missing.code, "job.json: No such file" in missing.err) == (2, True)
+    (failing / "candidate.anet").unlink()
+    missing = anetc("trial", failing)
+    assert (missing.code, "candidate.anet: No such file" in missing.err) == (2, True)
+
+
+MINIMAL = {"schema": "anetdsl-trial-job", "schema_version": 1, "data": "motion"}
+
+
+def test_a_job_may_say_little() -> None:
+    """One thread, the paper's settings, the data's own size."""
+    found = parse_job(MINIMAL)
+    assert found.settings.threads == 1
+    assert found.settings.iterations == 50_000
+    assert found.recipes.train.frames == 16
+    assert (found.split, found.timeout, found.init_from) == ("validation", None, None)
+    parent = {"weights": "w", "text": "t"}
+    assert parse_job({**MINIMAL, "init_from": parent}).init_from == Parent(Path("w"), Path("t"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"schema": "other"}, '"schema": "anetdsl-trial-job"'),
+        ({"schema_version": 2}, "version 2"),
+        ({"setings": {}}, "did you mean `settings`"),
+        ({"data": 3}, '"data" must be a text'),
+        ({"settings": {"iterations": 0}}, "settings: .*iterations"),
+        ({"device": "tpu"}, "device cannot be 'tpu'"),
+        ({"split": "all"}, "split must be one of train, validation, test"),
+        ({"recipe": {"size": 32}}, "recipe: size cannot be 32"),
+        ({"recipe": {"frame": 32}}, "no `frame` in a recipe"),
+        ({"recipe": []}, "recipe: must be an object"),
+        ({"timeout": 0}, "timeout must be"),
+        ({"timeout": "1"}, "timeout must be"),
+        ({"init_from": "w"}, "init_from must be"),
+    ],
+)
+def test_jobs_that_cannot_be_are_named(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(CannotRun, match=said):
+        parse_job({**MINIMAL, **changes})
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", "null"])
+def test_files_that_are_no_job_are_named(text: str, tmp_path: Path) -> None:
+    (tmp_path / "job.json").write_text(text)
+    with pytest.raises(CannotRun, match=r"job\.json"):
+        run_trial(tmp_path)
