@@ -208,18 +208,18 @@ def _of_moments(
         for row in moments.read_list(root, split):
             if row.name not in entries:
                 continue
+            other = first.setdefault(row.name, row)
             if row.label not in known:
                 guess = did_you_mean(row.label, classes)
                 hint = f"; did you mean `{guess}`?" if guess else ""
                 what = f"{file}:{row.line}: the label `{row.label}` is not in "
                 yield Finding("label", row.name, f"{what}{moments.CATEGORIES}{hint}")
-            elif split == "train" and looks[row.name].kind is None:
-                trained.add(row.label)
-            other = first.setdefault(row.name, row)
             if other is not row:
                 label = "" if other.label == row.label else f", as `{other.label}`"
                 what = f"{file}:{row.line}: listed before, in line {other.line}{label}"
                 yield Finding("repeated", row.name, what)
+            elif split == "train" and looks[row.name].kind is None:
+                trained.add(row.label)
     yield from _untrained(classes, trained)
 
 
