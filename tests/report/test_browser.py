@@ -1,0 +1,174 @@
+"""Reports in headless Chromium: light, dark and narrow, without a message in the console.
+
+Chromium is Debian's package of that name, or whatever ANETDSL_CHROMIUM names.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import struct
+import subprocess
+import zlib
+from pathlib import Path
+
+import attrs
+import pytest
+
+from anetdsl.report import report
+from tests.report.made_up import made_up_run
+from tests.report.reading import Page
+from tests.report.test_report import HOSTILE, with_texts
+
+PROGRAM = next(
+    filter(
+        None,
+        map(
+            shutil.which,
+            (os.environ.get("ANETDSL_CHROMIUM", "chromium"), "chromium-browser", "google-chrome"),
+        ),
+    ),
+    None,
+)
+SCHEMES = {"light": (0xFF, 0xFF, 0xFF), "dark": (0x14, 0x18, 0x1D)}
+SECONDS = 120
+
+pytestmark = pytest.mark.skipif(
+    PROGRAM is None,
+    reason="needs Chromium (Debian: apt-get install chromium; or name it by ANETDSL_CHROMIUM)",
+)
+
+
+@attrs.frozen
+class Screenshot:
+    """A picture as PNG holds it: what is looked at is its first pixel, and how much is drawn."""
+
+    width: int
+    height: int
+    corner: tuple[int, ...]
+    drawn: float
+    """Share of bytes that differ from what stands beside or above them."""
+
+
+def browse(page: Path, *options: str) -> tuple[str, str]:
+    """Open a page, and give what Chromium wrote: its output, and the console's messages."""
+    assert PROGRAM is not None
+    command = [
+        *(PROGRAM, "--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"),
+        # What it would load in the background, and would tell about.
+        *("--disable-background-networking", "--disable-component-update", "--no-first-run"),
+        *("--disable-extensions", "--disable-dev-shm-usage", "--enable-logging=stderr"),
+        *(f"--user-data-dir={page.parent / 'profile'}", *options, page.as_uri()),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=SECONDS)
+    assert done.returncode == 0, done.stderr[-2000:]
+    console = "\n".join(line for line in done.stderr.splitlines() if "CONSOLE" in line)
+    return done.stdout, console
+
+
+def screenshot(page: Path, scheme: str, width: int, height: int) -> Screenshot:
+    """The page as a reader with that scheme sees it."""
+    file = page.parent / f"{scheme}-{width}.png"
+    chosen = {"light": 1, "dark": 0}[scheme]
+    _, console = browse(
+        page,
+        f"--window-size={width},{height}",
+        f"--blink-settings=preferredColorScheme={chosen}",
+        f"--screenshot={file}",
+    )
+    assert console == ""
+    return read_png(file.read_bytes())
+
+
+def read_png(data: bytes) -> Screenshot:
+    assert data.startswith(b"\x89PNG\r\n\x1a\n")
+    width, height, depth, kind = struct.unpack(">IIBB", data[16:26])
+    assert depth == 8
+    packed, at = b"", 8
+    while at < len(data):
+        (length,) = struct.unpack(">I", data[at : at + 4])
+        if data[at + 4 : at + 8] == b"IDAT":
+            packed += data[at + 8 : at + 8 + length]
+        at += 12 + length
+    rows = zlib.decompress(packed)
+    assert kind in (2, 6)  # RGB, RGBA
+    # The first pixel has nothing before it: whatever the row's filter, it stands as it is.
+    return Screenshot(width, height, tuple(rows[1:4]), 1 - rows.count(0) / len(rows))
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("browser") / "report.html"
+    path.write_text(report([made_up_run(rounds=30, population=8)]), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1100), ("dark", 1100), ("light", 500)])
+def test_a_report_is_seen(page: Path, scheme: str, width: int) -> None:
+    """In the reader's scheme, on wide and narrow screens, and something is drawn on it."""
+    seen = screenshot(page, scheme, width, 1400)
+    assert (seen.width, seen.height) == (width, 1400)
+    assert seen.corner == SCHEMES[scheme]
+    assert seen.drawn > 0.01
+
+
+PROBE = """
+const wide = document.documentElement.scrollWidth <= innerWidth;
+const table = document.querySelector("#candidates table");
+const press = (column) => {
+  table.tHead.rows[0].cells[column].firstChild.click();
+  return [...table.tBodies[0].rows].map((row) => row.cells[column].textContent.trim());
+};
+const found = { wide, fitness: press(3), turned: press(3), name: press(1) };
+found.sort = table.tHead.rows[0].cells[1].ariaSort;
+document.title = JSON.stringify(found);
+"""
+
+
+def test_tables_are_sorted_and_nothing_is_wider_than_a_phone(page: Path) -> None:
+    """Numbers by value, the highest first, then turned round; names as texts; empty cells last."""
+    html = page.read_text(encoding="utf-8")
+    policy = re.search(r'<meta http-equiv="Content-Security-Policy"[^>]*>', html)
+    assert policy is not None
+    probed = page.with_name("probed.html")
+    html = html.replace(policy[0], "").replace("</body>", f"<script>{PROBE}</script></body>")
+    probed.write_text(html, encoding="utf-8")
+    output, console = browse(probed, "--window-size=500,900", "--dump-dom")
+    assert console == ""
+    title = re.search(r"<title>(\{.*?\})</title>", output)
+    assert title is not None
+    found = json.loads(title[1].replace("&quot;", '"'))
+    assert found["wide"] is True
+    for key, falling in (("fitness", True), ("turned", False)):
+        values = [value for value in found[key] if value]
+        assert 0 < len(values) < len(found[key])
+        assert found[key][len(values) :] == [""] * (len(found[key]) - len(values))
+        assert values == sorted(values, key=float, reverse=falling)
+    assert found["name"] == sorted(found["name"])
+    assert found["sort"] == "ascending"
+
+
+def test_the_policy_stops_what_escaping_might_let_through(page: Path) -> None:
+    """A script put into a finished page does not run, and the console says so."""
+    html = page.read_text(encoding="utf-8")
+    spoilt = page.with_name("spoilt.html")
+    script = "<script>document.title = 'taken over'</script>"
+    spoilt.write_text(html.replace("<main>", f"<main>{script}"), encoding="utf-8")
+    output, console = browse(spoilt, "--dump-dom")
+    assert "<title>taken over</title>" not in output
+    assert "Content Security Policy" in console
+
+
+def test_hostile_texts_stay_texts_in_a_browser(tmp_path: Path) -> None:
+    path = tmp_path / "hostile.html"
+    run = with_texts(made_up_run(rounds=12, population=4), HOSTILE)
+    path.write_text(report([run]), encoding="utf-8")
+    output, console = browse(path, "--dump-dom")
+    assert console == ""
+    page = Page()
+    page.feed(output)
+    assert page.tags["script"] == 1
+    assert all(source.startswith("data:image/svg+xml;base64,") for source in page.values("src"))
+    assert not [name for _, name, _ in page.attributes if name.startswith("on")]
