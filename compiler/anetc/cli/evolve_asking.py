@@ -23,8 +23,8 @@ _UNKNOWN_CLASSES = 1
 def preset(name: str) -> Asked:
     """What is asked for where nothing else is said; the number of classes comes with the data."""
     if name == "small":
-        # For a laptop: a trial of a minute. In one so short a high learning rate pays, and edge
-        # weights leave 0.5 only if theirs is higher still.
+        # For a laptop: a trial of a minute, in which edge weights leave 0.5 only if they learn
+        # faster than the others (docs/search.md).
         settings = {
             **{"iterations": 200, "batch": 16, "learning_rate": 0.2, "edge_rate": 4.0},
             **{"warmup": 0.1, "label_smoothing": 0.0},
