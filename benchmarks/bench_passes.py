@@ -27,6 +27,7 @@ from anetc import compile_network
 from anetc.bench.memory import allocated
 from anetc.emit.constants import BN_EPSILON
 from anetc.emit.module import PlanModule
+from anetc.emit.spares import Spares
 from anetc.lower import lower
 from anetc.passes import INFERENCE, optimise
 from anetc.plan import Op
@@ -59,9 +60,9 @@ class WithNorms(PlanModule):
         super().__init__(plan, state)
         self.state = state
 
-    def _run(self, op: Op, values: dict[str, Tensor], frames: int) -> Tensor:
+    def _run(self, op: Op, values: dict[str, Tensor], frames: int, spares: Spares) -> Tensor:
         if op.kind != "norm":
-            return super()._run(op, values, frames)
+            return super()._run(op, values, frames, spares)
         name = op.exprs["weight"][0].head
         parts = ("running_mean", "running_var", "weight", "bias")
         statistics = [self.state[f"{name}.{part}"] for part in parts]

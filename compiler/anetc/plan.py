@@ -31,6 +31,7 @@ Kind = Literal[
     "add",  # of two equal tensors
     "sum",  # of tensors, each times its gate
     "pool",  # maximum over windows of space
+    "part",  # as many channels as the result has, from `first` on
     "space_mean",  # CxTxHxW -> CxT
     "time_mean",  # CxT -> C
     "average",  # of equal vectors

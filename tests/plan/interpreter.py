@@ -59,6 +59,8 @@ def _result(op: Op, args: list[Tensor], state: State) -> Tensor:
             result = result.sum(dim=0)
         case "pool":
             result = _pool(x, op.option("window"), op.option("stride"))
+        case "part":
+            result = x.narrow(1, int(op.options["first"]), op.shape[0])
         case "space_mean":
             result = x.mean(dim=(3, 4))
         case "time_mean":

@@ -12,6 +12,7 @@ from torch import Tensor
 import anetc
 import anetdsl
 from anetc import authors
+from anetc.emit import convolution, spares
 from anetc.emit.module import PlanModule
 from anetc.lower import lower
 from anetc.passes import INFERENCE, optimise
@@ -20,7 +21,16 @@ from anetc.plan_text import parse_plan
 from anetdsl.ir import Network
 from tests.modules.networks import SMALL, chain
 from tests.modules.test_authors import TINY, inputs_of, load, network_of
-from tests.plan.cases import Case, WildCase, case, cases, relative_error, wild_cases, wild_state
+from tests.plan.cases import (
+    Case,
+    WildCase,
+    case,
+    cases,
+    is_close,
+    relative_error,
+    wild_cases,
+    wild_state,
+)
 from tests.plan.interpreter import logits_of
 
 SINGLE = 1e-5
@@ -86,7 +96,7 @@ def check_runs(example: Case) -> None:
     with torch.no_grad():
         logits = module(example.inputs)
         assert torch.equal(logits, module(example.inputs))
-    assert relative_error(logits, plain(example)) < SINGLE
+    assert is_close(logits, example, SINGLE)
     assert all(torch.equal(example.inputs[name], clip) for name, clip in clips.items())
 
 
@@ -204,5 +214,49 @@ def test_the_summand_of_a_residual_sum_takes_its_result() -> None:
     sums = {op.name: op for op in plan.ops if op.kind == "conv" and len(op.args) > 1}
     assert sums
     for name, op in sums.items():
-        step = module.steps[name.replace(".", "/")]
-        assert step.reuse is True, op
+        assert module.convs[name].reuse is True, op
+
+
+@settings(max_examples=60)
+@given(cases())
+def test_memory_of_earlier_results_changes_nothing(example: Case) -> None:
+    """As if every block were large: results take what others left."""
+    lowered = lower(example.network, frames=example.frames, size=example.size)
+    with pytest.MonkeyPatch.context() as patch, torch.no_grad():
+        patch.setattr(spares, "LARGE", 0)
+        module = PlanModule(optimise(lowered), example.state)
+        first = module(example.inputs)
+        other = {name: clip.flip(2) for name, clip in example.inputs.items()}
+        module(other)
+        assert torch.equal(module(example.inputs), first)
+    assert is_close(first, example, SINGLE)
+
+
+@settings(max_examples=60)
+@given(wild_cases())
+def test_no_memory_is_taken_that_is_still_needed(example: WildCase) -> None:
+    """Not a caller's, and not that of a result which another one is a view of."""
+    clips = {name: clip.clone() for name, clip in example.inputs.items()}
+    expected = logits_of(example.plan, example.state, example.inputs)
+    with pytest.MonkeyPatch.context() as patch, torch.no_grad():
+        patch.setattr(spares, "LARGE", 0)
+        for plan in (example.plan, optimise(example.plan)):
+            module = PlanModule(plan, example.state)
+            for _ in range(2):
+                assert relative_error(module(example.inputs), expected) < SINGLE
+    assert all(torch.equal(example.inputs[name], clip) for name, clip in clips.items())
+
+
+@settings(max_examples=40)
+@given(cases())
+def test_small_maps_may_be_products_of_matrices(example: Case) -> None:
+    """As on processors where that is faster; weights are packed anew when the size changes."""
+    lowered = lower(example.network, frames=example.frames, size=example.size)
+    with pytest.MonkeyPatch.context() as patch, torch.no_grad():
+        patch.setattr(convolution, "small_maps_multiply", lambda: True)
+        module = PlanModule(optimise(lowered), example.state)
+        logits = module(example.inputs)
+        twice = module({name: torch.cat([x, x]) for name, x in example.inputs.items()})
+    assert is_close(logits, example, SINGLE)
+    for half in twice.chunk(2):
+        assert is_close(half, example, SINGLE)

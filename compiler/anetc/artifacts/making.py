@@ -48,10 +48,13 @@ def make(
 
 
 def _build(network: Network, weights: str | Path | None, seed: int) -> NetworkModule:
+    from anetc.modules.initial import scramble
     from anetc.modules.network import compile_network
     from anetc.weights import load_weights
 
     model = compile_network(network, seed=seed)
     if weights is not None:
         load_weights(model, weights)
+    else:
+        scramble(model, seed)  # else verification would be blind
     return model.eval()

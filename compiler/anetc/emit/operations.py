@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from anetc.emit.spares import Spares
 from anetc.modules.layers import same_padding
 from anetc.plan import Op
 
@@ -37,12 +38,14 @@ def out_of_time(x: Tensor, height: int, width: int) -> Tensor:
     return x.permute(0, 2, 3, 1).reshape(n * t, height, width, c).permute(0, 3, 1, 2)
 
 
-def weighted_sum(terms: Sequence[Tensor], gates: Sequence[float]) -> Tensor:
+def weighted_sum(
+    terms: Sequence[Tensor], gates: Sequence[float], room: Tensor | None = None
+) -> Tensor:
     """The sum of each term times its gate; a first gate of 1 costs nothing."""
     if gates[0] != 1.0:
-        total = terms[0] * gates[0]
+        total = torch.mul(terms[0], gates[0], out=room)
     elif len(terms) > 1:
-        total = torch.add(terms[0], terms[1], alpha=gates[1])
+        total = torch.add(terms[0], terms[1], alpha=gates[1], out=room)
         terms, gates = terms[1:], gates[1:]
     else:
         return terms[0]
@@ -58,29 +61,55 @@ def max_pool(x: Tensor, window: int, stride: int) -> Tensor:
     return functional.max_pool2d(x, window, stride, padding, ceil_mode=True)
 
 
+def tile_maximum(x: Tensor, size: int, room: Tensor | None) -> Tensor:
+    """The maximum of each `size` x `size` tile; the library's pool would note places, too."""
+    first, *others = (x[:, :, i::size, j::size] for i in range(size) for j in range(size))
+    total = torch.maximum(first, others[0], out=room)
+    for other in others[1:]:
+        torch.maximum(total, other, out=total)
+    return total
+
+
 def head_dtype(dtype: torch.dtype) -> torch.dtype:
     """What the means and the classifier are computed in: never less than single precision."""
     return torch.float32 if dtype in (torch.bfloat16, torch.float16) else dtype
 
 
 def run_operation(
-    op: Op, args: Sequence[Tensor], frames: int, gates: Sequence[float], classifier: Classifier
+    op: Op,
+    args: Sequence[Tensor],
+    frames: int,
+    gates: Sequence[float],
+    classifier: Classifier,
+    spares: Spares | None = None,
 ) -> Tensor:
     """The result of any operation but inputs, convolutions and norms.
 
-    `gates` are those of a `sum`. Raises ValueError for an operation that inference does not have.
+    `gates` are those of a `sum`; `spares` is memory to write to, where the runner has it and need
+    not be traced. Raises ValueError for an operation that inference does not have.
     """
     x = args[0]
     match op.kind:
         case "sum":
-            return weighted_sum(args, gates)
+            room = spares.take(tuple(x.shape), x.dtype) if spares is not None else None
+            return weighted_sum(args, gates, room)
         case "add":
             total = args[0] + args[1]
             return total.relu_() if op.relu else total
         case "relu":
             return torch.relu(x)
         case "pool":
-            return max_pool(x, op.option("window"), op.option("stride"))
+            window, stride = op.option("window"), op.option("stride")
+            count, channels, height, width = x.shape
+            tiles = window == stride > 1 and height % window == width % window == 0
+            if spares is None or not tiles:
+                return max_pool(x, window, stride)
+            shape = (count, channels, height // window, width // window)
+            return tile_maximum(x, window, spares.take(shape, x.dtype))
+        case "part":
+            first = int(op.options["first"])
+            taken = x[:, first : first + op.shape[0]]
+            return taken.contiguous(memory_format=torch.channels_last)
         case "space_mean":
             mean = x.mean(dim=(2, 3), dtype=head_dtype(x.dtype))
             return mean.reshape(x.shape[0] // frames, frames, x.shape[1])

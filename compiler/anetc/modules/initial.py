@@ -43,6 +43,25 @@ def initialise(model: nn.Module, seed: int) -> None:
             nn.init.zeros_(module.conv3_bn.weight)
 
 
+@torch.no_grad()
+def scramble(model: nn.Module, seed: int) -> None:
+    """Draw all batch normalisations, in place: as of a network that has been trained.
+
+    The first ones would hide mistakes: residual branches are multiplied by 0, and what a
+    normalisation takes off and adds is 0.
+    """
+    for name, module in model.named_modules():
+        if isinstance(module, nn.BatchNorm3d):
+            for leaf, low in (
+                ("weight", 0.5),
+                ("bias", -0.5),
+                ("running_mean", -0.5),
+                ("running_var", 0.5),
+            ):
+                tensor: Tensor = getattr(module, leaf)
+                tensor.uniform_(low, low + 1, generator=_stream(seed, f"{name}.{leaf}"))
+
+
 def conv_sd(conv: nn.Conv3d) -> float:
     """Standard deviation to draw with, before the cut at twice that.
 

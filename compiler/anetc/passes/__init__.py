@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from anetc.passes.compose_adapters import compose_adapters
 from anetc.passes.drop_unused import drop_unused
 from anetc.passes.fold_norms import fold_norms
 from anetc.passes.fuse_adds import fuse_adds
 from anetc.passes.fuse_norm_sums import fuse_norm_sums
 from anetc.passes.fuse_relus import fuse_relus
+from anetc.passes.join_convs import join_convs
 from anetc.passes.merge_equal import merge_equal
 from anetc.passes.recompute_cheap import recompute_cheap
 from anetc.passes.recompute_norms import recompute_norms
@@ -25,8 +27,10 @@ INFERENCE: tuple[Pass, ...] = (
     merge_equal,
     fold_norms,
     fuse_relus,
+    compose_adapters,
     scale_sums,
     fuse_adds,
+    join_convs,
 )
 
 TRAINING: tuple[Pass, ...] = (

@@ -157,11 +157,11 @@ def _temporal_weight_gradient(
         tap = taps[:, number]
         shift = (number - geometry.size // 2) * geometry.dilation
         if shift == 0:
-            tap.addmm_(rows(grad).t(), rows(x))
+            torch.mm(rows(grad).t(), rows(x), out=tap)
         elif abs(shift) < frames:
             first, last = max(0, -shift), min(frames, frames - shift)
-            for g, c in zip(grads, cells):
-                tap.addmm_(rows(g[first:last]).t(), rows(c[first + shift : last + shift]))
+            g, c = grads[:, first:last].flatten(1, 3), cells[:, first + shift : last + shift]
+            torch.sum(g.transpose(1, 2) @ c.flatten(1, 3), dim=0, out=tap)
     return taps.transpose(1, 2)[..., None, None]
 
 
