@@ -19,7 +19,7 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,lint]'
 	@touch $@
 
-demo: $(READY) ## check, cost, draw and run the paper's network on a real clip
+demo: $(READY) ## the paper's network on a real clip, then a small search and its report; minutes
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/demo.sh
 
 test: $(READY) ## the tests, some minutes
