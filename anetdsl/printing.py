@@ -8,6 +8,8 @@ from anetdsl.ir import Edge, Input, Network, Node, Origin, Score, Sink, default_
 from anetdsl.layout import Cell, Item, Line, Row, render
 from anetdsl.vocabulary import DEFAULT_MODULES, DEFAULT_WIDTHS, LANGUAGE_VERSION
 
+_ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"})
+
 
 def network_text(network: Network) -> str:
     """The canonical text of a network: parsing it gives an equal one, and `fmt` leaves it alone."""
@@ -16,8 +18,7 @@ def network_text(network: Network) -> str:
 
 def quote(text: str) -> str:
     """A string as it is written in a .anet text."""
-    escapes = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"}
-    return '"' + "".join(escapes.get(char, char) for char in text) + '"'
+    return f'"{text.translate(_ESCAPES)}"'
 
 
 def write_number(value: float) -> str:

@@ -35,6 +35,7 @@ from anetdsl.vocabulary import (
 Place = tuple[str, int, int]
 """Where the value of an attribute stands in a piece, or the `name` of its statement."""
 _HEAD = "name"
+_GAPS = frozenset(["", " ", "\t", "\f", "\n", "\r"])
 
 
 @attrs.frozen
@@ -89,9 +90,11 @@ def _reading(text: str, pieces: tuple[Piece, ...] | None) -> Reading | None:
 
 @functools.lru_cache(maxsize=4096)
 def _pieces(text: str, *, is_first: bool) -> tuple[Piece, ...] | None:
-    """The pieces of a text, or None where anything is wrong with one."""
+    """The pieces of a text, or None where anything is wrong with one; none where it is blank."""
     tree = parse_syntax(SourceFile("", text))
     starts = [statement.span.start for statement in tree.statements]
+    if not starts and not text.startswith("\ufeff"):
+        return None if tree.diagnostics else ()
     if tree.diagnostics or not starts or (starts[0] and not is_first):
         return None
     reader = AttributeReader(frozenset(KEYWORDS), {})
@@ -155,11 +158,13 @@ def _edited(reading: Reading, edits: Sequence[Edit]) -> tuple[Piece, ...] | None
             found.append(changed)
             continue
         text = _applied(reading.text[start:end], 0, end - start, local)
-        if not text:
-            continue
-        anew = _pieces(text, is_first=first == 0)
-        if anew is None or not (is_last or text[-1] in "\r\n"):
+        anew = _pieces(text, is_first=first == 0) if text else ()
+        if anew is None or not (is_last or text[-1:] in ("", "\n", "\r")):
             return None  # or it might run into the next piece
+        if not anew and text:
+            if not found:
+                return None
+            found[-1] = attrs.evolve(found[-1], text=found[-1].text + text)
         found.extend(anew)
     return tuple(found)
 
@@ -182,38 +187,41 @@ def _applied(text: str, start: int, end: int, edits: Iterable[Edit]) -> str:
 
 def _with_values(piece: Piece, edits: Sequence[Edit]) -> Piece | None:
     """A piece in which edits, placed within it, change values, its name, and spaces alone."""
-    owners = [_owner(piece.places, edit) for edit in edits]
+    own: dict[int, list[Edit]] = {}
+    spaces: list[Edit] = []
+    for edit in edits:
+        index = _owner(piece.places, edit)
+        if index is not None:
+            own.setdefault(index, []).append(edit)
+        elif edit.text.strip(" ") or _removed(piece.text, edit).strip(" "):
+            return None
+        else:
+            spaces.append(edit)
     values: dict[str, Any] = dict(piece.values)
     places: list[Place] = []
-    name = piece.name
+    name, growth = piece.name, 0
     for index, (what, start, end) in enumerate(piece.places):
-        own = [edit for edit, owner in zip(edits, owners) if owner == index]
-        before = sum(
-            len(edit.text) - edit.span.end + edit.span.start
-            for edit, owner in zip(edits, owners)
-            if owner != index and edit.span.end <= start
-        )
-        new = _applied(piece.text, start, end, own) if own else piece.text[start:end]
-        places.append((what, start + before, start + before + len(new)))
-        if not own:
-            continue
-        if what == _HEAD:
-            if piece.keyword == "anet" or not _is_name(new):
+        while spaces and spaces[0].span.end <= start:
+            growth += len(spaces[0].text) - len(_removed(piece.text, spaces.pop(0)))
+        new_start, new_end = start + growth, end + growth
+        if index in own:
+            new = _applied(piece.text, start, end, own[index])
+            if what != _HEAD:
+                values[what] = value = _value(piece.keyword, what, new)
+                if value is None:
+                    return None
+            elif piece.keyword != "anet" and _is_name(new):
+                name = new
+            else:
                 return None
-            name = new
-        else:
-            value = _value(piece.keyword, what, new)
-            if value is None:
-                return None
-            values[what] = value
+            new_end = new_start + len(new)
+            growth = new_end - end
+        places.append((what, new_start, new_end))
     text = _applied(piece.text, 0, len(piece.text), edits)
-    spaces = (edit for edit, owner in zip(edits, owners) if owner is None)
-    if any(edit.text.strip(" ") or _removed(piece.text, edit).strip(" ") for edit in spaces):
-        return None
     # Nothing runs into what follows it, nor a name into its keyword.
-    if any(text[end : end + 1].strip() for _, _, end in places):
+    if any(text[end : end + 1] not in _GAPS for _, _, end in places):
         return None
-    if name is not None and text[places[0][1] - 1].strip():
+    if name is not None and text[places[0][1] - 1] not in _GAPS:
         return None
     return Piece(text, piece.keyword, name, values, tuple(places))
 

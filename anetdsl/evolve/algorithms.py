@@ -14,7 +14,7 @@ import attrs
 
 from anetdsl.cost import cost
 from anetdsl.diagnostics import CannotRun
-from anetdsl.evolve.children import child_text, untrained
+from anetdsl.evolve.children import Parent, child_text, untrained
 from anetdsl.evolve.genome import Genome, Operator, depth
 from anetdsl.evolve.identity import identity
 from anetdsl.evolve.initial import random_network
@@ -26,8 +26,6 @@ from anetdsl.ir import Network, Origin
 from anetdsl.printing import network_text
 from anetdsl.reading import check_source
 from anetdsl.source import SourceFile
-from anetdsl.syntax.nodes import SyntaxTree
-from anetdsl.syntax.parser import parse_syntax
 
 MOST_DRAWS = 1_000
 """How often a candidate is drawn before the search gives up."""
@@ -84,9 +82,11 @@ def propose(
             parent = tournament(alive, settings.tournament, rng)
             draft = _child(settings, index, parent, rewiring(settings), rng)
         refusal = _refusal(settings.space, settings.limits, draft.network, taken)
-        if refusal is None and (proposal := draft.written()) is not None:
-            return proposal
-        refusals[refusal or "had sizes that do not meet (A502)"] += 1
+        if refusal is None:
+            if (text := draft.write()) is not None:
+                return Proposal(index, _name(index), text, draft.parent, draft.ops)
+            refusal = "had errors that `anetc check` would name"
+        refusals[refusal] += 1
     raise CannotRun(_gave_up(index, refusals))
 
 
@@ -95,19 +95,10 @@ class _Draft:
     """A candidate that may be thrown away: its text is only written when it is not."""
 
     network: Network
-    write: Callable[[], str]
-    index: int
+    write: Callable[[], str | None]
+    """None where the text has errors."""
     parent: str | None
     ops: tuple[str, ...]
-
-    def written(self) -> Proposal | None:
-        """The candidate, or None where its text has mistakes."""
-        text = self.write()
-        name = _name(self.index)
-        if check_source(SourceFile(name, text), search=True).network is None:
-            return None
-        same = identity(self.network)
-        return Proposal(self.index, name, text, self.parent, self.ops, same)
 
 
 def _name(index: int) -> str:
@@ -126,16 +117,22 @@ def _drawn(settings: SearchSettings, index: int, rng: Random) -> _Draft:
         name=_name(index),
         origin=Origin(round=index, seed=settings.seed, ops=tuple(ops)),
     )
-    return _Draft(network, lambda: network_text(network), index, None, tuple(ops))
+
+    def write() -> str | None:
+        text = network_text(network)
+        checked = check_source(SourceFile(network.name, text), search=True)
+        return None if checked.network is None else text
+
+    return _Draft(network, write, None, tuple(ops))
 
 
 def _child(
     settings: SearchSettings, index: int, parent: Member, rewiring: Operator, rng: Random
 ) -> _Draft:
     """A child of a parent: other connections, some operators, and a repair where one is needed."""
-    tree, network = _read(parent.name, parent.text)
+    known = _read(parent.name, parent.text)
     genome, ops = mutated(
-        Genome.of(network),
+        Genome.of(known.network),
         rng,
         rewiring,
         operators(settings.space.resolutions),
@@ -147,22 +144,21 @@ def _child(
     origin = Origin(parent.name, index, settings.seed, ops)
     return _Draft(
         child.network,
-        lambda: child_text(tree, network, child, _name(index), origin),
-        index,
+        lambda: child_text(known, child, _name(index), origin),
         parent.name,
         ops,
     )
 
 
 @functools.lru_cache(maxsize=256)
-def _read(name: str, text: str) -> tuple[SyntaxTree, Network]:
+def _read(name: str, text: str) -> Parent:
     """A parent's text, read. Raises CannotRun where it has mistakes, which nobody expects."""
     source = SourceFile(name, text)
     checked = check_source(source, search=True)
     if checked.network is None:
         first = checked.errors[0]
         raise CannotRun(f"{name} cannot be a parent: {first.message} ({first.code})")
-    return parse_syntax(source), checked.network
+    return Parent.of(source, checked.network)
 
 
 def _refusal(space: Space, limits: Limits, network: Network, taken: Container[str]) -> str | None:

@@ -19,37 +19,72 @@ from anetdsl.edits import (
     set_score,
 )
 from anetdsl.edits.attributes import keep_column
-from anetdsl.evolve.genome import Genome
+from anetdsl.evolve.genome import Genome, reading, with_parts
 from anetdsl.ir import Edge, Network, Node, Origin
 from anetdsl.printing import write_edge
+from anetdsl.reading import check_source
+from anetdsl.rereading import Reading, read, reread
 from anetdsl.source import Edit, SourceFile
 from anetdsl.syntax.nodes import ListValue, StatementNode, SyntaxTree
 from anetdsl.syntax.parser import parse_syntax
 
 
-def child_text(tree: SyntaxTree, parent: Network, genome: Genome, name: str, origin: Origin) -> str:
-    """The text of a child: the parent's, with what changed, a name, its origin, and no score."""
-    tree, edits = child_edits(tree, parent, genome)
-    heads = (set_network_name(tree, name), set_origin(tree, origin), set_score(tree, None))
-    return apply(tree.source.text, itertools.chain(edits, *heads))
+@attrs.frozen
+class Parent:
+    """A text that was read for the search, and what reading children of it takes."""
+
+    tree: SyntaxTree
+    network: Network
+    reading: Reading | None
+    """None where the text has warnings: each child is read as a whole."""
+
+    @classmethod
+    def of(cls, source: SourceFile, network: Network) -> Parent:
+        """A text that has passed its checks for the search, and the network that it means."""
+        return cls(parse_syntax(source), network, read(source.text))
 
 
-def child_edits(tree: SyntaxTree, parent: Network, genome: Genome) -> tuple[SyntaxTree, list[Edit]]:
-    """Edits that make the parent's nodes and sink those of the genome, and the tree that they edit.
+def child_text(parent: Parent, genome: Genome, name: str, origin: Origin) -> str | None:
+    """The text of a child, read again, or None where it has errors that a search must not make.
 
-    It is the one that is given, unless statements that stand side by side go: what separates them
-    is claimed by both, so they are gone from the tree already, one by one.
+    It is the parent's with what changed, a name, an origin, and no score.
+    """
+    tree, edits = child_edits(parent.tree, parent.network, genome, name, origin)
+    if tree is parent.tree and parent.reading is not None:
+        again = reread(parent.reading, edits)
+        if again is not None:
+            return again.text
+    text = apply(tree.source.text, edits)
+    is_sound = check_source(SourceFile(name, text), search=True).network is not None
+    return text if is_sound else None
+
+
+def child_edits(
+    tree: SyntaxTree, parent: Network, genome: Genome, name: str, origin: Origin | None
+) -> tuple[SyntaxTree, list[Edit]]:
+    """Edits that make the parent's text a child's, and the tree of the text that they edit.
+
+    It is the one that is given, unless two of them claim the same gap, as where nodes go that
+    stand side by side. Then what goes is gone from it already, each by itself.
     """
     stay = set(genome.lines.values())
     gone = [node.name for node in parent.nodes if node.name not in stay]
-    edits = list(_changes(tree, parent, genome))
-    removals = [edit for name in gone for edit in remove_statement(tree, find(tree, "node", name))]
-    if not _overlap([*edits, *removals]):
-        return tree, [*edits, *removals]
-    for name in gone:
-        text = apply(tree.source.text, remove_statement(tree, find(tree, "node", name)))
-        tree = parse_syntax(SourceFile(tree.source.name, text))
-    return tree, list(_changes(tree, parent, genome))
+    edits = [
+        *_changes(tree, parent, genome, name, origin),
+        *set_score(tree, None),
+        *(edit for line in gone for edit in remove_statement(tree, find(tree, "node", line))),
+    ]
+    if not _overlap(edits):
+        return tree, edits
+    for line in gone:
+        tree = _applied(tree, remove_statement(tree, find(tree, "node", line)))
+    tree = _applied(tree, set_score(tree, None))
+    tree = _applied(tree, _changes(tree, parent, genome, name, origin))
+    return tree, []
+
+
+def _applied(tree: SyntaxTree, edits: Iterable[Edit]) -> SyntaxTree:
+    return parse_syntax(SourceFile(tree.source.name, apply(tree.source.text, edits)))
 
 
 def _overlap(edits: Iterable[Edit]) -> bool:
@@ -57,8 +92,12 @@ def _overlap(edits: Iterable[Edit]) -> bool:
     return any(left[1] > right[0] for left, right in itertools.pairwise(spans))
 
 
-def _changes(tree: SyntaxTree, parent: Network, genome: Genome) -> Iterator[Edit]:
-    """Edits to the nodes that stay, to the sink, and new nodes."""
+def _changes(
+    tree: SyntaxTree, parent: Network, genome: Genome, name: str, origin: Origin | None
+) -> Iterator[Edit]:
+    """Edits to the heads, to the nodes that stay, to the sink, and new nodes."""
+    yield from set_network_name(tree, name)
+    yield from set_origin(tree, origin)
     old = {node.name: node for node in parent.nodes}
     statements = {
         statement.name.text: statement
@@ -111,11 +150,10 @@ def untrained(network: Network, *, keep_weights: bool = False) -> Network:
     A sole input has none in any case. Fixed weights stay.
     """
     keeps = keep_weights or network.edges == "fixed"
-    nodes = tuple(
-        attrs.evolve(node, inputs=tuple(Edge(edge.source) for edge in node.inputs))
-        if (not keeps or len(node.inputs) == 1)
-        and any(edge.weight is not None for edge in node.inputs)
-        else node
-        for node in network.nodes
-    )
-    return attrs.evolve(network, nodes=nodes)
+    nodes: list[Node] = []
+    for node in network.nodes:
+        has_weights = any(edge.weight is not None for edge in node.inputs)
+        if has_weights and (not keeps or len(node.inputs) == 1):
+            node = reading(node, tuple([Edge(edge.source) for edge in node.inputs]))
+        nodes.append(node)
+    return with_parts(network, nodes, network.sink)

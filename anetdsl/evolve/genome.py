@@ -11,7 +11,7 @@ from random import Random
 
 import attrs
 
-from anetdsl.ir import Edge, Network, Node
+from anetdsl.ir import Edge, Network, Node, Sink
 
 Pair = tuple[str, str]
 """A connection: the name of the node that is read, and that of the one that reads it."""
@@ -35,7 +35,7 @@ class Genome:
 
     def with_nodes(self, nodes: Iterable[Node]) -> Genome:
         """The genome with other nodes, where no node comes, goes or changes its name."""
-        return Genome(attrs.evolve(self.network, nodes=tuple(nodes)), self.lines)
+        return Genome(with_parts(self.network, nodes, self.network.sink), self.lines)
 
 
 @attrs.frozen
@@ -84,19 +84,38 @@ def rewired(genome: Genome, dropped: Iterable[Pair], added: Iterable[Pair]) -> G
     for source, reader in added:
         new.setdefault(reader, []).append(source)
     ranks = {node.name: rank for rank, node in enumerate(genome.network.nodes)}
+    touched = {reader for _, reader in gone} | new.keys()
     nodes: list[Node] = []
     for node in genome.network.nodes:
-        if node.is_stem:
-            nodes.append(node)
-            continue
-        edges = [edge for edge in node.inputs if (edge.source, node.name) not in gone]
-        for source in new.get(node.name, ()):
-            rank = ranks[source]
-            place = next((i for i, e in enumerate(edges) if ranks[e.source] > rank), len(edges))
-            edges.insert(place, Edge(source))
-        changed = len(edges) != len(node.inputs) or node.name in new
-        nodes.append(attrs.evolve(node, inputs=tuple(edges)) if changed else node)
+        if node.name in touched and not node.is_stem:
+            edges = [edge for edge in node.inputs if (edge.source, node.name) not in gone]
+            for source in new.get(node.name, ()):
+                rank = ranks[source]
+                place = next((i for i, e in enumerate(edges) if ranks[e.source] > rank), len(edges))
+                edges.insert(place, Edge(source))
+            node = reading(node, tuple(edges))
+        nodes.append(node)
     return genome.with_nodes(nodes)
+
+
+def with_parts(network: Network, nodes: Iterable[Node], sink: Sink) -> Network:
+    """The network with other nodes and another sink."""
+    return Network(
+        network.name,
+        network.inputs,
+        tuple(nodes),
+        sink,
+        network.widths,
+        network.modules,
+        network.edges,
+        network.origin,
+        network.score,
+    )
+
+
+def reading(node: Node, edges: tuple[Edge, ...]) -> Node:
+    """The node with other inputs. It stands nowhere in a text."""
+    return Node(node.name, node.level, node.channels, node.dilation, node.stride, edges)
 
 
 def arrows(pairs: Iterable[Pair]) -> str:

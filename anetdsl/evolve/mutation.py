@@ -9,16 +9,14 @@ from random import Random
 import attrs
 
 from anetdsl.diagnostics import CannotRun
-from anetdsl.evolve.children import child_text, untrained
+from anetdsl.evolve.children import Parent, child_text, untrained
 from anetdsl.evolve.genome import Genome, Operator, depth
 from anetdsl.evolve.identity import identity
 from anetdsl.evolve.operators import change_resolution, merge, split
 from anetdsl.evolve.rewiring import guided_rewiring, random_rewiring, repair
 from anetdsl.evolve.values import RESOLUTIONS
 from anetdsl.ir import Network, Origin
-from anetdsl.reading import check_source
 from anetdsl.source import SourceFile
-from anetdsl.syntax.parser import parse_syntax
 
 MOST_OPERATORS = 4
 LEAST_DEPTH = 4
@@ -101,7 +99,7 @@ def children(source: SourceFile, parent: Network, wish: Wish, seed: int, count: 
     longest path is drawn again, unless the parent has fewer itself. Raises CannotRun where an
     operator can change nothing, and where too few different children come.
     """
-    tree = parse_syntax(source)
+    known = Parent.of(source, parent)
     taken = {identity(parent)}
     least = min(LEAST_DEPTH, depth(parent))
     found: list[Child] = []
@@ -114,8 +112,8 @@ def children(source: SourceFile, parent: Network, wish: Wish, seed: int, count: 
             if depth(network) < least or identity(network) in taken:
                 continue
             origin = Origin(parent=parent.name, seed=seed, ops=ops)
-            text = child_text(tree, parent, attrs.evolve(genome, network=network), name, origin)
-            if check_source(SourceFile(name, text), search=True).network is not None:
+            text = child_text(known, attrs.evolve(genome, network=network), name, origin)
+            if text is not None:
                 taken.add(identity(network))
                 found.append(Child(name, text, ops))
                 break

@@ -7,15 +7,19 @@ reading what came of the nodes that it read.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from random import Random
 
 import attrs
 
-from anetdsl.evolve.genome import Change, Genome
+from anetdsl.evolve.genome import Change, Genome, reading, with_parts
 from anetdsl.evolve.naming import merged_name, split_names
 from anetdsl.evolve.values import RESOLUTIONS
 from anetdsl.ir import Edge, Network, Node
+from anetdsl.vocabulary import STATEMENTS
+
+MOST_CHANNELS = next(a.high for a in STATEMENTS["node"].attributes if a.name == "C")
+"""That a block may have in the language."""
 
 
 def split(genome: Genome, rng: Random) -> Change | None:
@@ -31,9 +35,17 @@ def merge(genome: Genome, rng: Random) -> Change | None:
     """Two blocks of a level become one: C summed, connections united, r that of one of them.
 
     They have the same stride, and the sink can average what comes of them with what else it reads.
+    The sum is one that a text may hold.
     """
     nodes = genome.network.nodes
-    pairs = [pair for pair in itertools.combinations(nodes, 2) if can_merge(genome.network, *pair)]
+    by_level = itertools.groupby(sorted(nodes, key=_level), key=_level)
+    pairs = [
+        pair
+        for level, same in by_level
+        if level
+        for pair in itertools.combinations(same, 2)
+        if can_merge(genome.network, *pair)
+    ]
     if not pairs:
         return None
     first, second = rng.choice(pairs)
@@ -74,6 +86,8 @@ def can_merge(network: Network, first: Node, second: Node) -> bool:
     """Whether two nodes may be merged."""
     if first.is_stem or first.level != second.level or first.stride != second.stride:
         return False
+    if first.channels + second.channels > MOST_CHANNELS:
+        return False
     if not (_is_read_by_mean(network, first) or _is_read_by_mean(network, second)):
         return True
     read = {edge.source for edge in network.sink.inputs}
@@ -87,17 +101,26 @@ def split_node(genome: Genome, node: Node) -> Change:
     halves = [attrs.evolve(node, name=name, channels=node.channels // 2) for name in names]
 
     def inputs(edges: tuple[Edge, ...]) -> tuple[Edge, ...]:
-        return tuple(_each(edges, node.name, names))
+        return tuple(
+            [
+                edge if edge.source != node.name else Edge(new, edge.weight)
+                for edge in edges
+                for new in (names if edge.source == node.name else (edge.source,))
+            ]
+        )
 
     nodes: list[Node] = []
     for other in genome.network.nodes:
-        nodes.extend(
-            halves if other.name == node.name else (_reading(other, inputs(other.inputs)),)
-        )
+        if other.name == node.name:
+            nodes.extend(halves)
+        elif _reads(other.inputs, node.name):
+            nodes.append(reading(other, inputs(other.inputs)))
+        else:
+            nodes.append(other)
     lines = {name: line for name, line in genome.lines.items() if name != node.name}
     if node.name in genome.lines:
         lines[names[0]] = genome.lines[node.name]
-    changed = _with(genome.network, nodes, inputs(genome.network.sink.inputs))
+    changed = _with(genome.network, nodes, inputs)
     return Change(Genome(changed, lines), f"split {node.name} -> {names[0]} {names[1]}")
 
 
@@ -119,24 +142,23 @@ def merge_nodes(genome: Genome, first: Node, second: Node, dilation: int) -> Cha
     gone = first if stays is second else second
 
     def inputs(edges: tuple[Edge, ...]) -> tuple[Edge, ...]:
-        renamed = (
-            attrs.evolve(edge, source=name) if edge.source in (first.name, second.name) else edge
-            for edge in edges
-        )
-        return _united(tuple(renamed))
+        both = (first.name, second.name)
+        return _united([Edge(name, e.weight) if e.source in both else e for e in edges])
 
     nodes: list[Node] = []
     for node in genome.network.nodes:
         if node.name == stays.name:
             nodes.append(merged)
+        elif _reads(node.inputs, first.name, second.name):
+            nodes.append(reading(node, inputs(node.inputs)))
         elif node.name != gone.name:
-            nodes.append(_reading(node, inputs(node.inputs)))
+            nodes.append(node)
     lines = {
         key: line for key, line in genome.lines.items() if key not in (first.name, second.name)
     }
     if stays.name in genome.lines:
         lines[name] = genome.lines[stays.name]
-    changed = _with(genome.network, nodes, inputs(genome.network.sink.inputs))
+    changed = _with(genome.network, nodes, inputs)
     return Change(Genome(changed, lines), f"merge {first.name} {second.name} -> {name}")
 
 
@@ -146,13 +168,8 @@ def _is_read_by_mean(network: Network, node: Node) -> bool:
     return sink.combine == "mean" and any(edge.source == node.name for edge in sink.inputs)
 
 
-def _each(edges: Iterable[Edge], name: str, names: Sequence[str]) -> Iterable[Edge]:
-    """Edges where one of `names` each stands for `name`."""
-    for edge in edges:
-        if edge.source == name:
-            yield from (attrs.evolve(edge, source=new) for new in names)
-        else:
-            yield edge
+def _reads(edges: Iterable[Edge], *names: str) -> bool:
+    return any(edge.source in names for edge in edges)
 
 
 def _united(edges: Sequence[Edge]) -> tuple[Edge, ...]:
@@ -173,12 +190,14 @@ def _mean_weight(edges: Sequence[Edge]) -> float | None:
     return weights[0] if len(set(weights)) == 1 else sum(weights) / len(weights)
 
 
-def _reading(node: Node, inputs: tuple[Edge, ...]) -> Node:
-    return node if inputs == node.inputs else attrs.evolve(node, inputs=inputs)
+def _level(node: Node) -> int:
+    return node.level
 
 
-def _with(network: Network, nodes: Sequence[Node], read: tuple[Edge, ...]) -> Network:
-    sink = network.sink
-    if read != sink.inputs:
-        sink = attrs.evolve(sink, inputs=read)
-    return attrs.evolve(network, nodes=tuple(nodes), sink=sink)
+def _with(
+    network: Network, nodes: Sequence[Node], inputs: Callable[[tuple[Edge, ...]], tuple[Edge, ...]]
+) -> Network:
+    """The network with other nodes, where the sink reads what `inputs` makes of what it read."""
+    read = inputs(network.sink.inputs)
+    sink = network.sink if read == network.sink.inputs else attrs.evolve(network.sink, inputs=read)
+    return with_parts(network, nodes, sink)

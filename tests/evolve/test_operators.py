@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from anetdsl.api import format_text, parse
 from anetdsl.diff import diff
 from anetdsl.edits import apply
-from anetdsl.evolve.children import child_edits, child_text, untrained
+from anetdsl.evolve.children import Parent, child_edits, child_text, untrained
 from anetdsl.evolve.genome import Change, Genome, Operator, sink_fits
 from anetdsl.evolve.naming import merged_name, split_names
 from anetdsl.evolve.operators import (
@@ -55,7 +55,8 @@ def sums(network: Network) -> dict[int, int]:
 
 
 def child_of(text: str, genome: Genome, network: Network) -> str:
-    tree, edits = child_edits(parse_syntax(SourceFile("", text)), network, genome)
+    tree = parse_syntax(SourceFile("", text))
+    tree, edits = child_edits(tree, network, genome, network.name, None)
     return apply(tree.source.text, edits)
 
 
@@ -184,6 +185,12 @@ def test_blocks_of_different_strides_are_not_merged() -> None:
     assert not can_merge(network, network.node("n6"), network.node("n7"))
     assert can_merge(network, network.node("n7"), network.node("n8"))
     assert not can_merge(network, network.node("n4"), network.node("n5"))
+
+
+def test_blocks_whose_sum_the_language_does_not_have_are_not_merged() -> None:
+    network = with_channels({"n4": 4096, "n5": 4097, "n6": 4096, "n7": 4096})
+    assert not can_merge(network, network.node("n4"), network.node("n5"))
+    assert can_merge(network, network.node("n6"), network.node("n7"))
 
 
 def test_where_each_level_has_one_block_nothing_is_merged() -> None:
@@ -335,8 +342,9 @@ def test_after_any_sequence_of_operators_the_text_is_sound(
         genome = attrs.evolve(changes[-1].genome, network=untrained(changes[-1].genome.network))
         ops = tuple(change.sentence for change in changes)
         origin = Origin(network.name, number, 7, ops)
-        tree = parse_syntax(SourceFile("", text))
-        new = child_text(tree, network, genome, f"g{number}", origin)
+        parent = Parent.of(SourceFile("", text), network)
+        new = child_text(parent, genome, f"g{number}", origin)
+        assert new is not None
         checked = check_source(SourceFile("", new), search=True)
         assert checked.network is not None
         assert {d.code for d in checked.diagnostics} <= warned
