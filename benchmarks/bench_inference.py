@@ -13,8 +13,8 @@ The bar (issue 3), each as `extra_info` of the line it belongs to, and as a tabl
 
 One thread. Rounds take turns between what is compared, and with the ceiling, so that a slow minute
 falls on all; medians of wall times are compared. Rounds are bounded by `SECONDS` per case: one
-alone for four clips of 32 frames of 224 x 224. The frozen module, which takes up to a minute to compile, is a case of its own.
-Nothing is written.
+alone for four clips of 32 frames of 224 x 224. The frozen module, which takes up to a minute to
+compile, is a case of its own. Nothing is written.
 """
 
 from __future__ import annotations

@@ -40,11 +40,14 @@ from benchmarks.tables import print_table, replay
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 CASES = {
-    "small_assemblenet 16x112 batch4": ("small_assemblenet", 4, 9),
-    "assemblenet 16x112 batch1": ("assemblenet", 1, 5),
+    "small_assemblenet 16x112 batch4": ("small_assemblenet", 4, 112, 9),
+    "assemblenet 16x112 batch1": ("assemblenet", 1, 112, 5),
+    # What a search on a laptop trains.
+    "small_assemblenet 16x32 batch32": ("small_assemblenet", 32, 32, 9),
+    "small_two_stream_late 16x32 batch32": ("small_two_stream_late", 32, 32, 9),
 }
-"""Network, batch, rounds."""
-FRAMES, SIZE = 16, 112
+"""Network, batch, height and width, rounds."""
+FRAMES = 16
 
 _table: list[tuple[str, ...]] = [
     ("case", "module", "ms", "time", "peak MiB", "memory", "added", "gradients")
@@ -131,11 +134,11 @@ def gradient_errors(network: Network) -> dict[str, float]:
 def test_step(benchmark: BenchmarkFixture, case: str) -> None:
     """The plan's step is the line's; the others', in turns with it, are in the table."""
     benchmark.group = case
-    name, batch, rounds = CASES[case]
+    name, batch, size, rounds = CASES[case]
     network = anetdsl.load(EXAMPLES / f"{name}.anet")
     errors = gradient_errors(network)
     compared = modules(network)
-    clip = Clip.drawn(network, batch, FRAMES, SIZE, torch.float32)
+    clip = Clip.drawn(network, batch, FRAMES, size, torch.float32)
     for module in compared.values():
         clip.step(module)
     turns = [

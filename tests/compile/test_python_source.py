@@ -101,3 +101,13 @@ def test_names_that_python_and_torch_have_taken_are_changed(tiny: Network) -> No
     assert "self.forward_ = Block(" in text
     assert "unused" not in text.partition("class Tiny")[2]
     assert "    dtype = torch.bfloat16\n" in text
+
+
+@pytest.mark.parametrize("name", ["_00", "_", "stem", "true", "none", "f", "tensor", "class"])
+def test_names_of_networks_become_names_of_classes(name: str) -> None:
+    network = anetdsl.parse(
+        f"anet 1 network {name} modules=[1, 1, 1, 1] D=[1, 1, 1, 1] input rgb channels=3\n"
+        "node s level=0 C=1 r=1 stride=4 inputs=[rgb] sink inputs=[s] classes=2"
+    )
+    weights = python_weights(network, scrambled(network).state_dict(), torch.float32)
+    assert from_source(network, weights)(clip(network)).shape[1] == 2

@@ -249,9 +249,16 @@ def _safe(name: str) -> str:
 
 
 def _class_name(name: str) -> str:
-    words = "".join(word.capitalize() for word in name.split("_")) or "Network"
-    clashes = {"TimeConv", "Stem", "ResidualModule", "Block", "Sink", "Tensor", "Path", "F"}
-    return f"{words}Network" if words in clashes or not words[0].isalpha() else words
+    """A name that the file leaves free, in the way of classes.
+
+    >>> [_class_name(name) for name in ("small_assemblenet", "_00", "stem", "true")]
+    ['SmallAssemblenet', 'Network00', 'StemNetwork', 'TrueNetwork']
+    """
+    words = "".join(word.capitalize() for word in name.split("_"))
+    if not words[:1].isalpha():
+        return f"Network{words}"
+    taken = words in ("TimeConv", "Stem", "ResidualModule", "Block", "Sink", "Tensor", "Path", "F")
+    return f"{words}Network" if taken or keyword.iskeyword(words) else words
 
 
 def _quoted(text: str) -> str:

@@ -100,6 +100,12 @@ def _tiled(x: Tensor, tiles: int) -> Tensor:
 
 def normalise(x: Tensor, weight: Tensor, bias: Tensor, known: Statistics, epsilon: float) -> Tensor:
     """Batch normalisation by known statistics; the result is a new tensor."""
+    if x.dtype == weight.dtype:  # half of the library's time, which it takes where types are mixed
+        scale = weight * torch.rsqrt(known.variance + epsilon)
+        shift = bias - known.mean * scale
+        tiles = _tiles(x)
+        wide = x.view(-1, tiles * x.shape[-1])
+        return torch.addcmul(shift.repeat(tiles), wide, scale.repeat(tiles)).view(x.shape)
     result, _, _ = _aten.native_batch_norm(
         channels_second(x), weight, bias, known.mean, known.variance, False, 0.0, epsilon
     )
