@@ -4,6 +4,9 @@ Everything else is real: candidates are proposed by guided evolution in the pape
 event is committed, every file is written. What is measured is the share of the workers' time that
 trials take up, the driver's memory, and how soon `anetc evolve --status` answers meanwhile.
 
+A trial of a minute is short: 1,000 of them in flight end at 17 a second, and for each the driver
+makes, checks, commits and writes a candidate on one core. Real ones take minutes to hours.
+
     python benchmarks/scale_search.py --executor threads --candidates 20000 --workers 1000
 """
 
@@ -99,7 +102,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--executor", choices=("threads", "dask"), default="threads")
     parser.add_argument("--workers", type=int, default=1000, help="trials in flight")
     parser.add_argument("--candidates", type=int, default=20_000)
-    parser.add_argument("--seconds", type=float, default=15.0, help="mean length of a trial")
+    parser.add_argument("--seconds", type=float, default=60.0, help="mean length of a trial")
     parser.add_argument("--order", choices=("arrival", "index"), default="arrival")
     parser.add_argument("--window", type=int, default=2000)
     return parser.parse_args()

@@ -62,4 +62,6 @@ def _lock(file: IO[str], *, exclusive: bool) -> bool:
         fcntl.flock(file, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError as error:
+        raise CannotRun(f"{file.name}: cannot be locked on this disk: {error.strerror}") from None
     return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import random
@@ -196,6 +197,15 @@ def test_whoever_asks_for_the_driver_does_not_keep_it_out(tmp_path: Path) -> Non
     finally:
         end.set()
         asking.join()
+
+
+def test_a_disk_without_locks_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def flock(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    with pytest.raises(CannotRun, match="lock: cannot be locked on this disk: No locks available"):
+        make_run(RunDir(tmp_path / "run"), asked())
 
 
 def test_a_run_is_made_once(run: Run) -> None:
