@@ -262,3 +262,40 @@ def test_one_number_of_a_protocol_is_changed() -> None:
     assert (small.frames, small.clips, small.when, small.short_side) == (8, 5, "random", None)
     with pytest.raises(CannotRun, match="clips: "):
         protocol_recipe(spec("moments"), fps=float("nan"))
+
+
+# Charades, by its lists alone
+
+
+@pytest.fixture
+def lists(tmp_path: Path) -> Path:
+    """Three classes and four videos of a test list, one without actions; no videos."""
+    (tmp_path / "Charades_v1_classes.txt").write_text("c000 Walk\nc001 Sit\nc002 Run\n")
+    (tmp_path / "Charades_v1_test.csv").write_text(
+        "id,actions\nAAAAA,c000 0.0 3.0;c001 1 2\nBBBBB,\nCCCCC,c002 5 4\nDDDDD,c000 1 2\n"
+    )
+    (tmp_path / "s.txt").write_text("AAAAA 1 2 3\nBBBBB 9 9 9\nCCCCC 0 0 4\n")
+    return tmp_path
+
+
+def test_a_submission_is_scored_without_the_videos(lists: Path) -> None:
+    """AP by hand: c000 (1/1 + 2/4) / 2 since DDDDD, not submitted, is behind BBBBB."""
+    done = anetc("eval", "--predictions", lists / "s.txt", "--data", f"charades:{lists}", "--json")
+    assert done.code == 0, done.err
+    document = json.loads(done.out)
+    assert document["measures"]["mAP"] == pytest.approx(100 * (0.75 + 1 + 1) / 3)
+    assert document["measures"]["wAP"] == pytest.approx(100 * (2 * 0.75 + 1 + 1) / 4)
+    assert document["failed"] == ["DDDDD"]
+    assert document["data"] == f"charades:{lists}"
+
+
+def test_a_quarantine_is_told(lists: Path) -> None:
+    """Its videos do not count, unless asked for: with them the official script's number."""
+    (lists / "quarantine.txt").write_text("DDDDD\tdamaged\n")
+    submission = ("eval", "--predictions", lists / "s.txt", "--json", "--data")
+    done = anetc(*submission, f"charades:{lists}")
+    assert "its quarantine list leaves out 1 video; with the option quarantine=no" in done.err
+    assert json.loads(done.out)["videos"] == 3
+    whole = anetc(*submission, f"charades:{lists}?quarantine=no")
+    assert whole.err == ""
+    assert json.loads(whole.out)["videos"] == 4

@@ -18,7 +18,8 @@ from anetdsl.diagnostics import CannotRun
 from anetdsl.rendering.screen import visible
 
 if TYPE_CHECKING:
-    from anetc.data.values import Dataset, DataSpec, Split
+    from anetc.cli.eval_data import Asked
+    from anetc.data.values import Split
     from anetc.training.evaluation import Evaluation
     from anetc.training.protocols import Protocol
     from anetc.training.settings import Precision
@@ -66,9 +67,7 @@ if TYPE_CHECKING:
 )
 @click.option("--save", metavar="OUT", help="Write predictions: .jsonl, .csv, or .txt.")
 @click.option("--predictions", metavar="FILE", help="Score this file instead of a network.")
-@click.option(
-    "--confusion", metavar="OUT", help="Confusions: .svg, .csv, or - to print."
-)
+@click.option("--confusion", metavar="OUT", help="Confusions: .svg, .csv, or - to print.")
 @click.option("--per-class/--no-per-class", default=None, help="The table of classes.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
@@ -102,6 +101,7 @@ def command(
     With --predictions nothing is computed: a file that --save wrote, or one in the format of
     Charades submissions, is scored, by its own labels or by those of --data.
     """
+    from anetc.cli.eval_data import Asked
     from anetc.cli.eval_output import (
         MANY_CLASSES,
         check_confusion,
@@ -115,12 +115,10 @@ def command(
         check_confusion(confusion)
     if save is not None:
         check_suffix(save)
-    asked = _Asked(data, format_, split, protocol, frames, size, clips, fps, seed)
+    asked = Asked(data, format_, split, protocol, frames, size, clips, fps, seed)
     if predictions is not None:
         if file is not None or weights is not None:
-            raise CannotRun(
-                "--predictions: nothing is run, so leave out FILE and --weights"
-            )
+            raise CannotRun("--predictions: nothing is run, so leave out FILE and --weights")
         evaluation, about = _scored(predictions, asked)
     else:
         if file is None or weights is None or data is None:
@@ -144,42 +142,6 @@ def command(
 
 
 @attrs.frozen
-class _Asked:
-    """Which videos, and how clips are cut of them."""
-
-    data: str | None
-    format: str | None
-    split: Split | None
-    protocol: Protocol | None
-    frames: int | None
-    size: tuple[int, int] | None
-    clips: int | None
-    fps: float | None
-    seed: int
-
-    def open(self, *, flow: bool) -> tuple[Dataset, dict[str, Any], int]:
-        """The data set, what is said of it, and its clips a video."""
-        from anetc.data.opening import open_data
-        from anetc.data.spec import parse_spec, spec_text
-        from anetc.training.protocols import protocol_recipe, reported_split
-
-        assert self.data is not None
-        spec: DataSpec = parse_spec(self.data, self.format)
-        recipe = protocol_recipe(
-            spec,
-            self.protocol,
-            frames=self.frames,
-            size=self.size,
-            clips=self.clips,
-            fps=self.fps,
-        )
-        split = self.split or reported_split(spec)
-        dataset = open_data(spec, split, recipe, flow=flow, seed=self.seed)
-        about = {"data": spec_text(spec), "split": split, "recipe": attrs.asdict(recipe)}
-        return dataset, about, recipe.clips
-
-
-@attrs.frozen
 class _Computing:
     """How it is computed."""
 
@@ -191,14 +153,14 @@ class _Computing:
 
 
 def _computed(
-    file: str, weights: str, asked: _Asked, computing: _Computing, *, quiet: bool
+    file: str, weights: str, asked: Asked, computing: _Computing, *, quiet: bool
 ) -> tuple[Evaluation, dict[str, Any]]:
     """Run a network on the data."""
     network: Network = load_network(file)
     if not Path(weights).exists():
         raise CannotRun(f"{visible(weights)}: No such file or directory")
     flow = any(value.kind == "flow" for value in network.inputs)
-    dataset, about, clips = asked.open(flow=flow)
+    dataset, about, clips = asked.videos(flow=flow)
     # torch takes seconds to import.
     from anetc.cli.devices import check_device
     from anetc.modules.network import compile_network
@@ -232,7 +194,7 @@ def _computed(
     }
 
 
-def _scored(path: str, asked: _Asked) -> tuple[Evaluation, dict[str, Any]]:
+def _scored(path: str, asked: Asked) -> tuple[Evaluation, dict[str, Any]]:
     """Score a file of predictions."""
     from anetc.training.predictions import evaluation_by, own_evaluation, read_predictions
 
@@ -241,7 +203,7 @@ def _scored(path: str, asked: _Asked) -> tuple[Evaluation, dict[str, Any]]:
     about = {name: predictions.about.get(name) for name in told}
     if asked.data is None:
         return own_evaluation(predictions, path), about
-    dataset, found, _ = asked.open(flow=False)
+    dataset, found = asked.labels()
     evaluation, unknown = evaluation_by(predictions, dataset, path)
     if unknown:
         click.echo(

@@ -1,0 +1,89 @@
+"""The data that `anetc eval` is asked about, opened once it is known that they are needed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import click
+
+if TYPE_CHECKING:
+    from anetc.data.values import Dataset, DataSpec, Split
+    from anetc.training.protocols import Protocol
+
+_WITH_QUARANTINE = ("moments", "charades", "folder")
+
+
+@attrs.frozen
+class Asked:
+    """Which videos, and how clips are cut of them."""
+
+    data: str | None
+    format: str | None
+    split: Split | None
+    protocol: Protocol | None
+    frames: int | None
+    size: tuple[int, int] | None
+    clips: int | None
+    fps: float | None
+    seed: int
+
+    def videos(self, *, flow: bool) -> tuple[Dataset, dict[str, Any], int]:
+        """The data set, what is said of it, and its clips a video. Raises CannotRun."""
+        spec = self._spec()
+        dataset, about = self._open(spec, spec, flow=flow)
+        return dataset, about, about["recipe"]["clips"]
+
+    def labels(self) -> tuple[Dataset, dict[str, Any]]:
+        """The data set for its labels alone, whose videos need not be there. Raises CannotRun."""
+        spec = self._spec()
+        opened = spec
+        if spec.format == "charades" and "videos" not in dict(spec.options):
+            opened = attrs.evolve(spec, options=(*spec.options, ("videos", ".")))
+        return self._open(spec, opened, flow=False)
+
+    def _spec(self) -> DataSpec:
+        from anetc.data.spec import parse_spec
+
+        assert self.data is not None
+        return parse_spec(self.data, self.format)
+
+    def _open(
+        self, spec: DataSpec, opened: DataSpec, *, flow: bool
+    ) -> tuple[Dataset, dict[str, Any]]:
+        from anetc.data.opening import open_data
+        from anetc.data.spec import spec_text
+        from anetc.training.protocols import protocol_recipe, reported_split
+
+        recipe = protocol_recipe(
+            spec,
+            self.protocol,
+            frames=self.frames,
+            size=self.size,
+            clips=self.clips,
+            fps=self.fps,
+        )
+        split = self.split or reported_split(spec)
+        dataset = open_data(opened, split, recipe, flow=flow, seed=self.seed)
+        _tell_quarantine(spec)
+        return dataset, {
+            "data": spec_text(spec),
+            "split": split,
+            "recipe": attrs.asdict(recipe),
+        }
+
+
+def _tell_quarantine(spec: DataSpec) -> None:
+    from anetc.data.quarantine import quarantined
+    from anetc.data.spec import shown
+
+    left_out = 0
+    if spec.format in _WITH_QUARANTINE:
+        left_out = len(quarantined(spec, Path(spec.path or "")))
+    if left_out:
+        click.echo(
+            f"{shown(spec)}: its quarantine list leaves out {left_out} "
+            f"video{'s' * (left_out > 1)}; with the option quarantine=no all count",
+            err=True,
+        )
