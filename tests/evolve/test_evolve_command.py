@@ -11,7 +11,9 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
+import attrs
 import pytest
 
 from anetc.cli import evolve_asking
@@ -19,6 +21,7 @@ from anetc.cli.evolve_screen import duration, rows
 from anetdsl.evolve import searching
 from anetdsl.evolve.progress import Progress
 from anetdsl.evolve.rundir import read_run
+from anetdsl.evolve.tables import toml_text
 from tests.command_line import Result, anetc
 from tests.documents import Step, check_options
 from tests.evolve.method import COMMAND
@@ -31,6 +34,7 @@ def _no_training(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(searching, "drive_run", drive)
 
 
+PAPER = evolve_asking.preset("paper")
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 SMALL = ("--data", "motion:clips=96", "--preset", "small", "--rounds", 6, "--population", 3)
 
@@ -200,6 +204,43 @@ def test_a_run_is_not_made_twice(finished: Path) -> None:
     result = evolve(*SMALL, "--out", finished)
     assert result.code == 2
     assert f"`anetc evolve --resume {finished}` goes on with it" in result.err
+
+
+def defaults_of_the_manual(table: str) -> dict[str, str]:
+    """What docs/search.md says of a table of the settings, by name; several stand in one row."""
+    text = (DOCS / "search.md").read_text("utf-8")
+    (found,) = re.findall(rf"(?m)^\| `\[{re.escape(table)}\]` .*\n\| ---.*\n((?:\|.*\n)+)", text)
+    names: dict[str, str] = {}
+    for row in found.splitlines():
+        cells = [cell.strip() for cell in row.split("|")[1:3]]
+        parts = re.findall(r"\[[^\]]*\]|[^,\[\]]+", cells[1].replace("`", ""))
+        values = [part.strip() for part in parts if part.strip(" ,")]
+        keys = re.findall(r"`([^`]+)`", cells[0])
+        names |= dict(zip(keys, values * len(keys) if len(values) == 1 else [*values, ""]))
+    return names
+
+
+@pytest.mark.parametrize(
+    ("table", "value"),
+    [
+        ("search", PAPER.search),
+        ("search.space", PAPER.search.space),
+        ("search.limits", PAPER.search.limits),
+        ("running", PAPER.running),
+    ],
+)
+def test_the_manual_tells_all_settings_and_their_defaults(table: str, value: Any) -> None:
+    said = defaults_of_the_manual(table)
+    fields = {field.name: getattr(value, field.name) for field in attrs.fields(type(value))}
+    assert said.keys() == {name for name, given in fields.items() if not attrs.has(type(given))}
+    for name, text in said.items():
+        if name in ("classes", "frames", "size"):  # the data's
+            continue
+        if fields[name] is None:
+            assert text == "none"
+        else:
+            written = toml_text({name: fields[name]}).partition(" = ")[2].strip()
+            assert text.replace(",", "") == written.replace(",", ""), name
 
 
 @pytest.mark.parametrize(
