@@ -234,7 +234,7 @@ def test_the_manual_tells_all_settings_and_their_defaults(table: str, value: Any
     fields = {field.name: getattr(value, field.name) for field in attrs.fields(type(value))}
     assert said.keys() == {name for name, given in fields.items() if not attrs.has(type(given))}
     for name, text in said.items():
-        if name in ("classes", "frames", "size"):  # the data's
+        if name in ("classes", "frames", "size"):  # found out from the data
             continue
         if fields[name] is None:
             assert text == "none"
