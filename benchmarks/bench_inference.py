@@ -37,7 +37,7 @@ EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 NETWORKS = ("assemblenet", "asn50")
 CLIPS = {"16x112": (16, (112, 112)), "32x224": (32, (224, 224))}
 BATCHES = (1, 4)
-SECONDS = 40.0
+SECONDS = 20.0
 FEWEST, MOST = 1, 11
 PLAIN_SPEED = 60e9
 """Operations a second by which the number of rounds is chosen; nothing is reported of it."""
