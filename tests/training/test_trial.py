@@ -24,7 +24,7 @@ from tests.training.running import TEXT, run
 ITERATIONS = 12
 
 
-def job(folder: Path, data: DataSpec, text: str = TEXT, **changes: Any) -> Path:
+def job(folder: Path, data: DataSpec, text: str = TEXT, /, **changes: Any) -> Path:
     """A folder with a trial to do."""
     settings = {"iterations": ITERATIONS, "batch": 8, "learning_rate": 0.05}
     document = {

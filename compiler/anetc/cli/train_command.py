@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -147,11 +148,14 @@ def command(
     recipes = recipes_for(spec, frames, size, flip=flip)
     parent = _parent(init_from, init_text)
     # torch takes seconds to import.
+    from anetc.training.loop import part_company
     from anetc.training.progress import watching
     from anetc.training.run import train
 
     folder = Path(out)
-    with watching(terminal=is_terminal(sys.stderr)) as watch:
+    # Of several processes, which torchrun and accelerate number so, one draws the bar.
+    is_first = os.environ.get("RANK", "0") == "0"
+    with watching(terminal=is_first and is_terminal(sys.stderr)) as watch:
         result = train(
             checked.source,
             settings,
@@ -163,7 +167,8 @@ def command(
             tensorboard=tensorboard,
             watch=watch,
         )
-    if not result.is_first_process:
+    part_company()
+    if not is_first:
         return
     click.echo("  ".join(f"{name} {value:.4g}" for name, value in result.measures.items()))
     click.echo(

@@ -58,9 +58,3 @@ class Journal:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def read_journal(path: Path) -> list[dict[str, Any]]:
-    """The lines of a file that a run may still be writing; a half one in the end is left out."""
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    return [json.loads(line) for line in lines if line.endswith("\n")]

@@ -74,6 +74,12 @@ def make_accelerator(settings: TrainSettings) -> Accelerator:
     return accelerator
 
 
+def part_company() -> None:
+    """End the exchange between processes, at the end of a program that trained."""
+    if processes.is_initialized():
+        processes.destroy_process_group()
+
+
 def make_trainee(network: Network, settings: TrainSettings, accelerator: Accelerator) -> Trainee:
     """A network with first weights, ready to be trained on the accelerator's device."""
     model = compile_network(network, seed=settings.seed)

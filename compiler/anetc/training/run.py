@@ -66,15 +66,13 @@ class TrainResult:
     """Since this process began to train; a run that went on counts anew."""
     waiting: float
     """The part of the steps' time that was spent waiting for clips."""
-    is_first_process: bool = True
-    """Of several; the one that wrote the files."""
 
     def to_json(self) -> dict[str, Any]:
         """What result.json holds. A measure that is no number is null."""
         return {
             "schema": "anetdsl-training-result",
             "schema_version": 1,
-            **attrs.asdict(self, filter=lambda field, _: field.name != "is_first_process"),
+            **attrs.asdict(self),
             "measures": numbers(self.measures),
         }
 
@@ -209,7 +207,6 @@ class _Run:
             sum(p.numel() for p in self.trainee.model.parameters()),
             time.perf_counter() - self.began,
             self.waited / self.stepping if self.stepping else 0.0,
-            self.trainee.accelerator.is_main_process,
         )
 
     def _is_due(self) -> bool:

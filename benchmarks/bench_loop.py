@@ -1,0 +1,90 @@
+"""What `anetc train` adds to a training step: the loop, the optimiser and the loading of clips.
+
+    python -m pytest benchmarks/bench_loop.py -o python_files='bench_*.py' -o addopts=
+
+A step of `anetc.training.loop` on `motion`, clips loaded in the training process, beside the bare
+module's forward, loss and backward on one batch. One thread; both take turns in each round, and
+medians of processor seconds are compared. `loading` and `optimiser` are measured by themselves.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from pytest_benchmark.fixture import BenchmarkFixture
+
+import anetdsl
+from anetc.data.loading import network_inputs, training_batches
+from anetc.data.opening import open_data
+from anetc.data.spec import parse_spec
+from anetc.training.loop import make_accelerator, make_trainee, steps
+from anetc.training.losses import loss_of
+from anetc.training.recipes import recipes_for
+from anetc.training.settings import TrainSettings
+from benchmarks.tables import print_table, replay
+
+EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+ROUNDS = 9
+SETTINGS = TrainSettings(iterations=ROUNDS + 1, batch=32, device="cpu")
+
+_table: list[tuple[str, ...]] = [
+    ("case", "bare ms", "step ms", "step / bare", "loading ms", "optimiser ms")
+]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _report(request: pytest.FixtureRequest) -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+    if len(_table) > 1:
+        print_table(request, _table)
+
+
+def seconds(function: Callable[[], object]) -> float:
+    start = time.thread_time()
+    function()
+    return time.thread_time() - start
+
+
+@pytest.mark.parametrize("name", ["small_assemblenet", "small_single_stream_flow"])
+def test_step(benchmark: BenchmarkFixture, name: str) -> None:
+    """The loop's step is the line's."""
+    network = anetdsl.load(EXAMPLES / f"{name}.anet")
+    spec = parse_spec("motion")
+    data = open_data(spec, "train", recipes_for(spec).train, flow=True)
+    trainee = make_trainee(network, SETTINGS, make_accelerator(SETTINGS))
+    batches = training_batches(data, batch=SETTINGS.batch, seed=0)
+    batch = next(batches)
+    inputs = network_inputs(network, batch)
+
+    def bare() -> None:
+        trainee.model.zero_grad(set_to_none=True)
+        loss_of(trainee.running(inputs), batch.targets, SETTINGS.label_smoothing).backward()
+
+    loop = steps(trainee, batches)
+    parts: dict[str, Callable[[], object]] = {
+        "step": lambda: next(loop),
+        "loading": lambda: next(batches),
+        "bare": bare,
+        "optimiser": trainee.optimiser.step,  # by the gradients of `bare`
+    }
+    next(loop)
+    bare()
+    trainee.model.zero_grad(set_to_none=True)
+    rounds = []
+    for _ in range(ROUNDS):
+        rounds.append({part: seconds(run) for part, run in parts.items()})
+        trainee.model.zero_grad(set_to_none=True)
+    medians = {part: statistics.median(r[part] for r in rounds) for part in parts}
+    ms = {part: f"{1000 * value:.1f}" for part, value in medians.items()}
+    ratio = f"{medians['step'] / medians['bare']:.3f}"
+    _table.append((name, ms["bare"], ms["step"], ratio, ms["loading"], ms["optimiser"]))
+    benchmark.extra_info.update({**ms, "step / bare": ratio})
+    replay(benchmark, [r["step"] for r in rounds])
