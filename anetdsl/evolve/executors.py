@@ -1,4 +1,4 @@
-"""Where trials run: `threads:N` on this machine, `dask:ADDRESS` on a cluster.
+"""Where trials run: `threads:N` on this machine, `dask:ADDRESS` (or its file) on a cluster.
 
 Both are a `concurrent.futures.Executor`, a number of trials at a time, and a function of a Job.
 """
@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -93,9 +94,14 @@ def _dask(address: str) -> Iterator[Workers]:
         raise CannotRun(
             "--executor dask: needs the package distributed; pip install 'anetdsl[cluster]'"
         ) from None
+    where = {"address": address}
+    if address.endswith(".json"):
+        if not Path(address).is_file():
+            raise CannotRun(f"--executor: {address}: there is no such scheduler file")
+        where = {"scheduler_file": address}
     connect: Any = distributed.Client
     try:
-        client: Any = connect(address, timeout=CONNECT_SECONDS, set_as_default=False)
+        client: Any = connect(**where, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError) as error:
         raise CannotRun(f"--executor: no Dask scheduler answers at {address}: {error}") from None
     with client:

@@ -95,7 +95,7 @@ HANG = (*COMMAND, "600")
 
 def test_a_worker_killed_costs_its_trials_alone(cluster: Cluster, tmp_path: Path) -> None:
     """They are started again elsewhere; another worker may come at any time."""
-    executor = f"dask:{cluster.address}"
+    executor = f"dask:{cluster.file}"
     make_run(RunDir(tmp_path / "run"), asked(running=Running(executor=executor)))
     killed: list[int] = []
 
@@ -171,6 +171,7 @@ def test_a_cluster_that_has_gone_stops_the_search(tmp_path: Path) -> None:
     ("text", "gpus", "message"),
     [
         ("dask:tcp://127.0.0.1:1", (), "no Dask scheduler answers at tcp://127.0.0.1:1"),
+        ("dask:no/scheduler.json", (), "no/scheduler.json: there is no such scheduler file"),
         ("dask:nonsense://here", (), "no Dask scheduler answers"),
         ("dask:tcp://127.0.0.1:1", ("0",), "--gpus is for threads:N"),
     ],
