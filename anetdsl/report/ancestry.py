@@ -8,7 +8,7 @@ from anetdsl.diff import NetworkDiff, diff
 from anetdsl.evolve.rundir import Run
 from anetdsl.evolve.values import Record
 from anetdsl.ir import Network
-from anetdsl.report.facts import Judged, lineage
+from anetdsl.report.facts import Judged, judged, lineage, ranked
 from anetdsl.report.markup import Markup, folded, joined, paragraph, tag, text
 from anetdsl.report.pictures import network_of
 from anetdsl.report.sketch import sketch
@@ -18,9 +18,15 @@ _MOST_STEPS = 40
 """Of a longer line the first steps are left out."""
 
 
-def ancestry(run: Run, winner: Judged) -> Markup:
-    """Each step from a founder to the best network: drawn, with what changed."""
-    chain = lineage(run, winner.record)
+def ancestry(run: Run, last: Judged) -> Markup:
+    """Each step from a founder to a network, the best that has ancestors: drawn, with changes."""
+    chain = lineage(run, last.record)
+    best = ranked(judged(run))[0]
+    which = (
+        "the best one"
+        if best.name == last.name
+        else f"the best one that has a parent ({best.name}, the best of all, has none)"
+    )
     shown = chain[-_MOST_STEPS:]
     networks = [network_of(record) for record in shown]
     before: list[tuple[Record, Network | None] | None] = [None, *zip(shown, networks)]
@@ -33,7 +39,7 @@ def ancestry(run: Run, winner: Judged) -> Markup:
             paragraph(
                 text(
                     "As in Figure 2 of the paper: the networks from the first ancestor, drawn at "
-                    f"random, to {winner.name}, the best one, each with what changed since its "
+                    f"random, to {last.name}, {which}, each with what changed since its "
                     "parent. A step that lost fitness is no mistake: it was good enough to stay "
                     "in the population."
                 )

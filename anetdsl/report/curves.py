@@ -106,11 +106,16 @@ def _family_tree(run: Run, candidates: tuple[Judged, ...], rounds: Axis) -> Mark
         width=960,
         height=400,
     )
+    led = (
+        f"The thick line leads to the best candidate, {winner.name}, through {len(chain)} "
+        "generations: its steps stand below."
+        if len(chain) > 1
+        else f"The best candidate, {winner.name}, has no parent."
+    )
     return figure(
         "Family tree",
         Markup(chart),
-        f"A line from each parent to each of its children. The thick line leads to the best "
-        f"candidate, {winner.name}, through {len(chain)} generations: its steps stand below. "
+        f"A line from each parent to each of its children. {led} "
         "A child may be worse than its parent and still found a better line (Figure 2).",
     )
 

@@ -121,6 +121,19 @@ def lineage(run: Run, last: Record) -> tuple[Record, ...]:
     return tuple(reversed(chain.values()))
 
 
+def storyline(run: Run) -> Judged | None:
+    """The best candidate that has ancestors: whose descent can be told. None in random search."""
+    names = {record.name for record in run.records}
+    return next(
+        (
+            one
+            for one in ranked(judged(run))
+            if one.record.parent in names and one.record.parent != one.name
+        ),
+        None,
+    )
+
+
 def descents(run: Run) -> Iterator[tuple[Judged, Judged]]:
     """Each pair of parent and child that were both judged, in the children's order."""
     by_name = {one.name: one for one in judged(run)}

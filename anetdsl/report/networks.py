@@ -20,14 +20,18 @@ from anetdsl.report.markup import (
 from anetdsl.report.pictures import Artist, drawn, network_of
 from anetdsl.report.words import amount, shortened
 
-MOST_DRAWN = 3
+_MOST_DRAWN = 3
+_EXPLAINED = (
+    "As in Figure 3 of the paper: levels from left to right; the darker and wider an edge, the "
+    "higher its learned weight."
+)
 
 
 def best_networks(run: Run, artist: Artist) -> Markup:
     """The best few, the text of the first beneath."""
-    best = ranked(judged(run))[:MOST_DRAWN]
+    best = ranked(judged(run))[:_MOST_DRAWN]
     source = tag("pre", text(best[0].record.text))
-    others = [network_figure(one, artist) for one in best[1:]]
+    others = [network_figure(one, artist, explained=False) for one in best[1:]]
     return joined(
         [
             network_figure(best[0], artist),
@@ -37,7 +41,7 @@ def best_networks(run: Run, artist: Artist) -> Markup:
     )
 
 
-def network_figure(one: Judged, artist: Artist, of: str = "") -> Markup:
+def network_figure(one: Judged, artist: Artist, *, of: str = "", explained: bool = True) -> Markup:
     """A network's picture, with its result; `of` says whose it is."""
     network = network_of(one.record)
     picture = (
@@ -46,13 +50,11 @@ def network_figure(one: Judged, artist: Artist, of: str = "") -> Markup:
         else drawn(network, artist)
     )
     heading = f"{of}{': ' if of else ''}{one.name}, fitness {one.fitness:.2f}"
-    return figure(
-        heading,
-        picture,
-        "As in Figure 3 of the paper: levels from left to right; the darker and wider an edge, the "
-        f"higher its learned weight. {amount(one.record.parameters)} parameters, "
-        f"{amount(one.record.multiply_adds)} multiply-adds a clip.",
+    costs = (
+        f"{amount(one.record.parameters)} parameters, "
+        f"{amount(one.record.multiply_adds)} multiply-adds a clip."
     )
+    return figure(heading, picture, f"{_EXPLAINED} {costs}" if explained else costs)
 
 
 def population_table(run: Run) -> Markup:

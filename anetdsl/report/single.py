@@ -8,7 +8,7 @@ from anetdsl.evolve.rundir import Run
 from anetdsl.report.ancestry import ancestry
 from anetdsl.report.costs import cost_charts
 from anetdsl.report.curves import fitness_curves
-from anetdsl.report.facts import judged, lineage, ranked
+from anetdsl.report.facts import judged, ranked, storyline
 from anetdsl.report.lists import candidates, failures
 from anetdsl.report.markup import joined
 from anetdsl.report.networks import best_networks, population_table
@@ -29,9 +29,9 @@ def _sections(run: Run, artist: Artist) -> Iterator[Section]:
     if best:
         yield Section("fitness", "Fitness", fitness_curves(run))
         yield Section("networks", "The best networks", best_networks(run, artist))
-        if len(lineage(run, best[0].record)) > 1:
-            yield Section("lineage", "From the first ancestor", ancestry(run, best[0]))
-            yield Section("weights", "Edge weights", weight_trajectories(run, best[0]))
+        if (told := storyline(run)) is not None:
+            yield Section("lineage", "From the first ancestor", ancestry(run, told))
+            yield Section("weights", "Edge weights", weight_trajectories(run, told))
         yield Section("population", "The population now", population_table(run))
         yield Section("cost", "Cost and fitness", cost_charts(best))
     if run.records:

@@ -78,7 +78,10 @@ def _figures(run: Run) -> Iterator[tuple[str, str, str]]:
         first = best[0]
         measures = [
             f"{name} {value:.1f}"
-            for name, value in (("top-1", first.record.top1), ("top-5", first.record.top5))
+            for name, value in (
+                ("top\N{NON-BREAKING HYPHEN}1", first.record.top1),
+                ("top\N{NON-BREAKING HYPHEN}5", first.record.top5),
+            )
             if value is not None
         ]
         found = f"{first.name}, round {first.round}"

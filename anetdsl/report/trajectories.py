@@ -16,11 +16,11 @@ _MOST_EDGES = 40
 _MOST_GENERATIONS = 32
 
 
-def weight_trajectories(run: Run, winner: Judged) -> Markup:
+def weight_trajectories(run: Run, last: Judged) -> Markup:
     """A row for each edge, a column for each generation, shaded by the weight."""
     chain = [
         (record.name, network)
-        for record in lineage(run, winner.record)
+        for record in lineage(run, last.record)
         if (network := network_of(record)) is not None
     ][-_MOST_GENERATIONS:]
     weights: dict[str, dict[int, float]] = defaultdict(dict)
@@ -31,8 +31,8 @@ def weight_trajectories(run: Run, winner: Judged) -> Markup:
         return paragraph(text("No candidate of this line has learned weights."), class_="faint")
     # Those that lived longest first; of these, those that end the strongest.
     order = sorted(weights, key=lambda edge: (-len(weights[edge]), -max(weights[edge].items())[1]))
-    last = len(chain) - 1
-    lasting = [edge for edge in order if len(weights[edge]) > 1 or last in weights[edge]]
+    now = len(chain) - 1
+    lasting = [edge for edge in order if len(weights[edge]) > 1 or now in weights[edge]]
     shown = lasting[:_MOST_EDGES]
     chart = heat_map(
         [[weights[edge].get(generation) for generation in range(len(chain))] for edge in shown],

@@ -22,14 +22,16 @@ def fitness_label(records: Iterable[Record]) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A length of time in its two largest units.
+    """A length of time in few digits.
 
-    >>> duration(42.4), duration(3725), duration(200_000)
-    ('42 s', '1 h 2 min', '2 d 7 h')
+    >>> duration(42.4), duration(899), duration(3725), duration(200_000)
+    ('42 s', '15 min', '1 h 2 min', '2 d 7 h')
     """
     if not math.isfinite(seconds):
         return "unknown"
     whole = round(seconds)
+    if 600 <= whole < 3_600:
+        return f"{round(whole / 60)} min"
     units = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
     for (size, unit), (smaller, next_unit) in itertools.pairwise(units):
         if whole >= size:
