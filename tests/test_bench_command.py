@@ -18,7 +18,7 @@ from anetc.bench.backends import BACKENDS
 from anetc.bench.ceiling import Ceiling, Copy
 from anetc.bench.measure import bench
 from anetc.bench.memory import allocated
-from anetc.bench.traffic import traffic
+from anetc.bench.traffic import node_shares, traffic
 from anetc.bench.values import BackendResult, Bench, NodeTime
 from anetc.cli.bench_command import command
 from anetc.plan_text import parse_plan
@@ -209,6 +209,24 @@ def test_traffic_counts_each_operation_once() -> None:
         "b": 4 * (3 * 5 * 32),
         "sink": 4 * ((160 + 10) + (10 + 5) + (5 + 7 + 35)),
     }
+
+
+def test_what_was_joined_counts_for_each_node() -> None:
+    """By its channels, the convolution before a joined pool too."""
+    plan = parse_plan(
+        "plan p frames=1 size=4x4 mode=inference\n"
+        "x 3x1x4x4 input()\n"
+        "c 8x1x4x4 conv(x) kernel=1x1x1 weight=join(v, w) @a\n"
+        "p 8x1x2x2 pool(c) window=2 stride=2 @a\n"
+        "a 2x1x2x2 part(p) first=0 @a\n"
+        "b 6x1x2x2 part(p) first=2 @b\n"
+        "s 2x1 space_mean(a)\n"
+    )
+    shares = node_shares(plan)
+    assert shares["c"] == shares["p"] == {"a": 0.25, "b": 0.75}
+    assert (shares["a"], shares["b"], shares["s"]) == ({"a": 1}, {"b": 1}, {"sink": 1})
+    moved = traffic(plan, 1, 4)
+    assert moved["a"] == 4 * ((3 * 16 + 8 * 16 + 24 + 8 * 16 + 8 * 4) // 4 + 8 * 4 + 2 * 4)
 
 
 def test_ceilings_are_measured() -> None:

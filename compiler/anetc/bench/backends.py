@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from anetc.bench.memory import allocated
-from anetc.bench.traffic import node_of
+from anetc.bench.traffic import node_shares
 from anetc.emit.module import PlanModule
 from anetc.lower import lower
 from anetc.modules.names import node_name
@@ -99,13 +99,18 @@ class _TimedPlan(PlanModule):
 
     clock: Times | None = None
 
+    def __init__(self, plan: Plan, *args: Any, **options: Any) -> None:
+        super().__init__(plan, *args, **options)
+        self.shares = node_shares(plan)
+
     def _run(self, op: Op, *args: Any) -> Tensor:
         if self.clock is None:
             return super()._run(op, *args)
         start = time.perf_counter()
         result = super()._run(op, *args)
-        node = node_of(op)
-        self.clock[node] = self.clock.get(node, 0.0) + time.perf_counter() - start
+        seconds = time.perf_counter() - start
+        for node, share in self.shares[op.name].items():
+            self.clock[node] = self.clock.get(node, 0.0) + share * seconds
         return result
 
 

@@ -2,8 +2,8 @@
 
 To the right is more arithmetic for each byte that operations move, upwards is faster. The slanted
 roof is what copying allows, the flat ones are large convolutions in each type, as measured in the
-same rounds. Beside every node, the whole network is a dot of its own. The sink is left out: it has
-next to no arithmetic.
+same rounds. Beside every node, the whole network is a dot of its own. The fastest back end's nodes
+bear their names, the others' when pointed at. The sink is left out: it has next to no arithmetic.
 """
 
 from __future__ import annotations
@@ -50,12 +50,16 @@ def draw_roofline(bench: Bench) -> str:
         )
         for dtype, roof in roofs.items()
     ]
+    fastest = min(bench.results, key=lambda result: result.median)
     dots = []
     for color, result in enumerate(bench.results):
         name = _LEGEND.format(result.backend, 1000 * result.median, result.gflops)
         whole = Dot(result.intensity, result.gflops, "whole", labelled=True)
         dots.append(Dots(name, [whole], color=color))
-        nodes = [Dot(node.intensity, node.gflops, node.name) for node in shown[result.backend]]
+        nodes = [
+            Dot(node.intensity, node.gflops, node.name, labelled=result is fastest)
+            for node in shown[result.backend]
+        ]
         dots.append(Dots(f"{result.backend}, nodes", nodes, color=color, faint=True))
     return plot(
         [*lines, *dots],

@@ -15,18 +15,34 @@ from anetc.plan import Op, Plan
 def traffic(plan: Plan, batch: int, number_bytes: int) -> dict[str, int]:
     """Bytes by node, with `sink`, for a batch in a type of so many bytes a number."""
     sizes = {op.name: math.prod(op.shape) * batch for op in plan.ops}
-    moved: dict[str, int] = {}
+    shares = node_shares(plan)
+    moved: dict[str, float] = {}
     for op in plan.ops:
         if op.kind != "input":
             values = sizes[op.name] + sum(sizes[name] for name in op.args) + _weights(op, plan)
-            node = node_of(op)
-            moved[node] = moved.get(node, 0) + values * number_bytes
-    return moved
+            for node, share in shares[op.name].items():
+                moved[node] = moved.get(node, 0) + share * values * number_bytes
+    return {node: round(count) for node, count in moved.items()}
 
 
-def node_of(op: Op) -> str:
-    """The node that an operation counts for; the sink's have none of their own."""
-    return op.node or (REST if op.kind == "input" else "sink")
+def node_shares(plan: Plan) -> dict[str, dict[str, float]]:
+    """The nodes that each operation counts for, and how much for each; the sink's have none.
+
+    What was joined for several nodes counts for each by its channels.
+    """
+    users = plan.users()
+    shares: dict[str, dict[str, float]] = {}
+    for op in reversed(plan.ops):
+        readers = users[op.name]
+        shares[op.name] = {op.node or (REST if op.kind == "input" else "sink"): 1.0}
+        if readers and all(reader.kind == "part" for reader in readers):
+            shares[op.name] = {}
+            for reader in readers:
+                before = shares[op.name].get(reader.node, 0.0)
+                shares[op.name][reader.node] = before + reader.shape[0] / op.shape[0]
+        elif [reader.kind for reader in readers] == ["pool"] and op.kind == "conv":
+            shares[op.name] = shares[readers[0].name]
+    return shares
 
 
 def _weights(op: Op, plan: Plan) -> int:
