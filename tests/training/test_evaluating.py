@@ -52,13 +52,31 @@ def test_every_video_is_scored_in_order(clips: int, multi_label: bool) -> None:
     logits = alone(dataset, made)
     turned = logits.sigmoid() if multi_label else logits.softmax(-1)
     done: list[int] = []
-    found = evaluate(made, network(), dataset, batch=2, clips=clips, progress=done.append)
+    found = evaluate(made, network(), dataset, batch=2, progress=done.append)
     assert found.names == tuple(f"video {i}.mp4" for i in range(7))
     assert found.classes == dataset.classes
     assert found.multi_label == multi_label
     assert found.targets.tolist() == [np.array(dataset.target(i)).tolist() for i in range(7)]
     np.testing.assert_allclose(found.probabilities(), turned.mean(1), rtol=1e-5)
     assert done == ([2, 4, 6, 7] if clips == 1 else [1, 2, 3, 4, 5, 6, 7])
+
+
+def test_no_more_clips_are_held_than_are_asked_for() -> None:
+    """Whole videos as far as they fit, a video in parts where one has more clips."""
+
+    class Counting(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.counts: list[int] = []
+
+        def forward(self, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+            self.counts.append(len(inputs["rgb"]))
+            return torch.zeros(len(inputs["rgb"]), 3)
+
+    for clips, batch, counts in ((5, 8, [5] * 7), (3, 8, [6, 6, 6, 3]), (5, 2, [2, 2, 1] * 7)):
+        counting = Counting()
+        evaluate(counting, network(), Toy(clips=clips), batch=batch)
+        assert counting.counts == counts
 
 
 def test_the_model_comes_back_as_it_was() -> None:

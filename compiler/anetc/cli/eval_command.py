@@ -160,7 +160,7 @@ def _computed(
     if not Path(weights).exists():
         raise CannotRun(f"{visible(weights)}: No such file or directory")
     flow = any(value.kind == "flow" for value in network.inputs)
-    dataset, about, clips = asked.videos(flow=flow)
+    dataset, about = asked.videos(flow=flow)
     # torch takes seconds to import.
     from anetc.cli.devices import check_device
     from anetc.modules.network import compile_network
@@ -178,7 +178,6 @@ def _computed(
             network,
             dataset,
             batch=computing.batch,
-            clips=clips,
             workers=computing.workers,
             device=computing.device,
             precision=computing.precision,

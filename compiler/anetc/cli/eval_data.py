@@ -29,11 +29,10 @@ class Asked:
     fps: float | None
     seed: int
 
-    def videos(self, *, flow: bool) -> tuple[Dataset, dict[str, Any], int]:
-        """The data set, what is said of it, and its clips a video. Raises CannotRun."""
+    def videos(self, *, flow: bool) -> tuple[Dataset, dict[str, Any]]:
+        """The data set, and what is said of it. Raises CannotRun."""
         spec = self._spec()
-        dataset, about = self._open(spec, spec, flow=flow)
-        return dataset, about, about["recipe"]["clips"]
+        return self._open(spec, spec, flow=flow)
 
     def labels(self) -> tuple[Dataset, dict[str, Any]]:
         """The data set for its labels alone, whose videos need not be there. Raises CannotRun."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,14 +10,13 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from anetc.data.loading import network_inputs, test_batches
+from anetc.data.loading import Batch, network_inputs, test_batches
 from anetc.training.evaluation import Evaluation, average_clips
 from anetc.training.metrics import Scores
 from anetdsl.diagnostics import CannotRun
 from anetdsl.rendering.screen import visible
 
 if TYPE_CHECKING:
-    from anetc.data.loading import Batch
     from anetc.data.values import Dataset
     from anetc.training.settings import Precision
     from anetdsl.ir import Network
@@ -35,7 +34,6 @@ def evaluate(
     dataset: Dataset,
     *,
     batch: int = 8,
-    clips: int = 1,
     workers: int = 0,
     device: str | torch.device = "cpu",
     precision: Precision = "float32",
@@ -46,10 +44,10 @@ def evaluate(
     """Run a model on every video of a split: its scores, averaged over a video's clips.
 
     `model`, which is on `device`, is called as a NetworkModule is; it is in inference mode
-    meanwhile, and comes back in the mode it was in. `batch` clips are computed at once; videos are
-    loaded so that they make as many, with `clips` clips each. `seed` is that of clips drawn at
-    random. Where several processes run (torch.distributed), each takes a share of the videos, and
-    all get the whole result. Videos that cannot be read have NaN.
+    meanwhile, and comes back in the mode it was in. At most `batch` clips are computed at once, and
+    not more videos held than make so many. `seed` is that of clips drawn at random. Where several
+    processes run (torch.distributed), each takes a share of the videos, and all get the whole
+    result. Videos that cannot be read have NaN.
 
     Raises CannotRun where the network does not fit the data, and where more than a share
     `max_failures` of the videos cannot be read.
@@ -61,15 +59,16 @@ def evaluate(
     rows: list[Row] = []
     failure: CannotRun | None = None
     try:
-        for part in test_batches(
+        videos = test_batches(
             dataset,
-            batch=max(1, batch // clips),
+            batch=1,  # a video may have many clips, which only its sample tells
             workers=workers,
             rank=rank,
             world=world,
             seed=seed,
             max_failures=max_failures,
-        ):
+        )
+        for part in _grouped(videos, batch):
             logits = _logits(model, network, part, batch, device, precision)
             rows.extend(zip(part.names, logits, strict=True))
             if progress is not None:
@@ -93,6 +92,29 @@ def check_classes(network: Network, dataset: Dataset) -> None:
             f"network {network.name} has {ours} classes, the data {theirs}: "
             f"write `classes={theirs}` in its `sink`"
         )
+
+
+def _grouped(videos: Iterable[Batch], most: int) -> Iterator[Batch]:
+    """Batches of several videos, with at most so many clips, or of one that has more."""
+    held: list[Batch] = []
+    for video in videos:
+        if held and (len(held) + 1) * video.clips > most:
+            yield _together(held)
+            held = []
+        held.append(video)
+    if held:
+        yield _together(held)
+
+
+def _together(parts: Sequence[Batch]) -> Batch:
+    """Batches of equally many clips a video as one."""
+    return Batch(
+        {kind: torch.cat([part.inputs[kind] for part in parts]) for kind in parts[0].inputs},
+        torch.cat([part.targets for part in parts]),
+        tuple(name for part in parts for name in part.names),
+        parts[0].index,
+        parts[0].clips,
+    )
 
 
 def _logits(

@@ -111,8 +111,8 @@ def evaluation_by(
     names = [dataset.name(index) for index in range(len(dataset))]
     missing = np.full(len(dataset.classes), np.nan)
     rows = [scores[places[name]] if name in places else missing for name in names]
-    failed = tuple(name for name in names if name not in places)
-    if len(failed) == len(names):
+    failed = tuple(name for name, row in zip(names, rows) if np.isnan(row).all())
+    if places.keys().isdisjoint(names):
         raise CannotRun(
             f"{visible(str(path))}: none of its videos is in the {dataset.split} split; its first "
             f"is `{visible(predictions.names[0])}`, the split's `{visible(names[0])}`"
