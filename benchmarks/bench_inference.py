@@ -12,13 +12,14 @@ The bar (issue 3), each as `extra_info` of the line it belongs to, and as a tabl
     memory       peak of a pass by the plain module's: at most 0.7
 
 One thread. Rounds take turns between what is compared, and with the ceiling, so that a slow minute
-falls on all; medians of wall times are compared. Rounds are bounded by `SECONDS` per case: one
-alone for four clips of 32 frames of 224 x 224. The frozen module, which takes up to a minute to
-compile, is a case of its own. Nothing is written.
+falls on all; medians of the thread's CPU seconds are compared. Rounds are bounded by `SECONDS` per
+case: one alone for four clips of 32 frames of 224 x 224. The frozen module, which takes up to a
+minute to compile, is a case of its own. Nothing is written.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,7 @@ def measure(name: str, clip: str, batch: int, backends: tuple[str, ...]) -> Benc
         backends=backends,
         repeats=repeats,
         threads=1,
+        clock=time.thread_time,
     )
 
 

@@ -8,6 +8,7 @@ smaller, thinner or strided, so the ceiling is one that is hardly reached.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import attrs
 import torch
@@ -21,6 +22,8 @@ COPIED = 1 << 26
 """Numbers that are copied: 256 MiB, more than caches hold."""
 NUMBER_BYTES = 4
 
+Clock = Callable[[], float]
+"""Seconds since some moment."""
 GFLOP = 2e-9 * IMAGES * SIDE * SIDE * CHANNELS * CHANNELS * 9
 
 
@@ -40,11 +43,11 @@ class Ceiling:
         layout = torch.channels_last
         return cls(*(part.to(dtype).contiguous(memory_format=layout) for part in (x, weight)))
 
-    def gflops(self) -> float:
+    def gflops(self, clock: Clock = time.perf_counter) -> float:
         """Billions of operations a second of one run."""
-        start = time.perf_counter()
+        start = clock()
         functional.conv2d(self.x, self.weight, padding=1)
-        return GFLOP / (time.perf_counter() - start)
+        return GFLOP / (clock() - start)
 
 
 @attrs.frozen
@@ -59,8 +62,8 @@ class Copy:
         """So many numbers of single precision."""
         return cls(torch.ones(count), torch.zeros(count))
 
-    def bytes_per_second(self) -> float:
+    def bytes_per_second(self, clock: Clock = time.perf_counter) -> float:
         """Bytes read and written a second, of one run."""
-        start = time.perf_counter()
+        start = clock()
         self.target.copy_(self.source)
-        return 2 * NUMBER_BYTES * self.source.numel() / (time.perf_counter() - start)
+        return 2 * NUMBER_BYTES * self.source.numel() / (clock() - start)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from anetc.bench.backends import Backend, Times, make_backend
-from anetc.bench.ceiling import Ceiling, Copy
+from anetc.bench.ceiling import Ceiling, Clock, Copy
 from anetc.bench.memory import allocated
 from anetc.bench.traffic import traffic
 from anetc.bench.values import REST, BackendResult, Bench, NodeTime
@@ -34,6 +34,7 @@ def bench(
     repeats: int = 5,
     threads: int | None = None,
     seed: int = 0,
+    clock: Clock = time.perf_counter,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Bench:
     """Run a network on random clips by each of the backends (`anetc.bench.backends`).
@@ -41,8 +42,8 @@ def bench(
     Every backend runs once before anything is timed. Then in each of `repeats` rounds come the
     ceilings and every backend once, so that a slow minute of the machine falls on all of them;
     medians are what counts. Times are wall times, on so many `threads` (as many as PyTorch takes by
-    itself, if None). `tell` hears what is being done. Raises CannotRun for a backend that cannot
-    run here.
+    itself, if None); with one, `time.thread_time` as the `clock` leaves out what else runs. `tell`
+    hears what is being done. Raises CannotRun for a backend that cannot run here.
     """
     with _threads(threads), torch.no_grad():
         model = compile_network(network, seed=seed).eval()
@@ -65,18 +66,18 @@ def bench(
         ceilings = {backend.dtype: Ceiling.of(backend.dtype) for backend in prepared}
         copy = Copy.of()
         for ceiling in ceilings.values():
-            ceiling.gflops()
+            ceiling.gflops(clock)
         copied: list[float] = []
         reached: dict[torch.dtype, list[float]] = {dtype: [] for dtype in ceilings}
         rounds: dict[str, list[tuple[float, Times]]] = {name: [] for name in backends}
         for _ in range(repeats):
-            copied.append(copy.bytes_per_second())
+            copied.append(copy.bytes_per_second(clock))
             for dtype, ceiling in ceilings.items():
-                reached[dtype].append(ceiling.gflops())
+                reached[dtype].append(ceiling.gflops(clock))
             for backend in prepared:
-                start = time.perf_counter()
+                start = clock()
                 times = backend.timed(inputs)
-                rounds[backend.name].append((time.perf_counter() - start, times))
+                rounds[backend.name].append((clock() - start, times))
         costs = cost(network, frames=frames, size=size)
         results = [
             _result(
