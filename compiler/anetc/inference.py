@@ -8,11 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import attrs
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from anetc.video.clips import Recipe, sample_clips, to_tensor
-from anetc.video.flow import clip_flow
+from anetc.video.clips import Clip, Recipe, sample_clips, to_tensor
+from anetc.video.fields import in_units, whole_flow
 from anetdsl.diagnostics import CannotRun
 from anetdsl.ir import Input, Network
 
@@ -42,29 +44,32 @@ def predict_video(
 ) -> Prediction:
     """Run a compiled network on clips of a video: logits to probabilities, averaged (paper A.6).
 
-    `model` is put on `device` and into inference mode. Raises VideoError for a video that cannot be
+    Clips and their flow are those of training and evaluation (docs/data.md). `model` is put on
+    `device` and into inference mode. Raises VideoError for a video that cannot be
     read, and CannotRun for a network with an input that no video has.
     """
     check_inputs(network)
     seconds: dict[str, float] = {}
+
+    def flow(pixels: NDArray[np.uint8]) -> NDArray[np.int8]:
+        with _stage(seconds, "flow"):
+            return whole_flow(pixels, device)
+
+    needed = any(value.kind == "flow" for value in network.inputs)
     with _stage(seconds, "decode"):
-        clips = sample_clips(video, recipe, seed=seed, sample=Path(video).name)
+        clips = sample_clips(
+            video, recipe, seed=seed, sample=Path(video).name, flow=flow if needed else None
+        )
+    seconds["decode"] -= seconds.setdefault("flow", 0.0)
     model = model.to(device).eval()
     total = torch.zeros(network.sink.classes, dtype=torch.float64)
     for clip in clips:
-        raw = to_tensor(clip.pixels, raw=True).to(device)
-        with _stage(seconds, "flow"):
-            flow = clip_flow(raw) if any(v.kind == "flow" for v in network.inputs) else None
         with _stage(seconds, "forward"), torch.inference_mode():
-            logits = model({value.name: _tensor(value, raw, flow) for value in network.inputs})
+            logits = model({value.name: _tensor(value, clip, device) for value in network.inputs})
             total += logits[0].double().softmax(0).cpu()
     best = (total / len(clips)).topk(min(top, network.sink.classes))
-    return Prediction(
-        tuple(best.indices.tolist()),
-        tuple(best.values.tolist()),
-        len(clips),
-        tuple(seconds.items()),
-    )
+    stages = tuple((name, seconds[name]) for name in ("decode", "flow", "forward"))
+    return Prediction(tuple(best.indices.tolist()), tuple(best.values.tolist()), len(clips), stages)
 
 
 def check_inputs(network: Network) -> None:
@@ -78,12 +83,13 @@ def check_inputs(network: Network) -> None:
             )
 
 
-def _tensor(value: Input, raw: Tensor, flow: Tensor | None) -> Tensor:
-    """The tensor (1, channels, T, H, W) of an input, of the clip (1, 3, T, H, W) in 0..255."""
+def _tensor(value: Input, clip: Clip, device: str) -> Tensor:
+    """The tensor (1, channels, T, H, W) of an input."""
     if value.kind == "flow":
-        assert flow is not None
-        return flow
-    rgb = raw / 255
+        assert clip.flow is not None
+        fields = torch.from_numpy(in_units(clip.flow).transpose(3, 0, 1, 2).copy())
+        return fields[None].to(device)
+    rgb = to_tensor(clip.pixels).to(device)
     return rgb if value.channels == 3 else rgb.mean(dim=1, keepdim=True)
 
 

@@ -62,7 +62,7 @@ def forbidden(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     def never(pixels: Any) -> Any:
         raise AssertionError("flow is computed")
 
-    return lambda: monkeypatch.setattr("anetc.video.clips.whole_flow", never)
+    return lambda: monkeypatch.setattr("anetc.data.videos.whole_flow", never)
 
 
 @pytest.mark.parametrize("recipe", EVERY_WAY, ids=range(len(EVERY_WAY)))
@@ -100,7 +100,7 @@ def test_the_flow_of_a_clip_is_that_of_whole_frames(folder: Path) -> None:
     fields = quantised(flows)[0]
     sides = set()
     for seed in range(3):
-        for clip in sample_clips(path, RECIPE, seed=seed, sample=0, flow=True):
+        for clip in sample_clips(path, RECIPE, seed=seed, sample=0, flow=whole_flow):
             top, left = clip.corner
             expected = fields[clip.start : clip.start + 5, top : top + 16, left : left + 16].copy()
             expected[-1] = expected[-2]

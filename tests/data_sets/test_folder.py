@@ -16,7 +16,7 @@ from anetc.data.quarantine import add_to_quarantine, read_quarantine
 from anetc.data.scanning import videos_below
 from anetc.data.spec import parse_spec
 from anetc.video.clips import Recipe, sample_clips
-from anetc.video.fields import in_units
+from anetc.video.fields import in_units, whole_flow
 from anetc.video.source import VideoError
 from anetdsl.diagnostics import CannotRun
 
@@ -56,7 +56,12 @@ def test_a_sample_is_what_sample_clips_cuts(folder: Path) -> None:
     data = opened(folder, flow=True)
     sample = data.sample(2, seed=3, epoch=4)
     clips = sample_clips(
-        folder / "train/run/1.mp4", RECIPE, seed=3, epoch=4, sample="train/run/1.mp4", flow=True
+        folder / "train/run/1.mp4",
+        RECIPE,
+        seed=3,
+        epoch=4,
+        sample="train/run/1.mp4",
+        flow=whole_flow,
     )
     assert np.array_equal(sample.rgb, np.stack([clip.pixels for clip in clips]))
     flows = [in_units(clip.flow) for clip in clips if clip.flow is not None]

@@ -159,9 +159,8 @@ def test_the_same_batches_whatever_the_number_of_workers() -> None:
     how: dict[str, Any] = {"batch": 4, "seed": 3, "start": 2, "max_failures": 0.5}
     expected = first(7, data, **how)
     assert expected[0].targets.dtype == torch.float32
-    for workers in (1, 3):
-        found = first(7, data, workers=workers, **how)
-        assert all(same(a, b) for a, b in zip(expected, found, strict=True))
+    found = first(7, data, workers=3, **how)
+    assert all(same(a, b) for a, b in zip(expected, found, strict=True))
 
 
 # Failures

@@ -15,7 +15,7 @@ from anetc.data.flow_files import FOLDER, DamagedFlowError, FlowFolder, FlowKey
 from anetc.data.values import DataSpec, Sample, Split
 from anetc.video.clips import Clip, Recipe, StoredFlow, sample_clips
 from anetc.video.decode import VideoInfo, probe
-from anetc.video.fields import in_units
+from anetc.video.fields import in_units, whole_flow
 from anetdsl.rendering.screen import visible
 
 OPTIONS = ("flow", quarantine.OPTION)
@@ -110,7 +110,7 @@ def _clips(
         seed=seed,
         epoch=epoch,
         sample=sample,
-        flow=reading.flow,
+        flow=whole_flow if reading.flow else None,
         stored=stored,
     )
 

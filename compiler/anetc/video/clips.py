@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
 import attrs
@@ -21,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anetc.video.decode import BASE_FPS, Size, VideoInfo, decode, grid_length, probe
-from anetc.video.fields import Fill, fill_flow, mirrored, whole_flow
+from anetc.video.fields import Fill, fill_flow, mirrored
 
 if TYPE_CHECKING:
     import torch
@@ -93,6 +94,10 @@ class Clip:
     whole: bool = False
 
 
+Flow = Callable[[NDArray[np.uint8]], NDArray[np.int8]]
+"""From whole frames uint8 (T, H, W, 3) to their fields int8 (T, H, W, 2)."""
+
+
 class StoredFlow(Protocol):
     """The flow of a video's whole frames, computed before."""
 
@@ -120,12 +125,13 @@ def sample_clips(
     epoch: int = 0,
     threads: int = 1,
     strict: bool = True,
-    flow: bool = False,
+    flow: Flow | None = None,
     stored: StoredFlow | None = None,
 ) -> list[Clip]:
     """Cut `recipe.clips` clips of (recipe.frames, *recipe.size, 3) from a video.
 
-    With `flow` their optical flow comes along: of `stored`, or computed here to the same numbers.
+    With `flow`, usually `fields.whole_flow`, their optical flow comes along: that of `stored`, or
+    computed by `flow` from whole frames to the same numbers.
 
     Raises VideoError as `decode` does; not `strict`, damaged videos give clips of what is readable.
     """
@@ -147,10 +153,10 @@ def sample_clips(
         pixels = fill(decoded.pixels, recipe.frames, first, recipe.fill)
         pixels, corner = crop(pixels, recipe.size, cut.at)
         fields = None
-        if flow:
+        if flow is not None:
             begin = 0 if wraps else cut.start
             end = begin + len(decoded.pixels)
-            whole = whole_flow(decoded.pixels) if stored is None else stored.read(begin, end)
+            whole = flow(decoded.pixels) if stored is None else stored.read(begin, end)
             fields = fill_flow(whole, recipe.frames, first, recipe.fill)
             fields, _ = crop(fields, recipe.size, cut.at)
             fields = mirrored(fields) if cut.flipped else np.ascontiguousarray(fields)

@@ -27,13 +27,13 @@ STEPS = 127
 """What the largest displacement becomes: a step is 20 / 127 = 0.16 px."""
 
 
-def whole_flow(pixels: NDArray[np.uint8]) -> NDArray[np.int8]:
+def whole_flow(pixels: NDArray[np.uint8], device: str = "cpu") -> NDArray[np.int8]:
     """The fields int8 (T, H, W, 2), u and v, of consecutive frames uint8 RGB (T, H, W, 3)."""
     import torch
 
     from anetc.video.flow import clip_flow
 
-    clip = torch.from_numpy(np.ascontiguousarray(pixels.transpose(3, 0, 1, 2)))[None]
+    clip = torch.from_numpy(np.ascontiguousarray(pixels.transpose(3, 0, 1, 2)))[None].to(device)
     fields: NDArray[np.int8] = quantised(clip_flow(clip))[0]
     return fields
 
