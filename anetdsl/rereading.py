@@ -14,12 +14,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import attrs
+from lark import Token
 
 from anetdsl.attributes import AttributeReader, read_value
 from anetdsl.checks import run_checks
 from anetdsl.ir import Edge, Input, Network, Node, Origin, Score, Sink, default_kind
-from anetdsl.source import Edit, SourceFile, Span
-from anetdsl.syntax.nodes import ListItem
+from anetdsl.source import NOWHERE, Edit, SourceFile, Span
+from anetdsl.syntax.nodes import ListItem, ListValue, Scalar
 from anetdsl.syntax.parser import IGNORED, parse_attribute, parse_syntax, tokenize
 from anetdsl.values import Wrong, edge_name, read_weight
 from anetdsl.vocabulary import (
@@ -148,25 +149,41 @@ def _edited(reading: Reading, edits: Sequence[Edit]) -> tuple[Piece, ...] | None
                 end += len(reading.pieces[index].text)
                 index += 1
             edit = next(waiting, None)
-        if not inside:
-            found.append(reading.pieces[first])
-            continue
-        is_last = index == len(reading.pieces)
-        local = [_moved(edit, -start) for edit in inside]
         piece = reading.pieces[first]
-        if index == first + 1 and (changed := _with_values(piece, local)) is not None:
-            found.append(changed)
+        if not inside:
+            found.append(piece)
             continue
-        text = _applied(reading.text[start:end], 0, end - start, local)
-        anew = _pieces(text, is_first=first == 0) if text else ()
-        if anew is None or not (is_last or text[-1:] in ("", "\n", "\r")):
+        local = [_moved(edit, -start) for edit in inside]
+        if index == first + 1 and (changed := _changed(piece, local)) is not None:
+            known, text = changed
+            found.append(known)
+        else:
+            text = _applied(reading.text[start:end], 0, end - start, local)
+        if not text:
+            continue
+        anew = _pieces(text, is_first=not found)
+        if anew is None or not (index == len(reading.pieces) or text[-1] in "\r\n"):
             return None  # or it might run into the next piece
-        if not anew and text:
-            if not found:
-                return None
+        if not anew and not found:
+            return None
+        if not anew:
             found[-1] = attrs.evolve(found[-1], text=found[-1].text + text)
         found.extend(anew)
     return tuple(found)
+
+
+def _changed(piece: Piece, edits: Sequence[Edit]) -> tuple[Piece, str] | None:
+    """A piece with new values, and the text behind it where lines are inserted there."""
+    *others, last = edits
+    place, text = last.span.start, ""
+    behind = place == last.span.end and place >= max((end for _, _, end in piece.places), default=0)
+    if behind and last.text[:1] in ("\n", "\r"):
+        line_end = "\r\n" if last.text.startswith("\r\n") else last.text[0]
+        text = last.text.removeprefix(line_end) + piece.text[place:]
+        piece = attrs.evolve(piece, text=piece.text[:place] + line_end)
+        edits = others
+    new = _with_values(piece, edits) if edits else piece
+    return None if new is None else (new, text)
 
 
 def _moved(edit: Edit, by: int) -> Edit:
@@ -244,16 +261,54 @@ def _removed(text: str, edit: Edit) -> str:
 def _value(keyword: str, name: str, text: str) -> Any:
     """What an attribute's value means, or None where it is none, or not alone."""
     tokens = tokenize(f"{name}={text}")
-    attribute = STATEMENTS[keyword].attribute(name)
-    node = parse_attribute(tokens)
-    is_alone = tokens[-1].type not in IGNORED and tokens[2].type not in IGNORED
-    if node is None or node.value is None or attribute is None or not is_alone:
+    if tokens[-1].type in IGNORED or tokens[2].type in IGNORED:
         return None
+    significant = [token for token in tokens if token.type not in IGNORED]
     try:
-        value = read_value(node.value, attribute)
-        return _edges(value) if name == "inputs" else value
+        if name == "inputs":
+            return _listed_edges(significant)
+        attribute = STATEMENTS[keyword].attribute(name)
+        node = parse_attribute(significant)
+        if attribute is None or node is None or node.value is None:
+            return None
+        return read_value(node.value, attribute)
     except Wrong:
         return None
+
+
+def _listed_edges(tokens: Sequence[Token]) -> tuple[Edge, ...] | None:
+    """The edges of an attribute's list, or None where it is none. Raises Wrong."""
+    places = _edge_places(tuple([token.type for token in tokens]))
+    if places is None:
+        return None
+    return tuple(
+        [
+            Edge(str(tokens[name]), None if weight is None else _weight(tokens[weight]))
+            for name, weight in places
+        ]
+    )
+
+
+@functools.lru_cache(maxsize=1024)
+def _edge_places(kinds: tuple[str, ...]) -> tuple[tuple[int, int | None], ...] | None:
+    """Which of tokens of these types are the names and weights of edges; None where it is no list.
+
+    How tokens are parsed depends on their types alone; lists differ in little but their lengths.
+    """
+    tokens = [Token(kind, kind, index, end_pos=index + 1) for index, kind in enumerate(kinds)]
+    node = parse_attribute(tokens)
+    if node is None or not isinstance(node.value, ListValue) or not node.value.items:
+        return None
+    if any(item.value.kind != "name" for item in node.value.items):
+        return None
+    return tuple(
+        (item.value.span.start, None if item.weight is None else item.weight.span.start)
+        for item in node.value.items
+    )
+
+
+def _weight(token: Token) -> float:
+    return read_weight(Scalar("number", str(token), NOWHERE))
 
 
 @functools.lru_cache(maxsize=1024)

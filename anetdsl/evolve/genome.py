@@ -69,12 +69,11 @@ def edges_of(network: Network) -> Iterator[tuple[Pair, float]]:
 
 def possible_edges(network: Network) -> list[Pair]:
     """E* of equation 2: all pairs of a node and one at a higher level, stems among the former."""
-    return [
-        (source.name, reader.name)
-        for reader in network.nodes
-        for source in network.nodes
-        if source.level < reader.level
-    ]
+    lower = {
+        level: [node.name for node in network.nodes if node.level < level]
+        for level in {node.level for node in network.nodes}
+    }
+    return [(source, node.name) for node in network.nodes for source in lower[node.level]]
 
 
 def rewired(genome: Genome, dropped: Iterable[Pair], added: Iterable[Pair]) -> Genome:

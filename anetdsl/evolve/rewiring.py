@@ -57,15 +57,17 @@ def repair(genome: Genome, rng: Random) -> Change | None:
     read.update(edge.source for node in network.nodes if not node.is_stem for edge in node.inputs)
     added: list[Pair] = []
     for node in network.nodes:
-        lower = [name for name, level in levels.items() if level < node.level]
-        if not node.is_stem and not node.inputs and lower:
-            source = rng.choice(lower)
-            read.add(source)
-            added.append((source, node.name))
+        if not node.is_stem and not node.inputs:
+            lower = [name for name, level in levels.items() if level < node.level]
+            if lower:
+                source = rng.choice(lower)
+                read.add(source)
+                added.append((source, node.name))
     for node in network.nodes:
-        higher = [name for name, level in levels.items() if level > node.level]
-        if node.name not in read and higher:
-            added.append((node.name, rng.choice(higher)))
+        if node.name not in read:
+            higher = [name for name, level in levels.items() if level > node.level]
+            if higher:
+                added.append((node.name, rng.choice(higher)))
     if not added:
         return None
     return Change(rewired(genome, (), added), f"repair: added {arrows(added)}")

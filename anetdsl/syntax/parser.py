@@ -89,9 +89,8 @@ def parse_syntax(source: SourceFile) -> SyntaxTree:
 
 
 def parse_attribute(tokens: Sequence[Token]) -> AttributeNode | None:
-    """The attribute that tokens are, those that mean nothing aside; None where they are none."""
-    significant = [token for token in tokens if token.type not in IGNORED]
-    return cast("AttributeNode | None", _machine("attribute").run(significant))
+    """The attribute that tokens are, none of them IGNORED; None where they are none."""
+    return cast("AttributeNode | None", _machine("attribute").run(tokens))
 
 
 def _run(rule: str, tokens: Sequence[Token]) -> Any:
