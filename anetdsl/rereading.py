@@ -210,10 +210,10 @@ def _with_values(piece: Piece, edits: Sequence[Edit]) -> Piece | None:
         index = _owner(piece.places, edit)
         if index is not None:
             own.setdefault(index, []).append(edit)
-        elif edit.text.strip(" ") or _removed(piece.text, edit).strip(" "):
-            return None
-        else:
+        elif _widens(piece.text, edit):
             spaces.append(edit)
+        else:
+            return None
     values: dict[str, Any] = dict(piece.values)
     places: list[Place] = []
     name, growth = piece.name, 0
@@ -253,6 +253,17 @@ def _owner(places: Sequence[Place], edit: Edit) -> int | None:
     return None
 
 
+def _widens(text: str, edit: Edit) -> bool:
+    """Whether an edit adds spaces to others, or takes some of several away, of which one stays."""
+    start, end = edit.span.start, edit.span.end
+    if edit.text.strip(" ") or _removed(text, edit).strip(" "):
+        return False
+    if start == end:
+        return " " in text[max(0, start - 1) : start + 1]
+    # A space before it stays, whatever other edits do: they would have to be at its place.
+    return start > 0 and text[start - 1] == " " and text[end : end + 1] not in _GAPS
+
+
 def _removed(text: str, edit: Edit) -> str:
     return text[edit.span.start : edit.span.end]
 
@@ -261,7 +272,7 @@ def _removed(text: str, edit: Edit) -> str:
 def _value(keyword: str, name: str, text: str) -> Any:
     """What an attribute's value means, or None where it is none, or not alone."""
     tokens = tokenize(f"{name}={text}")
-    if tokens[-1].type in IGNORED or tokens[2].type in IGNORED:
+    if len(tokens) < 3 or {tokens[2].type, tokens[-1].type} & IGNORED:
         return None
     significant = [token for token in tokens if token.type not in IGNORED]
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable
 from random import Random
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from anetdsl.api import parse
 from anetdsl.edits import apply
+from anetdsl.ir import Network
 from anetdsl.reading import check_source
 from anetdsl.rereading import read, reread
 from anetdsl.source import Edit, SourceFile, Span
@@ -20,12 +22,17 @@ from tests.strategies import EXAMPLES
 TABLE_4 = (EXAMPLES[0].parent / "assemblenet.anet").read_text(encoding="utf-8")
 
 
+@functools.lru_cache(maxsize=100)
+def meaning(text: str) -> Network:
+    return parse(text)
+
+
 def holds(text: str, edits: list[Edit]) -> bool | None:
     """Whether reading again gives what reading anew does; None where it gives nothing."""
     reading = read(text)
     if reading is None:
         return None
-    assert reading.network == parse(text)
+    assert reading.network == meaning(text)
     new = apply(text, edits)
     again = reread(reading, edits)
     if again is None:
@@ -125,6 +132,38 @@ def test_there_is_something_to_test() -> None:
 @given(cases())
 def test_any_edits(case: tuple[str, list[Edit]]) -> None:
     holds(*case)
+
+
+SHORT = """\
+anet 1
+network d D=[2, 4, 8, 16]  # so
+input rgb channels=3
+origin  ops=["a  b"]
+node s level=0 C=4 r=1 stride=4 inputs=[rgb]
+node a  level=1  C=4  r=1  stride=1  inputs=[s]
+node b level=2 C=8 r=1 stride=2 inputs=[a, s]
+node c level=3 C=16 r=1 stride=2 inputs=[b]
+node d level=4 C=16 r=1 stride=2 inputs=[c]
+sink  inputs=[d] classes=3
+"""
+
+
+def test_every_character_and_every_gap() -> None:
+    """Spaces put anywhere, any one or two characters taken away."""
+    again = 0
+    for place in range(len(SHORT) - 1):
+        for length, text in [(0, " "), (1, ""), (2, " ")]:
+            again += bool(holds(SHORT, [Edit(Span(place, place + length), text)]))
+    assert again > 150
+
+
+def test_two_edits_of_one_gap() -> None:
+    for match in re.finditer(" +", SHORT):
+        for one in range(match.start(), match.end()):
+            for two in range(one + 1, match.end()):
+                holds(SHORT, [Edit(Span(one, one + 1), ""), Edit(Span(two, two + 1), "")])
+                holds(SHORT, [Edit(Span(one, one + 1), ""), Edit(Span(two, two), " ")])
+                holds(SHORT, [Edit(Span(one, one), " "), Edit(Span(two, two + 1), "")])
 
 
 VALUES = st.sampled_from(
