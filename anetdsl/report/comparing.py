@@ -221,10 +221,10 @@ def _finals(groups: Sequence[Group], last: int) -> Markup:
                 statistics.fmean(best) if best else None,
                 statistics.stdev(best) if len(best) > 1 else None,
                 max(best, default=None),
-                _mean_round(group, level),
+                *_reaching(group, level),
             )
         )
-    reaching = "" if level is None else f"rounds to {level:.2f}"
+    reached_it = "reached" if level is None else f"reached {level:.2f}"
     columns = (
         Column("method"),
         Column("runs", "number"),
@@ -233,23 +233,24 @@ def _finals(groups: Sequence[Group], last: int) -> Markup:
         Column("best, mean", "number", 2),
         Column("sd", "number", 2),
         Column("best of all", "number", 2),
-        Column(reaching or "rounds", "number", 1),
+        Column(reached_it, "number"),
+        Column("after rounds, mean", "number", 1),
     )
     caption = (
         f"At round {last}, which all runs have. sd: the standard deviation over runs (n - 1). The "
-        "last column: how many rounds it took on average until the mean of the top three was where "
-        "the lowest method ends; empty where a run did not get there."
+        "last two columns: how many runs got to where the lowest method ends, by the mean of the "
+        "top three, and how many rounds these took on average."
     )
     return table(columns, rows, caption=caption)
 
 
-def _mean_round(group: Group, level: float | None) -> float | None:
-    """When the runs of a group reached a level on average; None if one of them did not."""
+def _reaching(group: Group, level: float | None) -> tuple[int | None, float | None]:
+    """How many runs of a group reached a level, and after how many rounds on average."""
     if level is None:
-        return None
+        return None, None
     rounds = [reached(top_three_curve(run), level) for run in group.runs]
     known = [round for round in rounds if round is not None]
-    return statistics.fmean(known) if known and len(known) == len(rounds) else None
+    return len(known), statistics.fmean(known) if known else None
 
 
 def _runs(groups: Sequence[Group]) -> Markup:

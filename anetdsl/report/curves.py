@@ -22,6 +22,7 @@ from anetdsl.report.words import fitness_label
 
 GREY = 5
 """Of the palette: for the crowd behind what matters."""
+_MOST_LINES = 500
 
 
 def fitness_curves(run: Run) -> Markup:
@@ -58,8 +59,8 @@ def fitness_curves(run: Run) -> Markup:
             f"and the best one's, after each candidate; dots are the candidates. {drawn}",
         )
     ]
-    if any(True for _ in descents(run)):
-        parts.append(_family_tree(run, candidates, rounds))
+    if pairs := list(descents(run)):
+        parts.append(_family_tree(run, pairs, rounds))
     return joined(parts)
 
 
@@ -77,9 +78,15 @@ def _said(best: Curve, three: Curve) -> str:
     return f"{told}; the mean of the top three from {three[0][1]:.2f} to {three[-1][1]:.2f}."
 
 
-def _family_tree(run: Run, candidates: tuple[Judged, ...], rounds: Axis) -> Markup:
-    """Who descends from whom: a line from each parent to each child."""
+def _family_tree(run: Run, pairs: list[tuple[Judged, Judged]], rounds: Axis) -> Markup:
+    """Who descends from whom: a line from each parent to each child, or to those that matter."""
+    candidates = judged(run)
     places = {one.name: (one.round, one.fitness) for one in candidates}
+    which = "each of its children"
+    if len(pairs) > _MOST_LINES:
+        living = {ancestor.name for one in alive(run) for ancestor in lineage(run, one.record)}
+        pairs = [pair for pair in pairs if pair[1].name in living]
+        which = "its children, of those that are alive or have descendants who are"
     winner = ranked(candidates)[0]
     chain = [places[one.name] for one in lineage(run, winner.record) if one.name in places]
     now = [Dot(one.round, one.fitness, one.name) for one in alive(run)]
@@ -88,7 +95,7 @@ def _family_tree(run: Run, candidates: tuple[Judged, ...], rounds: Axis) -> Mark
         [
             Line(
                 "parent to child",
-                list(_links((p.round, p.fitness, c.round, c.fitness) for p, c in descents(run))),
+                list(_links((p.round, p.fitness, c.round, c.fitness) for p, c in pairs)),
                 color=GREY,
                 dashed=False,
                 faint=True,
@@ -115,7 +122,7 @@ def _family_tree(run: Run, candidates: tuple[Judged, ...], rounds: Axis) -> Mark
     return figure(
         "Family tree",
         Markup(chart),
-        f"A line from each parent to each of its children. {led} "
+        f"A line from each parent to {which}. {led} "
         "A child may be worse than its parent and still found a better line (Figure 2).",
     )
 

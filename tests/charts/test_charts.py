@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+import doctest
 import math
 import re
 from collections.abc import Callable
+from types import ModuleType
 from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anetdsl.charts import STYLE, Axis, Dot, Dots, Line, escaped, heat_map, plot, short_number
+from anetdsl.charts import (
+    STYLE,
+    Axis,
+    Dot,
+    Dots,
+    Line,
+    axes,
+    escaped,
+    heat_map,
+    look,
+    plot,
+    short_number,
+    svg,
+)
 from anetdsl.charts.axes import laid_out
 from anetdsl.charts.look import COLORS
 
@@ -274,3 +289,10 @@ def test_standing_alone_or_in_a_page() -> None:
     assert "<style" not in within
     assert alone.replace(f"<style>{STYLE}</style>", "") == within
     assert 'stroke="#0072b2"' in within
+
+
+@pytest.mark.parametrize("module", [axes, look, svg])
+def test_examples_in_docstrings(module: ModuleType) -> None:
+    found = doctest.testmod(module)
+    assert found.attempted
+    assert not found.failed

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import doctest
 import random
 from pathlib import Path
+from types import ModuleType
 
 import attrs
 import pytest
@@ -14,6 +16,7 @@ from anetdsl.evolve.algorithms import population
 from anetdsl.evolve.presets import space
 from anetdsl.evolve.rundir import Run
 from anetdsl.evolve.values import Record, SearchSettings
+from anetdsl.report import markup, summary, words
 from anetdsl.report.comparing import _spread, groups_of
 from anetdsl.report.facts import (
     alive,
@@ -139,3 +142,10 @@ def test_the_spread_of_curves() -> None:
     ]
     assert _spread([(), curves[0]], 3) == [(3, 10.0, 10.0, 10.0)]
     assert _spread([()], 3) == []
+
+
+@pytest.mark.parametrize("module", [markup, summary, words])
+def test_examples_in_docstrings(module: ModuleType) -> None:
+    found = doctest.testmod(module)
+    assert found.attempted
+    assert not found.failed
