@@ -222,6 +222,8 @@ def test_the_wheel_holds_two_packages_and_the_grammar(wheel: zipfile.ZipFile) ->
     assert {name for name in names if not name.startswith(about)} - held == {
         "anetdsl/grammar/anet.lark",
         "anetdsl/py.typed",
+        "anetdsl/report/page.css",
+        "anetdsl/report/sort.js",
         "anetc/py.typed",
         "anetc/data/motion_assets.npz",
         "anetc/data/motion_assets.txt",
