@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from torch import nn
 
@@ -14,7 +15,7 @@ import anetdsl
 from anetc.data.values import DataSpec
 from anetc.training import trial
 from anetc.training.job import parse_job
-from anetc.training.settings import Parent
+from anetc.training.settings import Parent, settings_defaults
 from anetc.training.trial import run_trial
 from anetc.weights import read_weights
 from anetdsl.diagnostics import CannotRun
@@ -45,10 +46,17 @@ def job(folder: Path, data: DataSpec, text: str = TEXT, /, **changes: Any) -> Pa
     return folder
 
 
+def validate(name: str, document: object) -> None:
+    path = Path(__file__).resolve().parents[2] / "docs" / "schemas" / f"{name}.schema.json"
+    schema = json.loads(path.read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.Draft202012Validator(schema).validate(document)
+
+
 def result(folder: Path) -> dict[str, Any]:
+    """The result, which follows its schema, whatever it is."""
     found = json.loads((folder / "result.json").read_text())
-    assert found["schema"] == "anetdsl-trial-result"
-    assert found["schema_version"] == 1
+    validate("trial-result", found)
     return dict(found)
 
 
@@ -187,6 +195,13 @@ def test_a_candidate_that_does_not_do_is_an_error(
 
 
 # The command, and jobs
+
+
+def test_the_schema_of_jobs_has_the_settings_that_there_are(done: Path) -> None:
+    validate("trial-job", json.loads((done / "job.json").read_text()))
+    path = Path(__file__).resolve().parents[2] / "docs" / "schemas" / "trial-job.schema.json"
+    described = json.loads(path.read_text())["properties"]["settings"]["properties"]
+    assert set(described) == set(settings_defaults())
 
 
 def test_the_exit_code_says_how_it_ended(clips: DataSpec, tmp_path: Path) -> None:

@@ -35,14 +35,14 @@ from anetc.weights import save_weights
 from anetdsl.cost import cost
 from anetdsl.diagnostics import AnetError, CannotRun
 from anetdsl.files import write_atomically
-from anetdsl.reading import Checked, check_source, network_of, read_source
+from anetdsl.reading import check_file, network_of
 
 if TYPE_CHECKING:
     from anetc.data.loading import Batch
     from anetc.data.values import Dataset
     from anetc.training.evaluation import Evaluation
     from anetdsl.ir import Network
-    from anetdsl.source import SourceFile
+    from anetdsl.reading import Checked
 
 SCHEMA = "anetdsl-trial-result"
 SCHEMA_VERSION = 1
@@ -61,7 +61,7 @@ def run_trial(folder: Path) -> Status:
     Raises CannotRun where there is no job to do, or no result can be written.
     """
     job = read_job(folder)
-    source = read_source(folder / CANDIDATE)
+    checked = check_file(folder / CANDIDATE)
     began = time.perf_counter()
     known: dict[str, Any] = {
         "schema": SCHEMA,
@@ -71,7 +71,7 @@ def run_trial(folder: Path) -> Status:
         "versions": versions(),
     }
     try:
-        known |= _do(folder, source, job, began)
+        known |= _do(folder, checked, job, began)
         known["status"] = "done"
     except (Exception, MemoryError) as error:
         known |= _described(error)
@@ -81,12 +81,9 @@ def run_trial(folder: Path) -> Status:
     return "done" if known["status"] == "done" else "failed"
 
 
-def _do(folder: Path, source: SourceFile | Checked, job: Job, began: float) -> dict[str, Any]:
+def _do(folder: Path, checked: Checked, job: Job, began: float) -> dict[str, Any]:
     """The trial itself: what a result says of one that was done."""
-    if isinstance(source, Checked):
-        network_of(source)  # raises, since it is no text
-        raise AssertionError
-    network = network_of(check_source(source))
+    network = network_of(checked)
     torch.set_num_threads(job.settings.threads or 1)
     deadline = None if job.timeout is None else began + job.timeout
     training, validation = _open(network, job)
@@ -103,7 +100,8 @@ def _do(folder: Path, source: SourceFile | Checked, job: Job, began: float) -> d
             {"iteration": job.settings.iterations, "validation": numbers(evaluation.measures())}
         )
     _check_time(deadline)
-    write_atomically(folder / TRAINED, trained_text(source, trainee.model, evaluation.score()))
+    text = trained_text(checked.source, trainee.model, evaluation.score())
+    write_atomically(folder / TRAINED, text)
     save_weights(trainee.model, folder / WEIGHTS)
     return {**_result(trainee, evaluation, job), "inherited": inherited}
 
@@ -157,7 +155,8 @@ def _described(error: BaseException) -> dict[str, Any]:
     kind: Failure = "error"
     message = str(error)
     if is_out_of_memory(error):
-        kind, message = "out_of_memory", message or "there is not enough memory"
+        kind = "out_of_memory"
+        message = "there is not enough memory" + (f": {message}" if message else "")
     elif isinstance(error, TrainingFailure):
         kind = error.kind
     elif not isinstance(error, CannotRun | AnetError):
