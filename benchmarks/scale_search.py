@@ -18,6 +18,7 @@ import hashlib
 import random
 import re
 import resource
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -133,7 +134,7 @@ class _Watcher:
         self.answers: list[float] = []
         self.end = threading.Event()
         self._directory = directory
-        self._marks = [round(candidates * share) for share in (0.1, 0.25, 0.5, 0.75, 1.0)]
+        self._marks = [round(candidates * share) for share in (0.1, 0.25, 0.5, 0.75, 0.95)]
         self._last = 0.0
         threading.Thread(target=self._ask, daemon=True).start()
 
@@ -188,7 +189,8 @@ def _report(
     print(f"driver: {1000 * used / len(spans):.2f} ms of CPU a candidate")
     print("memory: " + ", ".join(f"{mib:.0f} MiB at {done}" for done, mib in watcher.memory))
     if watcher.answers:
-        print(f"status: {max(watcher.answers):.2f} s at most, {len(watcher.answers)} times")
+        median, most = statistics.median(watcher.answers), max(watcher.answers)
+        print(f"status: {median:.2f} s, {most:.2f} s at most, asked {len(watcher.answers)} times")
 
 
 if __name__ == "__main__":
