@@ -1,6 +1,6 @@
 """Pruning: edges of low weight dropped from a trained network, before its final training.
 
-The paper prunes what the search has found (A.1). The network stays whole: each node keeps its
+The paper prunes what the search has found (4.1). The network stays whole: each node keeps its
 strongest input, and each node that was read stays read by its strongest reader, unless such nodes
 are to be dropped as well. Edges from inputs to stems and into the sink have no weights and stay.
 
