@@ -53,8 +53,7 @@ def member_text() -> str:
     origin = Origin("g0034", 57, 1, ("edges: kept 35", "r n4: 2 -> 4"))
     tree = parse_syntax(SourceFile("parent", text))
     text = apply(text, set_learned(tree, weights, Score((("fitness", 82.5),))))
-    text = apply(text, set_origin(parse_syntax(SourceFile("parent", text)), origin))
-    return text
+    return apply(text, set_origin(parse_syntax(SourceFile("parent", text)), origin))
 
 
 TEXT = member_text()
