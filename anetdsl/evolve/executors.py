@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import itertools
+import logging
 import math
 import threading
 import time
@@ -94,6 +95,10 @@ def _dask(address: str) -> Iterator[Workers]:
         raise CannotRun(
             "--executor dask: needs the package distributed; pip install 'anetdsl[cluster]'"
         ) from None
+    # What it logs when a connection breaks, tracebacks too, tells a user nothing that we do not.
+    for name in list(logging.root.manager.loggerDict):
+        if name.startswith("distributed"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
     where = {"address": address}
     if address.endswith(".json"):
         if not Path(address).is_file():
