@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 # One thread a test process: two processes share the cores already.
 QUIET_CORES := OMP_NUM_THREADS=1
 
-.PHONY: help demo test test-slow lint types format bench bench-scale train-motion motion-table docs golden clean
+.PHONY: help demo test test-slow lint types format bench bench-scale train-motion motion-table compare-search docs golden clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -57,6 +57,15 @@ motion-table: $(READY) ## the tables of docs/motion.md, an hour or two; goes on 
 	$(BIN)/python benchmarks/motion_table.py --level 1 --out demo/motion-1.jsonl
 	$(BIN)/python benchmarks/motion_table.py --level 2 --out demo/motion-2.jsonl
 	$(BIN)/python benchmarks/motion_table.py --level 3 --out demo/motion-3.jsonl
+
+compare-search: $(READY) ## the methods of the search compared (docs/search.md), an hour
+	@for seed in 0 1 2; do for method in guided standard random; do \
+	  run=demo/compare/$$method-$$seed; \
+	  if [ -e $$run/settings.toml ]; then set -- --resume $$run; \
+	  else set -- --preset small --config benchmarks/search_motion.toml --method $$method --seed $$seed --out $$run; fi; \
+	  mkdir -p demo/compare && $(QUIET_CORES) $(BIN)/anetc evolve "$$@" || exit 1; \
+	done; done
+	$(BIN)/anetc report demo/compare/* -o demo/compare.html
 
 docs: $(READY) ## write docs/errors.md and docs/pictures/motion.png anew
 	$(BIN)/python docs/make_errors.py
