@@ -230,6 +230,26 @@ def test_numpy_reads_the_files(folder: Path) -> None:
     assert len(names) == 4
 
 
+def test_files_stay_within_the_place(folder: Path) -> None:
+    """Wherever videos lie."""
+    place = stored(folder)
+    for name, expected in [("a/b.mp4", "a/b.mp4"), ("/a/b.mp4", "a/b.mp4"), ("../b", "up/b")]:
+        assert place.path_of(name) == place.place / f"{expected}.npz"
+
+
+def test_the_log_says_how_to_compute_flow_once(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    opened(folder)
+    expected = f"`anetc data flow folder:{folder} --short-side 24 --fps 12.5` computes it once"
+    assert expected in caplog.text
+    caplog.clear()
+    make(folder)
+    caplog.clear()
+    opened(folder)
+    assert "computes it once" not in caplog.text
+
+
 def test_another_place(folder: Path, tmp_path: Path, forbidden: Callable[[], None]) -> None:
     """For data that one may not write to."""
     options = f"?flow={tmp_path / 'kept here'}"

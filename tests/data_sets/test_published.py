@@ -66,7 +66,6 @@ def test_videos_of_moments_lie_below_the_folder_of_their_split(
     moments: Path, add: Callable[..., Path]
 ) -> None:
     add("validation/jumping/v.mp4", 75)
-    (moments / "film.mp4").unlink(missing_ok=True)
     sample = opened(f"moments:{moments}", "validation").sample(0, seed=0, epoch=0)
     assert sample.rgb.shape == (1, 25, 24, 24, 3)
 

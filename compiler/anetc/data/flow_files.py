@@ -137,8 +137,12 @@ class FlowFolder:
         return FlowFile(path, (shape[0], shape[1], shape[2]))
 
     def path_of(self, name: str) -> Path:
-        """The file of a video, by its path below the data set's folder."""
-        return self.place / f"{name}.npz"
+        """The file of a video, by its path below the data set's folder.
+
+        Videos may lie elsewhere: `/x` and `../x` stay within the place too.
+        """
+        parts = ["up" if part == ".." else part for part in name.split("/") if part]
+        return self.place.joinpath(*parts[:-1], f"{parts[-1]}.npz")
 
     def write(self, name: str, info: VideoInfo, fields: NDArray[np.int8]) -> int:
         """Write the fields (T, H, W, 2) of a video at once, and return the bytes they take.

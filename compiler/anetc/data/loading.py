@@ -194,11 +194,11 @@ def _made(
     try:
         yield from reads
     except RuntimeError as error:
-        if "DataLoader worker" not in str(error) or "exited unexpectedly" not in str(error):
+        if "DataLoader worker" not in str(error):
             raise
         raise CannotRun(
-            "a process that reads videos was killed, which happens when memory runs out; "
-            "try fewer --workers or a smaller batch"
+            "a process that reads videos was killed, which happens when memory (or shared memory, "
+            "/dev/shm) runs out; try fewer --workers or a smaller batch"
         ) from error
 
 
