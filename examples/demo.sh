@@ -20,7 +20,7 @@ rm -rf "$out/search"
 say anetc evolve --data motion --preset small --rounds 12 --population 4 --iterations 120 --out "$out/search"
 best=$(anetc evolve --status "$out/search" | sed -n 's/^ *best .*(\(.*\))$/\1/p')
 say anetc report "$out/search" -o "$out/report.html"
-say anetc diff "$out/search/archs/g0000.anet" "$out/search/archs/$best.anet"
+say cat "$out/search/archs/$best.anet"
 say anetc render "$out/search/archs/$best.anet" --weights -o "$out/winner.svg"
 
 printf '\nOpen %s in a browser; the best network is %s, drawn in %s.\n' \
