@@ -7,20 +7,26 @@ import math
 from pathlib import Path
 from typing import Any
 
+import attrs
 import jsonschema
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 from torch import nn
 
 import anetdsl
-from anetc.data.values import DataSpec
+from anetc.data.values import DataSpec, Split
+from anetc.training import run as training_run
 from anetc.training import trial
 from anetc.training.job import parse_job
 from anetc.training.settings import Parent, settings_defaults
 from anetc.training.trial import run_trial
 from anetc.weights import read_weights
 from anetdsl.diagnostics import CannotRun
+from anetdsl.source import SourceFile
 from tests.command_line import anetc
 from tests.training.running import TEXT, run
+from tests.training.toys import NETWORK, Toy
 
 ITERATIONS = 12
 
@@ -121,7 +127,54 @@ def test_a_parent_s_weights_are_used_and_named(done: Path, clips: DataSpec, tmp_
     assert (folder / "log.jsonl").read_text() != (done / "log.jsonl").read_text()
 
 
+@attrs.frozen(eq=False)
+class Labels(Toy):
+    """Videos with several labels each, or none at all."""
+
+    any: bool = True
+
+    def target(self, index: int) -> NDArray[np.float32]:
+        labels = np.array([index % 2, index % 3 == 0, 1], np.float32)
+        return labels * (self.any or self.split == "train")
+
+
+def with_labels(monkeypatch: pytest.MonkeyPatch, module: Any, *, any: bool = True) -> None:
+    def opened(spec: DataSpec, split: Split, *_: object, **__: object) -> Labels:
+        return Labels(count=8, multi_label=True, split=split, any=any)
+
+    monkeypatch.setattr(module, "open_data", opened)
+
+
+def test_with_several_labels_the_precision_is_the_fitness(
+    clips: DataSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_labels(monkeypatch, trial)
+    folder = job(tmp_path / "t", clips, NETWORK)
+    assert run_trial(folder) == "done"
+    found = result(folder)
+    assert found["fitness"] == found["measures"]["mAP"] > 30
+    score = anetdsl.load(folder / "trained.anet").score
+    assert score is not None
+    assert {"mAP", "wAP", "loss", "fitness"} == set(dict(score.values))
+
+
+def test_a_run_with_several_labels_is_scored_by_precision(
+    clips: DataSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_labels(monkeypatch, training_run)
+    done = run(tmp_path, clips, source=SourceFile("toy.anet", NETWORK))
+    assert done.measures["fitness"] == done.measures["mAP_present"]
+    assert "mAP=" in (tmp_path / "model.anet").read_text()
+
+
 # Failures
+
+
+def test_labels_that_are_none_are_bad_data(
+    clips: DataSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_labels(monkeypatch, trial, any=False)
+    failed(job(tmp_path / "t", clips, NETWORK), "bad_data", "no video of the validation split")
 
 
 def failed(folder: Path, kind: str, said: str) -> None:

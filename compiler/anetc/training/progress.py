@@ -81,7 +81,7 @@ def _bar() -> Iterator[Watcher]:
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
-        BarColumn(),
+        BarColumn(bar_width=24),
         TextColumn("{task.completed}/{task.total}"),
         TextColumn("loss {task.fields[loss]:.4f}"),
         TextColumn("{task.fields[speed]:.1f} clips/s"),

@@ -100,10 +100,11 @@ def _do(folder: Path, checked: Checked, job: Job, began: float) -> dict[str, Any
             {"iteration": job.settings.iterations, "validation": numbers(evaluation.measures())}
         )
     _check_time(deadline)
+    found = _result(trainee, evaluation, job)
     text = trained_text(checked.source, trainee.model, evaluation.score())
     write_atomically(folder / TRAINED, text)
     save_weights(trainee.model, folder / WEIGHTS)
-    return {**_result(trainee, evaluation, job), "inherited": inherited}
+    return {**found, "inherited": inherited}
 
 
 def _open(network: Network, job: Job) -> tuple[Dataset, Dataset]:
@@ -139,10 +140,15 @@ def _check_time(deadline: float | None) -> None:
 
 def _result(trainee: Trainee, evaluation: Evaluation, job: Job) -> dict[str, Any]:
     measures = numbers(evaluation.measures())
+    fitness = measures.pop("fitness")
+    if fitness is None:
+        raise BadData(
+            f"no video of the {job.split} split has a label: there is nothing to judge by"
+        )
     recipe = job.recipes.train
     counted = cost(trainee.network, frames=recipe.frames, size=recipe.size)
     return {
-        "fitness": measures.pop("fitness"),
+        "fitness": fitness,
         "measures": measures,
         "edges": learned_edges(trainee.model),
         "parameters": counted.parameters,
