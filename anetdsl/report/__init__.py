@@ -13,11 +13,12 @@ from pathlib import Path
 
 from anetdsl.evolve.rundir import Run
 from anetdsl.files import write_atomically
-from anetdsl.report.comparing import comparison
+from anetdsl.report.comparing import comparison, methods_chart
+from anetdsl.report.curves import fitness_chart
 from anetdsl.report.pictures import artist
 from anetdsl.report.single import single_report
 
-__all__ = ["report", "write_report"]
+__all__ = ["curves", "report", "write_report"]
 
 
 def report(runs: Sequence[Run], *, dot: str | os.PathLike[str] | None = None) -> str:
@@ -36,8 +37,26 @@ def report(runs: Sequence[Run], *, dot: str | os.PathLike[str] | None = None) ->
             return comparison(runs, artist(dot))
 
 
+def curves(runs: Sequence[Run]) -> str:
+    """Fitness over the rounds as a picture that stands alone (Figure 4), SVG.
+
+    Raises ValueError when there is no run.
+    """
+    match runs:
+        case []:
+            raise ValueError("a report is about one run or more")
+        case [run]:
+            return fitness_chart(run, alone=True)
+        case _:
+            return methods_chart(runs, alone=True)
+
+
 def write_report(
     runs: Sequence[Run], out: str | Path, *, dot: str | os.PathLike[str] | None = None
 ) -> None:
-    """Write `report(runs)` to a file, at once. Raises CannotRun also when it cannot be written."""
-    write_atomically(out, report(runs, dot=dot))
+    """Write `report(runs)` to a file at once, or `curves(runs)` to one that ends in .svg.
+
+    Raises CannotRun also when it cannot be written.
+    """
+    is_picture = Path(out).suffix.lower() == ".svg"
+    write_atomically(out, curves(runs) if is_picture else report(runs, dot=dot))

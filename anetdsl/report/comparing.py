@@ -129,7 +129,10 @@ def _spread(curves: Sequence[Curve], last: int) -> list[tuple[int, float, float,
     return points
 
 
-def _curves(groups: Sequence[Group], last: int) -> Markup:
+def methods_chart(runs: Sequence[Run], *, alone: bool) -> str:
+    """The methods' curves, SVG: standing `alone`, with its heading, or within a page."""
+    groups = groups_of(runs)
+    last = _common_round(groups)
     lines = []
     for color, group in enumerate(groups):
         spread = _spread([top_three_curve(run) for run in group.runs], last)
@@ -141,7 +144,7 @@ def _curves(groups: Sequence[Group], last: int) -> Markup:
                 color=color,
             )
         )
-    chart = plot(
+    return plot(
         lines,
         title="Mean fitness of the top three over the rounds, by method",
         description="; ".join(
@@ -149,14 +152,17 @@ def _curves(groups: Sequence[Group], last: int) -> Markup:
         ),
         x=Axis("round (candidates, in order)", whole=True, low=0, high=max(last, 1)),
         y=Axis(_fitness(groups)),
-        heading=False,
-        styled=False,
+        heading=alone,
+        styled=alone,
         width=960,
         height=420,
     )
+
+
+def _curves(groups: Sequence[Group], last: int) -> Markup:
     return figure(
         "Mean of the top three, by method",
-        Markup(chart),
+        Markup(methods_chart([run for group in groups for run in group.runs], alone=False)),
         "As in Figure 4 of the paper: the mean fitness of the three best candidates up to each "
         "round. Lines are means over a method's runs, which differ in their seeds; bands reach "
         f"from the lowest run to the highest. Up to round {last}, which all of them have.",

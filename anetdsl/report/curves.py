@@ -25,13 +25,11 @@ GREY = 5
 _MOST_LINES = 500
 
 
-def fitness_curves(run: Run) -> Markup:
-    """The search's curve, and its family tree where there is one."""
-    candidates = judged(run)
-    rounds = Axis("round (candidates, in order)", whole=True, low=0, high=_last_round(run))
+def fitness_chart(run: Run, *, alone: bool) -> str:
+    """Fitness over the rounds, SVG: standing `alone`, with its heading, or within a page."""
     three, best = top_three_curve(run), best_curve(run)
-    crowd = [Dot(one.round, one.fitness, f"{one.name}: {one.fitness:.2f}") for one in candidates]
-    chart = plot(
+    crowd = [Dot(one.round, one.fitness, f"{one.name}: {one.fitness:.2f}") for one in judged(run)]
+    return plot(
         [
             Dots("a candidate", crowd, color=GREY, faint=True),
             Line("best so far", best, color=1, stepped=True),
@@ -39,12 +37,16 @@ def fitness_curves(run: Run) -> Markup:
         ],
         title="Fitness over the rounds of the search",
         description=_said(best, three),
-        x=rounds,
+        x=_rounds(run),
         y=Axis(fitness_label(run.records)),
-        heading=False,
-        styled=False,
+        heading=alone,
+        styled=alone,
         width=960,
     )
+
+
+def fitness_curves(run: Run) -> Markup:
+    """The search's curve, and its family tree where there is one."""
     first = min(run.settings.population, run.settings.rounds)
     drawn = (
         "Each candidate is drawn at random, without a parent."
@@ -54,18 +56,20 @@ def fitness_curves(run: Run) -> Markup:
     parts = [
         figure(
             "Fitness over rounds",
-            Markup(chart),
+            Markup(fitness_chart(run, alone=False)),
             "The mean fitness of the three best candidates so far, as in Figure 4 of the paper, "
             f"and the best one's, after each candidate; dots are the candidates. {drawn}",
         )
     ]
     if pairs := list(descents(run)):
-        parts.append(_family_tree(run, pairs, rounds))
+        parts.append(_family_tree(run, pairs))
     return joined(parts)
 
 
-def _last_round(run: Run) -> int:
-    return max(run.settings.rounds, *(record.index + 1 for record in run.records), 1)
+def _rounds(run: Run) -> Axis:
+    """The axis of a search's rounds, also of those to come."""
+    last = max(run.settings.rounds, *(record.index + 1 for record in run.records), 1)
+    return Axis("round (candidates, in order)", whole=True, low=0, high=last)
 
 
 def _said(best: Curve, three: Curve) -> str:
@@ -78,7 +82,7 @@ def _said(best: Curve, three: Curve) -> str:
     return f"{told}; the mean of the top three from {three[0][1]:.2f} to {three[-1][1]:.2f}."
 
 
-def _family_tree(run: Run, pairs: list[tuple[Judged, Judged]], rounds: Axis) -> Markup:
+def _family_tree(run: Run, pairs: list[tuple[Judged, Judged]]) -> Markup:
     """Who descends from whom: a line from each parent to each child, or to those that matter."""
     candidates = judged(run)
     places = {one.name: (one.round, one.fitness) for one in candidates}
@@ -106,7 +110,7 @@ def _family_tree(run: Run, pairs: list[tuple[Judged, Judged]], rounds: Axis) -> 
         ],
         title="Family tree of the search",
         description=f"The best candidate, {winner.name}, stands in generation {len(chain)}.",
-        x=rounds,
+        x=_rounds(run),
         y=Axis(fitness_label(run.records)),
         heading=False,
         styled=False,

@@ -19,7 +19,7 @@ from anetdsl.diagnostics import CannotRun
 from anetdsl.evolve import searching
 from anetdsl.evolve.rundir import Run
 from anetdsl.evolve.values import Record
-from anetdsl.report import report
+from anetdsl.report import curves, report
 from anetdsl.report.facts import judged, lineage, ranked
 from tests.command_line import anetc
 from tests.evolve.method import COMMAND
@@ -172,8 +172,9 @@ def test_a_text_that_cannot_be_read_is_no_obstacle() -> None:
 
 
 def test_a_report_is_about_something() -> None:
-    with pytest.raises(ValueError, match="one run or more"):
-        report([])
+    for made in (report, curves):
+        with pytest.raises(ValueError, match="one run or more"):
+            made([])
 
 
 # Hostile runs
@@ -304,6 +305,10 @@ def test_from_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert "guided (2 runs)" in read(Path("report.html").read_text(encoding="utf-8")).text
     assert anetc("report", "run1", "-o", "x.html").code == 0
     assert Path("x.html").exists()
+    for runs, title in ((["run0"], "Fitness over"), (["run0", "run1"], "Mean fitness of")):
+        assert anetc("report", *runs, "-o", "curves.svg").code == 0
+        picture = ElementTree.fromstring(Path("curves.svg").read_bytes())
+        assert (picture[0].text or "").startswith(title)
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,8 @@ def command(runs: tuple[str, ...], output: str | None, dot: str | None) -> None:
     The page holds the figures of the paper for this search: fitness over the rounds, the line of
     descent to the best network, the best networks with their learned weights. It loads nothing from
     elsewhere. Several runs are compared: those that differ in their seeds alone are drawn as one
-    curve with its spread. A search that is still going on can be reported at any time.
+    curve with its spread. A search that is still going on can be reported at any time. A PATH that
+    ends in .svg gets the curves alone, as a picture.
     """
     from anetdsl.evolve.rundir import read_run
     from anetdsl.report import write_report
