@@ -5,8 +5,9 @@ joined (`anetc.training.ancestry`), and the shape fits. Edge weights go by what 
 descends from; where a text gives an edge another weight than the parent's text does, the text
 counts. The classifier is inherited so that the logits keep what each node contributed to them.
 
-What reads a node's inputs (its first convolution, its projection, its adapters) fits only where
-their largest number of channels is what it was. All else starts afresh, and the report says so.
+What reads a node's inputs (its first convolution, its projection, its adapters) is made to fit
+where their largest number of channels is another than it was (`anetc.training.reading`). All else
+starts afresh, and the report says so.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from torch import Tensor
 from anetc.modules.names import SINK, split_name
 from anetc.training.ancestry import Ancestry, trace
 from anetc.training.heirs import Edges, block_tensor, classifier, edge_weights
+from anetc.training.reading import Reading, kept_reading
 
 if TYPE_CHECKING:
     from anetc.emit.training import TrainingModule
@@ -33,7 +35,7 @@ _COUNTER = "num_batches_tracked"
 
 @attrs.frozen
 class Fresh:
-    """What starts as if there were no parent, and why: a tensor, or the weight of an edge."""
+    """What starts as if there were no parent, and why: a tensor, wholly or in part, or an edge."""
 
     node: str
     part: str
@@ -46,13 +48,15 @@ class Inheritance:
 
     parent: str
     inherited: tuple[str, ...]
-    """Names of tensors; of edge weights where at least one was inherited."""
+    """Names of tensors; also of those of which a part was inherited."""
     fresh: tuple[Fresh, ...]
     ancestry: Ancestry
     nodes: tuple[str, ...]
     """The nodes of the network, in its order."""
     gone: tuple[str, ...]
     """Nodes of the parent that nothing descends from."""
+    fitted: tuple[tuple[str, str, float], ...]
+    """Nodes and inputs that are read otherwise than by the parent, with the relative error."""
     numbers: int
     """Inherited parameters and statistics."""
     all_numbers: int
@@ -80,6 +84,10 @@ class Inheritance:
             origin = "" if name == SINK else f"{self.ancestry.said(name)}; "
             parts = "; ".join(f"{', '.join(parts)} ({why})" for why, parts in found.items())
             said.append(f"{name}: {origin}afresh: {parts}")
+        said += [
+            f"{node}: reads {source} as its parent did but for {error:.1%}"
+            for node, source, error in self.fitted
+        ]
         said += [f"not needed: {', '.join(self.gone)}"] if self.gone else []
         return (*said, *(f"not understood: {sentence}" for sentence in self.ancestry.misfits))
 
@@ -97,6 +105,7 @@ def inherit(
     whatever it is.
     """
     network, ancestry = model.network, trace(parent, ops)
+    readings = _readings(model, parent, tensors, ancestry)
     inherited: list[str] = []
     fresh: list[Fresh] = []
     numbers = total = 0
@@ -107,6 +116,14 @@ def inherit(
                 continue
             total += tensor.numel()
             found: Tensor | Edges | str
+            if node in readings and part in readings[node].tensors:
+                tensor.copy_(readings[node].tensors[part])
+                known = readings[node].known[part]
+                numbers += known
+                inherited.append(name)
+                if known < tensor.numel():
+                    fresh.append(Fresh(node, part, "in part, for new input channels"))
+                continue
             if node == SINK:
                 found = classifier(part, network, parent, tensors, ancestry)
             elif part == _EDGES:
@@ -138,9 +155,29 @@ def inherit(
         ancestry,
         nodes,
         tuple(node.name for node in parent.nodes if node.name not in needed),
+        tuple((name, *error) for name, reading in readings.items() for error in reading.errors),
         numbers,
         total,
     )
+
+
+def _readings(
+    model: NetworkModule | TrainingModule,
+    parent: Network,
+    tensors: Mapping[str, Tensor],
+    ancestry: Ancestry,
+) -> dict[str, Reading]:
+    """Of nodes whose widest input is another, how they read their inputs."""
+    own: dict[str, dict[str, Tensor]] = {}
+    for name, tensor in model.state_dict().items():
+        node, part = split_name(name)
+        own.setdefault(node, {})[part] = tensor
+    found = {
+        node.name: kept_reading(model.network, node, parent, tensors, ancestry, own[node.name])
+        for node in model.network.nodes
+        if not node.is_stem
+    }
+    return {name: reading for name, reading in found.items() if reading is not None}
 
 
 def _shape(tensor: Tensor) -> str:
