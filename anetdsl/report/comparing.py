@@ -80,10 +80,9 @@ def _count(group: Group) -> str:
 
 
 def _sections(groups: tuple[Group, ...], artist: Artist) -> Iterator[Section]:
-    last = _common_round(groups)
-    curves = joined([_curves(groups, last), _each_run(groups)])
+    curves = joined([_curves(groups), _each_run(groups)])
     yield Section("fitness", "Fitness over rounds", curves)
-    yield Section("finals", "Results", joined([_finals(groups, last), _runs(groups)]))
+    yield Section("finals", "Results", joined([_finals(groups), _runs(groups)]))
     judged_of = {group.name: [one for run in group.runs for one in judged(run)] for group in groups}
     if any(judged_of.values()):
         yield Section("cost", "Cost and fitness", compared_costs(judged_of))
@@ -95,10 +94,21 @@ def _sections(groups: tuple[Group, ...], artist: Artist) -> Iterator[Section]:
         yield Section("networks", "The best network of each", joined(best))
 
 
-def _common_round(groups: Sequence[Group]) -> int:
-    """The last round that every run with any result has."""
-    lasts = [last_round(run) for group in groups for run in group.runs if judged(run)]
-    return min(lasts, default=0)
+def _far_enough(groups: Sequence[Group]) -> tuple[list[Group], int, list[str]]:
+    """The groups with the runs to compare, the last round that these have, and who was left out.
+
+    A run that has only begun would leave nothing to compare: who has less than half as many rounds
+    as the furthest run is left out.
+    """
+    furthest = max((last_round(run) for group in groups for run in group.runs), default=0)
+
+    def is_compared(run: Run) -> bool:
+        return bool(judged(run)) and 2 * last_round(run) >= furthest
+
+    kept = [attrs.evolve(group, runs=tuple(filter(is_compared, group.runs))) for group in groups]
+    last = min((last_round(run) for group in kept for run in group.runs), default=0)
+    left_out = [run.name for group in groups for run in group.runs if not is_compared(run)]
+    return kept, last, left_out
 
 
 def _fitness(groups: Sequence[Group]) -> str:
@@ -131,8 +141,7 @@ def _spread(curves: Sequence[Curve], last: int) -> list[tuple[int, float, float,
 
 def methods_chart(runs: Sequence[Run], *, alone: bool) -> str:
     """The methods' curves, SVG: standing `alone`, with its heading, or within a page."""
-    groups = groups_of(runs)
-    last = _common_round(groups)
+    groups, last, _ = _far_enough(groups_of(runs))
     lines = []
     for color, group in enumerate(groups):
         spread = _spread([top_three_curve(run) for run in group.runs], last)
@@ -159,13 +168,15 @@ def methods_chart(runs: Sequence[Run], *, alone: bool) -> str:
     )
 
 
-def _curves(groups: Sequence[Group], last: int) -> Markup:
+def _curves(groups: Sequence[Group]) -> Markup:
+    _, last, left_out = _far_enough(groups)
+    who = f"which all have but {', '.join(left_out)}" if left_out else "which all of them have"
     return figure(
         "Mean of the top three, by method",
         Markup(methods_chart([run for group in groups for run in group.runs], alone=False)),
         "As in Figure 4 of the paper: the mean fitness of the three best candidates up to each "
         "round. Lines are means over a method's runs, which differ in their seeds; bands reach "
-        f"from the lowest run to the highest. Up to round {last}, which all of them have.",
+        f"from the lowest run to the highest. Up to round {last}, {who}.",
     )
 
 
@@ -204,8 +215,9 @@ def _each_run(groups: Sequence[Group]) -> Markup:
     return figure("Each run", Markup(chart), "The same, a line for each run, to its own end.")
 
 
-def _finals(groups: Sequence[Group], last: int) -> Markup:
+def _finals(groups: Sequence[Group]) -> Markup:
     """Each method's results at the last round that all have."""
+    groups, last, left_out = _far_enough(groups)
     ends: dict[str, list[list[float]]] = {}
     for group in groups:
         curves = [(top_three_curve(run), best_curve(run)) for run in group.runs]
@@ -242,8 +254,9 @@ def _finals(groups: Sequence[Group], last: int) -> Markup:
         Column(reached_it, "number"),
         Column("after rounds, mean", "number", 1),
     )
+    who = f"all runs have but {', '.join(left_out)}" if left_out else "all runs have"
     caption = (
-        f"At round {last}, which all runs have. sd: the standard deviation over runs (n - 1). The "
+        f"At round {last}, which {who}. sd: the standard deviation over runs (n - 1). The "
         "last two columns: how many runs got to where the lowest method ends, by the mean of the "
         "top three, and how many rounds these took on average."
     )

@@ -286,6 +286,15 @@ def test_runs_without_results_are_compared_too() -> None:
     assert headings(read(report([empty, empty]))) == ["fitness", "finals"]
 
 
+def test_a_run_that_has_only_begun_does_not_hide_the_others() -> None:
+    begun = attrs.evolve(compared()[3], records=compared()[3].records[:2])
+    page = read(report([*compared()[:3], begun]))
+    last = max(record.index + 1 for record in compared()[0].records)
+    assert f"At round {last}, which all runs have but random-1." in page.text
+    assert "guided (2 runs)" in curves([*compared()[:3], begun])
+    assert "random (1 run)" in curves([*compared()[:3], begun])
+
+
 # The command
 
 
