@@ -106,6 +106,7 @@ def command(
         MANY_CLASSES,
         check_confusion,
         put_confusion,
+        refuse_confusion,
         show_classes,
         show_measures,
     )
@@ -120,10 +121,11 @@ def command(
         if file is not None or weights is not None:
             raise CannotRun("--predictions: nothing is run, so leave out FILE and --weights")
         evaluation, about = _scored(predictions, asked)
+        refuse_confusion(confusion, multi_label=evaluation.multi_label)
     else:
         if file is None or weights is None or data is None:
             raise CannotRun("name a network, --weights and --data; or a file of --predictions")
-        computing = _Computing(batch, workers, device, precision, max_failures)
+        computing = _Computing(batch, workers, device, precision, max_failures, confusion)
         evaluation, about = _computed(file, weights, asked, computing, quiet=as_json)
     if save is not None:
         write_predictions(save, evaluation, about)
@@ -143,24 +145,28 @@ def command(
 
 @attrs.frozen
 class _Computing:
-    """How it is computed."""
+    """How it is computed, and whether confusions will be wanted."""
 
     batch: int
     workers: int
     device: str
     precision: Precision
     max_failures: float
+    confusion: str | None
 
 
 def _computed(
     file: str, weights: str, asked: Asked, computing: _Computing, *, quiet: bool
 ) -> tuple[Evaluation, dict[str, Any]]:
     """Run a network on the data."""
+    from anetc.cli.eval_output import refuse_confusion
+
     network: Network = load_network(file)
     if not Path(weights).exists():
         raise CannotRun(f"{visible(weights)}: No such file or directory")
     flow = any(value.kind == "flow" for value in network.inputs)
     dataset, about = asked.videos(flow=flow)
+    refuse_confusion(computing.confusion, multi_label=dataset.multi_label)
     # torch takes seconds to import.
     from anetc.cli.devices import check_device
     from anetc.modules.network import compile_network

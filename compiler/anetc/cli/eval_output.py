@@ -118,10 +118,14 @@ def check_confusion(path: str) -> None:
         raise CannotRun(f"--confusion {visible(path)}: write .svg, .csv, or - to print it")
 
 
+def refuse_confusion(path: str | None, *, multi_label: bool) -> None:
+    """Raise CannotRun where confusions are wanted of videos with several classes."""
+    if path is not None and multi_label:
+        raise CannotRun("--confusion: where a video may have several classes there are none")
+
+
 def put_confusion(evaluation: Evaluation, path: str, title: str) -> None:
     """Print the confusions, or write them to a file."""
-    if evaluation.multi_label:
-        raise CannotRun("--confusion: where a video may have several classes there are none")
     table = confusion_table(evaluation)
     if path == "-":
         click.echo()
