@@ -120,7 +120,7 @@ def _workers(options: argparse.Namespace, sleep: Sleep) -> Iterator[Workers]:
 
     # Two processes; a trial takes a thread, as on a cluster.
     cluster = distributed.LocalCluster(
-        n_workers=2, threads_per_worker=count // 2, dashboard_address=None, memory_limit=0
+        n_workers=2, threads_per_worker=count // 2, dashboard_address=":0", memory_limit=0
     )
     with cluster, open_workers(f"dask:{cluster.scheduler_address}") as workers:
         yield attrs.evolve(workers, run=sleep, remote=False)
