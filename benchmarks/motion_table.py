@@ -89,7 +89,7 @@ def read(path: Path) -> list[dict[str, Any]]:
 def trial(example: str, data: str, classes: int, settings: dict[str, Any]) -> dict[str, Any]:
     """The result of training an example with as many classes as the data have."""
     text = (EXAMPLES / f"{example}.anet").read_text(encoding="utf-8")
-    tree = parse_syntax(SourceFile(example, text)).tree
+    tree = parse_syntax(SourceFile(example, text))
     text = apply(text, set_attribute(tree, find(tree, "sink"), "classes", str(classes)))
     with tempfile.TemporaryDirectory() as folder:
         job = {"schema": "anetdsl-trial-job", "schema_version": 1, "data": data}

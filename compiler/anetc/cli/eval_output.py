@@ -55,8 +55,8 @@ def show_measures(evaluation: Evaluation) -> None:
         error = f"+- {errors[name]:.2f}" if name in errors else ""
         rows.append((title, _shown(value, 2) + " %" * math.isfinite(value), error))
     width = max(len(title) for title, _, _ in rows)
-    for title, value, error in rows:
-        click.echo(f"{title:<{width}}  {value:>9}  {error}".rstrip())
+    for title, shown, error in rows:
+        click.echo(f"{title:<{width}}  {shown:>9}  {error}".rstrip())
     _show_troubles(evaluation)
 
 

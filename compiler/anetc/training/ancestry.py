@@ -77,7 +77,9 @@ def trace(parent: Network, ops: Sequence[str]) -> Ancestry:
     that is merged again is the parent's own node.
     """
     ranks = {node.name: rank for rank, node in enumerate(parent.nodes)}
-    nodes = {node.name: (Piece(node.name, 0, node.channels),) for node in parent.nodes}
+    nodes: dict[str, tuple[Piece, ...]] = {
+        node.name: (Piece(node.name, 0, node.channels),) for node in parent.nodes
+    }
     misfits = []
     for sentence in ops:
         split, merge = _SPLIT.fullmatch(sentence), _MERGE.fullmatch(sentence)

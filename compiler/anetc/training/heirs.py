@@ -151,7 +151,7 @@ def _contributions(parent: Network, weight: Tensor) -> dict[str, Tensor] | None:
     joined = parent.sink.combine == "concat"
     if weight.shape != (parent.sink.classes, sum(channels) if joined else channels[0]):
         return None
-    blocks = weight.split(channels, dim=1) if joined else [weight] * len(read)
+    blocks = torch.split(weight, channels, dim=1) if joined else [weight] * len(read)
     return {node.name: block for node, block in zip(read, blocks)}
 
 

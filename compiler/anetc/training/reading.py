@@ -180,7 +180,7 @@ def _fitted(
             adapters[width][:most] = first
             made[part] = adapters[width]
             known[part] = adapters[width].numel()
-    for part, matrix in zip(READERS, readers.split([node.channels, node.out_channels])):
+    for part, matrix in zip(READERS, torch.split(readers, [node.channels, node.out_channels])):
         made[part] = matrix
         known[part] = len(matrix) * most
     errors = []

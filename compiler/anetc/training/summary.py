@@ -120,7 +120,7 @@ def to_json(evaluation: Evaluation, about: Mapping[str, Any]) -> dict[str, Any]:
 def absent_classes(evaluation: Evaluation) -> Sequence[str]:
     """The classes that no video has: with several labels a video the official mAP has no value."""
     if evaluation.multi_label:
-        present = evaluation.targets.any(axis=0)
+        present = np.count_nonzero(evaluation.targets, axis=0) > 0
     else:
         counts = np.bincount(evaluation.targets.astype(np.int64), minlength=len(evaluation.classes))
         present = counts > 0
