@@ -299,8 +299,8 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def forget() -> None:
-    parser._tree_builder.cache_clear()
-    parser._lossless_lexer.cache_clear()
+    for part in (parser._tree_builder, parser._machine, parser._scanner):
+        part.cache_clear()
 
 
 def trees(examples: list[Path]) -> list[SyntaxTree]:
