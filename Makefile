@@ -50,7 +50,7 @@ bench-scale: $(READY) ## a search with 1,000 trials in flight, on threads and on
 
 train-motion: $(READY) ## train a small network on the generated data, and hold it to docs/motion.md; minutes
 	rm -rf demo/motion
-	$(BIN)/python benchmarks/train_motion.py --out demo/motion --at-least 50
+	$(BIN)/python benchmarks/train_motion.py --out demo/motion --at-least 80
 
 motion-table: $(READY) ## the tables of docs/motion.md, an hour or two; goes on where it was stopped
 	mkdir -p demo
