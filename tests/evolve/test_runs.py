@@ -112,7 +112,7 @@ def chaos(folder: Path, kills: int, seed: int, seconds: float) -> Run:
 
 def test_a_search_survives_being_killed(tmp_path: Path, reference: Essence) -> None:
     make_run(RunDir(tmp_path / "run"), asked())
-    assert essence(chaos(tmp_path / "run", 8, seed=1, seconds=0.2)) == reference
+    assert essence(chaos(tmp_path / "run", 8, seed=1, seconds=0.5)) == reference
 
 
 @pytest.mark.slow
@@ -121,7 +121,7 @@ def test_a_search_survives_being_killed_thirty_times(seed: int, tmp_path: Path) 
     """Driver and trials, at random; the candidates are those of an uninterrupted run, exactly."""
     question = asked(rounds=120, running=Running(executor="threads:6"))
     make_run(RunDir(tmp_path / "run"), question)
-    run = chaos(tmp_path / "run", 30, seed, seconds=0.4)
+    run = chaos(tmp_path / "run", 30, seed, seconds=0.8)
     with open_store(RunDir(run.path)) as store:
         ((drivers,),) = store.query("SELECT count(*) FROM events WHERE kind = 'driver'")
         ((lost,),) = store.query("SELECT count(*) FROM events WHERE kind IN ('lost', 'fault')")
@@ -164,7 +164,7 @@ def test_a_second_driver_refuses(tmp_path: Path) -> None:
     """Until the first has gone, however it went."""
     directory = RunDir(tmp_path / "run")
     make_run(directory, asked())
-    with driving(directory.path, 0.3) as process:
+    with driving(directory.path, 5.0) as process:
         until(lambda: is_driven(directory))
         with pytest.raises(
             CannotRun, match=rf"a search is running here \(process {process.pid} on"

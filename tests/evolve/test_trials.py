@@ -39,7 +39,7 @@ time.sleep(600)
 """
 
 
-def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it did not happen"
@@ -115,8 +115,8 @@ def test_a_result_counts_whatever_comes_after_it(tmp_path: Path) -> None:
 
 
 def test_a_trial_that_hangs_is_killed_with_all_its_processes(tmp_path: Path) -> None:
-    outcome = run(tmp_path, python(HANG), timeout=0.7)
-    assert (outcome.failure, outcome.message) == ("timeout", "it was killed after 0.7 seconds")
+    outcome = run(tmp_path, python(HANG), timeout=2.5)
+    assert (outcome.failure, outcome.message) == ("timeout", "it was killed after 2.5 seconds")
     all_gone(tmp_path)
 
 
@@ -200,7 +200,10 @@ def test_a_trial_elsewhere_ends_with_the_drivers_pulse(
     folder.mkdir()
 
     def end() -> None:
-        pids(folder)
+        count = 0
+        while not (folder / "pids").exists():
+            pulse.write_text(f"me {(count := count + 1)}")
+            time.sleep(0.05)
         if how == "removed":
             pulse.unlink()
         elif how == "another's":
@@ -208,7 +211,8 @@ def test_a_trial_elsewhere_ends_with_the_drivers_pulse(
 
     thread = threading.Thread(target=end)
     thread.start()
-    job = Job("g", str(folder), python(HANG), None, str(pulse), "me", 0.5)
+    stale = 2.0 if how == "stale" else 60.0
+    job = Job("g", str(folder), python(HANG), None, str(pulse), "me", stale)
     assert run_trial(job).failure == "killed"
     thread.join()
     all_gone(folder)
@@ -220,9 +224,9 @@ def test_a_pulse_that_beats_keeps_a_trial(tmp_path: Path, monkeypatch: pytest.Mo
     pulse.write_text("me 0")
     folder = tmp_path / "job"
     folder.mkdir()
-    code = "import time\nfor i in range(30):\n time.sleep(.07); open({!r}, 'w').write(f'me {{i}}')"
+    code = "import time\nfor i in range(30):\n time.sleep(.12); open({!r}, 'w').write(f'me {{i}}')"
     command = python(code.format(str(pulse)) + DONE)
-    assert run_trial(Job("g", str(folder), command, None, str(pulse), "me", 1.5)).failure is None
+    assert run_trial(Job("g", str(folder), command, None, str(pulse), "me", 2.5)).failure is None
 
 
 # Executors
