@@ -83,8 +83,11 @@ def command_on(name: str, file: object) -> list[object]:
 
 
 FILE_COMMANDS = ("check", "fmt", "stats", "diff", "render", "dump", "import", "export", "run")
-TESTED_ELSEWHERE = {"compile", "bench", "data"}
-"""tests/compile, tests/test_bench_command.py and tests/data_sets."""
+TESTED_ELSEWHERE = {
+    *("compile", "bench", "data", "train", "trial", "eval", "prune"),
+    *("mutate", "evolve", "report"),
+}
+"""tests/compile, tests/test_bench_command.py, tests/data_sets, training, evolve and report."""
 
 
 def assert_told(result: Result, *parts: str) -> None:

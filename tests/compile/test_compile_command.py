@@ -69,16 +69,17 @@ def test_the_second_compile_does_not_even_load_torch(
 
 
 @pytest.mark.parametrize("kind", ["module", "python"])
-def test_run_takes_artifacts(kind: str, tiny_file: Path, tmp_path: Path) -> None:
+def test_run_takes_artifacts(kind: str, tiny_file: Path, weights: Path, tmp_path: Path) -> None:
     """Of the size they were made for, unless told otherwise; the same classes as the network."""
+    trained = ["--weights", weights]
     output = tmp_path / "tiny.py"
     sizes = ["--frames", 4, "--size", 32]
-    run("compile", tiny_file, "-o", output, "--emit", kind, *sizes)
+    run("compile", tiny_file, "-o", output, "--emit", kind, *sizes, *trained)
     video = ["--video", DATA / "city_cc0.mp4"]
     trust = ["--trust"] if kind == "python" else []
     of_artifact = run("run", output, *video, *trust)
     assert of_artifact.exit_code == 0, of_artifact.exception
-    of_text = run("run", tiny_file, *video, *sizes)
+    of_text = run("run", tiny_file, *video, *sizes, *trained)
     assert of_artifact.stdout.splitlines()[:-1] == of_text.stdout.splitlines()[:-1]
     assert "4 frames of 32 x 32" in of_artifact.stdout
 

@@ -104,19 +104,24 @@ def train(
     training = open_data(data, "train", recipes.train, flow=flow, seed=seed)
     validation = open_data(data, "validation", recipes.validation, flow=flow, seed=seed)
     check_classes(network, training)
-    if main:
-        open_folder(out, about_run(source.text, settings, data, recipes, init_from), resume=resume)
-    accelerator.wait_for_everyone()
-    last = newest_checkpoint(out / CHECKPOINTS)
     watch = watch if main and watch else Silent()
     with memory_watched("for the network"):
         trainee = make_trainee(network, settings, accelerator)
-        if last is not None:
+    last = newest_checkpoint(out / CHECKPOINTS)
+    inheritance = None
+    if init_from is not None and last is None:
+        # Before the folder is made: a parent that cannot be read must not leave a run behind.
+        inheritance = inherit_file(trainee.model, init_from.weights, init_from.text)
+    if main:
+        open_folder(out, about_run(source.text, settings, data, recipes, init_from), resume=resume)
+    accelerator.wait_for_everyone()
+    if last is not None:
+        with memory_watched("for the network"):
             _restore(trainee, last, out)
-            watch.told(f"going on from step {last.iteration}")
-        elif init_from is not None:
-            for line in inherit_file(trainee.model, init_from.weights, init_from.text).lines():
-                watch.told(line)
+        watch.told(f"going on from step {last.iteration}")
+    elif inheritance is not None:
+        for line in inheritance.lines():
+            watch.told(line)
     with contextlib.ExitStack() as stack:
         journal = board = None
         if main:
