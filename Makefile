@@ -45,8 +45,8 @@ bench: $(READY) ## speed, as ratios in one process
 
 bench-scale: $(READY) ## a search with 1,000 trials in flight, on threads and on Dask, trials simulated; an hour
 	$(BIN)/python benchmarks/scale_search.py --executor threads
-	$(BIN)/python benchmarks/scale_search.py --executor dask
-	$(BIN)/python benchmarks/scale_search.py --executor threads --order index --window 2000
+	$(BIN)/python benchmarks/scale_search.py --executor dask --seconds 180 --candidates 4000
+	$(BIN)/python benchmarks/scale_search.py --executor threads --order index --window 2000 --seconds 120 --candidates 3000
 
 train-motion: $(READY) ## train a small network on the generated data, and hold it to docs/motion.md; minutes
 	rm -rf demo/motion
