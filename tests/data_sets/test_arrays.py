@@ -86,6 +86,15 @@ def test_splits_by_name(tmp_path: Path) -> None:
     assert sizes == [2, 1, 2]
 
 
+@pytest.mark.parametrize(("split", "warns"), [("train", False), ("test", True)])
+def test_an_archive_without_splits_warns(
+    split: Any, warns: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each split is the whole archive then: who tests on it is told."""
+    assert len(opened(tmp_path, split=split)) == 5
+    assert ("tells no splits apart" in caplog.text) == warns
+
+
 def test_smaller_pictures_are_means_of_blocks_with_shorter_flow(tmp_path: Path) -> None:
     recipe = Recipe(frames=6, size=(4, 6), short_side=None)
     sample = opened(tmp_path, recipe).sample(0, seed=0, epoch=0)

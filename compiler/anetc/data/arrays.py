@@ -5,7 +5,7 @@ whole numbers from 0. It may hold `flow8` int8 (N, T, 2, H, W), optical flow in 
 (computed from x where it is asked for and missing); `names` (N,) and `classes`, texts; and what
 tells the splits apart: `split` (N,), the texts train, validation and test, or `subj` (N,), numbers
 that the options `train=1,3,5&validation=7&test=2,4,6,8` give to splits. Without either, every split
-is the whole.
+is the whole, and a warning says so.
 
 Clips are cut as from videos, but time is counted in the frames that are there. The picture is
 resized by the mean of whole blocks of pixels where its size is a multiple of what is asked for: of
@@ -14,6 +14,7 @@ the recipe's `short_side`, or of its `size` where there is none.
 
 from __future__ import annotations
 
+import logging
 import zipfile
 import zlib
 from functools import cached_property
@@ -32,6 +33,8 @@ from anetdsl.rendering.screen import visible
 
 _SPLITS = ("train", "validation", "test")
 _PIXELS_IN_20 = 8 * 20
+
+_log = logging.getLogger("anetc.data")
 
 
 @attrs.frozen(eq=False, slots=False)
@@ -165,6 +168,10 @@ def _members(
     count = len(held["x"])
     key = "subj" if options else "split" if "split" in held else None
     if key is None:
+        if split != "train":
+            _log.warning(
+                "%s tells no splits apart: %s clips are those of training too", _file(spec), split
+            )
         return np.ones(count, bool)
     if key not in held or held[key].shape != (count,):
         raise CannotRun(f"{_file(spec)}: there is no `{key}` (N,) that tells the splits apart")
