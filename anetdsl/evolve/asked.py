@@ -18,7 +18,7 @@ from anetdsl.evolve.tables import (
     toml_text,
     value_of,
 )
-from anetdsl.evolve.values import SearchSettings
+from anetdsl.evolve.values import SearchSettings, Space
 
 MOST_SEED = 2**63 - 1
 """As TOML's numbers."""
@@ -140,7 +140,29 @@ def _mistakes(asked: Asked) -> list[tuple[tuple[str, ...], str]]:
         found.append((("search", "seed"), f"`seed` is at most {MOST_SEED}"))
     if search.threshold is not None and not 0.0 < search.threshold < 1.0:
         found.append((("search", "threshold"), "`threshold` lies between 0 and 1, both excluded"))
+    return found + [(("search", "space", key), text) for key, text in _space_mistakes(space)]
+
+
+def _space_mistakes(space: Space) -> list[tuple[str, str]]:
+    lists: dict[str, tuple[int, tuple[int, ...]]] = {
+        "channels": (1, space.channels),
+        "nodes": (0, space.nodes),
+        "widths": (1, space.widths),
+        "modules": (1, space.modules),
+        "stems": (1, space.stems),
+        "resolutions": (1, space.resolutions),
+    }
+    found = [
+        (key, f"each of `{key}` is at least {low}")
+        for key, (low, values) in lists.items()
+        if any(value < low for value in values)
+    ]
+    found += [(key, f"`{key}` is empty") for key, (_, values) in lists.items() if not values]
+    if space.nodes[-1] == 0:
+        found.append(("nodes", "`nodes` has none at level 4, which the classifier reads"))
+    if space.stem_channels < max(space.stems, default=0):
+        text = f"`stem_channels` is at least {max(space.stems)}, one for each stem"
+        found.append(("stem_channels", text))
     if not 0.0 <= space.edge_probability <= 1.0:
-        path = ("search", "space", "edge_probability")
-        found.append((path, "`edge_probability` is a probability"))
+        found.append(("edge_probability", "`edge_probability` is a probability"))
     return found

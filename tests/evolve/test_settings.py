@@ -90,6 +90,15 @@ MISTAKES = {
     "[search.space]\nstems = ['two']": (
         "search.toml:2: `stems` is a list of whole numbers, not ['two']"
     ),
+    "[search.space]\nstems = []": "search.toml:2: `stems` is empty",
+    "[search.space]\nresolutions = [1, 0]": "search.toml:2: each of `resolutions` is at least 1",
+    "[search.space]\nnodes = [1, -1, 1, 1]": "search.toml:2: each of `nodes` is at least 0",
+    "[search.space]\nnodes = [1, 1, 1, 0]": (
+        "search.toml:2: `nodes` has none at level 4, which the classifier reads"
+    ),
+    "[search.space]\nstem_channels = 2": (
+        "search.toml:2: `stem_channels` is at least 4, one for each stem"
+    ),
     "[search.space]\nedge_probability = 2": "search.toml:2: `edge_probability` is a probability",
     "[search]\nspace = 3": "search.toml:2: `search.space` is a table",
     "search = 3": "search.toml:1: `search` is a table",
