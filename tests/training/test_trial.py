@@ -260,7 +260,9 @@ def test_the_schema_of_jobs_has_the_settings_that_there_are(done: Path) -> None:
 def test_the_exit_code_says_how_it_ended(clips: DataSpec, tmp_path: Path) -> None:
     assert anetc("trial", job(tmp_path / "done", clips, settings={"iterations": 1})).code == 0
     failing = job(tmp_path / "failed", clips, "anet 1")
-    assert anetc("trial", failing).code == 1
+    failed = anetc("trial", failing)
+    assert failed.code == 1
+    assert f"failed; {failing / 'result.json'} says why" in failed.err
     missing = anetc("trial", tmp_path / "nowhere")
     assert (missing.code, "job.json: No such file" in missing.err) == (2, True)
     (failing / "candidate.anet").unlink()

@@ -110,8 +110,10 @@ def command(
         show_classes,
         show_measures,
     )
+    from anetc.cli.log import show_log
     from anetc.training.predictions import check_suffix, write_predictions
 
+    show_log()
     if confusion is not None:
         check_confusion(confusion)
     if save is not None:

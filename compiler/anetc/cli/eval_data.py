@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
-import click
 
 if TYPE_CHECKING:
     from anetc.data.values import Dataset, DataSpec, Split
     from anetc.training.protocols import Protocol
-
-_WITH_QUARANTINE = ("moments", "charades", "folder")
 
 
 @attrs.frozen
@@ -65,24 +61,8 @@ class Asked:
         )
         split = self.split or reported_split(spec)
         dataset = open_data(opened, split, recipe, flow=flow, seed=self.seed)
-        _tell_quarantine(spec)
         return dataset, {
             "data": spec_text(spec),
             "split": split,
             "recipe": attrs.asdict(recipe),
         }
-
-
-def _tell_quarantine(spec: DataSpec) -> None:
-    from anetc.data.quarantine import quarantined
-    from anetc.data.spec import shown
-
-    left_out = 0
-    if spec.format in _WITH_QUARANTINE:
-        left_out = len(quarantined(spec, Path(spec.path or "")))
-    if left_out:
-        click.echo(
-            f"{shown(spec)}: its quarantine list leaves out {left_out} "
-            f"video{'s' * (left_out > 1)}; with the option quarantine=no all count",
-            err=True,
-        )

@@ -148,13 +148,16 @@ def command(
     recipes = recipes_for(spec, frames, size, flip=flip)
     parent = _parent(init_from, init_text)
     # torch takes seconds to import.
+    from anetc.cli.log import show_log
     from anetc.training.loop import part_company
     from anetc.training.progress import watching
     from anetc.training.run import train
 
     folder = Path(out)
-    # Of several processes, which torchrun and accelerate number so, one draws the bar.
+    # Of several processes, which torchrun and accelerate number so, one draws the bar and tells.
     is_first = os.environ.get("RANK", "0") == "0"
+    if is_first:
+        show_log()
     with watching(terminal=is_first and is_terminal(sys.stderr)) as watch:
         result = train(
             checked.source,

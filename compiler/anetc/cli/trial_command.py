@@ -24,7 +24,10 @@ def command(folder: str) -> None:
     read_job(path)  # before torch, which takes seconds to import
     if not (path / "candidate.anet").is_file():
         raise CannotRun(f"{visible(str(path / 'candidate.anet'))}: No such file or directory")
-    from anetc.training.trial import run_trial
+    from anetc.cli.log import show_log
+    from anetc.training.trial import RESULT, run_trial
 
+    show_log()
     if run_trial(path) == "failed":
+        click.echo(f"failed; {visible(str(path / RESULT))} says why", err=True)
         raise click.exceptions.Exit(1)

@@ -99,7 +99,9 @@ def open_charades(
     rows, dropped = read_rows(path, len(classes))
     if dropped:
         _log.info(
-            "%s: %d actions without length have no place in time", visible(str(path)), dropped
+            "%s: actions without length, which have no place in time: %d",
+            visible(str(path)),
+            dropped,
         )
     if split != "test":
         rows = [row for row in rows if drawn_split(row.subject or row.id, share, 0) == split]

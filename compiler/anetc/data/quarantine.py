@@ -38,7 +38,10 @@ def quarantined(spec: DataSpec, root: Path) -> frozenset[str]:
     if not path.is_file():
         raise CannotRun(f"--data {shown(spec)}: {OPTION}={visible(asked or '')}: no such file")
     names = frozenset(read_quarantine(path))
-    _log.info("%s: %d videos are left out", visible(str(path)), len(names))
+    if names:
+        count = f"{len(names)} video{'s' * (len(names) > 1)}"
+        text = "%s: its quarantine list leaves out %s; with the option quarantine=no all count"
+        _log.info(text, shown(spec), count)
     return names
 
 
