@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 # One thread a test process: two processes share the cores already.
 QUIET_CORES := OMP_NUM_THREADS=1
 
-.PHONY: help demo test test-slow lint types format bench bench-scale train-motion motion-table compare-search docs golden clean
+.PHONY: help demo test test-slow lint types format bench bench-scale train-motion motion-table compare-search compare-mhad docs golden clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -66,6 +66,16 @@ compare-search: $(READY) ## the methods of the search compared (docs/search.md),
 	  mkdir -p demo/compare && $(QUIET_CORES) $(BIN)/anetc evolve "$$@" || exit 1; \
 	done; done
 	$(BIN)/anetc report demo/compare/* -o demo/compare.html
+
+compare-mhad: $(READY) ## a search on UTD-MHAD and what it found, on unseen people, hours: make compare-mhad MHAD='arrays:...'
+	@if [ -z "$$MHAD" ]; then \
+	  echo "say where the data are: make compare-mhad MHAD='utd-mhad:DIR', or" >&2; \
+	  echo "  MHAD='arrays:FILE.npz?train=1,3,5&validation=7&test=2,4,6,8' (docs/mhad.md)" >&2; exit 2; \
+	fi
+	@if [ -e demo/mhad/settings.toml ]; then set -- --resume demo/mhad; \
+	else set -- --preset small --config benchmarks/search_mhad.toml --data "$$MHAD" --out demo/mhad; fi; \
+	mkdir -p demo && $(QUIET_CORES) $(BIN)/anetc evolve "$$@"
+	$(QUIET_CORES) $(BIN)/python benchmarks/compare_mhad.py demo/mhad --data "$$MHAD" --workers 2 --out demo/mhad.jsonl --table demo/mhad.md
 
 docs: $(READY) ## write docs/errors.md and docs/pictures/motion.png anew
 	$(BIN)/python docs/make_errors.py

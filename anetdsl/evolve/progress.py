@@ -43,7 +43,8 @@ def progress_of(store: Store, rounds: int, *, workers: int | None = None) -> Pro
     """A search's progress; `workers` is how many trials run at a time, where that is known."""
     counts = dict(store.query("SELECT status, count(*) FROM candidates GROUP BY status"))
     best = store.query(
-        "SELECT name, fitness FROM candidates WHERE status = 'done' ORDER BY fitness DESC LIMIT 3"
+        "SELECT name, fitness FROM candidates WHERE status = 'done' "
+        "ORDER BY fitness DESC, number LIMIT 3"
     )
     now = time.time()
     running = tuple(
