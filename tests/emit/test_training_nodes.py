@@ -64,6 +64,8 @@ def test_convolutions_are_autograds(
 ) -> None:
     """Result and gradients are those of `conv3d`, by either way of computing them."""
     monkeypatch.setattr(convs, "_PRODUCT_CHANNELS", 1 if as_product else 1 << 30)
+    monkeypatch.setattr(convs, "_POINTWISE_CELLS", 1 << 30 if as_product else 1)
+    monkeypatch.setattr(convs, "_FEW_OUTPUTS", 1 if as_product else 1 << 30)
     frames, size = 4, geometry.size
     kernel = (size, 1, 1) if geometry.temporal else (1, size, size)
     x = drawn(2 * frames, 5, 6, 3)
@@ -102,7 +104,8 @@ def test_convolutions_are_autograds(
 
 @pytest.mark.parametrize("channels", [1, 3, 4, 8, 12, 20])
 @pytest.mark.parametrize("batch", [True, False])
-def test_normalisation_is_batch_norms(channels: int, batch: bool) -> None:
+@pytest.mark.parametrize("owned", [True, False])
+def test_normalisation_is_batch_norms(channels: int, batch: bool, owned: bool) -> None:
     """Few channels go another way, which gives the same result, gradients and averages."""
     x = drawn(6, 4, 4, channels) + 1
     ours, reference = (batch_norm(channels).double().train(batch) for _ in range(2))
@@ -118,7 +121,11 @@ def test_normalisation_is_batch_norms(channels: int, batch: bool) -> None:
 
     grad = drawn(*x.shape, seed=3)
     expected.backward(grad.permute(0, 3, 1, 2)[:, :, None])
-    found = norms.normalise_backward(grad, x, ours.weight.detach(), known, ours.eps)
+    given = grad.clone()
+    weight = ours.weight.detach()
+    found = norms.normalise_backward(given, x, weight, known, ours.eps, owned=owned)
+    assert owned == (found[0].data_ptr() == given.data_ptr())
+    assert owned or torch.equal(given, grad)
     assert seen.grad is not None
     torch.testing.assert_close(found[0].permute(0, 3, 1, 2), seen.grad[:, :, 0])
     torch.testing.assert_close(found[1], reference.weight.grad)

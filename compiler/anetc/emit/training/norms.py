@@ -17,9 +17,10 @@ _aten = torch.ops.aten
 _LANES = 64
 """Numbers in a row with which reductions over rows are vectorised well."""
 _FEW_CHANNELS = 16
-"""Channels below which the library's statistics are slow, and"""
-_VERY_FEW_CHANNELS = 8
-"""below which its gradient of a normalisation is."""
+"""Channels below which the library's statistics are slow."""
+_EXACT_BYTES = 4
+"""Bytes of a number from which a normalisation's gradient is put together from its terms. In
+fewer, these would be rounded one by one; the library computes in float32 in between."""
 _ONE_CELL = "batch normalisation cannot train on one cell: give it larger clips"
 
 
@@ -98,6 +99,11 @@ def _tiled(x: Tensor, tiles: int) -> Tensor:
     return channels_second(x.view(1, -1, 1, tiles * x.shape[-1]))
 
 
+def _repeated(values: Tensor, tiles: int) -> Tensor:
+    """A channel's values for each tile; for one the tensor itself."""
+    return values if tiles == 1 else values.repeat(tiles)
+
+
 def normalise(x: Tensor, weight: Tensor, bias: Tensor, known: Statistics, epsilon: float) -> Tensor:
     """Batch normalisation by known statistics; the result is a new tensor."""
     if x.dtype == weight.dtype:  # half of the library's time, which it takes where types are mixed
@@ -105,7 +111,8 @@ def normalise(x: Tensor, weight: Tensor, bias: Tensor, known: Statistics, epsilo
         shift = bias - known.mean * scale
         tiles = _tiles(x)
         wide = x.view(-1, tiles * x.shape[-1])
-        return torch.addcmul(shift.repeat(tiles), wide, scale.repeat(tiles)).view(x.shape)
+        shift, scale = _repeated(shift, tiles), _repeated(scale, tiles)
+        return torch.addcmul(shift, wide, scale).view(x.shape)
     result, _, _ = _aten.native_batch_norm(
         channels_second(x), weight, bias, known.mean, known.variance, False, 0.0, epsilon
     )
@@ -113,16 +120,24 @@ def normalise(x: Tensor, weight: Tensor, bias: Tensor, known: Statistics, epsilo
 
 
 def normalise_backward(
-    grad: Tensor, x: Tensor, weight: Tensor, known: Statistics, epsilon: float
+    grad: Tensor,
+    x: Tensor,
+    weight: Tensor,
+    known: Statistics,
+    epsilon: float,
+    *,
+    owned: bool = False,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The gradients of the input, the weight and the bias of a batch normalisation.
 
-    Where statistics are shared, weight and bias get what this process's cells give; whoever adds up
-    the processes' gradients adds up these too.
+    The first takes the memory of `grad` if that is `owned`: the library's own gradient takes twice
+    as long for large tensors, most of it for fresh memory. Where statistics are shared, weight and
+    bias get what this process's cells give; whoever adds up the processes' gradients adds up these
+    too.
     """
     inverse = torch.rsqrt(known.variance + epsilon)
-    if known.shared or (known.batch and x.shape[-1] < _VERY_FEW_CHANNELS):
-        return _backward_by_sums(grad, x, weight, known, inverse)
+    if x.dtype.itemsize >= _EXACT_BYTES or known.shared:
+        return _backward_by_sums(grad, x, weight, known, inverse, owned=owned)
     result, of_weight, of_bias = _aten.native_batch_norm_backward(
         channels_second(grad),
         channels_second(x),
@@ -139,7 +154,7 @@ def normalise_backward(
 
 
 def _backward_by_sums(
-    grad: Tensor, x: Tensor, weight: Tensor, known: Statistics, inverse: Tensor
+    grad: Tensor, x: Tensor, weight: Tensor, known: Statistics, inverse: Tensor, *, owned: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The same, by sums over `_tiles` and a gradient that is a g + b x + c, channel by channel."""
     mean, tiles, count = known.mean, _tiles(x), x.numel() // x.shape[-1]
@@ -149,22 +164,27 @@ def _backward_by_sums(
         None,
         None,
         None,
-        mean.repeat(tiles),
-        inverse.repeat(tiles),
+        _repeated(mean, tiles),
+        _repeated(inverse, tiles),
         True,
         0.0,
         [False, True, True],
     )
-    of_weight, of_bias = (sums.view(tiles, -1).sum(0) for sums in (of_weight, of_bias))
+    if tiles > 1:
+        of_weight, of_bias = (sums.view(tiles, -1).sum(0) for sums in (of_weight, of_bias))
+    a = inverse * weight
+    wide = grad.view(-1, tiles * x.shape[-1])
+    place = wide if owned and grad.dtype == a.dtype else None
+    if not known.batch:
+        result = torch.mul(wide, _repeated(a, tiles), out=place)
+        return result.view(x.shape).to(x.dtype), of_weight, of_bias
     sums = torch.stack([of_weight, of_bias])
     if known.shared:
         sums, count = together.whole_sums(sums, count)
-    a = inverse * weight
     b = a * inverse * sums[0] / -count
     c = a * sums[1] / -count - b * mean
-    wide = (-1, tiles * x.shape[-1])
-    result = torch.addcmul(c.repeat(tiles), x.view(wide), b.repeat(tiles))
-    result.addcmul_(grad.view(wide), a.repeat(tiles))
+    result = torch.addcmul(_repeated(c, tiles), wide, _repeated(a, tiles), out=place)
+    result.addcmul_(x.view(wide.shape), _repeated(b, tiles))
     return result.view(x.shape).to(x.dtype), of_weight, of_bias
 
 

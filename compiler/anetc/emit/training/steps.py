@@ -62,7 +62,7 @@ class Conv:
         if self.before and not grads.wanted.isdisjoint((name, *self.before.stored)):
             result = convs.input_gradient(grad, x, weight, place, tape.frames)
             norms.mask_(result, x)
-            self.before.backward(tape, result, grads)
+            self.before.backward(tape, result, grads, owned=True)
         elif name in grads.wanted:
             total = grads.own(name)
             result = convs.input_gradient(grad, x, weight, place, tape.frames, total)
@@ -116,8 +116,9 @@ class Norm:
         if self.op.relu:
             grad = norms.mask_(grad if owned else grad.clone(), tape.values[self.op.name])
             owned = True
-        self.norm.backward(tape, grad, grads)
-        for name in self.op.args[1:]:
+        summands = self.op.args[1:]
+        self.norm.backward(tape, grad, grads, owned=owned and not summands)
+        for name in summands:
             grads.add(name, grad, borrowed=not owned)
 
 
@@ -169,14 +170,14 @@ class Sum:
             result[list(self.places)] = found.to(weights.dtype)
             opened = torch.sigmoid(weights)
             grads.add(self.weights, result.mul_(opened * (1 - opened)))
-        for name, gate in zip(self.op.args, gates):
-            if name not in grads.wanted:
-                continue
+        wanted = [pair for pair in zip(self.op.args, gates) if pair[0] in grads.wanted]
+        for place, (name, gate) in enumerate(wanted, start=1):
             total = grads.own(name)
             if total is not None:
                 total.addcmul_(grad, gate)
             else:
-                grads.add(name, grad * gate)
+                last = owned and place == len(wanted)
+                grads.add(name, grad.mul_(gate) if last else grad * gate)
 
     def _gates(self, tape: Tape) -> list[Tensor]:
         gates = torch.sigmoid(tape.parameters[self.weights])
@@ -251,7 +252,7 @@ class Pool:
             grads.add(self.op.args[0], self.window.backward(grad, x, places))
             return
         grad = norms.mask_(grad if owned else grad.clone(), tape.values[self.op.name])
-        self.before.backward(tape, self.window.backward(grad, x, places), grads)
+        self.before.backward(tape, self.window.backward(grad, x, places), grads, owned=True)
 
 
 def step_of(op: Op) -> Step:

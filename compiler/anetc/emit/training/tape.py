@@ -144,11 +144,12 @@ class Activation:
         x, epsilon = tape.read(self.x), tape.norms[self.norm].eps
         return norms.normalise(x, weight, bias, self._known(tape), epsilon)
 
-    def backward(self, tape: Tape, grad: Tensor, grads: Gradients) -> None:
-        """Add to the gradients of input, weight and bias."""
+    def backward(self, tape: Tape, grad: Tensor, grads: Gradients, *, owned: bool) -> None:
+        """Add to the gradients of input, weight and bias. `grad` is written to if `owned`."""
         x, weight = tape.read(self.x), tape.parameters[self.stored[0]]
         epsilon = tape.norms[self.norm].eps
-        results = norms.normalise_backward(grad, x, weight, self._known(tape), epsilon)
+        known = self._known(tape)
+        results = norms.normalise_backward(grad, x, weight, known, epsilon, owned=owned)
         for name, result in zip((self.x, *self.stored), results):
             grads.add(name, result)
 
