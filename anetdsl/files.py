@@ -45,7 +45,7 @@ def write_atomically(path: str | Path, data: str | bytes) -> None:
     naming the file, when writing fails.
     """
     encoded = data.encode("utf-8") if isinstance(data, str) else data
-    if _is_device(path):
+    if is_device(path):
         try:
             Path(path).write_bytes(encoded)
         except OSError as error:
@@ -55,7 +55,8 @@ def write_atomically(path: str | Path, data: str | bytes) -> None:
         part.write_bytes(encoded)
 
 
-def _is_device(path: str | Path) -> bool:
+def is_device(path: str | Path) -> bool:
+    """Whether something is there that is neither a file nor a folder, as /dev/null or a pipe."""
     try:
         mode = Path(path).stat().st_mode
     except OSError:

@@ -113,6 +113,7 @@ def test_table_shows_backends_side_by_side() -> None:
         (["--backends", "plan,fast"], "--backends: fast given; there are plain, plan, plan-bf16"),
         (["--backends", ","], "--backends: none given; there are plain"),
         (["--roofline", "out.gif"], "--roofline out.gif: the name must end in .svg"),
+        (["--roofline", "no/out.svg"], "--roofline no/out.svg: there is no folder no"),
     ],
 )
 def test_what_cannot_be_done_is_said_before_anything_runs(options: list[str], message: str) -> None:

@@ -805,8 +805,10 @@ def test_an_interrupt_is_130(failing: mock.Mock, error: BaseException) -> None:
 def test_recursion_and_memory_are_told_too(failing: mock.Mock) -> None:
     failing.main.side_effect = RecursionError("too deep")
     assert anetc("check", "x").err.startswith("anetc: internal error: RecursionError: too deep")
-    failing.main.side_effect = MemoryError()
-    assert anetc("check", "x").err == "anetc: there is not enough memory\n"
+    pytorch = RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9")
+    for error in (MemoryError(), pytorch):
+        failing.main.side_effect = error
+        assert anetc("check", "x").err == "anetc: there is not enough memory\n"
 
 
 def test_results_compare() -> None:

@@ -16,7 +16,7 @@ runs; see `Expr`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from typing import Literal
 
 import attrs
@@ -178,20 +178,3 @@ def check_op(op: Op, known: Collection[str]) -> None:
     for name in op.args:
         if name not in known:
             raise ValueError(f"{op.name} reads {name}, which is not above it")
-
-
-def stored_names(plan: Plan) -> Iterator[str]:
-    """The stored tensors and batch normalisations that the plan's expressions use, once each."""
-    seen: dict[str, None] = {}
-
-    def walk(expr: Expr) -> None:
-        if not expr.args and not expr.head.isdecimal():
-            seen[expr.head] = None
-        for arg in expr.args:
-            walk(arg)
-
-    for op in plan.ops:
-        for exprs in op.exprs.values():
-            for expr in exprs:
-                walk(expr)
-    yield from seen

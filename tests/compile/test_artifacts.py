@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from pathlib import Path
 
@@ -62,6 +63,17 @@ def test_dynamic_axes_take_other_sizes(kind: str, compiled: Compile, tiny: Netwo
     artifact = anetc.load_artifact(compiled(kind, dynamic=("batch", "frames")).files[0], trust=True)
     for batch, frames in ((1, 1), (3, 7)):
         assert relative_error(artifact, tiny, batch=batch, frames=frames) < 1e-5
+
+
+def test_a_program_of_any_name_is_loaded_in_silence(
+    compiled: Compile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PyTorch warns of paths that do not end in .pt2, and loads them all the same."""
+    path = compiled("pt2").files[0]
+    warned: list[logging.LogRecord] = []
+    monkeypatch.setattr(logging.Logger, "handle", lambda _, record: warned.append(record))
+    anetc.load_artifact(path, trust=True)
+    assert not [record.getMessage() for record in warned if record.levelno >= logging.WARNING]
 
 
 def test_modules_and_source_take_clips_of_any_number_and_length(

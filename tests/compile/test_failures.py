@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +13,14 @@ import pytest
 from click.testing import CliRunner
 
 import anetc
-from anetc.artifacts import making, writing
+from anetc.artifacts import compiling, making, verifying, writing
+from anetc.artifacts.about import About, about_from_json
 from anetc.artifacts.kinds import read_about
 from anetc.cli.main import main
+from anetc.weights import save_weights
 from anetdsl.diagnostics import CannotRun
-from tests.compile.conftest import Compile
+from anetdsl.ir import Network
+from tests.compile.conftest import Compile, scrambled
 
 
 def test_an_artifact_that_is_off_fails_and_leaves_no_file(
@@ -120,6 +126,9 @@ def run(*args: object) -> Any:
         (["-o", "."], "is a folder"),
         (["-o", "out.txt", "--emit", "python"], "ends in .py"),
         (["-o", "out", "--emit", "pt2", "--dynamic", "width"], "'width' is no axis"),
+        (["-o", "out", "--dynamic", "width"], "'width' is no axis"),
+        (["-o", "-"], "--emit module needs -o OUT"),
+        (["-o", "a" * 300], "cannot be written: File name too long"),
         (["-o", "out", "--weights", "missing.safetensors"], "missing.safetensors: No such file"),
     ],
 )
@@ -134,6 +143,102 @@ def test_options_that_cannot_be_met_are_said_before_any_work(
     result = run("compile", tiny_file, *options)
     assert result.exit_code != 0
     assert message in result.output + str(result.exception)
+
+
+def test_onnx_refuses_an_input_with_the_name_of_the_result(tmp_path: Path) -> None:
+    (tmp_path / "n.anet").write_text(
+        "anet 1 network n modules=[1, 1, 1, 1] D=[1, 1, 1, 1] input logits channels=3 kind=rgb\n"
+        "node s level=0 C=1 r=1 stride=4 inputs=[logits] sink inputs=[s] classes=2"
+    )
+    options = ["--emit", "onnx", "--frames", 2, "--size", 16, "-o", tmp_path / "x"]
+    result = run("compile", tmp_path / "n.anet", *options)
+    assert "the result is called logits; call the input otherwise" in str(result.exception)
+    assert not (tmp_path / "x").exists()
+
+
+def test_what_an_artifact_is_made_of_is_not_overwritten(
+    tiny_file: Path, weights: Path, tmp_path: Path
+) -> None:
+    """Neither the text, nor the weights that have the name of a Python artifact's."""
+    text, trained = tmp_path / "t.anet", tmp_path / "t.safetensors"
+    text.write_bytes(tiny_file.read_bytes())
+    trained.write_bytes(weights.read_bytes())
+    source = ["--emit", "python", "-o", tmp_path / "t.py"]
+    for options, message in (
+        (["-o", text], "t.anet: would be overwritten, but the artifact is made of it"),
+        (["-o", trained, "--weights", trained], "t.safetensors: would be overwritten"),
+        ([*source, "--weights", trained], "no artifact's weights are there"),
+        (source, "no artifact's weights are there"),
+    ):
+        result = run("compile", text, *options)
+        assert message in str(result.exception)
+    assert (text.read_bytes(), trained.read_bytes()) == (
+        tiny_file.read_bytes(),
+        weights.read_bytes(),
+    )
+    assert sorted(tmp_path.iterdir()) == [text, trained]
+
+
+def test_a_device_is_written_to_and_stays_one(
+    compiled: Compile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "out").symlink_to(os.devnull)
+    monkeypatch.setattr(compiling, "replacing", None)  # a mistake must not replace the device
+    assert compiled("module").files == (tmp_path / "out",)
+    assert (tmp_path / "out").is_char_device()
+
+
+def test_logits_that_are_no_numbers_are_said_to_be_the_weights_fault(
+    tiny: Network, tiny_file: Path, tmp_path: Path
+) -> None:
+    model = scrambled(tiny)
+    model.sink.fc.bias.detach().fill_(float("nan"))
+    save_weights(model, tmp_path / "w.safetensors")
+    result = run(
+        "compile", tiny_file, "-o", tmp_path / "x", "--weights", tmp_path / "w.safetensors"
+    )
+    assert "the plain module gives logits that are no finite numbers" in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    ("variable", "threads"), [("3", 3), ("3,2", 3), ("0", os.cpu_count()), ("x", os.cpu_count())]
+)
+def test_any_openmp_variable_gives_threads(
+    variable: str, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", variable)
+    assert verifying._threads() == threads
+
+
+@pytest.mark.parametrize(
+    "fields", [{"dynamic": [{}]}, {"dynamic": 5}, {"trained": "no"}, {"batch": True}, {"more": 1}]
+)
+def test_what_an_artifact_says_of_itself_must_fit(fields: dict[str, Any]) -> None:
+    about = {**json.loads(About("module", "anet 1").to_json()), **fields}
+    with pytest.raises(CannotRun, match="says of itself is damaged"):
+        about_from_json(json.dumps(about), "x")
+
+
+@pytest.mark.parametrize("damage", ["compressed", "encrypted", "long"])
+def test_an_archive_that_cannot_be_unpacked_is_refused(damage: str, tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    text = About("pt2", "anet 1" * 1000).to_json()
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x/extra/anet.json", text)
+    data = bytearray(path.read_bytes())
+    entry = data.index(b"PK\1\2")
+    match damage:
+        case "compressed":
+            start = data.index(b"anet.json") + len("anet.json")
+            data[start : start + 8] = b"\xff" * 8
+        case "encrypted":
+            data[6] |= 1
+            data[entry + 8] |= 1
+        case "long":
+            data[entry + 24 : entry + 28] = (2**31).to_bytes(4, "little")
+    path.write_bytes(data)
+    with pytest.raises(CannotRun, match="a damaged archive"):
+        read_about(path)
 
 
 def test_weights_of_another_network_are_refused(

@@ -103,6 +103,16 @@ def test_names_that_python_and_torch_have_taken_are_changed(tiny: Network) -> No
     assert "    dtype = torch.bfloat16\n" in text
 
 
+@pytest.mark.parametrize("name", ["dtype", "__n", "__init", "_n_", "torch", "true"])
+def test_nodes_of_any_name_run(name: str) -> None:
+    network = anetdsl.parse(
+        "anet 1 network n modules=[1, 1, 1, 1] D=[1, 1, 1, 1] input rgb channels=3\n"
+        f"node {name} level=0 C=1 r=1 stride=4 inputs=[rgb] sink inputs=[{name}] classes=2"
+    )
+    weights = python_weights(network, scrambled(network).state_dict(), torch.float32)
+    assert from_source(network, weights)(clip(network)).shape[1] == 2
+
+
 @pytest.mark.parametrize("name", ["_00", "_", "stem", "true", "none", "f", "tensor", "class"])
 def test_names_of_networks_become_names_of_classes(name: str) -> None:
     network = anetdsl.parse(

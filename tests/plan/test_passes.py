@@ -189,6 +189,19 @@ def test_equal_pools_of_one_output_are_shared() -> None:
     ]
 
 
+def test_parts_of_other_widths_are_not_equal() -> None:
+    plan = parse_plan(
+        "plan p frames=1 size=4x4 mode=inference\n"
+        "x 8x1x4x4 input()\n"
+        "a 3x1x4x4 part(x) first=0\n"
+        "b 5x1x4x4 part(x) first=0\n"
+        "c 3 space_mean(a)\n"
+        "d 5 space_mean(b)\n"
+        "e 8 concat(c, d)\n"
+    )
+    assert merge_equal(plan) == plan
+
+
 def test_the_result_of_a_plan_is_never_taken_from_elsewhere() -> None:
     plan = plan_of("a relu(x)", "b relu(x)")
     assert merge_equal(plan) == plan
@@ -202,8 +215,18 @@ def test_the_result_of_a_plan_is_never_taken_from_elsewhere() -> None:
         ("a conv(x) kernel=1x1x1 weight=w bias=v", "b norm(a) weight=bn"),
         ("a conv(x, x) kernel=1x1x1 weight=w", "b norm(a) weight=bn"),
         ("a relu(x)", "b norm(a) weight=bn"),
+        ("a conv(x) kernel=1x1x1 weight=w", "b norm(a) relu weight=bn"),
+        ("a conv(x) kernel=1x1x1 weight=w", "b norm(a, x) weight=bn"),
     ],
-    ids=["read by others", "behind a ReLU", "with a bias", "with a summand", "of no convolution"],
+    ids=[
+        "read by others",
+        "behind a ReLU",
+        "with a bias",
+        "with a summand",
+        "of no convolution",
+        "with a ReLU of its own",
+        "with a summand of its own",
+    ],
 )
 def test_norms_are_left_where_folding_would_be_wrong(lines: tuple[str, ...]) -> None:
     plan = plan_of(*lines)

@@ -8,6 +8,7 @@ import pytest
 
 from anetc.lower import lower
 from anetc.passes import INFERENCE, TRAINING, Pass, optimise
+from anetc.passes.fuse_norm_sums import fuse_norm_sums
 from anetc.plan import Plan, check_plan
 from anetc.plan_text import parse_plan
 from tests.plan.cases import EVERY_PASS
@@ -47,3 +48,13 @@ def test_training_plans_are_text_too() -> None:
     assert parse_plan(str(plan)) == plan
     assert " before=nodes.s0.conv_bn" in str(plan)
     assert " again" in str(plan)
+
+
+def test_a_norm_that_is_added_to_itself_stays() -> None:
+    plan = parse_plan(
+        "plan p frames=1 size=4x4 mode=training\n"
+        "x 8x1x4x4 input()\n"
+        "a 8x1x4x4 norm(x) weight=bn\n"
+        "b 8x1x4x4 add(a, a)\n"
+    )
+    assert fuse_norm_sums(plan) == plan

@@ -52,7 +52,7 @@ def about_from_json(text: str, path: object) -> About:
                 f"{path}: artifact format {version!r} is not known; "
                 f"this version reads {FORMAT_VERSION}"
             )
-        about = About(**{**fields, "dynamic": tuple(fields["dynamic"])})
+        about = About(**{**fields, "dynamic": tuple(map(str, fields["dynamic"]))})
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise CannotRun(f"{path}: what the artifact says of itself is damaged") from None
     numbers = (about.batch, about.frames, about.height, about.width)
@@ -61,6 +61,7 @@ def about_from_json(text: str, path: object) -> About:
         or not set(about.dynamic) <= set(get_args(Axis))
         or about.dtype not in get_args(DType)
         or type(about.network) is not str
+        or type(fields.get("trained", False)) is not bool
         or not all(type(number) is int and number > 0 for number in numbers)
     ):
         raise CannotRun(f"{path}: what the artifact says of itself is damaged")

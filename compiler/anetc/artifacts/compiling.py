@@ -7,15 +7,16 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import attrs
 
 from anetc.artifacts import cache
 from anetc.artifacts.about import About
+from anetc.artifacts.kinds import METADATA_KEY, safetensors_header
 from anetdsl.diagnostics import CannotRun
-from anetdsl.files import replacing
+from anetdsl.files import is_device, replacing, write_atomically
 from anetdsl.ir import Network
 
 
@@ -47,16 +48,22 @@ def compile_artifact(
     *,
     weights: str | Path | None = None,
     seed: int = 0,
+    source: str | Path | None = None,
     use_cache: bool = True,
     report: Report = silent,
 ) -> Made:
     """Make the artifact that `about` describes, verify it, and only then put it at `output`.
 
-    `about.network` is the text of `network`. Raises CannotRun where it cannot be made or written,
-    or is not what the plain module is; `output` stays as it was then.
+    `about.network` is the text of `network`, and `source` the file it was read from. Raises
+    CannotRun where it cannot be made or written, would overwrite what it is made of, or is not what
+    the plain module is; `output` stays as it was then.
     """
     output = Path(output)
-    targets = _targets(output, about)
+    try:
+        targets = _targets(output, about)
+        _spare(targets, [Path(path) for path in (source, weights) if path is not None])
+    except OSError as error:
+        raise CannotRun(f"{output}: cannot be written: {error.strerror or error}") from None
     if (about.kind, about.dtype) == ("onnx", "bfloat16"):
         raise CannotRun("--emit onnx: ONNX Runtime has no convolutions in bfloat16; use float32")
     clock = _Clock(report)
@@ -104,11 +111,36 @@ def _targets(output: Path, about: About) -> tuple[Path, ...]:
         raise CannotRun(f"{output}: cannot be written: there is no folder {folder.name}")
     if not os.access(folder, os.W_OK):
         raise CannotRun(f"{output}: cannot be written: no permission to write there")
+    if output.exists() and not os.access(output, os.W_OK):
+        raise CannotRun(f"{output}: cannot be written: no permission to replace it")
     if about.kind != "python":
         return (output,)
     if output.suffix != ".py":
         raise CannotRun(f"{output}: a Python artifact's name ends in .py; its weights stand beside")
-    return (output, output.with_suffix(".safetensors"))
+    beside = output.with_suffix(".safetensors")
+    if beside.exists() and not _is_of_an_artifact(beside):
+        raise CannotRun(
+            f"{beside}: the artifact's weights would take its place, and no artifact's weights are "
+            "there; give -o another name, or move it away"
+        )
+    return (output, beside)
+
+
+def _spare(targets: Sequence[Path], sources: Sequence[Path]) -> None:
+    """Raises CannotRun where an artifact would overwrite what it is made of."""
+    for target in targets:
+        for source in sources:
+            if target.exists() and source.exists() and target.samefile(source):
+                raise CannotRun(f"{target}: would be overwritten, but the artifact is made of it")
+
+
+def _is_of_an_artifact(weights: Path) -> bool:
+    """Whether a safetensors file is one that this package made for an artifact."""
+    try:
+        metadata = safetensors_header(weights).get("__metadata__")
+    except CannotRun:
+        return False
+    return isinstance(metadata, dict) and METADATA_KEY in metadata
 
 
 def _weights_digest(weights: str | Path | None) -> str | None:
@@ -124,5 +156,8 @@ def _hand_over(files: tuple[Path, ...], targets: tuple[Path, ...]) -> None:
     """All files or none take their places; the one that is loaded comes last."""
     with contextlib.ExitStack() as stack:
         for file, target in zip(files, targets):
-            part = stack.enter_context(replacing(target))
-            shutil.copyfile(file, part)
+            if is_device(target):
+                write_atomically(target, file.read_bytes())
+            else:
+                part = stack.enter_context(replacing(target))
+                shutil.copyfile(file, part)

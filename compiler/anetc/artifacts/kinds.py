@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +53,11 @@ def _of_archive(path: Path) -> About:
         with zipfile.ZipFile(path) as archive:
             names = [name for name in archive.namelist() if name.endswith("/" + ZIP_ENTRY)]
             if names:
+                if archive.getinfo(names[0]).file_size > _LONGEST_HEADER:
+                    raise ValueError("what it says of itself is too long")
                 return about_from_json(archive.read(names[0]).decode(), path)
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, RuntimeError) as error:
+        # RuntimeError: of encrypted entries, and of ways to compress that are not known
         raise CannotRun(f"{path}: a damaged archive: {error}") from None
     raise CannotRun(f"{path}: an archive, but not one that `anetc compile` made")
 

@@ -103,7 +103,8 @@ def _open(path: Path, about: About) -> Runner:
         case "python":
             return _load_python(path)
         case "pt2":
-            return _by_position(torch.export.load(path).module())
+            with path.open("rb") as file:  # of a path it says that it should end in .pt2
+                return _by_position(torch.export.load(file).module())
         case "aoti":
             # What `aoti_load_package` ends in; before that it tries the machine's C++ compiler.
             package = torch._C._aoti.AOTIModelPackageLoader(str(path), "model", False, 1, -1)

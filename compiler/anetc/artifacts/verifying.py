@@ -70,6 +70,8 @@ def reference_trials(model: NetworkModule, about: About) -> list[Trial]:
         with torch.inference_mode():
             names = [value.name for value in model.network.inputs]
             logits = model(dict(zip(names, inputs)))
+        if not logits.isfinite().all():
+            raise CannotRun("the plain module gives logits that are no finite numbers")
         trials.append(Trial(tuple(tuple(x.shape) for x in inputs), seed, logits.double().tolist()))
     return trials
 
@@ -128,7 +130,7 @@ def stranger(about: About) -> Iterator[Stranger]:
             header = {
                 "folders": _folders(allow),
                 "allow": allow,
-                "threads": int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1),
+                "threads": _threads(),
             }
             with contextlib.suppress(BrokenPipeError):
                 process.stdin.write(json.dumps(header).encode() + b"\n")
@@ -141,6 +143,12 @@ def stranger(about: About) -> Iterator[Stranger]:
                 if pipe is not None:
                     with contextlib.suppress(OSError):
                         pipe.close()
+
+
+def _threads() -> int:
+    """As many as this process would take: OpenMP's variable may be a list, or nonsense."""
+    asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    return (int(asked) if asked.isdecimal() else 0) or os.cpu_count() or 1
 
 
 def _folders(allow: bool) -> list[str]:

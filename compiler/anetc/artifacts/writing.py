@@ -25,6 +25,7 @@ from anetdsl.diagnostics import CannotRun
 
 LONGEST_BATCH, LONGEST_CLIP = 4096, 100_000
 _OPSET = 20
+_ONNX_OUTPUT = "logits"
 
 
 def write_artifact(model: NetworkModule, plan: Plan, about: About, folder: Path) -> None:
@@ -154,6 +155,10 @@ def _export_onnx(
     about: About,
     target: Path,
 ) -> None:
+    if any(value.name == _ONNX_OUTPUT for value in model.network.inputs):
+        raise CannotRun(
+            f"--emit onnx: the result is called {_ONNX_OUTPUT}; call the input otherwise"
+        )
     try:
         import onnx
         import onnxscript  # noqa: F401 - torch.onnx needs it
@@ -166,7 +171,7 @@ def _export_onnx(
         dynamo=True,
         opset_version=_OPSET,
         input_names=[value.name for value in model.network.inputs],
-        output_names=["logits"],
+        output_names=[_ONNX_OUTPUT],
         verbose=False,
     )
     assert program is not None

@@ -23,6 +23,8 @@ def check_roofline(path: str) -> None:
     """Raise CannotRun unless such a picture can be drawn."""
     if Path(path).suffix.lower() != SUFFIX:
         raise CannotRun(f"--roofline {path}: the name must end in {SUFFIX}")
+    if not Path(path).parent.is_dir():
+        raise CannotRun(f"--roofline {path}: there is no folder {Path(path).parent}")
 
 
 def write_roofline(bench: Bench, path: str) -> None:

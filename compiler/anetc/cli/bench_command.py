@@ -92,15 +92,15 @@ def command(
         threads=threads,
         tell=lambda message: click.echo(message, err=True),
     )
-    if roofline is not None:
-        from anetc.bench.roofline import write_roofline
-
-        write_roofline(found, roofline)
-        click.echo(f"wrote {visible(roofline)}", err=True)
     if as_json:
         click.echo(json.dumps(found.to_json(), indent=2))
     else:
         _show(found)
+    if roofline is not None:  # last: what was measured must not be lost with it
+        from anetc.bench.roofline import write_roofline
+
+        write_roofline(found, roofline)
+        click.echo(f"wrote {visible(roofline)}", err=True)
 
 
 def _show(bench: Bench) -> None:

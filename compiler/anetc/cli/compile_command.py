@@ -59,13 +59,14 @@ def command(
     Every artifact is run in a process of its own that lacks this package, and compared with the
     plain module, before it is written.
     """
+    axes = _axes(emit, dynamic)
     network = load_network(file)
     if classes is not None:
         network = attrs.evolve(network, sink=attrs.evolve(network.sink, classes=classes))
     if emit == "plan":
         _plan(network, frames, size, output)
         return
-    if output is None:
+    if output in (None, "-"):
         raise click.UsageError(f"--emit {emit} needs -o OUT")
     about = About(
         emit,  # type: ignore[arg-type]
@@ -73,7 +74,7 @@ def command(
         batch,
         frames,
         *size,
-        dynamic=_axes(emit, dynamic),
+        dynamic=axes,
         dtype=dtype,  # type: ignore[arg-type]
         trained=weights is not None,
     )
@@ -86,6 +87,7 @@ def command(
             output,
             weights=weights,
             seed=seed,
+            source=file if file != "-" else None,
             use_cache=not no_cache,
             report=report,
         )
@@ -108,9 +110,10 @@ def _axes(emit: str, dynamic: str | None) -> tuple[Axis, ...]:
     if dynamic is None:
         return ()
     try:
-        return parse_dynamic(dynamic) if emit not in ANY_LENGTH else ()
+        axes = parse_dynamic(dynamic)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--dynamic") from None
+    return axes if emit not in ANY_LENGTH else ()
 
 
 @contextmanager

@@ -107,6 +107,8 @@ def run() -> NoReturn:
         if isinstance(error, OSError) and error.filename is None:
             _drop_output()
             _stop(f"the output cannot be written: {error.strerror}", COULD_NOT_RUN)
+        if isinstance(error, RuntimeError) and "can't allocate memory" in str(error):
+            _stop("there is not enough memory", COULD_NOT_RUN)  # as PyTorch says it
         if os.environ.get("ANETC_TRACEBACK"):
             raise
         _stop(

@@ -22,7 +22,7 @@ from anetdsl.ir import Network, Node
 
 WIDTH = 88
 _COPIED_FROM = "# --- copied from here\n"
-_TAKEN = {*dir(nn.Module()), "self", "inputs", "frames", "torch", "as_frames", "sink"}
+_TAKEN = {*dir(nn.Module()), "self", "inputs", "frames", "torch", "as_frames", "sink", "dtype"}
 
 
 def python_source(network: Network, dtype: torch.dtype) -> str:
@@ -243,7 +243,13 @@ def _sources(network: Network, node: Node) -> list[tuple[int, int]]:
 
 
 def _safe(name: str) -> str:
-    """A name that Python and torch.nn leave free. Distinct names stay distinct."""
+    """A name that Python and torch.nn leave free. Distinct names stay distinct.
+
+    >>> [_safe(name) for name in ("n7", "class", "class_", "__n7")]
+    ['n7', 'class_', 'class__', '__n7___']
+    """
+    if name.startswith("__"):  # Python puts the class's name before it, unless it ends in two
+        return f"{name}___"
     taken = keyword.iskeyword(name) or name in _TAKEN or name.endswith("_")
     return f"{name}_" if taken else name
 

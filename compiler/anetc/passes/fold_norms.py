@@ -22,6 +22,8 @@ def fold_norms(plan: Plan) -> Plan:
             continue
         if [reader.kind for reader in readers] != ["norm"]:
             continue
+        if len(readers[0].args) > 1 or readers[0].relu:
+            continue
         bn = readers[0].expr("weight")
         assert bn is not None
         exprs = {"weight": (call("fold", weight, bn),), "bias": (call("shift", bn),)}

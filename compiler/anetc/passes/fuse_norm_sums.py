@@ -20,7 +20,7 @@ def fuse_norm_sums(plan: Plan) -> Plan:
     places = {op.name: place for place, op in enumerate(plan.ops)}
     changes: dict[str, tuple[Op, ...]] = {}
     for op in plan.ops:
-        if op.kind != "add":
+        if op.kind != "add" or op.args[0] == op.args[1]:
             continue
         norms = [
             name

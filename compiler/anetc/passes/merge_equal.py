@@ -17,6 +17,7 @@ def merge_equal(plan: Plan) -> Plan:
         key = (
             moved.kind,
             moved.args,
+            moved.shape,  # which says how many channels a `part` takes
             tuple(sorted(moved.options.items())),
             tuple(sorted((role, exprs) for role, exprs in moved.exprs.items())),
         )
