@@ -86,9 +86,9 @@ def main() -> int:
     parser.add_argument("--data", help="the data, with a test split; the run's own by default")
     parser.add_argument("--out", type=Path, required=True, help="a line for each training, JSON")
     parser.add_argument("--table", type=Path, help="where to write the table too, Markdown")
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--iterations", type=int, help="of training; the run's by default")
-    parser.add_argument("--initial", type=int, default=5, help="how many of the random networks")
+    parser.add_argument("--initial", type=int, default=3, help="how many of the random networks")
     parser.add_argument(
         "--modules",
         choices=("space", "own", "both"),

@@ -16,6 +16,7 @@ from typing import NoReturn
 import click
 
 import anetdsl
+from anetc.memory import is_out_of_memory
 from anetdsl.diagnostics import CannotRun
 from anetdsl.rendering.screen import visible
 
@@ -98,17 +99,15 @@ def run() -> NoReturn:
         sys.exit(COULD_NOT_RUN)
     except CannotRun as error:
         _stop("\n".join(map(visible, str(error).splitlines())), COULD_NOT_RUN)
-    except MemoryError:
-        _stop("there is not enough memory", COULD_NOT_RUN)
     except SystemExit:
         # The reader has gone (`anetc dump x | head`): click would leave with 1, findings.
         sys.exit(COULD_NOT_RUN)
     except Exception as error:
+        if is_out_of_memory(error):
+            _stop("there is not enough memory", COULD_NOT_RUN)
         if isinstance(error, OSError) and error.filename is None:
             _drop_output()
             _stop(f"the output cannot be written: {error.strerror}", COULD_NOT_RUN)
-        if isinstance(error, RuntimeError) and "can't allocate memory" in str(error):
-            _stop("there is not enough memory", COULD_NOT_RUN)  # as PyTorch says it
         if os.environ.get("ANETC_TRACEBACK"):
             raise
         _stop(

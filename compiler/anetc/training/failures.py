@@ -6,13 +6,10 @@ import contextlib
 from collections.abc import Iterator
 from typing import Literal
 
-import torch
-
+from anetc.memory import is_out_of_memory
 from anetdsl.diagnostics import CannotRun
 
 Failure = Literal["out_of_memory", "nan", "timeout", "bad_data", "error"]
-
-_ALLOCATION = ("can't allocate memory", "not enough memory", "out of memory", "bad_alloc")
 
 
 class TrainingFailure(CannotRun):
@@ -51,17 +48,9 @@ def memory_watched(doing: str) -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and not is_out_of_memory(error):
+        if not is_out_of_memory(error):
             raise
         raise OutOfMemory(
             f"there is not enough memory {doing}: take a smaller --batch, "
             "compute it in parts (--accumulate), or keep less (--recompute)"
         ) from None
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an exception says that memory could not be had."""
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return True
-    text = str(error).lower()
-    return isinstance(error, RuntimeError) and any(words in text for words in _ALLOCATION)

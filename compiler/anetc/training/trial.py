@@ -23,8 +23,9 @@ import torch
 import anetdsl
 from anetc.data.loading import needs_flow, training_batches
 from anetc.data.opening import open_data
+from anetc.memory import is_out_of_memory
 from anetc.training.evaluating import check_classes
-from anetc.training.failures import BadData, Failure, TimedOut, TrainingFailure, is_out_of_memory
+from anetc.training.failures import BadData, Failure, TimedOut, TrainingFailure
 from anetc.training.job import Job, read_job
 from anetc.training.journal import Journal
 from anetc.training.loop import Trainee, make_accelerator, make_trainee, steps
