@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from anetc.data.values import DataSpec
+from tests.training.running import run
 
 
 @pytest.fixture(scope="package", autouse=True)
@@ -38,3 +40,11 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> DataSpec:
         split=np.where(np.arange(30) < 21, "train", "validation"),
     )
     return DataSpec("arrays", str(path))
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory: pytest.TempPathFactory, clips: DataSpec) -> Path:
+    """A run that nothing interrupted."""
+    out = tmp_path_factory.mktemp("run") / "whole"
+    run(out, clips)
+    return out

@@ -6,8 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import attrs
+
 from anetc.data.values import DataSpec
-from anetc.training.progress import Silent, Watcher
+from anetc.training.progress import Report, Silent, Watcher
 from anetc.training.recipes import recipes_for
 from anetc.training.run import TrainResult, train
 from anetc.training.settings import Parent, TrainSettings
@@ -83,3 +85,22 @@ def outcome(out: Path) -> dict[str, bytes]:
     """What two runs that computed the same have alike."""
     names = ("metrics.jsonl", "weights.safetensors", "model.anet")
     return {name: (out / name).read_bytes() for name in names}
+
+
+class Interrupted(Exception):
+    """The process has come to an end."""
+
+
+@attrs.define
+class StopsAt:
+    """Ends a run where its steps or its lines are told."""
+
+    done: int
+
+    def stepped(self, report: Report) -> None:
+        if report.done >= self.done:
+            raise Interrupted
+
+    def told(self, text: str) -> None:
+        if text.startswith(f"validation after {self.done} "):
+            raise Interrupted

@@ -14,7 +14,7 @@ from anetc.weights import fill, load_weights, save_weights
 from anetdsl.pruning import Pruning, prune
 from tests.command_line import Result, anetc
 from tests.modules.networks import clip
-from tests.training.test_inherit import trained
+from tests.training.heirs import trained
 
 TEXT = """\
 anet 1

@@ -1,0 +1,159 @@
+"""Runs that have to stop say why, and lose nothing."""
+
+from __future__ import annotations
+
+import errno
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from anetc.data.values import DataSpec
+from anetc.training import checkpoint
+from anetc.training.failures import NotANumber, OutOfMemory
+from anetc.training.journal import Journal
+from anetdsl.diagnostics import CannotRun
+from anetdsl.source import SourceFile
+from tests.training.running import (
+    TEXT,
+    Interrupted,
+    StopsAt,
+    losses,
+    outcome,
+    run,
+)
+
+
+def test_a_loss_that_is_no_number_stops_the_run(clips: DataSpec, tmp_path: Path) -> None:
+    """With the step, and what to do; the checkpoints and metrics are of numbers alone."""
+    with pytest.raises(NotANumber, match=r"(?s)step \d+.*learning rate.*checkpoints"):
+        run(tmp_path, clips, learning_rate=1e30, save_every=1)
+    assert all(math.isfinite(loss) for loss in losses(tmp_path))
+    last = checkpoint.newest_checkpoint(tmp_path / "checkpoints")
+    assert last is not None
+    assert all(bool(t.isfinite().all()) for t in last.model.values())
+
+
+class NoSpace:
+    """A full disk, from a moment on."""
+
+    def __init__(self, real: Any, good: int) -> None:
+        self.real, self.good = real, good
+
+    def __call__(self, *arguments: Any) -> Any:
+        self.good -= 1
+        if self.good < 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return self.real(*arguments)
+
+
+def test_a_full_disk_leaves_the_last_checkpoint(
+    whole: Path, clips: DataSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a checkpoint does not fit any more; with room again the run goes on."""
+    write = Path.write_bytes
+    full = NoSpace(write, 2)  # run.json, and the first checkpoint
+    monkeypatch.setattr(Path, "write_bytes", lambda path, data: full(path, data))
+    with pytest.raises(CannotRun, match=r"00000008\.safetensors: cannot be written: No space left"):
+        run(tmp_path, clips)
+    monkeypatch.undo()
+    assert [p.stem for p in checkpoint.checkpoints(tmp_path / "checkpoints")] == ["00000004"]
+    run(tmp_path, clips, resume=True)
+    assert outcome(tmp_path) == outcome(whole)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_metrics_that_do_not_fit_are_an_error_of_that_file(tmp_path: Path) -> None:
+    with Journal(tmp_path / "metrics.jsonl") as journal:
+        full = os.open("/dev/full", os.O_WRONLY)
+        os.dup2(full, journal._file.fileno())
+        os.close(full)
+        with pytest.raises(CannotRun, match=r"metrics\.jsonl: cannot be written: No space left"):
+            journal.write({"iteration": 0})
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_bytes(b"no checkpoint"),
+        lambda path: path.write_bytes(path.read_bytes()[:-9]),
+        lambda path: path.write_bytes(path.read_bytes().replace(b"anet-run", b"anet-ran")),
+        lambda path: path.write_bytes(
+            path.read_bytes().replace(b'\\"iteration\\"', b'\\"iterotion\\"')
+        ),
+    ],
+    ids=["empty", "text", "cut", "no metadata", "no position"],
+)
+def test_a_checkpoint_that_cannot_be_read_is_named(
+    spoil: Any, whole: Path, clips: DataSpec, tmp_path: Path
+) -> None:
+    """And the one before it, with which the run goes on once the other is removed."""
+    with pytest.raises(Interrupted):
+        run(tmp_path, clips, watch=StopsAt(9))
+    last = tmp_path / "checkpoints" / "00000008.safetensors"
+    spoil(last)
+    said = r"00000008\.safetensors: not a readable checkpoint(?s:.*)from 00000004\.safetensors"
+    with pytest.raises(CannotRun, match=said):
+        run(tmp_path, clips, resume=True)
+    last.unlink()
+    run(tmp_path, clips, resume=True)
+    assert outcome(tmp_path) == outcome(whole)
+
+
+def test_metrics_that_are_not_the_run_s_are_an_error(clips: DataSpec, tmp_path: Path) -> None:
+    with pytest.raises(Interrupted):
+        run(tmp_path, clips, watch=StopsAt(9))
+    (tmp_path / "metrics.jsonl").write_text("")
+    with pytest.raises(CannotRun, match="holds 0 bytes, but the checkpoint"):
+        run(tmp_path, clips, resume=True)
+
+
+def test_a_folder_of_something_else_is_an_error(clips: DataSpec, tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text("[]")
+    with pytest.raises(CannotRun, match="not what a training run writes"):
+        run(tmp_path, clips, resume=True)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CannotRun, match="file"):
+        run(tmp_path / "file", clips)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+        torch.OutOfMemoryError("CUDA out of memory."),
+        MemoryError(),
+    ],
+)
+def test_too_little_memory_says_what_helps(
+    error: Exception, clips: DataSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(nn.Linear, "forward", refuse)
+    with pytest.raises(OutOfMemory, match="--batch"):
+        run(tmp_path, clips)
+
+
+def test_other_errors_stay_what_they_are(
+    clips: DataSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("shapes")
+
+    monkeypatch.setattr(nn.Linear, "forward", fail)
+    with pytest.raises(RuntimeError, match="shapes"):
+        run(tmp_path, clips)
+
+
+def test_a_network_of_other_classes_is_refused(clips: DataSpec, tmp_path: Path) -> None:
+    source = SourceFile("x", TEXT.replace("classes=3", "classes=4"))
+    with pytest.raises(CannotRun, match="classes=3"):
+        run(tmp_path / "out", clips, source=source)
+    assert not (tmp_path / "out").exists()
