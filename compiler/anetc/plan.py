@@ -55,7 +55,6 @@ class Expr:
         gate(w, i)      sigmoid of element i
         ratio(g, h)     g / h
         scale(w, g)     w times a number
-        compose(b, a)   the 1x1 convolution that is a, then b
         join(a, b, ..)  one behind the other, along the output channels
     """
 

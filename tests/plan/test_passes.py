@@ -16,7 +16,6 @@ from hypothesis import given, settings
 import anetdsl
 from anetc.lower import lower
 from anetc.passes import INFERENCE, Pass, optimise
-from anetc.passes.compose_adapters import compose_adapters
 from anetc.passes.drop_unused import drop_unused
 from anetc.passes.fold_norms import fold_norms
 from anetc.passes.fuse_adds import fuse_adds
@@ -36,8 +35,6 @@ from tests.plan.cases import (
     cases,
     relative_error,
     wild_cases,
-    wild_inputs,
-    wild_state,
 )
 from tests.plan.interpreter import interpret, logits_of
 
@@ -278,42 +275,6 @@ def test_a_sum_of_one_term_vanishes_into_its_readers() -> None:
     conv = "c conv({}) kernel=1x1x1 weight={}"
     plan = plan_of("b sum(x) gates=gate(w, 0)", conv.format("b", "v"))
     assert scale_sums(plan) == plan_of(conv.format("x", "scale(v, gate(w, 0))"))
-
-
-ADAPTER = ("b conv(y) kernel=1x1x1 weight=v", "c add(x, b)")
-
-
-def test_adapters_are_composed_where_that_is_less_work() -> None:
-    """The stride leaves a quarter of the cells: 3 x 4 results instead of 3 x 16."""
-    plan = parse_plan(
-        HEAD.replace("x 3", "y 3x2x4x4 input()\nx 3")
-        + "b 3x2x4x4 conv(y) kernel=1x1x1 weight=v\nc 3x2x4x4 add(x, b)\n"
-        + "d 3x2x2x2 conv(c) kernel=1x1x1 stride=2 relu weight=w bias=u"
-    )
-    composed = compose_adapters(plan)
-    assert [op.name for op in composed.ops] == ["y", "x", "d.term0", "d.term1", "d"]
-    assert str(composed.op("d.term1").expr("weight")) == "compose(w, v)"
-    state = wild_state(0)
-    state |= {"w": state["p"], "v": state["p"].flip(0), "u": state["b"]}
-    inputs = wild_inputs(plan, 0, 2, last=False)
-    results = [interpret(p, state, inputs)["d"] for p in (plan, composed)]
-    assert relative_error(*results) < EXACT
-
-
-@pytest.mark.parametrize(
-    "lines",
-    [
-        (*ADAPTER, "d conv(c) kernel=1x1x1 weight=w"),
-        (*ADAPTER, "d conv(c) kernel=1x1x1 weight=w", "e add(c, d)"),
-        (*ADAPTER, "d conv(c) kernel=1x3x3 stride=2 weight=w"),
-        ("b conv(y) kernel=1x1x1 relu weight=v", "c add(x, b)", "d conv(c) kernel=1x1x1 weight=w"),
-        ("b conv(y) kernel=1x1x1 weight=v", "c add(b, b)", "d conv(c) kernel=1x1x1 weight=w"),
-    ],
-    ids=["as much work", "read by a sum", "read by a 3x3", "not linear", "added to itself"],
-)
-def test_adapters_are_left_where_composing_is_wrong_or_no_gain(lines: tuple[str, ...]) -> None:
-    plan = plan_of("y relu(x)", *lines)
-    assert compose_adapters(plan) == plan
 
 
 def test_joined_convolutions_have_their_pools_behind_them() -> None:

@@ -76,7 +76,7 @@ def test_columns_blank_lines_and_indentation_do_not_matter() -> None:
 
 def test_expressions_of_all_functions_are_read_as_they_were() -> None:
     """Nested, with several of a role, and with a literal."""
-    inner = call("compose", call("fold", "a.b.weight", "a.b_bn"), call("scale", "c", "1"))
+    inner = call("scale", call("fold", "a.b.weight", "a.b_bn"), call("gate", "c", 1))
     gates = (call("1"), call("ratio", call("gate", "w", 1), call("gate", "w", 0)))
     plan = lower(table_4(), frames=2, size=(32, 32))
     op = attrs.evolve(

@@ -39,9 +39,6 @@ def evaluate(expr: Expr, state: State) -> Tensor:
             return evaluate(expr.args[0], state) * evaluate(expr.args[1], state)
         case "join":
             return torch.cat([evaluate(arg, state) for arg in expr.args])
-        case "compose":
-            outer, inner = (evaluate(arg, state) for arg in expr.args)
-            return torch.einsum("ab...,bc...->ac...", outer, inner)
     raise ValueError(f"no function {expr.head!r} is known")
 
 

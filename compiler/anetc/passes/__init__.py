@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from anetc.passes.compose_adapters import compose_adapters
 from anetc.passes.drop_unused import drop_unused
 from anetc.passes.fold_norms import fold_norms
 from anetc.passes.fuse_adds import fuse_adds
@@ -27,7 +26,6 @@ INFERENCE: tuple[Pass, ...] = (
     merge_equal,
     fold_norms,
     fuse_relus,
-    compose_adapters,
     scale_sums,
     fuse_adds,
     join_convs,
