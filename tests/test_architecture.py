@@ -49,6 +49,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("report",),
     ),
     "anetc": (
+        ("memory",),
         ("modules", "plan"),
         ("plan_text",),
         ("lower", "passes"),
