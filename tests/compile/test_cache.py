@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import attrs
@@ -28,35 +29,44 @@ def fill(key: str, folder: Path, size: int = 100) -> None:
     cache.keep(key, (source,), 1e-7, 0.5)
 
 
-def test_what_is_kept_is_found(folder: Path) -> None:
+def test_what_is_kept_is_found(folder: Path, tmp_path: Path) -> None:
     fill("k", folder)
-    entry = cache.find("k")
+    entry = cache.take("k", tmp_path)
     assert entry is not None
     assert (entry.error, entry.first, entry.files[0].read_bytes()) == (1e-7, 0.5, bytes(100))
-    assert cache.find("other") is None
+    assert cache.take("other", tmp_path) is None
+
+
+def test_what_is_taken_stays_when_the_cache_is_emptied(folder: Path, tmp_path: Path) -> None:
+    """Another process may trim it at any moment."""
+    fill("k", folder)
+    entry = cache.take("k", tmp_path)
+    shutil.rmtree(folder)
+    assert entry is not None
+    assert entry.files[0].read_bytes() == bytes(100)
 
 
 @pytest.mark.parametrize("file", ["artifact", "entry.json"])
-def test_a_damaged_entry_is_dropped(file: str, folder: Path) -> None:
+def test_a_damaged_entry_is_dropped(file: str, folder: Path, tmp_path: Path) -> None:
     fill("k", folder)
     (folder / "k" / file).write_bytes(b"{}")
-    assert cache.find("k") is None
+    assert cache.take("k", tmp_path) is None
     assert not (folder / "k").exists()
 
 
 def test_what_was_used_least_recently_goes_first(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill("old", folder)
     fill("used", folder)
     for number, key in enumerate(("old", "used")):
         os.utime(folder / key / "entry.json", (number, number))
-    cache.find("old")
+    cache.take("old", tmp_path)
     monkeypatch.setattr(cache, "LIMIT", 500)
     fill("new", folder)
     assert sorted(path.name for path in folder.iterdir()) == ["new", "old"]
     fill("huge", folder, size=1000)
-    assert cache.find("huge") is None
+    assert cache.take("huge", tmp_path) is None
 
 
 @pytest.mark.parametrize(
@@ -77,7 +87,7 @@ def test_whatever_an_artifact_depends_on_is_in_its_key(other: tuple[About, str, 
 
 def test_versions_and_the_compiler_itself_are_in_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
     keys = {cache.key_of(ABOUT, None, 0)}
-    for name in ("_version", "_compiler_digest"):
+    for name in ("_version", "_source_digest"):
         with monkeypatch.context() as patch:
             patch.setattr(cache, name, lambda *_: "another")
             keys.add(cache.key_of(ABOUT, None, 0))

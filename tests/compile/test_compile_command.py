@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -56,8 +58,6 @@ def test_the_second_compile_does_not_even_load_torch(
         "main(sys.argv[1:], standalone_mode=False)\n"
         "sys.exit('torch' in sys.modules)"
     )
-    import os
-
     roots = os.pathsep.join(map(str, (REPOSITORY, REPOSITORY / "compiler")))
     subprocess.run(
         [sys.executable, "-c", code, *map(str, args)],
@@ -66,6 +66,29 @@ def test_the_second_compile_does_not_even_load_torch(
         capture_output=True,
     )
     assert (tmp_path / "x").read_bytes() == first
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_compile_that_is_stopped_leaves_nothing(
+    number: int, tiny_file: Path, tmp_path: Path
+) -> None:
+    """Neither an artifact nor a temporary folder."""
+    roots = os.pathsep.join(map(str, (REPOSITORY, REPOSITORY / "compiler")))
+    (tmp_path / "temporary").mkdir()
+    with subprocess.Popen(
+        [sys.executable, "-m", "anetc", "compile", str(tiny_file), "-o", str(tmp_path / "x")],
+        env={**os.environ, "PYTHONPATH": roots, "TMPDIR": str(tmp_path / "temporary")},
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        while not process.stderr.readline().startswith("look in the cache"):
+            assert process.poll() is None
+        assert list((tmp_path / "temporary").iterdir())
+        process.send_signal(number)
+        assert process.stderr.read().endswith("anetc: interrupted\n")
+    assert process.returncode == 130
+    assert [path.name for path in tmp_path.rglob("*")] == ["temporary"]
 
 
 @pytest.mark.parametrize("kind", ["module", "python"])

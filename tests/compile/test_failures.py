@@ -10,6 +10,7 @@ from typing import Any
 
 import attrs
 import pytest
+import torch
 from click.testing import CliRunner
 
 import anetc
@@ -65,7 +66,7 @@ def test_bfloat16_in_onnx_is_refused_before_any_work(compiled: Compile) -> None:
         compiled("onnx", dtype="bfloat16")
 
 
-@pytest.mark.parametrize("damage", ["cut", "header", "plan", "about", "version"])
+@pytest.mark.parametrize("damage", ["cut", "header", "plan", "kernel", "about", "version"])
 def test_a_damaged_module_is_refused(damage: str, compiled: Compile) -> None:
     path = compiled("module").files[0]
     data = path.read_bytes()
@@ -73,6 +74,7 @@ def test_a_damaged_module_is_refused(damage: str, compiled: Compile) -> None:
         "cut": data[:-100],
         "header": data[:20] + b"\xff" + data[21:],
         "plan": data.replace(b"conv(rgb)", b"conv(rgg)"),
+        "kernel": data.replace(b"kernel=1x3x3", b"kernel=3x1x1"),
         "about": data.replace(b'float32\\\\\\"', b'float99\\\\\\"'),
         "version": data.replace(b'version\\\\\\": 1', b'version\\\\\\": 7'),
     }[damage]
@@ -81,6 +83,19 @@ def test_a_damaged_module_is_refused(damage: str, compiled: Compile) -> None:
     with pytest.raises(CannotRun, match=r"damaged|not known") as error:
         anetc.load_artifact(path)
     assert "\n" not in str(error.value)
+
+
+def test_a_module_that_cannot_run_says_so_when_it_is_run(compiled: Compile) -> None:
+    """Its plan is whole and fits no weights."""
+    path = compiled("module").files[0]
+    data = path.read_bytes()
+    changed = data.replace(b"sum(class, s0)", b"sum(class, s1)")
+    assert changed != data
+    path.write_bytes(changed)
+    artifact = anetc.load_artifact(path)
+    clip = {"rgb": torch.zeros(1, 3, 4, 32, 24), "flow": torch.zeros(1, 2, 4, 32, 24)}
+    with pytest.raises(CannotRun, match=r"out: does not run: \w+Error"):
+        artifact(clip)
 
 
 def test_a_damaged_archive_is_refused(compiled: Compile) -> None:
@@ -128,6 +143,8 @@ def run(*args: object) -> Any:
         (["-o", "out", "--emit", "pt2", "--dynamic", "width"], "'width' is no axis"),
         (["-o", "out", "--dynamic", "width"], "'width' is no axis"),
         (["-o", "-"], "--emit module needs -o OUT"),
+        (["--emit", "plan", "--seed", "1"], "--seed does not concern --emit plan"),
+        (["--emit", "plan", "--no-cache"], "--no-cache does not concern --emit plan"),
         (["-o", "a" * 300], "cannot be written: File name too long"),
         (["-o", "out", "--weights", "missing.safetensors"], "missing.safetensors: No such file"),
     ],

@@ -32,7 +32,7 @@ _VERSIONS = ("torch", "safetensors", "onnx", "onnxscript")
 
 @attrs.frozen
 class Entry:
-    """An artifact in the cache: its files, the one that is loaded first, and its verdict."""
+    """A copy of an artifact in the cache: its files, the first to be loaded first; its verdict."""
 
     files: tuple[Path, ...]
     error: float
@@ -45,8 +45,7 @@ def key_of(about: About, weights: str | None, seed: int) -> str:
         "about": about.to_json(),
         "weights": weights,
         "seed": None if weights else seed,
-        "anetdsl": anetdsl.__version__,
-        "compiler": _compiler_digest(),
+        "source": _source_digest(),
         "python": sys.version_info[:2] if about.kind in ("aoti",) else None,
         "machine": _machine() if about.kind == "aoti" else platform.machine(),
         "packages": {name: _version(name) for name in _VERSIONS},
@@ -60,12 +59,17 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def find(key: str) -> Entry | None:
-    """The entry of a key, if it is there and whole; it counts as used now."""
+def take(key: str, into: Path) -> Entry | None:
+    """The entry of a key, if it is there and whole, copied to a folder; it counts as used now.
+
+    It is the copy that is found whole: others may trim the cache meanwhile.
+    """
     folder = _root() / key
     try:
         about: Any = json.loads((folder / "entry.json").read_text(encoding="utf-8"))
-        files = tuple(folder / str(name) for name in about["files"])
+        files = tuple(into / Path(name).name for name in about["files"])
+        for file in files:
+            shutil.copyfile(folder / file.name, file)
         whole = all(file_digest(file) == about["files"][file.name] for file in files)
         if whole and files:
             with contextlib.suppress(OSError):  # a cache may be read-only
@@ -121,12 +125,13 @@ def _root() -> Path:
     return Path(cache_folder()) / "artifacts"
 
 
-def _compiler_digest() -> str:
-    """Of this package's own source: another compiler makes other artifacts."""
+def _source_digest() -> str:
+    """Of the source that artifacts are made by: another compiler makes other artifacts."""
     digest = hashlib.sha256()
     package = Path(__file__).parent.parent
-    folders = ("artifacts", "emit", "modules", "passes")
-    files = [*package.glob("*.py"), *(f for name in folders for f in (package / name).glob("*.py"))]
+    parts = (package / name for name in ("artifacts", "emit", "modules", "passes"))
+    language = Path(anetdsl.__file__).parent
+    files = [*package.glob("*.py"), *(f for part in (*parts, language) for f in part.rglob("*.py"))]
     for file in sorted(files):
         digest.update(file.read_bytes())
     return digest.hexdigest()

@@ -67,18 +67,21 @@ def compile_artifact(
     if (about.kind, about.dtype) == ("onnx", "bfloat16"):
         raise CannotRun("--emit onnx: ONNX Runtime has no convolutions in bfloat16; use float32")
     clock = _Clock(report)
-    with clock.stage("look in the cache"):
-        digest = _weights_digest(weights)
-        key = cache.key_of(about, digest, seed) if use_cache else ""
-        entry = cache.find(key) if use_cache else None
-    if entry is not None:
-        with clock.stage("write"):
-            _hand_over(entry.files, targets)
-        return Made(targets, entry.error, entry.first, True, tuple(clock.stages))
-    from anetc.artifacts.making import make
+    with tempfile.TemporaryDirectory(prefix="anetc-") as name:
+        made, kept = (Path(name, part) for part in ("made", "kept"))
+        made.mkdir()
+        kept.mkdir()
+        with clock.stage("look in the cache"):
+            digest = _weights_digest(weights)
+            key = cache.key_of(about, digest, seed) if use_cache else ""
+            entry = cache.take(key, kept) if use_cache else None
+        if entry is not None:
+            with clock.stage("write"):
+                _hand_over(entry.files, targets)
+            return Made(targets, entry.error, entry.first, True, tuple(clock.stages))
+        from anetc.artifacts.making import make
 
-    with tempfile.TemporaryDirectory(prefix="anetc-") as folder:
-        files, verdict = make(network, about, Path(folder), weights, seed, clock.stage)
+        files, verdict = make(network, about, made, weights, seed, clock.stage)
         with clock.stage("write"):
             _hand_over(files, targets)
             if use_cache:

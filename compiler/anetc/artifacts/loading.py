@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from anetc.artifacts.about import ANY_LENGTH, DATA_ONLY, About
 from anetc.artifacts.kinds import METADATA_KEY, onnx_session, read_about, safetensors_header
 from anetc.emit.folded import Folded
+from anetc.memory import is_out_of_memory
 from anetc.modules.network import InputError, check_inputs
 from anetc.plan_text import parse_plan
 from anetdsl.api import parse
@@ -30,6 +31,7 @@ class Artifact(nn.Module):
     def __init__(self, about: About, run: Runner, path: Path) -> None:
         super().__init__()
         self.about = about
+        self._path = path
         try:
             self.network = parse(about.network, f"the network in {path}")
         except AnetError:
@@ -39,12 +41,18 @@ class Artifact(nn.Module):
     def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """The logits (N, classes), float32, for a tensor (N, C, T, H, W) by input name.
 
-        Raises InputError for inputs that the artifact was not made for.
+        Raises InputError for inputs that the artifact was not made for, and CannotRun where it is
+        damaged in a way that only shows as it runs.
         """
         check_inputs(self.network, inputs)
         self._check_sizes(next(iter(inputs.values())).shape)
-        with torch.inference_mode():
-            return self._run({value.name: inputs[value.name] for value in self.network.inputs})
+        try:
+            with torch.inference_mode():
+                return self._run({value.name: inputs[value.name] for value in self.network.inputs})
+        except Exception as error:  # whatever the runtimes of other people's formats raise
+            if is_out_of_memory(error):
+                raise
+            raise CannotRun(f"{self._path}: does not run: {_said(error)}") from error
 
     def _check_sizes(self, shape: torch.Size) -> None:
         about = self.about
@@ -91,9 +99,12 @@ def load_known(path: Path, about: About, *, trust: bool) -> Artifact:
     except (CannotRun, MemoryError):
         raise
     except Exception as error:  # whatever the loaders of other people's formats raise
-        reason = " ".join(str(error).split())[:200]
-        raise CannotRun(f"{path}: cannot be loaded: {type(error).__name__}: {reason}") from None
+        raise CannotRun(f"{path}: cannot be loaded: {_said(error)}") from None
     return Artifact(about, run, path)
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
 
 
 def _open(path: Path, about: About) -> Runner:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 import click
+from click.core import ParameterSource
 
 from anetc.artifacts.about import ANY_LENGTH, KINDS, About, Axis, parse_dynamic
 from anetc.artifacts.compiling import Made, Report, compile_artifact
@@ -59,6 +61,8 @@ def command(
     Every artifact is run in a process of its own that lacks this package, and compared with the
     plain module, before it is written.
     """
+    if emit == "plan":
+        _refuse_for_plans()
     axes = _axes(emit, dynamic)
     network = load_network(file)
     if classes is not None:
@@ -80,7 +84,7 @@ def command(
     )
     if weights is None:
         click.echo("No --weights: the artifact will hold untrained ones.", err=True)
-    with _reporting() as report:
+    with _reporting() as report, _stoppable():
         made = compile_artifact(
             network,
             about,
@@ -106,6 +110,15 @@ def _plan(network: Network, frames: int, size: tuple[int, int], output: str | No
     click.echo(f"wrote {visible(output)}", err=True)
 
 
+def _refuse_for_plans() -> None:
+    """A plan holds no numbers but shapes: what does not concern those is a mistake."""
+    context = click.get_current_context()
+    for name in ("weights", "batch", "dynamic", "dtype", "seed", "no_cache"):
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            option = f"--{name.replace('_', '-')}"
+            raise click.UsageError(f"{option} does not concern --emit plan")
+
+
 def _axes(emit: str, dynamic: str | None) -> tuple[Axis, ...]:
     if dynamic is None:
         return ()
@@ -114,6 +127,16 @@ def _axes(emit: str, dynamic: str | None) -> tuple[Axis, ...]:
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--dynamic") from None
     return axes if emit not in ANY_LENGTH else ()
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """SIGTERM ends it as Ctrl-C does, so that nothing half made is left in the temporary folder."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

@@ -51,10 +51,12 @@ class Conv:
 
     @classmethod
     def of(cls, op: Op, state: State, dtype: torch.dtype, *, reuse: bool) -> Conv:
-        """The operation `conv` with its constants computed."""
+        """The operation `conv` with its constants computed. ValueError if the kernel is another."""
         weight, bias = op.expr("weight"), op.expr("bias")
         assert weight is not None
         kernel = evaluate(weight, state).to(dtype)
+        if "x".join(map(str, kernel.shape[2:])) != op.options["kernel"]:
+            raise ValueError(f"{op.name}: the weight is {tuple(kernel.shape)}")
         temporal = str(op.options["kernel"]).partition("x")[0] != "1"
         kernel = kernel[:, :, :, 0] if temporal else kernel[:, :, 0]
         size, dilation, stride = kernel.shape[2], op.option("dilation"), op.option("stride")
