@@ -14,11 +14,12 @@ from pathlib import Path
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from torch import Tensor
 
 import anetc
 from anetc import authors
-from anetc.artifacts.about import About, DType
+from anetc.artifacts.about import About, Axis, DType
 from anetc.artifacts.loading import load_artifact
 from anetc.artifacts.writing import file_names, write_artifact
 from anetc.lower import lower
@@ -31,7 +32,9 @@ TOLERANCE: dict[DType, float] = {"float32": 1e-5, "bfloat16": 2e-2}
 CHEAP = ["module", "python", "torchscript"]
 
 
-def logits_of(kind: str, example: Case, dtype: DType = "float32") -> Tensor:
+def logits_of(
+    kind: str, example: Case, dtype: DType = "float32", dynamic: tuple[Axis, ...] = ()
+) -> Tensor:
     """What an artifact gives, written and loaded."""
     batch = len(next(iter(example.inputs.values())))
     about = About(
@@ -40,6 +43,7 @@ def logits_of(kind: str, example: Case, dtype: DType = "float32") -> Tensor:
         batch,
         example.frames,
         *example.size,
+        dynamic=dynamic,
         dtype=dtype,
         trained=True,
     )
@@ -51,28 +55,33 @@ def logits_of(kind: str, example: Case, dtype: DType = "float32") -> Tensor:
     return logits
 
 
-def check(kind: str, example: Case) -> None:
-    assert is_close(logits_of(kind, example), example, TOLERANCE["float32"])
+def check(
+    kind: str, example: Case, dtype: DType = "float32", dynamic: tuple[Axis, ...] = ()
+) -> None:
+    logits = logits_of(kind, example, dtype, dynamic)
+    assert is_close(logits, example, TOLERANCE[dtype], getattr(torch, dtype))
 
 
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize("kind", CHEAP)
 @settings(max_examples=8, suppress_health_check=[HealthCheck.too_slow])
 @given(example=cases())
-def test_sample_of_random_networks(kind: str, example: Case) -> None:
-    check(kind, example)
+def test_sample_of_random_networks(kind: str, dtype: DType, example: Case) -> None:
+    check(kind, example, dtype)
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize("kind", CHEAP)
 @settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 @given(example=cases())
-def test_random_networks(kind: str, example: Case) -> None:
-    check(kind, example)
+def test_random_networks(kind: str, dtype: DType, example: Case) -> None:
+    check(kind, example, dtype)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["pt2", "onnx"])
-@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 @given(example=cases())
 def test_random_networks_exported(kind: str, example: Case) -> None:
     """Each takes seconds to export."""
@@ -82,11 +91,11 @@ def test_random_networks_exported(kind: str, example: Case) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("g++"), reason="needs a C++ compiler")
-@settings(max_examples=4, suppress_health_check=[HealthCheck.too_slow])
-@given(example=cases())
-def test_random_networks_compiled(example: Case) -> None:
-    """Each takes most of a minute to compile."""
-    check("aoti", example)
+@settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow])
+@given(example=cases(), dynamic=st.booleans())
+def test_random_networks_compiled(example: Case, dynamic: bool) -> None:
+    """Fewer, as each takes ten seconds to compile."""
+    check("aoti", example, dynamic=("batch", "frames") if dynamic else ())
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import attrs
 import pytest
 import torch
 from hypothesis import given, settings
@@ -21,7 +22,7 @@ from anetc.emit.portable import PortableModule
 from anetc.emit.python_source import python_source, python_weights
 from anetc.lower import lower
 from anetc.passes import optimise
-from anetdsl.ir import Network
+from anetdsl.ir import Network, Origin
 from tests.compile.conftest import scrambled
 from tests.modules.networks import clip
 from tests.networks import networks
@@ -93,6 +94,16 @@ def test_code_stays_within_88_columns(examples: list[Path]) -> None:
     for path in examples:
         for line in python_source(anetdsl.load(path), torch.float32).splitlines():
             assert len(line) <= 88 or line.startswith("#"), line
+
+
+def test_control_characters_of_the_text_are_shown_as_pictures(tiny: Network) -> None:
+    """Python refuses some of them even in comments, and others end a comment's line."""
+    ops = ("a\0b", "c\rd", "e\x0cf", "g\u2028h")
+    source = python_source(attrs.evolve(tiny, origin=Origin(ops=ops)), torch.float32)
+    ast.parse(source)
+    (line,) = (line for line in source.split("\n") if "origin" in line)
+    assert line.isprintable()
+    assert "a\u2400b" in line
 
 
 def test_names_that_python_and_torch_have_taken_are_changed(tiny: Network) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -30,6 +30,8 @@ GRADIENTS = 1e-6
 """Largest difference over the tensor's largest gradient."""
 NEXT_TO_NOTHING = 1e-6
 """Of the network's largest gradient: what a tensor's is measured by if it has less than that."""
+NUDGE = 2**-49
+"""Of a number: some of its last bits in double precision."""
 NUMBERS = 1e-9
 
 THREE_WIDTHS = anetdsl.parse("""anet 1
@@ -63,11 +65,18 @@ def compare(
     """Loss, gradients, statistics and then the logits in inference mode are the plain module's."""
     ours = TrainingModule(copy.deepcopy(plain), checkpoint=checkpoint).train(train)
     plain.train(train)
+    nudged = copy.deepcopy(plain)
     expected, got = loss_of(plain, inputs), loss_of(ours, inputs)
     assert got.item() == pytest.approx(expected.item(), rel=NUMBERS)
     expected.backward()
     got.backward()
-    check_gradients(plain, ours)
+
+    def nudge() -> nn.Module:
+        clips = {name: clip * (1 + NUDGE) for name, clip in inputs.items()}
+        loss_of(nudged, clips).backward()
+        return nudged
+
+    check_gradients(plain, ours, nudge)
     for (name, expected), got in zip(plain.named_buffers(), ours.buffers()):
         if is_used(plain.network, name):
             torch.testing.assert_close(got, expected, rtol=NUMBERS, atol=NUMBERS, msg=name)
@@ -76,7 +85,15 @@ def compare(
         torch.testing.assert_close(got, expected, rtol=NUMBERS, atol=NUMBERS)
 
 
-def check_gradients(plain: nn.Module, ours: nn.Module) -> None:
+def check_gradients(
+    plain: nn.Module, ours: nn.Module, nudge: Callable[[], nn.Module] | None = None
+) -> None:
+    """Raise AssertionError unless gradients are plain's, but for GRADIENTS of the tensor's largest.
+
+    Where a network's gradients cancel to next to nothing, double precision has little of them left:
+    there, what the clip's last bits make of plain's own is the measure. `nudge` gives a module with
+    the gradients of such a clip.
+    """
     expected = {name: parameter.grad for name, parameter in plain.named_parameters()}
     got = {name: parameter.grad for name, parameter in ours.named_parameters()}
     assert list(got) == list(expected)
@@ -86,7 +103,11 @@ def check_gradients(plain: nn.Module, ours: nn.Module) -> None:
         if gradient is not None:
             size = max(gradient.abs().max(), NEXT_TO_NOTHING * largest)
             difference = (got[name] - gradient).abs().max()
-            assert difference <= GRADIENTS * size, (name, difference / size)
+            if difference > GRADIENTS * size and nudge is not None:
+                nudged = nudge().get_parameter(name).grad
+                assert difference <= 4 * (nudged - gradient).abs().max(), (name, difference / size)
+            else:
+                assert difference <= GRADIENTS * size, (name, difference / size)
 
 
 def is_used(network: Network, name: str) -> bool:

@@ -108,20 +108,24 @@ def relative_error(got: Tensor, expected: Tensor) -> float:
     return float(difference / expected.abs().max()) if difference else 0.0
 
 
-def is_close(got: Tensor, example: Case, bound: float) -> bool:
+def is_close(got: Tensor, example: Case, bound: float, dtype: torch.dtype = torch.float32) -> bool:
     """Whether logits are the plain module's but for `bound`, or for what rounding makes of those.
 
-    Where a network's logits cancel to next to nothing, single precision has little of them left:
+    Where a network's logits cancel to next to nothing, a number format has little of them left:
     there the plain module's own error in it, times four, is the measure.
     """
+    expected = _logits_in(torch.float32, example)
+    if (error := relative_error(got, expected)) < bound:
+        return True
+    exact = _logits_in(torch.float64, example)
+    return error < 4 * relative_error(_logits_in(dtype, example), exact)
+
+
+def _logits_in(dtype: torch.dtype, example: Case) -> Tensor:
+    model = copy.deepcopy(example.model).to(dtype)
     with torch.no_grad():
-        expected = example.model(example.inputs)
-        if (error := relative_error(got, expected)) < bound:
-            return True
-        exact = copy.deepcopy(example.model).double()(
-            {name: clip.double() for name, clip in example.inputs.items()}
-        )
-    return error < 4 * relative_error(expected, exact)
+        logits: Tensor = model({name: clip.to(dtype) for name, clip in example.inputs.items()})
+    return logits
 
 
 CHANNELS = 3

@@ -18,6 +18,7 @@ from torch import Tensor
 from anetc.artifacts.about import About
 from anetc.artifacts.kinds import METADATA_KEY, ZIP_ENTRY
 from anetc.emit.folded import Folded, fold_constants
+from anetc.emit.inductor import mended_scheduler
 from anetc.emit.portable import PortableModule
 from anetc.modules.network import NetworkModule
 from anetc.plan import Plan
@@ -126,12 +127,15 @@ def _compile_ahead(
 
     try:
         get_cpp_compiler()
-        aoti_compile_and_package(
-            _exported(portable, inputs, about),
-            package_path=str(target),
-            # Weights become a part of the code, packed as its convolutions want them.
-            inductor_configs={"freezing": True},
-        )
+        program = _exported(portable, inputs, about)
+        with mended_scheduler():
+            aoti_compile_and_package(
+                program,
+                package_path=str(target),
+                # Weights become a part of the code, packed as its convolutions want them. With
+                # unknown sizes they cannot be packed, and one channel's layout is misread then.
+                inductor_configs={"freezing": not about.dynamic},
+            )
     except InvalidCxxCompiler:
         raise CannotRun(
             "--emit aoti needs a C++ compiler, as g++; CXX in the environment names another"

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from anetc.bench.memory import allocated
 from anetc.bench.traffic import node_shares
+from anetc.emit.inductor import mended_scheduler
 from anetc.emit.module import PlanModule
 from anetc.lower import lower
 from anetc.modules.names import node_name
@@ -157,7 +158,7 @@ def _compiled_quietly(name: str, lowered: Plan, model: NetworkModule, inputs: In
     start = time.perf_counter()
     try:
         # Not as an option of `torch.compile`: tracing, too, asks whether weights are frozen.
-        with inductor.patch(freezing=name == "frozen"):
+        with inductor.patch(freezing=name == "frozen"), mended_scheduler():
             compiled(inputs)
     except Exception as error:  # whatever a compiler stumbles over: it is not ours
         lines = str(error).strip().splitlines() or [type(error).__name__]

@@ -19,6 +19,7 @@ from anetc.modules.names import module_key
 from anetc.plan import call
 from anetdsl.checks.shapes import total_strides
 from anetdsl.ir import Network, Node
+from anetdsl.rendering.screen import visible
 
 WIDTH = 88
 _COPIED_FROM = "# --- copied from here\n"
@@ -79,7 +80,8 @@ def python_weights(network: Network, state: State, dtype: torch.dtype) -> dict[s
 
 
 def _head(network: Network) -> list[str]:
-    text = "\n".join(f"#     {line}".rstrip() for line in str(network).rstrip().splitlines())
+    lines = str(network).rstrip().split("\n")
+    text = "\n".join(f"#     {visible(line)}".rstrip() for line in lines)
     return [
         f'"""Network {network.name} in PyTorch, for inference.',
         "",
