@@ -104,7 +104,17 @@ def _write_python(model: NetworkModule, about: About, folder: Path) -> None:
 
 
 def _exported(portable: PortableModule, inputs: tuple[Tensor, ...], about: About) -> Any:
-    return torch.export.export(portable, inputs, dynamic_shapes=_dynamic_shapes(inputs, about))
+    from torch._dynamo.exc import UserError
+
+    try:
+        return torch.export.export(portable, inputs, dynamic_shapes=_dynamic_shapes(inputs, about))
+    except UserError:  # as for maps that are one row high
+        if not about.dynamic:
+            raise
+        raise CannotRun(
+            f"--emit {about.kind}: PyTorch cannot export this network for {about.height} x "
+            f"{about.width} with {' and '.join(about.dynamic)} free; leave out --dynamic"
+        ) from None
 
 
 def _dynamic_shapes(inputs: tuple[Tensor, ...], about: About) -> Any:
