@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import itertools
+import json
 import logging
 import math
 import threading
@@ -24,6 +25,10 @@ from anetdsl.evolve.trials import Group, Job, Outcome, run_trial
 
 MOST_THREADS = 4096
 CONNECT_SECONDS = 20.0
+_ANSWER_SECONDS = 5.0
+_CLOSE_SECONDS = 1.0
+_FILE_READS, _FILE_SECONDS = 10, 0.1
+_MOST_PORT = 65_535
 
 
 @attrs.frozen
@@ -88,9 +93,10 @@ def _threads(text: str, count: str, gpus: Sequence[str]) -> Iterator[Workers]:
 
 
 @contextlib.contextmanager
-def _dask(address: str) -> Iterator[Workers]:
+def _dask(place: str) -> Iterator[Workers]:
     try:
         import distributed
+        from distributed.comm.addressing import parse_address, parse_host_port
     except ImportError:
         raise CannotRun(
             "--executor dask: needs the package distributed; pip install 'anetdsl[cluster]'"
@@ -99,17 +105,16 @@ def _dask(address: str) -> Iterator[Workers]:
     for name in list(logging.root.manager.loggerDict):
         if name.startswith("distributed"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
-    where = {"address": address}
-    if address.endswith(".json"):
-        if not Path(address).is_file():
-            raise CannotRun(f"--executor: {address}: there is no such scheduler file")
-        where = {"scheduler_file": address}
-    connect: Any = distributed.Client
+    address = _address_in(Path(place)) if place.endswith(".json") else place
     try:
-        client: Any = connect(**where, timeout=CONNECT_SECONDS, set_as_default=False)
-    except (OSError, ValueError) as error:
-        raise CannotRun(f"--executor: no Dask scheduler answers at {address}: {error}") from None
-    with client:
+        _, port = parse_host_port(parse_address(address)[1])
+    except ValueError:
+        port = 0
+    if not 0 < port <= _MOST_PORT:
+        raise CannotRun(
+            f"--executor dask:{place}: `{address}` is no address such as tcp://HOST:8786"
+        )
+    with _client(distributed.Client, address) as client:
         # pure=False: each call is a trial of its own. No retries: the search counts them itself.
         executor = client.get_executor(pure=False, retries=0)
         yield Workers(
@@ -120,6 +125,52 @@ def _dask(address: str) -> Iterator[Workers]:
             remote=True,
             is_there=lambda: bool(client.status == "running"),
         )
+
+
+def _address_in(path: Path) -> str:
+    """The address in a scheduler's file. Raises CannotRun where there is none."""
+    if not path.is_file():
+        raise CannotRun(f"--executor: {path}: there is no such scheduler file")
+    for _ in range(_FILE_READS):
+        try:
+            match json.loads(path.read_text(encoding="utf-8")):
+                case {"address": str(address)}:
+                    return address
+            break
+        except OSError as error:
+            raise CannotRun(f"--executor: {path}: cannot be read: {error.strerror}") from None
+        except (ValueError, RecursionError):
+            # A scheduler that has just been started may still be writing it.
+            time.sleep(_FILE_SECONDS)
+    raise CannotRun(f"--executor: {path}: is no scheduler file: it holds no address")
+
+
+def _client(kind: Any, address: str) -> Any:
+    """A client, of distributed's class, of the scheduler there. Raises CannotRun."""
+
+    class Client(kind):  # type: ignore[misc]
+        """Not started by its constructor, so that one that cannot be started can be closed.
+
+        It would be closed when Python ends otherwise: that takes long, and prints a traceback.
+        """
+
+        def start(self, **options: Any) -> None:
+            pass
+
+    client: Any = None
+    try:
+        client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
+        # The first time is for a connection; who is connected may still never answer.
+        most = CONNECT_SECONDS + _ANSWER_SECONDS
+        kind.start(client, timeout=CONNECT_SECONDS, callback_timeout=most)
+    except Exception as error:  # whatever comes of talking to what is no scheduler
+        reason = str(error) or type(error).__name__
+        raise CannotRun(f"--executor: no Dask scheduler answers at {address}: {reason}") from None
+    finally:
+        if client is not None and client.status != "running":
+            with contextlib.suppress(Exception):
+                client.close(timeout=_CLOSE_SECONDS)
+    return client
 
 
 class _Capacity:

@@ -89,6 +89,7 @@ OPERATORS: dict[str, Callable[[Wish], Operator]] = {
 _IMPOSSIBLE = {
     "split": "no block can be split: each C is odd, or the sink averages what it reads",
     "merge": "no two blocks of one level can be merged",
+    "resolution": "no node can have another r: flow stems have no temporal convolution",
 }
 
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import attrs
 
+from anetdsl.evolve.asked import Running
 from anetdsl.evolve.values import Member, Record, SearchSettings
 
 
@@ -93,6 +94,8 @@ class Run:
     """When the first driver started, seconds since the epoch."""
     finished: float | None = None
     """When the last candidate was finished; None while some are missing."""
+    running: Running = attrs.field(factory=Running)
+    """How trials are run, as the settings say now."""
 
     @property
     def name(self) -> str:
@@ -125,11 +128,13 @@ def read_run(path: str | Path) -> Run:
 
     directory = RunDir(path)
     with open_for_reading(directory) as store:
+        asked = store.asked()
         return Run(
             path=directory.path,
-            settings=store.settings(),
-            trial=store.trial(),
+            settings=asked.search,
+            trial=asked.trial,
             records=tuple(store.records()),
             started=store.started(),
             finished=store.finished(),
+            running=asked.running,
         )

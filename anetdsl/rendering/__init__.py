@@ -1,1 +1,4 @@
-"""Diagnostics as people and programs read them: caret text, one-liners, JSON in the LSP shape."""
+"""Diagnostics as people and programs read them: caret text, one-liners, JSON in the LSP shape.
+
+Also what all output for people needs: safe text, times in words.
+"""

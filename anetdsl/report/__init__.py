@@ -11,6 +11,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from anetdsl.diagnostics import CannotRun
 from anetdsl.evolve.rundir import Run
 from anetdsl.files import write_atomically
 from anetdsl.report.comparing import comparison, methods_chart
@@ -56,7 +57,18 @@ def write_report(
 ) -> None:
     """Write `report(runs)` to a file at once, or `curves(runs)` to one that ends in .svg.
 
-    Raises CannotRun also when it cannot be written.
+    Raises CannotRun also when it cannot be written, and where a run is given twice.
     """
+    _check_different(runs)
     is_picture = Path(out).suffix.lower() == ".svg"
     write_atomically(out, curves(runs) if is_picture else report(runs, dot=dot))
+
+
+def _check_different(runs: Sequence[Run]) -> None:
+    """A run is no repetition of itself: it would seem a search without any spread."""
+    seen: dict[Path, Path] = {}
+    for run in runs:
+        place = run.path.resolve()
+        if place in seen:
+            raise CannotRun(f"{run.path}: is the same run as {seen[place]}; give each run once")
+        seen[place] = run.path

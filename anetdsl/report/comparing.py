@@ -11,6 +11,7 @@ import attrs
 
 from anetdsl.charts import Axis, Line, plot
 from anetdsl.evolve.rundir import Run
+from anetdsl.rendering.times import duration
 from anetdsl.report.costs import compared_costs
 from anetdsl.report.facts import (
     Curve,
@@ -27,7 +28,7 @@ from anetdsl.report.networks import network_figure
 from anetdsl.report.page import Section, page
 from anetdsl.report.pictures import Artist
 from anetdsl.report.summary import flat
-from anetdsl.report.words import duration, fitness_label
+from anetdsl.report.words import fitness_label
 
 _MEASURED = ("mean of the top three", "best")
 
@@ -61,7 +62,8 @@ def groups_of(runs: Sequence[Run]) -> tuple[Group, ...]:
 
 def _asked(run: Run) -> dict[str, str]:
     """What must be the same for two runs to be repetitions of one another."""
-    values = flat({**attrs.asdict(run.settings), "trial": run.trial})
+    running = {"inherit": run.running.inherit, "halving": run.running.halving}
+    values = flat({**attrs.asdict(run.settings), "trial": run.trial, "running": running})
     for free in ("seed", "rounds", "trial.settings.seed"):
         values.pop(free, None)
     return values

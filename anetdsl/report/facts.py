@@ -14,7 +14,7 @@ import attrs
 
 from anetdsl.evolve.algorithms import population
 from anetdsl.evolve.rundir import Run
-from anetdsl.evolve.values import Record
+from anetdsl.evolve.values import Member, Record
 
 Curve = tuple[tuple[int, float], ...]
 """(round, value), rounds from 1. Between its points a value stays as it was."""
@@ -58,10 +58,21 @@ def last_round(run: Run) -> int:
 
 
 def alive(run: Run) -> tuple[Judged, ...]:
-    """The population now, the best first."""
+    """The population now, the best first.
+
+    Candidates join it by number, or where the search takes results as they come, as they came.
+    """
     by_name = {one.name: one for one in judged(run)}
-    members = population(run.settings, run.members)
+    members = population(run.settings, _joined(run))
     return ranked([by_name[member.name] for member in members if member.name in by_name])
+
+
+def _joined(run: Run) -> Sequence[Member]:
+    """The candidates that have a result, in the order in which the search took them in."""
+    if run.settings.order == "index":
+        return run.members
+    finished = {record.index: record.finished or 0.0 for record in run.records}
+    return sorted(run.members, key=lambda member: finished[member.index])
 
 
 def best_curve(run: Run) -> Curve:

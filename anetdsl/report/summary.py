@@ -9,9 +9,10 @@ from typing import Any
 import attrs
 
 from anetdsl.evolve.rundir import Run
+from anetdsl.rendering.times import duration, moment
 from anetdsl.report.facts import judged, ranked, top_three_curve
 from anetdsl.report.markup import Column, Markup, folded, joined, paragraph, table, tag, text
-from anetdsl.report.words import amount, duration, moment
+from anetdsl.report.words import amount
 
 _METHODS = {
     "guided": "connection-learning-guided evolution",
@@ -120,19 +121,27 @@ def settings_table(run: Run) -> Markup:
         caption="The training of each candidate.",
         sortable=False,
     )
-    return folded("settings", tag("div", search, trial, class_="pair"))
+    running = table(
+        columns,
+        flat(attrs.asdict(run.running)).items(),
+        caption="How trials are run, as the settings say; without a timeout one may take any time.",
+        sortable=False,
+    )
+    return folded("settings", tag("div", search, trial, running, class_="pair"))
 
 
 def flat(values: Mapping[str, Any], before: str = "") -> dict[str, str]:
     """Nested settings as pairs of a dotted name and its value; None is left out.
 
-    >>> flat({"a": 1, "b": {"c": [2, 3], "d": None}})
-    {'a': '1', 'b.c': '2, 3'}
+    >>> flat({"a": 1, "b": {"c": [2, 3], "d": None, "e": True}})
+    {'a': '1', 'b.c': '2, 3', 'b.e': 'true'}
     """
     pairs: dict[str, str] = {}
     for key, value in values.items():
         if isinstance(value, Mapping):
             pairs |= flat(value, f"{before}{key}.")
+        elif isinstance(value, bool):
+            pairs[f"{before}{key}"] = "true" if value else "false"
         elif isinstance(value, list | tuple):
             pairs[f"{before}{key}"] = ", ".join(map(str, value))
         elif value is not None:

@@ -1,11 +1,8 @@
-"""How a report says durations, amounts and what an operator did."""
+"""How a report says amounts and what an operator did."""
 
 from __future__ import annotations
 
-import itertools
-import math
 from collections.abc import Iterable
-from datetime import UTC, datetime
 
 from anetdsl.charts import short_number
 from anetdsl.evolve.values import Record
@@ -19,37 +16,6 @@ def fitness_label(records: Iterable[Record]) -> str:
     if any(record.top5 is not None for record in records):
         return "fitness (top-1 + top-5, %)"
     return "fitness"
-
-
-def duration(seconds: float) -> str:
-    """A length of time in few digits.
-
-    >>> duration(42.4), duration(899), duration(3725), duration(200_000)
-    ('42 s', '15 min', '1 h 2 min', '2 d 7 h')
-    """
-    if not math.isfinite(seconds):
-        return "unknown"
-    whole = round(seconds)
-    if 600 <= whole < 3_600:
-        return f"{round(whole / 60)} min"
-    units = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
-    for (size, unit), (smaller, next_unit) in itertools.pairwise(units):
-        if whole >= size:
-            rest = whole % size // smaller
-            return f"{whole // size} {unit}" + (f" {rest} {next_unit}" if rest else "")
-    return f"{whole} s"
-
-
-def moment(seconds: float) -> str:
-    """A point in time.
-
-    >>> moment(0)
-    '1970-01-01 00:00 UTC'
-    """
-    try:
-        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
-    except (ValueError, OverflowError, OSError):
-        return "unknown"
 
 
 def amount(value: float | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import socket
 import subprocess
 import sys
 import threading
@@ -173,7 +174,12 @@ def test_a_cluster_that_has_gone_stops_the_search(tmp_path: Path) -> None:
     [
         ("dask:tcp://127.0.0.1:1", (), "no Dask scheduler answers at tcp://127.0.0.1:1"),
         ("dask:no/scheduler.json", (), "no/scheduler.json: there is no such scheduler file"),
-        ("dask:nonsense://here", (), "no Dask scheduler answers"),
+        ("dask:nonsense://here:1", (), "no Dask scheduler answers.*unknown address scheme"),
+        ("dask:nonsense://here", (), "`nonsense://here` is no address such as tcp://HOST:8786"),
+        ("dask:tls://127.0.0.1:1", (), "no Dask scheduler answers.*TLS"),
+        ("dask:tcp://127.0.0.1:99999", (), "`tcp://127.0.0.1:99999` is no address"),
+        ("dask:tcp://127.0.0.1:x", (), "`tcp://127.0.0.1:x` is no address"),
+        ("dask::::", (), "dask::::: `:::` is no address"),
         ("dask:tcp://127.0.0.1:1", ("0",), "--gpus is for threads:N"),
     ],
 )
@@ -183,6 +189,84 @@ def test_clusters_that_there_are_not(
     monkeypatch.setattr("anetdsl.evolve.executors.CONNECT_SECONDS", 0.5)
     with pytest.raises(CannotRun, match=message), open_workers(text, gpus):
         pass
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"{}", "s.json: is no scheduler file: it holds no address"),
+        (b"", "s.json: is no scheduler file: it holds no address"),
+        (b"\xff", "s.json: is no scheduler file: it holds no address"),
+        (b"[" * 100_000, "s.json: is no scheduler file: it holds no address"),
+        (b'{"address": 3}', "s.json: is no scheduler file: it holds no address"),
+        (b'["tcp://127.0.0.1:1"]', "s.json: is no scheduler file: it holds no address"),
+        (b'{"address": "::::"}', "s.json: `::::` is no address such as"),
+        (b'{"address": "tcp://127.0.0.1:1"}', "answers at tcp://127.0.0.1:1"),
+    ],
+)
+def test_files_that_lead_to_no_cluster(
+    data: bytes, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("anetdsl.evolve.executors.CONNECT_SECONDS", 0.5)
+    file = tmp_path / "s.json"
+    file.write_bytes(data)
+    with pytest.raises(CannotRun, match=message), open_workers(f"dask:{file}"):
+        pass
+
+
+def test_a_file_that_is_only_being_written(tmp_path: Path, cluster: Cluster) -> None:
+    """A scheduler makes its file and then fills it: a driver that is started with it waits."""
+    file = tmp_path / "s.json"
+    file.touch()
+    writer = threading.Timer(0.3, lambda: file.write_bytes(cluster.file.read_bytes()))
+    writer.start()
+    with open_workers(f"dask:{file}") as workers:
+        assert workers.is_there()
+    writer.join()
+
+
+@pytest.mark.parametrize("answer", [None, b"HTTP/1.1 400 Bad Request\r\n\r\n" * 9])
+def test_what_answers_may_be_no_scheduler(
+    answer: bytes | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that never says anything, and one that says something else."""
+    monkeypatch.setattr("anetdsl.evolve.executors.CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr("anetdsl.evolve.executors._ANSWER_SECONDS", 0.5)
+
+    def serve() -> None:
+        with contextlib.suppress(OSError):
+            connection, _ = listener.accept()
+            with connection:
+                connection.sendall(answer or b"")
+                while connection.recv(1 << 16):
+                    pass
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = threading.Thread(target=serve)
+        server.start()
+        place = f"tcp://127.0.0.1:{listener.getsockname()[1]}"
+        with pytest.raises(CannotRun, match=f"answers at {place}"), open_workers(f"dask:{place}"):
+            pass
+        server.join(10)
+
+
+@pytest.mark.parametrize("place", ["s.json", "::::", "tls://127.0.0.1:1"])
+def test_a_wrong_cluster_is_one_message_and_at_once(place: str, tmp_path: Path) -> None:
+    """Nothing of a half-made client is left to be closed when Python ends."""
+    (tmp_path / "s.json").write_text("{}")
+    command = [sys.executable, "-m", "anetc", "evolve", "--data", "motion", "--preset", "small"]
+    done = subprocess.run(
+        [*command, "--out", "run", "--executor", f"dask:{place}"],
+        cwd=tmp_path,
+        env=paths(),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("anetc: --executor")
+    assert done.stderr.count("\n") == 1, done.stderr
 
 
 def test_without_distributed_there_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:

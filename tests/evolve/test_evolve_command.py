@@ -17,11 +17,12 @@ import attrs
 import pytest
 
 from anetc.cli import evolve_asking
-from anetc.cli.evolve_screen import duration, rows
+from anetc.cli.evolve_screen import rows
 from anetdsl.evolve import searching
 from anetdsl.evolve.progress import Progress
 from anetdsl.evolve.rundir import read_run
 from anetdsl.evolve.tables import toml_text
+from anetdsl.rendering.times import duration
 from tests.command_line import Result, anetc
 from tests.documents import Step, check_options
 from tests.evolve.method import COMMAND
@@ -327,10 +328,11 @@ def test_what_the_table_says() -> None:
         "round": "59 of 200",
         "best": "151.25 (g0012)",
         "top three": "150.00",
-        "running": "g0000 (1:01 min), g0001 (1:02 min), g0002 (1:03 min), g0003 (1:04 min), "
-        "g0004 (1:05 min), g0005 (1:06 min), g0006 (1:07 min), g0007 (1:08 min), and 2 more",
+        "running": "g0000 (1 min 1 s), g0001 (1 min 2 s), g0002 (1 min 3 s), "
+        "g0003 (1 min 4 s), g0004 (1 min 5 s), g0005 (1 min 6 s), g0006 (1 min 7 s), "
+        "g0007 (1 min 8 s), and 2 more",
         "failed": "2, last g0031 (nan)",
-        "time left": "about 1:23 h",
+        "time left": "about 1 h 23 min",
     }
 
 
@@ -339,10 +341,15 @@ def test_what_the_table_says() -> None:
     [
         (0.4, "0 s"),
         (59.4, "59 s"),
-        (59.6, "1:00 min"),
-        (3599, "59:59 min"),
-        (3600, "1:00 h"),
+        (59.6, "1 min"),
+        (599.4, "9 min 59 s"),
+        (3569, "59 min"),
+        (3599, "1 h"),
+        (3600 + 125, "1 h 2 min"),
+        (86_399, "1 d"),
         (86_400 * 2.5, "2 d 12 h"),
+        (float("nan"), "unknown"),
+        (float("inf"), "unknown"),
     ],
 )
 def test_durations(seconds: float, text: str) -> None:

@@ -113,6 +113,24 @@ def test_what_cannot_be_done_is_said(arguments: list[str], message: str, tmp_pat
     assert not (tmp_path / "out").exists()
 
 
+def test_an_operator_that_can_change_nothing_says_why(tmp_path: Path) -> None:
+    """Where there is no block at all, but a stem of flow."""
+    parent = tmp_path / "p.anet"
+    parent.write_text(
+        "anet 1\nnetwork p\ninput flow channels=2\n"
+        "node s level=0 C=8 r=1 stride=4 inputs=[flow]\nsink inputs=[s] classes=5\n",
+        encoding="utf-8",
+    )
+    for name, message in (
+        ("resolution", "p: no node can have another r: flow stems have no temporal convolution"),
+        ("split", "p: no block can be split"),
+        ("merge", "p: no two blocks of one level can be merged"),
+    ):
+        result = anetc("mutate", parent, "--op", name)
+        assert (result.code, result.out) == (2, "")
+        assert message in result.err
+
+
 def test_a_parent_must_be_one_that_a_search_could_have(tmp_path: Path) -> None:
     text = TABLE_4.read_text(encoding="utf-8").replace("n12, n13]", "n12]")
     parent = tmp_path / "p.anet"

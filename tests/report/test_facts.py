@@ -13,9 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anetdsl.evolve.algorithms import population
+from anetdsl.evolve.asked import Running
 from anetdsl.evolve.presets import space
 from anetdsl.evolve.rundir import Run
-from anetdsl.evolve.values import Record, SearchSettings
+from anetdsl.evolve.values import Member, Record, SearchSettings
+from anetdsl.evolve.visible import Result, Visible
+from anetdsl.rendering import times
 from anetdsl.report import markup, summary, words
 from anetdsl.report.comparing import _spread, groups_of
 from anetdsl.report.facts import (
@@ -99,6 +102,21 @@ def test_who_is_alive_is_what_the_search_says(values: list[float | None], method
     assert list(alive(run)) == list(ranked(alive(run)))
 
 
+@given(st.permutations(range(12)), st.sampled_from(["guided", "aging"]))
+def test_who_is_alive_where_results_are_taken_as_they_come(order: list[int], method: str) -> None:
+    """As the driver takes them in, one after the other."""
+    run = run_of([float(index % 4) for index in range(12)], method=method, order="arrival")
+    ranks = {index: 100.0 + rank for rank, index in enumerate(order)}
+    records = tuple(attrs.evolve(one, finished=ranks[one.index]) for one in run.records)
+    visible = Visible(run.settings, population)
+    for index in order:
+        record = records[index]
+        visible.add(Result(index, Member(index, record.name, "", record.fitness or 0.0)))
+    found = alive(attrs.evolve(run, records=records))
+    assert {one.name for one in found} == {member.name for member in visible.alive}
+    assert list(found) == list(ranked(found))
+
+
 def test_lineage_ends_where_a_parent_is_missing_or_comes_again() -> None:
     run = run_of([1.0, 2.0, 3.0, 4.0, 5.0])
     parents = {"g0": "gone", "g1": "g0", "g2": "g1", "g3": "g4", "g4": "g3"}
@@ -132,6 +150,31 @@ def test_runs_that_differ_in_seeds_alone_are_one_group() -> None:
     assert len(set(names)) == 4
 
 
+def test_runs_that_are_trained_otherwise_are_groups_of_their_own() -> None:
+    """What decides how a candidate is trained counts; where it was, and how long it may take, not.
+
+    In the order of their first runs.
+    """
+    runs = [
+        attrs.evolve(run_of([1.0], seed=seed), running=running)
+        for seed, running in enumerate(
+            [
+                Running(),
+                Running(halving=4),
+                Running(inherit=True),
+                Running(executor="threads:8", gpus=("0",), timeout=9.0, retries=3),
+                Running(halving=4, keep_all_weights=True),
+            ]
+        )
+    ]
+    groups = groups_of(runs)
+    assert [(group.name, [run.settings.seed for run in group.runs]) for group in groups] == [
+        ("guided, halving 1, inherit false", [0, 3]),
+        ("guided, halving 4, inherit false", [1, 4]),
+        ("guided, halving 1, inherit true", [2]),
+    ]
+
+
 def test_the_spread_of_curves() -> None:
     """From the round on that all have, up to the one asked for."""
     curves = [((3, 10.0), (5, 20.0), (9, 20.0)), ((4, 12.0), (8, 40.0))]
@@ -144,7 +187,7 @@ def test_the_spread_of_curves() -> None:
     assert _spread([()], 3) == []
 
 
-@pytest.mark.parametrize("module", [markup, summary, words])
+@pytest.mark.parametrize("module", [markup, summary, times, words])
 def test_examples_in_docstrings(module: ModuleType) -> None:
     found = doctest.testmod(module)
     assert found.attempted

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import functools
 import re
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,12 +18,17 @@ from hypothesis import strategies as st
 
 from anetdsl.diagnostics import CannotRun
 from anetdsl.evolve import searching
-from anetdsl.evolve.rundir import Run
+from anetdsl.evolve.algorithms import population
+from anetdsl.evolve.asked import Running
+from anetdsl.evolve.engine import Driver
+from anetdsl.evolve.rundir import Run, RunDir, read_run
+from anetdsl.evolve.trials import Job, Outcome
 from anetdsl.evolve.values import Record
 from anetdsl.report import curves, report
-from anetdsl.report.facts import judged, lineage, ranked
+from anetdsl.report.facts import alive, judged, lineage, ranked
 from tests.command_line import anetc
-from tests.evolve.method import COMMAND
+from tests.evolve import driving
+from tests.evolve.method import COMMAND, METHOD, asked
 from tests.report.made_up import made_up_run
 from tests.report.reading import Page, read
 
@@ -73,6 +79,37 @@ def test_the_page_of_a_search() -> None:
         ("population", "8"),
     ):
         assert f"{setting}{value}" in page.text.replace("\n", "")
+
+
+def test_all_settings_are_listed() -> None:
+    """Also how trials were run."""
+    running = Running("threads:3", timeout=90.0, retries=7, inherit=True, halving=4)
+    text = read(report([attrs.evolve(example(), running=running)])).text.replace("\n", "")
+    for said in ("executorthreads:3", "timeout90.0", "retries7", "inherittrue", "halving4"):
+        assert said in text
+    assert "keep_all_weightsfalse" in text
+
+
+def test_the_population_now_is_the_drivers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where results are taken as they come, and the oldest is who came first."""
+    monkeypatch.setattr(driving, "METHOD", attrs.evolve(METHOD, select=population))
+    gate = threading.Event()
+
+    def trial(job: Job) -> Outcome:
+        if job.name == "g0000":
+            assert gate.wait(10)
+        if job.name == "g0021":
+            gate.set()
+        return driving.at_once(job)
+
+    def watch(driver: Driver) -> None:
+        now[:] = sorted(member.name for member in driver.known.visible.alive)
+
+    now: list[str] = []
+    question = asked(order="arrival", method="aging", population=4)
+    assert driving.drive(tmp_path / "run", question, trial, workers=2, watch=watch)
+    assert "g0000" in now
+    assert sorted(one.name for one in alive(read_run(tmp_path / "run"))) == now
 
 
 def test_every_figure_says_what_it_shows() -> None:
@@ -192,7 +229,9 @@ def with_texts(run: Run, text: str) -> Run:
             changed = attrs.evolve(changed, name=text, source=text)
         records.append(changed)
     trial = {text: text, "settings": {"data": text, "list": [text]}}
-    return attrs.evolve(run, records=tuple(records), trial=trial, path=Path("x" + text[:50]))
+    running = Running(executor=text, gpus=(text,), halving=2)
+    path = Path("x" + text[:50])
+    return attrs.evolve(run, records=tuple(records), trial=trial, path=path, running=running)
 
 
 def shape(page: Page) -> set[tuple[str, str]]:
@@ -318,6 +357,24 @@ def test_from_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         assert anetc("report", *runs, "-o", "curves.svg").code == 0
         picture = ElementTree.fromstring(Path("curves.svg").read_bytes())
         assert (picture[0].text or "").startswith(title)
+
+
+def test_a_run_is_compared_with_others_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the names that it is given by; with others it is told apart by its training."""
+    monkeypatch.chdir(tmp_path)
+    for name, running in (("one", Running()), ("two", Running(halving=4))):
+        searching.make_run(RunDir(name), asked(running=running))
+    Path("link").symlink_to("one")
+    for names in (("one", "one"), ("one", "two", "./one/"), ("one", tmp_path / "link")):
+        result = anetc("report", *names, "-o", "page.html")
+        assert result.code == 2
+        assert "is the same run as one; give each run once" in result.err
+        assert not Path("page.html").exists()
+    assert anetc("report", "one", "two", "-o", "page.html").code == 0
+    text = read(Path("page.html").read_text(encoding="utf-8")).text
+    assert "guided, halving 1 (1 run), guided, halving 4 (1 run)" in text
 
 
 @pytest.mark.parametrize(

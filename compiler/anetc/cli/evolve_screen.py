@@ -13,6 +13,7 @@ import click
 from anetc.cli.files import is_terminal
 from anetdsl.evolve.progress import Progress
 from anetdsl.rendering.screen import visible
+from anetdsl.rendering.times import duration
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -61,18 +62,6 @@ def rows(progress: Progress) -> list[tuple[str, str]]:
         ("failed", failed if progress.failed else "none"),
         ("time left", "" if progress.left is None else f"about {duration(progress.left)}"),
     ]
-
-
-def duration(seconds: float) -> str:
-    """Such as `42 s`, `3:07 min`, `2:05 h`, `3 d 4 h`."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60}:{whole % 60:02} min"
-    if whole < 86_400:
-        return f"{whole // 3600}:{whole % 3600 // 60:02} h"
-    return f"{whole // 86_400} d {whole % 86_400 // 3600} h"
 
 
 def _best(progress: Progress) -> str:

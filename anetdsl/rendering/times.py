@@ -1,0 +1,43 @@
+"""Lengths and points of time, in words."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from datetime import UTC, datetime
+
+_UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
+_EXACT = 600
+"""Seconds from which on a length is told in whole minutes."""
+
+
+def duration(seconds: float) -> str:
+    """A length of time in few digits.
+
+    >>> duration(42.4), duration(187), duration(899)
+    ('42 s', '3 min 7 s', '15 min')
+    >>> duration(3725), duration(200_000)
+    ('1 h 2 min', '2 d 7 h')
+    """
+    if not math.isfinite(seconds):
+        return "unknown"
+    whole = round(seconds)
+    if whole >= _EXACT:
+        whole = 60 * round(whole / 60)
+    for (size, unit), (smaller, next_unit) in itertools.pairwise(_UNITS):
+        if whole >= size:
+            rest = whole % size // smaller
+            return f"{whole // size} {unit}" + (f" {rest} {next_unit}" if rest else "")
+    return f"{whole} s"
+
+
+def moment(seconds: float) -> str:
+    """A point in time, from seconds since the epoch.
+
+    >>> moment(0)
+    '1970-01-01 00:00 UTC'
+    """
+    try:
+        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
+    except (ValueError, OverflowError, OSError):
+        return "unknown"
