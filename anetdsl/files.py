@@ -38,8 +38,10 @@ def replacing(path: str | Path) -> Iterator[Path]:
             part.unlink(missing_ok=True)
 
 
-def write_atomically(path: str | Path, data: str | bytes) -> None:
+def write_atomically(path: str | Path, data: str | bytes, *, durable: bool = False) -> None:
     """Replace a file's content at once, or leave it as it is. Text is written as UTF-8, as given.
+
+    `durable`: it is on the disk before it takes its place, whatever the machine does then.
 
     What is there and is no file, such as /dev/null or a pipe, is written to. Raises CannotRun,
     naming the file, when writing fails.
@@ -51,8 +53,11 @@ def write_atomically(path: str | Path, data: str | bytes) -> None:
         except OSError as error:
             raise CannotRun(f"{path}: cannot be written: {error.strerror or error}") from None
         return
-    with replacing(path) as part:
-        part.write_bytes(encoded)
+    with replacing(path) as part, part.open("wb") as file:
+        file.write(encoded)
+        if durable:
+            file.flush()
+            os.fsync(file.fileno())
 
 
 def is_device(path: str | Path) -> bool:

@@ -34,7 +34,7 @@ from anetdsl.api import parse
 from anetdsl.evolve.algorithms import population, propose
 from anetdsl.evolve.asked import Asked
 from anetdsl.evolve.dispatch import Trials
-from anetdsl.evolve.engine import Driver, Method
+from anetdsl.evolve.engine import Driver, Rules
 from anetdsl.evolve.executors import Workers, open_workers
 from anetdsl.evolve.identity import identity
 from anetdsl.evolve.presets import space
@@ -87,7 +87,7 @@ def main() -> None:
         directory = RunDir(Path(folder) / "run")
         make_run(directory, Asked(settings, {"data": "none", "settings": {"iterations": 1}}))
         with _workers(options, sleep) as workers, open_store(directory) as store:
-            method = Method(propose, population, lambda text: identity(parse(text)))
+            method = Rules(propose, population, lambda text: identity(parse(text)))
             driver = Driver(directory, store.asked(), store, method, Trials(workers))
             watcher = _Watcher(directory, options.candidates)
             driver.watch = watcher.look

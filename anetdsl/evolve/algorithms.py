@@ -12,12 +12,12 @@ from random import Random
 
 import attrs
 
-from anetdsl.cost import cost
 from anetdsl.diagnostics import CannotRun
 from anetdsl.evolve.children import Parent, child_text, untrained
 from anetdsl.evolve.genome import Genome, Operator, depth
 from anetdsl.evolve.identity import identity
 from anetdsl.evolve.initial import random_network
+from anetdsl.evolve.limits import beyond_limits
 from anetdsl.evolve.mutation import mutated, operators
 from anetdsl.evolve.rewiring import guided_rewiring, random_rewiring, repair
 from anetdsl.evolve.selection import fittest, tournament, youngest
@@ -167,16 +167,9 @@ def _refusal(space: Space, limits: Limits, network: Network, taken: Container[st
         return f"had fewer than {space.least_depth} blocks on its longest path (least_depth)"
     if identity(network) in taken:
         return "had been there before"
-    if limits.parameters is limits.multiply_adds is limits.depth is None:
-        return None
-    total = cost(network, frames=limits.frames, size=limits.size)
-    for value, limit, what in (
-        (total.parameters, limits.parameters, "parameters"),
-        (total.multiply_adds, limits.multiply_adds, "multiply-adds"),
-        (total.depth, limits.depth, "convolutions on the longest path"),
-    ):
-        if limit is not None and value > limit:
-            return f"had more than {limit:,} {what}"
+    if beyond := beyond_limits(network, limits):
+        what, _, limit = beyond
+        return f"had more than {limit:,} {what}"
     return None
 
 

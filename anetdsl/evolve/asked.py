@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import typing
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import attrs
 
@@ -19,6 +20,8 @@ from anetdsl.evolve.tables import (
     value_of,
 )
 from anetdsl.evolve.values import SearchSettings, Space
+
+T = TypeVar("T")
 
 MOST_SEED = 2**63 - 1
 """As TOML's numbers."""
@@ -61,6 +64,10 @@ class Asked:
     running: Running = Running()
 
 
+EMPTY = Asked(SearchSettings(Space(classes=1)), {})
+"""What settings are read on top of, where all that matters is written in them."""
+
+
 def settings_text(asked: Asked) -> str:
     """`settings.toml`."""
     tables = {
@@ -74,6 +81,46 @@ def settings_text(asked: Asked) -> str:
 def read_settings(path: str, default: Asked) -> Asked:
     """The default, with what a settings file sets in its place. Raises CannotRun with the place."""
     return settings_of(read_document(path), default)
+
+
+def read_run_settings(path: str, before: Asked) -> Asked:
+    """What a run's own settings file says; where it says nothing, it is as before.
+
+    What is optional, as a limit, is not asked for any more where its table is there without it.
+    Raises CannotRun with the place.
+    """
+    document = read_document(path)
+    tables = document.tables
+    if not tables:
+        raise CannotRun(f"{path}: is empty; remove it, and `--resume` writes it anew")
+    start = Asked(
+        _without_options(before.search) if "search" in tables else before.search,
+        {} if "trial" in tables else before.trial,
+        _without_options(before.running) if "running" in tables else before.running,
+    )
+    return settings_of(document, start)
+
+
+def read_whole_settings(path: str) -> Asked:
+    """A run's settings file, by itself. Raises CannotRun where it holds too little for that."""
+    document = read_document(path)
+    for table, key in ((("search", "space"), "classes"), (("trial",), "data")):
+        if key not in table_of(document, table):
+            raise CannotRun(f"{path}: is not whole: there is no `{key}` in [{'.'.join(table)}]")
+    return settings_of(document, EMPTY)
+
+
+def _without_options(value: T) -> T:
+    """The value without what need not be there."""
+    changes: dict[str, Any] = {}
+    for field in attrs.fields(typing.cast(Any, type(value))):
+        item = getattr(value, field.name)
+        if field.default is None:
+            changes[field.name] = None
+        elif attrs.has(type(item)):
+            changes[field.name] = _without_options(item)
+    changed: T = attrs.evolve(typing.cast(Any, value), **changes)
+    return changed
 
 
 def settings_of(document: Document, default: Asked) -> Asked:

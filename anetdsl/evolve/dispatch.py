@@ -36,6 +36,7 @@ class Trials:
             None if limit is None else 1.1 * limit + 1.0,
             str(pulse.absolute()) if self.workers.remote else None,
             self.driver,
+            allowed=limit,
         )
         try:
             future = self.workers.executor.submit(self.workers.run, job)

@@ -37,7 +37,7 @@ _MOST_FAILURES = 5
 
 
 @attrs.frozen
-class Method:
+class Rules:
     """How a search thinks: pure functions."""
 
     propose: Propose
@@ -53,7 +53,7 @@ class Driver:
     directory: RunDir
     asked: Asked
     store: Store
-    method: Method
+    rules: Rules
     trials: Trials
     stopping: threading.Event = attrs.field(factory=threading.Event)
     """Set it, and the driver stops: running trials are ended, and start again on resume."""
@@ -68,7 +68,7 @@ class Driver:
     _looked: float = 0.0
 
     def __attrs_post_init__(self) -> None:
-        self.known = Known(Visible(self.asked.search, self.method.select))
+        self.known = Known(Visible(self.asked.search, self.rules.select))
 
     @property
     def finished(self) -> int:
@@ -159,7 +159,7 @@ class Driver:
         if known.next >= search.rounds or self._stuck or not known.visible.is_ready(known.next):
             return None
         try:
-            proposal = self.method.propose(search, known.next, known.visible.alive, known.taken)
+            proposal = self.rules.propose(search, known.next, known.visible.alive, known.taken)
         except CannotRun as error:
             # Those that run shall end before the search does.
             self._stuck = error
@@ -182,7 +182,7 @@ class Driver:
         candidate = Candidate(
             record,
             proposal.text,
-            proposal.identity or self.method.identify(proposal.text),
+            proposal.identity or self.rules.identify(proposal.text),
             bar=self.known.visible.bar(halving) if halving > 1 else None,
         )
         self.known.admit(candidate)
@@ -227,11 +227,12 @@ class Driver:
             self.trials.submit(candidate.index, candidate.name, folder, pulse, limit)
 
     def _parent(self, candidate: Candidate) -> Candidate | None:
-        """Whose weights a candidate starts from."""
+        """Whose weights a candidate starts from: none where they have been removed meanwhile."""
         if not self.asked.running.inherit or candidate.record.parent is None:
             return None
         for parent in self.store.candidates("name = ?", candidate.record.parent):
-            return parent if parent.record.status == "done" else None
+            there = jobs.weights_of(self.directory, parent).exists()
+            return parent if parent.record.status == "done" and there else None
         return None
 
     # What has ended
@@ -245,7 +246,7 @@ class Driver:
         fates: list[Fate] = []
         with self.store.commit():
             for index, outcome in ended:
-                fate = fate_of(self._running.pop(index), outcome, self.asked, self.method.identify)
+                fate = fate_of(self._running.pop(index), outcome, self.asked, self.rules.identify)
                 fates.append(fate)
                 self.store.event(fate.kind, index, **fate.about)
                 self.store.put(fate.candidate)
@@ -258,6 +259,12 @@ class Driver:
             # After the text: a record that says `done` speaks of a text with learned weights.
             jobs.write_record(self.directory, fate.candidate)
         self._stuck = None
+        for fate in fates:
+            if fate.kind == "full":
+                raise CannotRun(
+                    f"{self.directory.path}: the disk is full: {fate.about['message']}\nMake room; "
+                    f"`anetc evolve --resume {self.directory.path}` goes on."
+                )
         if not self.asked.running.keep_all_weights:
             for name in self.known.take_leavers([*self._running.values(), *self._waiting]):
                 jobs.drop_weights(self.directory, name)
@@ -268,8 +275,9 @@ class Driver:
         if not self.known.done and self.known.failed >= enough:
             raise CannotRun(
                 f"all of the first {self.known.failed} trials failed; the last, {last.name}: "
-                f"{last.failure}: {last.message}\nMend that, remove {self.directory.path}, "
-                "and start anew."
+                f"{last.failure}: {last.message}\nMend that; then "
+                f"`anetc evolve --resume {self.directory.path}` goes on with the others, or remove "
+                "that folder and start anew."
             )
 
     # What people add
@@ -283,7 +291,12 @@ class Driver:
             if self.known.next >= self.asked.search.rounds:
                 return
             found = inbox.examine(
-                path, self.asked.search, self.known.next, self._find, self.method.identify
+                path,
+                self.asked.search,
+                self.known.next,
+                self._find,
+                self._named,
+                self.rules.identify,
             )
             if isinstance(found, str):
                 inbox.refuse(path, found)
@@ -291,7 +304,7 @@ class Driver:
             if isinstance(found, Record):
                 inbox.move_away(self.directory, path, found.name)
                 continue
-            candidate = self._admit(found, path.name)
+            candidate = self._admit(found, inbox.shown(path))
             self._commit_proposed([candidate])
             self._waiting.append(candidate)
             inbox.move_away(self.directory, path, candidate.name)
@@ -301,6 +314,10 @@ class Driver:
         if identity not in self.known.taken:
             return None
         return next((c.record for c in self.store.candidates("identity = ?", identity)), None)
+
+    def _named(self, name: str) -> Record | None:
+        """The candidate of a name."""
+        return next((c.record for c in self.store.candidates("name = ?", name)), None)
 
 
 def _again(candidate: Candidate) -> Candidate:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib.util
 import itertools
 import json
 import logging
@@ -54,25 +55,33 @@ def open_workers(text: str, gpus: Sequence[str] = ()) -> Iterator[Workers]:
 
     Raises CannotRun where there are none such.
     """
+    check_workers(text, gpus)
+    kind, _, rest = text.partition(":")
+    with _threads(int(rest), gpus) if kind == "threads" else _dask(rest) as workers:
+        yield workers
+
+
+def check_workers(text: str, gpus: Sequence[str] = ()) -> None:
+    """Raise CannotRun where `--executor` names no workers, as far as that can be told here."""
     kind, _, rest = text.partition(":")
     if kind == "threads":
-        with _threads(text, rest, gpus) as workers:
-            yield workers
-    elif kind == "dask" and rest:
-        if gpus:
-            raise CannotRun("--gpus is for threads:N; a Dask worker's devices are set at its start")
-        with _dask(rest) as workers:
-            yield workers
-    else:
+        if not (rest.isdecimal() and 1 <= int(rest) <= MOST_THREADS):
+            raise CannotRun(
+                f"--executor: `{text}`: a number from 1 to {MOST_THREADS} goes after threads:"
+            )
+        return
+    if kind != "dask" or not rest:
         raise CannotRun(f"--executor: `{text}` is neither threads:N nor dask:ADDRESS")
+    if gpus:
+        raise CannotRun("--gpus is for threads:N; a Dask worker's devices are set at its start")
+    if importlib.util.find_spec("distributed") is None:
+        raise CannotRun(
+            "--executor dask: needs the package distributed; pip install 'anetdsl[cluster]'"
+        )
 
 
 @contextlib.contextmanager
-def _threads(text: str, count: str, gpus: Sequence[str]) -> Iterator[Workers]:
-    if not (count.isdecimal() and 1 <= int(count) <= MOST_THREADS):
-        raise CannotRun(
-            f"--executor: `{text}`: a number from 1 to {MOST_THREADS} goes after threads:"
-        )
+def _threads(count: int, gpus: Sequence[str]) -> Iterator[Workers]:
     group = Group()
     numbers = itertools.count()
     slot = threading.local()
@@ -83,10 +92,10 @@ def _threads(text: str, count: str, gpus: Sequence[str]) -> Iterator[Workers]:
     def run(job: Job) -> Outcome:
         return run_trial(job, {"CUDA_VISIBLE_DEVICES": gpus[slot.number % len(gpus)]}, group)
 
-    executor = ThreadPoolExecutor(int(count), "trial", enter)
+    executor = ThreadPoolExecutor(count, "trial", enter)
     function = run if gpus else functools.partial(run_trial, group=group)
     try:
-        yield Workers(executor, lambda: int(count), function, group.stop)
+        yield Workers(executor, lambda: count, function, group.stop)
     finally:
         group.stop()
         executor.shutdown(wait=True, cancel_futures=True)
@@ -94,13 +103,9 @@ def _threads(text: str, count: str, gpus: Sequence[str]) -> Iterator[Workers]:
 
 @contextlib.contextmanager
 def _dask(place: str) -> Iterator[Workers]:
-    try:
-        import distributed
-        from distributed.comm.addressing import parse_address, parse_host_port
-    except ImportError:
-        raise CannotRun(
-            "--executor dask: needs the package distributed; pip install 'anetdsl[cluster]'"
-        ) from None
+    import distributed
+    from distributed.comm.addressing import parse_address, parse_host_port
+
     # What it logs when a connection breaks, tracebacks too, tells a user nothing that we do not.
     for name in list(logging.root.manager.loggerDict):
         if name.startswith("distributed"):

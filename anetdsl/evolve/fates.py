@@ -22,7 +22,8 @@ class Fate:
 
     candidate: Candidate
     kind: str
-    """`done`, `failed`, `fault` (it is started again) or `longer` (for the long training)."""
+    """`done`, `failed`, `fault` (it is started again), `longer` (for the long training), or `full`:
+    the disk is, and it is started again when there is room."""
     about: Mapping[str, Any] = {}
 
 
@@ -61,6 +62,9 @@ def fate_of(
 
 def _failed(candidate: Candidate, outcome: Outcome, asked: Asked) -> Fate:
     about = {"failure": outcome.failure, "message": outcome.message}
+    if outcome.is_of_the_disk:
+        record = attrs.evolve(candidate.record, status="proposed")
+        return Fate(attrs.evolve(candidate, record=record), "full", about)
     record = attrs.evolve(candidate.record, failure=outcome.failure, message=outcome.message)
     if outcome.failure in RETRIED and candidate.faults < asked.running.retries:
         record = attrs.evolve(record, status="proposed")

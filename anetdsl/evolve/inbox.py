@@ -8,13 +8,14 @@ a text beside it that says why, and is looked at again once it has changed.
 from __future__ import annotations
 
 import contextlib
-import re
+import hashlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 
-from anetdsl.cost import cost
 from anetdsl.diagnostics import CannotRun
 from anetdsl.edits import Edit, apply, set_network_name, set_origin, set_score
+from anetdsl.evolve.limits import beyond_limits
 from anetdsl.evolve.rundir import RunDir
 from anetdsl.evolve.values import Proposal, Record, SearchSettings
 from anetdsl.files import write_atomically
@@ -24,6 +25,9 @@ from anetdsl.rendering.text import render_text
 from anetdsl.source import SourceFile
 from anetdsl.syntax.nodes import SyntaxTree
 from anetdsl.syntax.parser import parse_syntax
+
+_LONGEST = 200
+"""Bytes of a file's name that are kept; file systems have 255."""
 
 
 def arrivals(directory: RunDir) -> list[Path]:
@@ -40,9 +44,13 @@ def examine(
     search: SearchSettings,
     index: int,
     known: Callable[[str], Record | None],
+    named: Callable[[str], Record | None],
     identify: Callable[[str], str],
 ) -> Proposal | Record | str:
-    """The proposal that a file is, the candidate that it has become, or why it cannot join."""
+    """The proposal that a file is, the candidate that it has become, or why it cannot join.
+
+    `known` finds the candidate of an identity, and `named` that of a name.
+    """
     try:
         checked = check_file(path, search=True)
     except CannotRun as error:
@@ -55,63 +63,70 @@ def examine(
             f"the search is about {search.space.classes} classes; "
             f"this network has {network.sink.classes}"
         )
-    if wrong := _beyond(network, search):
-        return wrong
+    if beyond := beyond_limits(network, search.limits):
+        what, value, limit = beyond
+        return f"it has {value:,} {what}; the search allows {limit:,}"
     text = checked.source.text
     if same := known(identify(text)):
         # It joined, and the driver was killed before the file was moved away.
-        return same if same.source == path.name else f"it is the same network as {same.name}"
+        return same if same.source == shown(path) else f"it is the same network as {same.name}"
     name = f"g{index:04d}"
-    parent = network.name if _is_candidate(network.name) else None
-    ops = (f"added by hand: {path.name}",)
+    parent = network.name if _stems_from(network, named(network.name), search.seed) else None
+    ops = (f"added by hand: {shown(path)}",)
     origin = Origin(parent=parent, round=index, seed=search.seed, ops=ops)
     text = _edited(text, name, origin)
     return Proposal(index, name, text, parent, ops)
 
 
 def refuse(path: Path, message: str) -> None:
-    """Say beside a file why it cannot join."""
-    write_atomically(_reason(path), f"{path.name} cannot join the search:\n\n{message.strip()}\n")
+    """Say beside a file why it cannot join. Where that cannot be written, the search goes on."""
+    with contextlib.suppress(CannotRun):
+        text = f"{shown(path)} cannot join the search:\n\n{message.strip()}\n"
+        write_atomically(_reason(path), text)
 
 
 def move_away(directory: RunDir, path: Path, name: str) -> None:
     """Put a file that has joined where it is not looked for."""
-    _reason(path).unlink(missing_ok=True)
     folder = directory.inbox / "joined"
     with contextlib.suppress(OSError):
+        _reason(path).unlink(missing_ok=True)
         folder.mkdir(exist_ok=True)
-        path.replace(folder / f"{name}-{path.name}")
+        path.replace(folder / f"{name}-{_short(path.stem)}.anet")
+
+
+def shown(path: Path) -> str:
+    """A file's name as text, whatever bytes it is."""
+    return os.fsencode(path.name).decode("utf-8", "backslashreplace")
 
 
 def _is_refused(path: Path) -> bool:
-    """Whether the file was looked at since it was last changed."""
+    """Whether the file was looked at since it was last changed, or put in this place."""
     try:
-        return _reason(path).stat().st_mtime_ns >= path.stat().st_mtime_ns
+        return _reason(path).stat().st_mtime_ns >= path.stat().st_ctime_ns
     except OSError:
         return False
 
 
 def _reason(path: Path) -> Path:
-    return path.with_name(f"{path.name}.txt")
+    return path.with_name(f"{_short(path.stem)}.anet.txt")
 
 
-def _is_candidate(name: str) -> bool:
-    return re.fullmatch(r"g\d{4,}", name) is not None
+def _short(stem: str) -> str:
+    """A name that leaves room for what is put before and behind it."""
+    data = os.fsencode(stem)
+    if len(data) <= _LONGEST:
+        return stem
+    mark = hashlib.sha256(data).hexdigest()[:8]
+    return f"{os.fsdecode(data[:_LONGEST])}-{mark}"
 
 
-def _beyond(network: Network, search: SearchSettings) -> str | None:
-    """Which limit of the search the network is beyond, None where it is within them."""
-    limits = search.limits
-    height, width = limits.size
-    total = cost(network, frames=limits.frames, size=(height, width))
-    for what, value, limit in (
-        ("parameters", total.parameters, limits.parameters),
-        ("multiply-adds", total.multiply_adds, limits.multiply_adds),
-        ("convolutions on its longest path", total.depth, limits.depth),
-    ):
-        if limit is not None and value > limit:
-            return f"it has {value:,} {what}; the search allows {limit:,}"
-    return None
+def _stems_from(network: Network, candidate: Record | None, seed: int) -> bool:
+    """Whether a network is a candidate's, changed: not one of another search, of the same name."""
+    if candidate is None:
+        return False
+    origin = network.origin or Origin()
+    found = (origin.parent, origin.round, origin.seed, origin.ops)
+    return found == (candidate.parent, candidate.index, seed, candidate.ops)
 
 
 def _edited(text: str, name: str, origin: Origin) -> str:

@@ -7,6 +7,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -48,12 +49,17 @@ def job_of(
     job["timeout"] = asked.running.timeout
     job["init_from"] = None
     if parent is not None:
-        folder = directory.job(parent.name, parent.record.attempts).absolute()
+        weights = weights_of(directory, parent).absolute()
         job["init_from"] = {
-            "weights": str(folder / "weights.safetensors"),
-            "text": str(folder / "trained.anet"),
+            "weights": str(weights),
+            "text": str(weights.with_name("trained.anet")),
         }
     return job
+
+
+def weights_of(directory: RunDir, candidate: Candidate) -> Path:
+    """The weights that a candidate's last start has left, if it has, and they were not removed."""
+    return directory.job(candidate.name, candidate.record.attempts) / "weights.safetensors"
 
 
 def write_job(directory: RunDir, candidate: Candidate, job: Mapping[str, Any]) -> str:
@@ -101,7 +107,7 @@ def drop_start(directory: RunDir, name: str, start: int) -> None:
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)
 
 
-def _make(folder: Any) -> None:
+def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

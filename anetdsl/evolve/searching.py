@@ -11,13 +11,13 @@ import attrs
 
 from anetdsl.diagnostics import CannotRun
 from anetdsl.evolve import jobs
-from anetdsl.evolve.asked import Asked, Running, check_asked, read_settings, settings_text
+from anetdsl.evolve.asked import Asked, Running, check_asked, read_run_settings, settings_text
 from anetdsl.evolve.dispatch import Trials
-from anetdsl.evolve.engine import Driver, Method
-from anetdsl.evolve.executors import open_workers
+from anetdsl.evolve.engine import Driver, Rules
+from anetdsl.evolve.executors import check_workers, open_workers
 from anetdsl.evolve.lock import locked
 from anetdsl.evolve.rundir import RunDir
-from anetdsl.evolve.store import EMPTY, Candidate, Store, open_store
+from anetdsl.evolve.store import Candidate, Store, open_store
 from anetdsl.evolve.trials import COMMAND
 from anetdsl.files import write_atomically
 
@@ -25,54 +25,63 @@ from anetdsl.files import write_atomically
 def make_run(directory: RunDir, asked: Asked) -> None:
     """Make a run directory. Raises CannotRun where there is one, or the settings are wrong."""
     check_asked(asked)
+    check_workers(asked.running.executor, asked.running.gpus)
+    _refuse_to_make_again(directory)
+    _make_folders(directory)
+    with locked(directory), open_store(directory, new=True) as store:
+        _refuse_to_make_again(directory)  # another process may have been faster
+        with store.commit():
+            store.keep_settings(asked)
+            store.set_meta("started", repr(time.time()))
+        # Last: from now on it is a run.
+        write_atomically(directory.settings, settings_text(asked), durable=True)
+
+
+def _refuse_to_make_again(directory: RunDir) -> None:
     if directory.settings.exists():
         raise CannotRun(
             f"{directory.path}: holds a search already; "
             f"`anetc evolve --resume {directory.path}` goes on with it"
         )
-    _make_folders(directory)
-    with locked(directory), open_store(directory, new=True) as store:
-        with store.commit():
-            store.keep_settings(asked)
-            store.set_meta("started", repr(time.time()))
-        # Last: from now on it is a run.
-        write_atomically(directory.settings, settings_text(asked))
 
 
 def drive_run(
     directory: RunDir,
-    method: Method,
+    rules: Rules,
     *,
     change: Callable[[Running], Running] = lambda running: running,
+    check: Callable[[Asked], None] = lambda _: None,
     command: tuple[str, ...] = COMMAND,
     ready: Callable[[Driver], Callable[[], None] | None] = lambda _: None,
 ) -> bool:
     """Go on with a run until it is finished (True) or stopped (False).
 
-    `change` is what this driver does otherwise than the settings say. `ready` is given the driver
-    before it starts, to stop it; what it returns is called after each change. Raises CannotRun.
+    `change` is what this driver does otherwise than the settings say. `check` is given settings
+    that a person has changed, and may raise CannotRun. `ready` is given the driver before it
+    starts, to stop it; what it returns is called after each change. Raises CannotRun.
     """
     if not directory.path.is_dir():
         raise CannotRun(f"{directory.path}: there is no such folder")
     with locked(directory), open_store(directory) as store:
         _make_folders(directory)
-        asked = _settings_now(directory, store)
+        asked = _settings_now(directory, store, check)
         asked = attrs.evolve(asked, running=change(asked.running))
         check_asked(asked)
         catch_up(directory, store)
         with open_workers(asked.running.executor, asked.running.gpus) as workers:
-            driver = Driver(directory, asked, store, method, Trials(workers, command))
+            driver = Driver(directory, asked, store, rules, Trials(workers, command))
             driver.watch = ready(driver) or driver.watch
             return driver.drive()
 
 
-def _settings_now(directory: RunDir, store: Store) -> Asked:
+def _settings_now(directory: RunDir, store: Store, check: Callable[[Asked], None]) -> Asked:
     """The settings file, which a person may have changed since the last driver."""
     before = store.asked()
     if not directory.settings.exists():
         write_atomically(directory.settings, settings_text(before))
-    asked = read_settings(str(directory.settings), EMPTY)
+    asked = read_run_settings(str(directory.settings), before)
     if asked != before:
+        check(asked)
         with store.commit():
             store.event("settings", before=settings_text(before))
             store.keep_settings(asked)

@@ -17,10 +17,10 @@ from typing import Any
 import attrs
 
 from anetdsl.diagnostics import CannotRun
-from anetdsl.evolve.asked import Asked, settings_of, settings_text
+from anetdsl.evolve.asked import EMPTY, Asked, settings_of, settings_text
 from anetdsl.evolve.rundir import RunDir
 from anetdsl.evolve.tables import parse_document
-from anetdsl.evolve.values import Record, SearchSettings, Space
+from anetdsl.evolve.values import Record, SearchSettings
 
 VERSION = 1
 _SCHEMA = f"""
@@ -195,10 +195,6 @@ class Store:
             yield
         except sqlite3.DatabaseError as error:
             raise explained(self.name, error) from None
-
-
-EMPTY = Asked(SearchSettings(Space(classes=1)), {})
-"""What settings are read on top of, where all that matters is written in them."""
 
 
 @contextlib.contextmanager

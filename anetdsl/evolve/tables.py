@@ -121,6 +121,17 @@ def _read(document: Document, path: tuple[str, ...], given: Any, kind: Any) -> A
     raise document.error(path, message + (f"; did you mean `{guess}`?" if guess else ""))
 
 
+def as_kind(given: Any, kind: Any) -> Any:
+    """A value of JSON as one of a field's type. Raises ValueError where it is none."""
+    if given is None and type(None) in typing.get_args(kind):
+        return None
+    for choice in _choices(kind):
+        found = _as(given, choice)
+        if found is not None:
+            return found
+    raise ValueError(f"{_show(given)} is of another kind")
+
+
 def _choices(kind: Any) -> tuple[Any, ...]:
     if typing.get_origin(kind) in (typing.Union, types.UnionType):
         return tuple(part for part in typing.get_args(kind) if part is not type(None))

@@ -7,6 +7,7 @@ never raises for what happens to a trial: a trial that was killed or hung is an 
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import math
 import os
@@ -26,11 +27,13 @@ from anetdsl.evolve import guard
 PYTHON = "{python}"
 """Stands for the Python of the machine that the trial runs on."""
 
-COMMAND = (PYTHON, "-m", "anetc", "trial")
+COMMAND = (PYTHON, "-P", "-m", "anetc", "trial")
+"""-P: a `random.py` in the folder that the search was started from is no module of a trial's."""
 
 RETRIED = frozenset({"killed", "out_of_memory", "timeout", "error"})
 """Failures that may not come again; `nan` and `bad_data` would."""
 
+_NO_ROOM = tuple(map(os.strerror, (errno.ENOSPC, errno.EDQUOT)))
 _PULSE_SECONDS = 2.0
 _LONGEST_MESSAGE = 2000
 
@@ -50,6 +53,8 @@ class Job:
     """What the pulse starts with as long as it is that of the same driver."""
     stale: float = 60.0
     """Seconds without change after which the pulse is stale."""
+    allowed: float | None = None
+    """Seconds that it was given, fewer than `timeout`: it may say itself that it is late."""
 
 
 @attrs.frozen
@@ -61,6 +66,11 @@ class Outcome:
     failure: str | None = None
     """`out_of_memory`, `nan`, `timeout`, `bad_data`, `killed` or `error`."""
     message: str = ""
+
+    @property
+    def is_of_the_disk(self) -> bool:
+        """Whether it failed as there was no room to write to: the next would fail as well."""
+        return self.failure is not None and any(words in self.message for words in _NO_ROOM)
 
 
 class Group:
@@ -199,7 +209,8 @@ def is_fitness(value: object) -> bool:
 
 def _without_result(job: Job, said: str, code: int) -> Outcome:
     if said == "timeout":
-        return Outcome(failure="timeout", message=f"it was killed after {job.timeout:g} seconds")
+        seconds = job.allowed or job.timeout
+        return Outcome(failure="timeout", message=f"it took more than {seconds:g} seconds")
     number = -code if code < 0 else code - 128
     if 0 < number < 65:
         with contextlib.suppress(ValueError):

@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from anetdsl.diagnostics import CannotRun
 from anetdsl.evolve.rundir import RunDir
 from anetdsl.evolve.searching import drive_run
-from tests.evolve.method import COMMAND, METHOD
+from tests.evolve.method import COMMAND, RULES
 
 
 def main() -> int:
@@ -21,7 +21,7 @@ def main() -> int:
     try:
         drive_run(
             RunDir(sys.argv[1]),
-            METHOD,
+            RULES,
             # Whoever kills at random may kill one candidate's trial again and again.
             change=lambda running: attrs.evolve(running, retries=100),
             command=command,

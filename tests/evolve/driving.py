@@ -19,7 +19,7 @@ from anetdsl.evolve.rundir import Run, RunDir, read_run
 from anetdsl.evolve.searching import catch_up, make_run
 from anetdsl.evolve.store import open_store
 from anetdsl.evolve.trials import Job, Outcome
-from tests.evolve.method import METHOD
+from tests.evolve.method import RULES
 from tests.evolve.synthetic_trial import result_of, trained
 
 Trial = Callable[[Job], Outcome]
@@ -58,7 +58,7 @@ def drive(
         catch_up(directory, store)
         ended = threading.Event()
         run = Workers(pool, lambda: workers, trial, ended.set)
-        driver = Driver(directory, store.asked(), store, METHOD, Trials(run))
+        driver = Driver(directory, store.asked(), store, RULES, Trials(run))
         driver.watch = lambda: watch(driver)
         return driver.drive()
 

@@ -10,7 +10,7 @@ from collections.abc import Container, Sequence
 from pathlib import Path
 
 from anetdsl.evolve.asked import Asked, Running
-from anetdsl.evolve.engine import Method
+from anetdsl.evolve.engine import Rules
 from anetdsl.evolve.values import Member, Proposal, SearchSettings, Space
 from tests.evolve import synthetic_trial
 
@@ -64,7 +64,7 @@ def select(settings: SearchSettings, members: Sequence[Member]) -> tuple[Member,
     return tuple(member for member in members if member.index in alive)
 
 
-METHOD = Method(propose, select, identify)
+RULES = Rules(propose, select, identify)
 
 
 def asked(**changes: object) -> Asked:

@@ -21,7 +21,7 @@ from anetdsl.evolve.rundir import RunDir, read_run
 from anetdsl.evolve.searching import drive_run, make_run
 from tests.evolve import driver as driver_script
 from tests.evolve.driving import essence, searched
-from tests.evolve.method import COMMAND, METHOD, asked
+from tests.evolve.method import COMMAND, RULES, asked
 from tests.evolve.test_trials import paths, until
 
 distributed = pytest.importorskip("distributed")
@@ -85,7 +85,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 def test_a_cluster_finds_what_one_machine_finds(cluster: Cluster, tmp_path: Path) -> None:
     question = asked(running=Running(executor=f"dask:{cluster.address}"))
     make_run(RunDir(tmp_path / "run"), question)
-    assert drive_run(RunDir(tmp_path / "run"), METHOD, command=COMMAND)
+    assert drive_run(RunDir(tmp_path / "run"), RULES, command=COMMAND)
     run = read_run(tmp_path / "run")
     assert essence(run) == essence(searched(tmp_path / "reference", asked()))
     assert not RunDir(run.path).pulse.exists()
@@ -108,7 +108,7 @@ def test_a_worker_killed_costs_its_trials_alone(cluster: Cluster, tmp_path: Path
         return lambda: watch(driver)
 
     command = (*COMMAND, "0.1")
-    assert drive_run(RunDir(tmp_path / "run"), METHOD, command=command, ready=ready)
+    assert drive_run(RunDir(tmp_path / "run"), RULES, command=command, ready=ready)
     run = read_run(tmp_path / "run")
     assert killed
     assert essence(run) == essence(searched(tmp_path / "reference", asked()))
@@ -126,7 +126,7 @@ def test_trials_end_when_the_driver_stops(
         stopper = threading.Timer(1.0, lambda: (driver.stopping.set(), driver.wake()))
         stopper.start()
 
-    assert not drive_run(directory, METHOD, command=HANG, ready=ready)
+    assert not drive_run(directory, RULES, command=HANG, ready=ready)
     with open_workers(f"dask:{cluster.address}") as workers:
         client = workers.executor._client  # type: ignore[attr-defined]
         until(lambda: not any(client.processing().values()), 20)
@@ -165,7 +165,7 @@ def test_a_cluster_that_has_gone_stops_the_search(tmp_path: Path) -> None:
     assert (driver.returncode, b"Traceback" in err) == (2, False), err
     assert b"cluster" in err.splitlines()[-1]
     here = asked().running
-    assert drive_run(directory, METHOD, command=COMMAND, change=lambda _: here)
+    assert drive_run(directory, RULES, command=COMMAND, change=lambda _: here)
     assert essence(read_run(directory.path)) == essence(searched(tmp_path / "reference", asked()))
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import json
+import os
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -17,8 +20,8 @@ from anetdsl.evolve.searching import drive_run, make_run
 from anetdsl.evolve.store import explained, open_store
 from anetdsl.evolve.trials import Job, Outcome
 from tests.evolve.conftest import Essence, stop_after
-from tests.evolve.driving import after_a_while, drive, essence, searched
-from tests.evolve.method import COMMAND, METHOD, asked, identify
+from tests.evolve.driving import after_a_while, at_once, drive, essence, searched
+from tests.evolve.method import COMMAND, RULES, asked, identify
 
 
 def test_the_database_can_be_made_anew(run: Run) -> None:
@@ -65,6 +68,67 @@ def test_what_is_lost_with_the_files_is_proposed_again(run: Run, reference: Esse
     assert essence(read_run(run.path)) == reference
 
 
+@pytest.mark.parametrize("running", [{"halving": 2}, {"retries": 0}])
+def test_candidates_that_are_proposed_again_are_trained_again(
+    running: dict[str, int], tmp_path: Path
+) -> None:
+    """Their old trials are no trials of theirs; by true subprocesses."""
+    question = asked(rounds=12, running=Running(executor="threads:4", **running))  # type: ignore[arg-type]
+    directory = RunDir(tmp_path / "run")
+    make_run(directory, question)
+    assert drive_run(directory, RULES, command=COMMAND)
+    before = essence(read_run(directory.path))
+    directory.arch("g0006").unlink()
+    directory.record("g0002").write_text("[]")
+    assert rebuild(directory, identify)[0] == 6
+    (aside,) = directory.path.glob("left-out-*")
+    assert sorted(path.name for path in (aside / "trials").iterdir()) == [
+        f"g{index:04d}" for index in range(6, 12)
+    ]
+    assert len(list((aside / "archs").iterdir())) == 5
+    assert drive_run(directory, RULES, command=COMMAND)
+    assert essence(read_run(directory.path)) == before
+
+
+def test_a_text_changed_by_hand_gets_no_score_that_another_has_earned(tmp_path: Path) -> None:
+    directory = RunDir(tmp_path / "run")
+    make_run(directory, asked(rounds=8))
+    assert drive_run(directory, RULES, command=COMMAND)
+    path = directory.arch("g0002")
+    old = path.read_text()
+    changed = old.replace(" r=", " r=1", 1)
+    path.write_text(changed)
+    directory.database.unlink()
+    assert rebuild(directory, identify) == (8, [])
+    assert read_run(directory.path).records[2].text == old
+    assert drive_run(directory, RULES, command=COMMAND)
+    assert path.read_text() == old
+    (kept,) = directory.inbox.glob("g0002-changed-*.anet")
+    assert kept.read_text() == changed
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("fitness", "abc"), ("fitness", None), ("attempts", "x"), ("faults", True), ("ops", [1])],
+)
+def test_a_record_that_says_what_it_cannot_is_not_believed(
+    name: str, value: object, run: Run
+) -> None:
+    directory = RunDir(run.path)
+    path = directory.record("g0003")
+    path.write_text(json.dumps({**json.loads(path.read_text()), name: value}))
+    count, (problem,) = rebuild(directory, identify)
+    assert count == 24
+    assert "cannot be read; g0003 is trained" in problem
+
+
+def test_settings_that_are_not_whole_are_not_rebuilt_from(run: Run) -> None:
+    directory = RunDir(run.path)
+    directory.settings.write_text("[search]\nrounds = 4\n")
+    with pytest.raises(CannotRun, match="is not whole: there is no `classes`"):
+        rebuild(directory, identify)
+
+
 def test_a_text_with_errors_ends_what_can_be_rebuilt(run: Run) -> None:
     directory = RunDir(run.path)
     directory.arch("g0020").write_text("anet 1\nnetwork")
@@ -99,7 +163,7 @@ def test_a_damaged_database_says_what_mends_it(
     with pytest.raises(CannotRun, match=mend):
         read_run(run.path)
     with pytest.raises(CannotRun, match=mend):
-        drive_run(directory, METHOD, command=COMMAND)
+        drive_run(directory, RULES, command=COMMAND)
     assert rebuild(directory, identify) == (24, [])
     assert essence(read_run(run.path)) == reference
     assert list(run.path.glob("search-*.db"))
@@ -109,7 +173,7 @@ def test_what_is_no_run_directory(tmp_path: Path, run: Run) -> None:
     with pytest.raises(CannotRun, match="there is no such folder"):
         read_run(tmp_path / "nowhere")
     with pytest.raises(CannotRun, match="there is no such folder"):
-        drive_run(RunDir(tmp_path / "nowhere"), METHOD)
+        drive_run(RunDir(tmp_path / "nowhere"), RULES)
     with pytest.raises(CannotRun, match="is no run directory"):
         read_run(tmp_path)
     RunDir(run.path).database.unlink()
@@ -155,6 +219,22 @@ def test_a_file_that_cannot_be_written_stops_the_search(
             drive(directory.path)
     assert drive(directory.path)
     assert essence(read_run(directory.path)) == reference
+
+
+def test_a_trial_without_room_to_write_stops_the_search_and_fails_nobody(
+    tmp_path: Path, reference: Essence
+) -> None:
+    left = [f"weights: cannot be written: {os.strerror(errno.ENOSPC)}"]
+
+    def trial(job: Job) -> Outcome:
+        if job.name == "g0005" and left:
+            return Outcome(failure="error", message=left.pop())
+        return at_once(job)
+
+    with pytest.raises(CannotRun, match="the disk is full: weights: cannot be written"):
+        drive(tmp_path / "run", asked(), trial)
+    assert drive(tmp_path / "run", None, trial)
+    assert essence(read_run(tmp_path / "run")) == reference
 
 
 def test_other_failures_of_the_database_are_named() -> None:

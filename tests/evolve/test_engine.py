@@ -26,7 +26,7 @@ from anetdsl.evolve.trials import Job, Outcome
 from anetdsl.evolve.values import Member, Proposal
 from anetdsl.evolve.visible import Result, Visible
 from tests.evolve.driving import after_a_while, at_once, drive, essence, searched
-from tests.evolve.method import METHOD, asked, propose, select
+from tests.evolve.method import RULES, asked, propose, select
 
 
 @pytest.fixture(scope="module")
@@ -219,8 +219,8 @@ def test_without_a_next_candidate_those_that_run_are_finished(tmp_path: Path) ->
         return propose(*arguments)
 
     with pytest.MonkeyPatch.context() as patch:
-        method = attrs.evolve(METHOD, propose=exhausted)
-        patch.setattr("tests.evolve.driving.METHOD", method)
+        method = attrs.evolve(RULES, propose=exhausted)
+        patch.setattr("tests.evolve.driving.RULES", method)
         with pytest.raises(CannotRun, match="no candidate g0009 was found"):
             drive(tmp_path / "run", asked(), after_a_while(0.01))
     assert [record.status for record in read_run(tmp_path / "run").records] == ["done"] * 9
@@ -244,7 +244,7 @@ def test_each_start_has_a_folder_and_the_same_job(tmp_path: Path) -> None:
 
 def test_children_inherit_weights_where_that_is_asked_for(tmp_path: Path) -> None:
     running = Running(executor="threads:4", inherit=True)
-    run = searched(tmp_path / "run", asked(running=running))
+    run = searched(tmp_path / "run", asked(running=running), with_weights)
     for record in run.records:
         job = json.loads((RunDir(run.path).job(record.name, 1) / "job.json").read_text())
         if record.parent is None:
@@ -256,6 +256,13 @@ def test_children_inherit_weights_where_that_is_asked_for(tmp_path: Path) -> Non
                 "text": str(folder / "trained.anet"),
             }
     assert any(record.parent for record in run.records)
+
+
+def test_weights_that_were_removed_are_not_inherited(tmp_path: Path) -> None:
+    run = searched(tmp_path / "run", asked(running=Running(executor="threads:4", inherit=True)))
+    for record in run.records:
+        job = json.loads((RunDir(run.path).job(record.name, 1) / "job.json").read_text())
+        assert (record.status, job["init_from"]) == ("done", None)
 
 
 def with_weights(job: Job) -> Outcome:

@@ -6,6 +6,7 @@ import functools
 import os
 import pty
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -199,6 +200,40 @@ def test_mistakes_in_settings(text: str, message: str, tmp_path: Path) -> None:
     assert result.code == 2
     assert message in result.err
     assert not (tmp_path / "r").exists()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("edge_rate", "edge_rat", "edge_rat"),
+        ("classes = 12", "classes = 1", "classes is 1; the data have 12"),
+        ("data =", "date =", "no setting `date` in [trial]"),
+        ('split = "validation"\n', "", "[trial]: `split` is missing"),
+    ],
+)
+def test_settings_that_were_changed_for_the_worse_cost_no_candidate(
+    old: str, new: str, message: str, finished: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    text = (run / "settings.toml").read_text()
+    assert old in text
+    (run / "settings.toml").write_text(text.replace(old, new).replace("rounds = 6", "rounds = 9"))
+    result = evolve("--resume", run)
+    assert result.code == 2
+    assert message in result.err
+    (run / "settings.toml").write_text(text.replace("rounds = 6", "rounds = 9"))
+    assert evolve("--resume", run).code == 0
+    assert [record.status for record in read_run(run).records] == ["done"] * 9
+
+
+def test_an_executor_that_there_is_not_makes_no_run(tmp_path: Path) -> None:
+    result = evolve(*SMALL, "--out", tmp_path / "run", "--executor", "foo")
+    assert (result.code, result.err.splitlines()[-1]) == (
+        2,
+        "anetc: --executor: `foo` is neither threads:N nor dask:ADDRESS",
+    )
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_run_is_not_made_twice(finished: Path) -> None:

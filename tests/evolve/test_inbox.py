@@ -13,8 +13,8 @@ from anetdsl.evolve.asked import settings_text
 from anetdsl.evolve.rundir import Run, RunDir, read_run
 from anetdsl.evolve.searching import drive_run, make_run
 from tests.evolve.conftest import stop_after
-from tests.evolve.driving import drive
-from tests.evolve.method import COMMAND, METHOD, asked
+from tests.evolve.driving import drive, searched
+from tests.evolve.method import COMMAND, RULES, asked
 
 MINE = """\
 # a network of my own
@@ -88,6 +88,51 @@ def test_one_that_cannot_join_is_told_why_and_kept(
     assert message in reason
 
 
+def test_a_network_of_another_search_has_no_parent_in_this_one(tmp_path: Path) -> None:
+    """Though a candidate of this one has its name."""
+    other = searched(tmp_path / "other", asked(seed=8)).records[4]
+    directory = RunDir(tmp_path / "run")
+    make_run(directory, asked())
+    assert not drive(directory.path, None, watch=stop_after(8))
+    (directory.inbox / "other.anet").write_text(other.text)
+    assert drive(directory.path)
+    (joined,) = [record for record in read_run(directory.path).records if record.source]
+    assert joined.index > other.index
+    assert joined.parent is None
+
+
+@pytest.mark.parametrize("name", [b"caf\xe9.anet", b"x" * 250 + b".anet"])
+@pytest.mark.parametrize("text", [MINE, "nothing"])
+def test_a_file_may_have_any_name(name: bytes, text: str, tmp_path: Path) -> None:
+    directory = RunDir(tmp_path / "run")
+    make_run(directory, asked())
+    path = os.fsencode(directory.inbox) + b"/" + name
+    Path(os.fsdecode(path)).write_text(text)
+    assert drive(directory.path)
+    joined = [record.source for record in read_run(directory.path).records if record.source]
+    if text == MINE:
+        assert joined == [name.decode(errors="backslashreplace")]
+        assert not Path(os.fsdecode(path)).exists()
+    else:
+        assert not joined
+        assert len(list(directory.inbox.glob("*.anet.txt"))) == 1
+
+
+def test_one_that_is_put_in_the_place_of_a_refused_one_joins(tmp_path: Path) -> None:
+    """Whatever its time says."""
+    directory = RunDir(tmp_path / "run")
+    make_run(directory, asked())
+    path = directory.inbox / "mine.anet"
+    path.write_text("nothing")
+    assert not drive(directory.path, None, watch=stop_after(2))
+    better = tmp_path / "better.anet"
+    better.write_text(MINE)
+    os.utime(better, (1e9, 1e9))
+    better.replace(path)
+    assert drive(directory.path)
+    assert [r.source for r in read_run(directory.path).records if r.source] == ["mine.anet"]
+
+
 def test_the_same_network_joins_once(tmp_path: Path) -> None:
     run = with_inbox(tmp_path / "run", {"a.anet": MINE, "b.anet": MINE})
     assert [record.source for record in run.records if record.source] == ["a.anet"]
@@ -129,5 +174,5 @@ def test_what_came_too_late_waits(run: Run) -> None:
     assert drive(run.path)
     assert (directory.inbox / "mine.anet").exists()
     directory.settings.write_text(settings_text(asked(rounds=26)))
-    assert drive_run(directory, METHOD, command=COMMAND)
+    assert drive_run(directory, RULES, command=COMMAND)
     assert read_run(run.path).records[24].source == "mine.anet"

@@ -26,7 +26,7 @@ from anetdsl.evolve.store import open_store
 from tests.evolve import driver as driver_script
 from tests.evolve.conftest import Essence, stop_after
 from tests.evolve.driving import after_a_while, drive, essence, searched
-from tests.evolve.method import COMMAND, METHOD, asked, identify
+from tests.evolve.method import COMMAND, RULES, asked, identify
 from tests.evolve.test_trials import is_alive, paths, until
 
 # Killed at any moment
@@ -139,14 +139,14 @@ def test_a_second_driver_refuses(tmp_path: Path) -> None:
         with pytest.raises(
             CannotRun, match=rf"a search is running here \(process {process.pid} on"
         ):
-            drive_run(directory, METHOD, command=COMMAND)
+            drive_run(directory, RULES, command=COMMAND)
         with pytest.raises(CannotRun, match="a search is running here"):
             rebuild(directory, identify)
         process.kill()
         process.wait()
     assert directory.lock.exists()
     assert not is_driven(directory)
-    assert drive_run(directory, METHOD, command=COMMAND)
+    assert drive_run(directory, RULES, command=COMMAND)
 
 
 def test_whoever_asks_for_the_driver_does_not_keep_it_out(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from anetdsl.evolve.store import open_for_reading, open_store
 from anetdsl.evolve.trials import Job, Outcome
 from tests.evolve.conftest import Essence, stop_after
 from tests.evolve.driving import after_a_while, at_once, drive, essence, searched
-from tests.evolve.method import COMMAND, METHOD, asked
+from tests.evolve.method import COMMAND, RULES, asked
 
 # Files
 
@@ -32,7 +32,7 @@ def test_files_catch_up_with_the_database(run: Run, reference: Essence) -> None:
     directory.record("g0005").unlink()
     directory.record("g0006").write_text('{"half')
     directory.settings.unlink()
-    assert drive_run(directory, METHOD, command=COMMAND)
+    assert drive_run(directory, RULES, command=COMMAND)
     for record in run.records:
         assert directory.arch(record.name).read_text() == record.text
         assert json.loads(directory.record(record.name).read_text())["status"] == "done"
@@ -64,7 +64,7 @@ def test_settings_may_be_changed_between_drivers(tmp_path: Path) -> None:
     directory = RunDir(tmp_path / "run")
     first = searched(directory.path, asked(rounds=8))
     directory.settings.write_text(settings_text(asked(rounds=12)))
-    assert drive_run(directory, METHOD, command=COMMAND)
+    assert drive_run(directory, RULES, command=COMMAND)
     more = read_run(directory.path)
     assert len(more.records) == more.settings.rounds == 12
     assert essence(more)[:8] == essence(first)

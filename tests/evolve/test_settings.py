@@ -10,8 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anetdsl.diagnostics import CannotRun
-from anetdsl.evolve.asked import Asked, Running, check_asked, settings_of, settings_text
-from anetdsl.evolve.store import EMPTY
+from anetdsl.evolve.asked import (
+    EMPTY,
+    Asked,
+    Running,
+    check_asked,
+    read_run_settings,
+    settings_of,
+    settings_text,
+)
 from anetdsl.evolve.tables import parse_document, read_document, toml_text
 from anetdsl.evolve.values import Limits, SearchSettings, Space
 from tests.evolve.method import asked
@@ -122,6 +129,27 @@ def test_mistakes_are_named_with_their_place(text: str) -> None:
     with pytest.raises(CannotRun) as found:
         read(text)
     assert str(found.value) == MISTAKES[text]
+
+
+def test_what_a_runs_file_leaves_out_is_as_it_was(tmp_path: Path) -> None:
+    """But for what is optional: where its table is there without it, it is asked for no more."""
+    path = tmp_path / "settings.toml"
+    for text, expected in (
+        ("[search]\nrounds = 9", attrs.evolve(FULL.search, rounds=9, threshold=None)),
+        ("[search.limits]\nframes = 4", attrs.evolve(FULL.search, threshold=None)),
+        ("[running]\nretries = 2", FULL.search),
+    ):
+        path.write_text(text)
+        found = read_run_settings(str(path), FULL)
+        limits = found.search.limits if "[search" in text else FULL.search.limits
+        assert found.search == attrs.evolve(expected, limits=limits)
+        assert found.trial == FULL.trial
+    assert (found.running.retries, found.running.timeout) == (2, None)
+    path.write_text(settings_text(FULL))
+    assert read_run_settings(str(path), EMPTY) == FULL
+    path.write_text("")
+    with pytest.raises(CannotRun, match="is empty; remove it"):
+        read_run_settings(str(path), FULL)
 
 
 def test_settings_made_elsewhere_are_checked_too() -> None:

@@ -15,7 +15,8 @@ import pytest
 
 from anetdsl.diagnostics import CannotRun
 from anetdsl.evolve.executors import open_workers
-from anetdsl.evolve.trials import PYTHON, Group, Job, Outcome, run_trial
+from anetdsl.evolve.trials import COMMAND, PYTHON, Group, Job, Outcome, run_trial
+from tests.conftest import REPOSITORY
 
 
 def python(code: str) -> tuple[str, ...]:
@@ -114,9 +115,17 @@ def test_a_result_counts_whatever_comes_after_it(tmp_path: Path) -> None:
     assert run(tmp_path, python(DONE + "\nimport os; os.kill(os.getpid(), 9)")).failure is None
 
 
+def test_a_trial_imports_nothing_from_the_folder_that_it_is_started_in(tmp_path: Path) -> None:
+    (tmp_path / "random.py").write_text("raise SystemExit('not that one')")
+    command = [sys.executable, *COMMAND[1:], "--help"]
+    roots = os.pathsep.join(map(str, (REPOSITORY, REPOSITORY / "compiler")))
+    environment = {**os.environ, "PYTHONPATH": roots}
+    subprocess.run(command, check=True, cwd=tmp_path, env=environment, capture_output=True)
+
+
 def test_a_trial_that_hangs_is_killed_with_all_its_processes(tmp_path: Path) -> None:
     outcome = run(tmp_path, python(HANG), timeout=2.5)
-    assert (outcome.failure, outcome.message) == ("timeout", "it was killed after 2.5 seconds")
+    assert (outcome.failure, outcome.message) == ("timeout", "it took more than 2.5 seconds")
     all_gone(tmp_path)
 
 

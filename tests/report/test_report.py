@@ -28,7 +28,7 @@ from anetdsl.report import curves, report
 from anetdsl.report.facts import alive, judged, lineage, ranked
 from tests.command_line import anetc
 from tests.evolve import driving
-from tests.evolve.method import COMMAND, METHOD, asked
+from tests.evolve.method import COMMAND, RULES, asked
 from tests.report.made_up import made_up_run
 from tests.report.reading import Page, read
 
@@ -92,7 +92,7 @@ def test_all_settings_are_listed() -> None:
 
 def test_the_population_now_is_the_drivers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where results are taken as they come, and the oldest is who came first."""
-    monkeypatch.setattr(driving, "METHOD", attrs.evolve(METHOD, select=population))
+    monkeypatch.setattr(driving, "RULES", attrs.evolve(RULES, select=population))
     gate = threading.Event()
 
     def trial(job: Job) -> Outcome:

@@ -17,6 +17,7 @@ from anetdsl.evolve.values import SearchSettings
 
 PRESETS = ("paper", "small")
 _TRIAL_KEYS = ("data", "split", "device", "recipe", "settings")
+_TRIAL_TABLES = ("recipe", "settings")
 _UNKNOWN_CLASSES = 1
 
 
@@ -66,8 +67,9 @@ def ask(preset_name: str, config: str | None, options: Options) -> Asked:
     if config is not None:
         document = read_document(config)
         asked = settings_of(document, asked)
+    _check_keys(asked.trial, document)
     trial = _trial_of(asked.trial, options)
-    _check_trial(trial, document)
+    _check_trial(trial)
     search = attrs.evolve(
         asked.search,
         limits=attrs.evolve(asked.search.limits, **_given(options.limits)),
@@ -80,6 +82,15 @@ def ask(preset_name: str, config: str | None, options: Options) -> Asked:
     asked = Asked(search, trial, running)
     check_asked(asked)
     return asked
+
+
+def check_resumed(asked: Asked) -> None:
+    """Raise CannotRun where the changed settings of a run cannot be trained by."""
+    _check_keys(asked.trial, None)
+    _check_trial(asked.trial)
+    classes, found = asked.search.space.classes, about_data(asked).search.space.classes
+    if classes != found:
+        raise CannotRun(f"[search.space]: classes is {classes}; the data have {found}")
 
 
 def running_of(running: Running, given: Mapping[str, Any]) -> Running:
@@ -134,16 +145,29 @@ def _trial_of(trial: Mapping[str, Any], options: Options) -> dict[str, Any]:
     return found
 
 
-def _check_trial(trial: Mapping[str, Any], document: Document | None) -> None:
-    """Raise CannotRun for what a trial does not know."""
-    from anetc.training.settings import settings_from_json
-
-    for key in trial:
+def _check_keys(trial: Mapping[str, Any], document: Document | None) -> None:
+    """Raise CannotRun for what [trial] does not have, or has of another kind."""
+    for key, value in trial.items():
+        message = None
         if key not in _TRIAL_KEYS:
             guess = did_you_mean(key, _TRIAL_KEYS)
             hint = f"did you mean `{guess}`?" if guess else f"there are {', '.join(_TRIAL_KEYS)}"
             message = f"no setting `{key}` in [trial]; {hint}"
+        elif key in _TRIAL_TABLES and not isinstance(value, Mapping):
+            message = f"`trial.{key}` is a table"
+        elif key not in _TRIAL_TABLES and not isinstance(value, str):
+            message = f"`{key}` is a string, not {str(value)[:60]!r}"
+        if message is not None:
             raise document.error(("trial", key), message) if document else CannotRun(message)
+
+
+def _check_trial(trial: Mapping[str, Any]) -> None:
+    """Raise CannotRun for what a trial cannot be done by."""
+    from anetc.training.settings import settings_from_json
+
+    for key in ("data", "split", "settings"):
+        if key not in trial:
+            raise CannotRun(f"[trial]: `{key}` is missing")
     if trial["split"] not in ("train", "validation", "test"):
         raise CannotRun("[trial]: split is train, validation or test")
     if "seed" in trial["settings"]:

@@ -16,7 +16,7 @@ from anetdsl.rendering.screen import visible
 
 if TYPE_CHECKING:
     from anetc.cli.evolve_screen import Show
-    from anetdsl.evolve.engine import Driver, Method
+    from anetdsl.evolve.engine import Driver, Rules
     from anetdsl.evolve.rundir import RunDir
 
 _INTERRUPTED = 130
@@ -152,7 +152,7 @@ def _status(directory: RunDir) -> None:
 def _rebuild(directory: RunDir) -> None:
     from anetdsl.evolve.rebuilding import rebuild
 
-    count, problems = rebuild(directory, _method().identify)
+    count, problems = rebuild(directory, _rules().identify)
     for problem in problems:
         click.echo(f"warning: {visible(problem)}", err=True)
     click.echo(f"{visible(str(directory.database))}: {count} candidates")
@@ -193,7 +193,7 @@ def _running(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _drive(directory: RunDir, options: dict[str, Any]) -> None:
-    from anetc.cli.evolve_asking import running_of
+    from anetc.cli.evolve_asking import check_resumed, running_of
     from anetc.cli.evolve_screen import showing
     from anetdsl.evolve.searching import drive_run
 
@@ -201,8 +201,9 @@ def _drive(directory: RunDir, options: dict[str, Any]) -> None:
     with _signals_kept(), showing(name) as show:
         finished = drive_run(
             directory,
-            _method(),
+            _rules(),
             change=lambda running: running_of(running, _running(options)),
+            check=check_resumed,
             ready=lambda driver: _ready(driver, show),
         )
     if not finished:
@@ -247,10 +248,10 @@ def _ready(driver: Driver, show: Show) -> Callable[[], None]:
     return watch
 
 
-def _method() -> Method:
+def _rules() -> Rules:
     from anetdsl.api import parse
     from anetdsl.evolve.algorithms import population, propose
-    from anetdsl.evolve.engine import Method
+    from anetdsl.evolve.engine import Rules
     from anetdsl.evolve.identity import identity
 
-    return Method(propose, population, lambda text: identity(parse(text)))
+    return Rules(propose, population, lambda text: identity(parse(text)))
