@@ -53,11 +53,11 @@ def write_atomically(path: str | Path, data: str | bytes, *, durable: bool = Fal
         except OSError as error:
             raise CannotRun(f"{path}: cannot be written: {error.strerror or error}") from None
         return
-    with replacing(path) as part, part.open("wb") as file:
-        file.write(encoded)
+    with replacing(path) as part:
+        part.write_bytes(encoded)
         if durable:
-            file.flush()
-            os.fsync(file.fileno())
+            with part.open("rb") as file:
+                os.fsync(file.fileno())
 
 
 def is_device(path: str | Path) -> bool:
