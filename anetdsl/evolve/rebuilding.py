@@ -13,7 +13,7 @@ from typing import Any
 
 import attrs
 
-from anetdsl.diagnostics import CannotRun
+from anetdsl.diagnostics import AnetError, CannotRun
 from anetdsl.evolve.asked import read_whole_settings
 from anetdsl.evolve.jobs import RECORD_SCHEMA
 from anetdsl.evolve.lock import locked
@@ -71,6 +71,12 @@ def _candidates(
             yield _candidate(directory, numbered[index], index, identify, problems)
         except CannotRun as error:
             problems.append(f"{error}; it and those after it will be proposed again")
+            return
+        except AnetError:
+            problems.append(
+                f"{directory.trial(numbered[index].stem)}: a text in it has errors; the candidate "
+                "and those after it will be proposed again"
+            )
             return
 
 

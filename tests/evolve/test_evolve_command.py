@@ -89,6 +89,17 @@ def test_its_database_made_anew(finished: Path) -> None:
     assert read_run(finished).records == before.records
 
 
+def test_a_trial_that_holds_a_damaged_text_ends_what_can_be_rebuilt(
+    finished: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    (run / "trials" / "g0004" / "1" / "trained.anet").write_text("anet 1\nnetwork")
+    result = evolve("--rebuild", run)
+    assert (result.code, result.out) == (0, f"{run / 'search.db'}: 4 candidates\n")
+    assert "g0004: a text in it has errors" in result.err
+
+
 def test_the_settings_of_one_search_start_another(finished: Path, tmp_path: Path) -> None:
     config = finished / "settings.toml"
     result = evolve("--config", config, "--out", tmp_path / "again")
