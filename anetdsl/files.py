@@ -60,6 +60,31 @@ def write_atomically(path: str | Path, data: str | bytes, *, durable: bool = Fal
                 os.fsync(file.fileno())
 
 
+def check_writable(path: str | Path) -> None:
+    """Raise CannotRun where a file cannot be written, as far as that can be told before."""
+    path = Path(path)
+    try:
+        if path.is_dir():
+            raise CannotRun(f"{path}: is a folder")
+        folder = path.resolve().parent
+        if not folder.is_dir():
+            raise CannotRun(f"{path}: cannot be written: there is no folder {folder.name}")
+        if not os.access(folder, os.W_OK) and not is_device(path):
+            raise CannotRun(f"{path}: cannot be written: no permission to write there")
+        if path.exists() and not os.access(path, os.W_OK):
+            raise CannotRun(f"{path}: cannot be written: no permission to replace it")
+    except OSError as error:
+        raise CannotRun(f"{path}: cannot be written: {error.strerror or error}") from None
+
+
+def check_spared(target: str | Path, *sources: str | Path | None) -> None:
+    """Raise CannotRun where writing a file would overwrite one that it is made of."""
+    for source in sources:
+        with contextlib.suppress(OSError):
+            if source is not None and Path(target).samefile(source):
+                raise CannotRun(f"{target}: is what is read; name another file to write to")
+
+
 def is_device(path: str | Path) -> bool:
     """Whether something is there that is neither a file nor a folder, as /dev/null or a pipe."""
     try:

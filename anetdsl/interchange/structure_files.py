@@ -160,6 +160,8 @@ def _choose(whole: Value, structure: str | None, weights: str | None) -> tuple[s
     """The chosen structure of several, the name of its network, and its weights."""
     entries = whole.entries()
     structures = {key: value for key, value in entries.items() if "weights" not in key}
+    if not structures:
+        whole.fail("holds no structure: a list of blocks, or lists by name, is expected")
     if structure is None and len(structures) == 1:
         structure = next(iter(structures))
     if structure is None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from anetdsl.diagnostics import CannotRun
 from anetdsl.evolve.rundir import Run
-from anetdsl.files import write_atomically
+from anetdsl.files import is_device, write_atomically
 from anetdsl.report.comparing import comparison, methods_chart
 from anetdsl.report.curves import fitness_chart
 from anetdsl.report.pictures import artist
@@ -38,6 +38,9 @@ def report(runs: Sequence[Run], *, dot: str | os.PathLike[str] | None = None) ->
             return comparison(runs, artist(dot))
 
 
+ENDINGS = (".html", ".htm", ".svg")
+
+
 def curves(runs: Sequence[Run]) -> str:
     """Fitness over the rounds as a picture that stands alone (Figure 4), SVG.
 
@@ -60,8 +63,10 @@ def write_report(
     Raises CannotRun also when it cannot be written, and where a run is given twice.
     """
     _check_different(runs)
-    is_picture = Path(out).suffix.lower() == ".svg"
-    write_atomically(out, curves(runs) if is_picture else report(runs, dot=dot))
+    ending = Path(out).suffix.lower()
+    if ending not in ENDINGS and not is_device(out):
+        raise CannotRun(f"{out}: a report ends in .html, or in .svg for the curves alone")
+    write_atomically(out, curves(runs) if ending == ".svg" else report(runs, dot=dot))
 
 
 def _check_different(runs: Sequence[Run]) -> None:

@@ -99,7 +99,7 @@ def test_a_threshold_decides_which_edges_stay(tmp_path: Path) -> None:
             ["--op", "resolution", "--count", "99", "-o", "{folder}"],
             "after 15 children, 200 in turn",
         ),
-        (["-o", "{file}"], "File exists"),
+        (["-o", "{file}"], "is a file; -o names a folder"),
     ],
 )
 def test_what_cannot_be_done_is_said(arguments: list[str], message: str, tmp_path: Path) -> None:

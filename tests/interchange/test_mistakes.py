@@ -33,7 +33,7 @@ def changed(path: tuple[Any, ...], value: Any) -> list[Any]:
     ("structure", "message"),
     [
         (None, "structure: expected a list of nodes, not null"),
-        ({}, "choose one of the structures by its name: none"),
+        ({}, "holds no structure: a list of blocks, or lists by name, is expected"),
         ([], "structure: no stem [-1 or -2, dilation]: nothing reads the video"),
         (SMALL[:2], "structure: no block of level 3: the classifier would read nothing"),
         ([[-1, 1]] * 129, "structure: 129 stems share 128 channels, which leaves them none"),

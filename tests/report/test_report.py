@@ -24,7 +24,7 @@ from anetdsl.evolve.engine import Driver
 from anetdsl.evolve.rundir import Run, RunDir, read_run
 from anetdsl.evolve.trials import Job, Outcome
 from anetdsl.evolve.values import Record
-from anetdsl.report import curves, report
+from anetdsl.report import curves, report, write_report
 from anetdsl.report.facts import alive, judged, lineage, ranked
 from tests.command_line import anetc
 from tests.evolve import driving
@@ -394,3 +394,9 @@ def test_what_cannot_be_reported(
     assert result.code == 2
     assert said in result.err
     assert "Traceback" not in result.err
+
+
+def test_a_report_is_no_picture_of_another_kind(tmp_path: Path) -> None:
+    with pytest.raises(CannotRun, match=r"x\.png: a report ends in \.html, or in \.svg"):
+        write_report([example()], tmp_path / "x.png")
+    assert not list(tmp_path.iterdir())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import tempfile
 import time
@@ -16,7 +15,7 @@ from anetc.artifacts import cache
 from anetc.artifacts.about import About
 from anetc.artifacts.kinds import METADATA_KEY, safetensors_header
 from anetdsl.diagnostics import CannotRun
-from anetdsl.files import is_device, replacing, write_atomically
+from anetdsl.files import check_writable, is_device, replacing, write_atomically
 from anetdsl.ir import Network
 
 
@@ -107,15 +106,7 @@ class _Clock:
 
 def _targets(output: Path, about: About) -> tuple[Path, ...]:
     """The files to be written. Refuses at once what would fail after minutes of work."""
-    if output.is_dir():
-        raise CannotRun(f"{output}: is a folder")
-    folder = output.resolve().parent
-    if not folder.is_dir():
-        raise CannotRun(f"{output}: cannot be written: there is no folder {folder.name}")
-    if not os.access(folder, os.W_OK):
-        raise CannotRun(f"{output}: cannot be written: no permission to write there")
-    if output.exists() and not os.access(output, os.W_OK):
-        raise CannotRun(f"{output}: cannot be written: no permission to replace it")
+    check_writable(output)
     if about.kind != "python":
         return (output,)
     if output.suffix != ".py":

@@ -13,7 +13,7 @@ from anetc.cli.progress import progress
 from anetc.cli.tables import show_table
 from anetc.data.spec import parse_spec
 from anetdsl.diagnostics import CannotRun
-from anetdsl.files import write_atomically
+from anetdsl.files import check_writable, write_atomically
 from anetdsl.rendering.screen import visible
 
 if TYPE_CHECKING:
@@ -116,6 +116,8 @@ def check(
     from anetc.data.pool import processors
     from anetc.data.quarantine import add_to_quarantine
 
+    if quarantine is not None:
+        check_writable(quarantine)
     spec, listing = _listed(data, format_)
     with progress("videos", len(listing.entries)) as tell:
         found = check_data(

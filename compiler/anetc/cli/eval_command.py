@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 import click
+from click.core import ParameterSource
 
 from anetc.cli.files import is_terminal, load_network
 from anetc.cli.options import SizeType
 from anetdsl.diagnostics import CannotRun
+from anetdsl.files import check_writable
 from anetdsl.rendering.screen import visible
 
 if TYPE_CHECKING:
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
     from anetc.training.protocols import Protocol
     from anetc.training.settings import Precision
     from anetdsl.ir import Network
+
+
+_OF_CLIPS = ("protocol", "frames", "size", "clips", "fps", "seed")
 
 
 @click.command("eval")
@@ -116,12 +121,16 @@ def command(
     show_log()
     if confusion is not None:
         check_confusion(confusion)
+        if confusion != "-":
+            check_writable(confusion)
     if save is not None:
         check_suffix(save)
+        check_writable(save)
     asked = Asked(data, format_, split, protocol, frames, size, clips, fps, seed)
     if predictions is not None:
         if file is not None or weights is not None:
             raise CannotRun("--predictions: nothing is run, so leave out FILE and --weights")
+        _refuse_for_predictions(() if data is not None else ("split", *_OF_CLIPS))
         evaluation, about = _scored(predictions, asked)
         refuse_confusion(confusion, multi_label=evaluation.multi_label)
     else:
@@ -143,6 +152,15 @@ def command(
             show_classes(evaluation)
     if confusion is not None:
         put_confusion(evaluation, confusion, f"Confusions of {about['network'] or predictions}")
+
+
+def _refuse_for_predictions(more: tuple[str, ...]) -> None:
+    """What says how a network is run, says nothing about predictions that are there."""
+    context = click.get_current_context()
+    for name in (*more, "batch", "workers", "device", "precision", "max_failures"):
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            option = name.replace("_", "-")
+            raise CannotRun(f"--predictions: nothing is run, so leave out --{option}")
 
 
 @attrs.frozen

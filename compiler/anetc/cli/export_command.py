@@ -8,7 +8,7 @@ import click
 
 from anetc.cli.files import load_network
 from anetdsl.diagnostics import CannotRun
-from anetdsl.files import write_atomically
+from anetdsl.files import check_spared, write_atomically
 from anetdsl.interchange.structure_files import export_document
 from anetdsl.rendering.screen import visible
 
@@ -34,6 +34,7 @@ def command(file: str, output: str | None, bare: bool) -> None:
     if output is None or output == "-":
         click.echo(text, nl=False)
         return
+    check_spared(output, file)
     write_atomically(output, text)
     click.echo(f"wrote {visible(output)}", err=True)
 

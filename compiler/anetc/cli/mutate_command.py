@@ -91,10 +91,15 @@ def _write(found: list[Child], out: str) -> None:
 
     try:
         Path(out).mkdir(parents=True, exist_ok=True)
+        paths = [Path(out, f"{child.name}.anet") for child in found]
+        for path, child in zip(paths, found):
+            if path.exists() and path.read_bytes() != child.text.encode():
+                raise CannotRun(f"{path}: is another text; give another --seed, or another folder")
+    except FileExistsError:
+        raise CannotRun(f"{out}: is a file; -o names a folder") from None
     except OSError as error:
-        raise CannotRun(f"{out}: {error.strerror or error}") from None
-    for child in found:
-        path = Path(out, f"{child.name}.anet")
+        raise CannotRun(f"{error.filename or out}: {error.strerror or error}") from None
+    for path, child in zip(paths, found):
         write_atomically(path, child.text)
         click.echo(f"wrote {visible(str(path))}", err=True)
         _say(child)

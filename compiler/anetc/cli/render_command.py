@@ -62,7 +62,8 @@ def command(
     if output == "-":
         sys.stdout.buffer.write(data)
         return
-    from anetdsl.files import write_atomically
+    from anetdsl.files import check_spared, write_atomically
 
+    check_spared(output, file, other)
     write_atomically(output, data)
     click.echo(f"wrote {visible(output)}", err=True)

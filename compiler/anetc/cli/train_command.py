@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -158,7 +160,12 @@ def command(
     is_first = os.environ.get("RANK", "0") == "0"
     if is_first:
         show_log()
-    with watching(terminal=is_first and is_terminal(sys.stderr)) as watch:
+        if resume and not (folder / "run.json").exists():
+            click.echo(f"There is no run in {visible(out)}: one is begun.", err=True)
+    with (
+        _said_how_to_go_on(folder, tell=is_first),
+        watching(terminal=is_first and is_terminal(sys.stderr)) as watch,
+    ):
         result = train(
             checked.source,
             settings,
@@ -179,6 +186,22 @@ def command(
         f"{result.seconds:.1f} s, {100 * result.waiting:.1f} % of the steps waiting for clips",
         err=True,
     )
+
+
+@contextmanager
+def _said_how_to_go_on(folder: Path, *, tell: bool) -> Iterator[None]:
+    """What Ctrl-C has cost is said."""
+    from anetc.training.checkpoint import checkpoints
+    from anetc.training.folder import CHECKPOINTS
+
+    try:
+        yield
+    except KeyboardInterrupt:
+        if tell:
+            kept = checkpoints(folder / CHECKPOINTS)
+            done = int(kept[-1].stem) if kept else 0
+            click.echo(f"stopped; --resume goes on from step {done}, the last kept", err=True)
+        raise
 
 
 def _parent(weights: str | None, text: str | None) -> Parent | None:

@@ -60,8 +60,10 @@ def open_folder(
     chosen = [video for video in listed if video.split == split and video.name not in skipped]
     if not chosen:
         there = ", ".join(dict.fromkeys(video.split for video in listed)) or "none"
+        drawn = ", or have some drawn by ?validation=10" if split == "validation" else ""
         raise CannotRun(
-            f"--data {shown(spec)}: there are no {split} videos; splits with videos: {there}"
+            f"--data {shown(spec)}: there are no {split} videos; splits with videos: {there}. "
+            f"Make a folder {split}{drawn}."
         )
     return VideoSet(
         spec=spec,

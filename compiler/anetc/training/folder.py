@@ -70,6 +70,12 @@ def open_folder(folder: Path, about: Mapping[str, Any], *, resume: bool) -> None
         raise CannotRun(f"{error.filename or folder}: {error.strerror or error}") from None
     if not resume and (before is not None or checkpoints(folder / CHECKPOINTS)):
         raise CannotRun(f"{folder}: holds a run; --resume goes on with it, or name another --out")
+    for name in (MODEL, WEIGHTS, RESULT):
+        if before is None and (folder / name).exists():
+            raise CannotRun(
+                f"{folder}: holds a {name} that no run there has written, and a run would replace; "
+                "name another --out"
+            )
     if before is not None:
         _check_same(path, before, about)
     write_atomically(path, json.dumps(about, indent=2) + "\n")

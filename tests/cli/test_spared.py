@@ -1,0 +1,65 @@
+"""Nothing that a user has is overwritten by surprise, and no work is done that cannot be kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.command_line import anetc
+from tests.conftest import REPOSITORY
+
+ASN50 = (REPOSITORY / "examples" / "asn50.anet").read_text()
+SMALL = (REPOSITORY / "examples" / "small_two_stream_level4.anet").read_text()
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, with a network and a file that is none."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "model.anet").write_text(SMALL)
+    (tmp_path / "asn50.anet").write_text(ASN50)
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "empty.json").write_text("{}")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("render model.anet --format svg -o model.anet", "model.anet: is what is read"),
+        ("render file --diff model.anet --format svg -o model.anet", "error"),
+        ("export asn50.anet -o asn50.anet", "asn50.anet: is what is read"),
+        ("mutate model.anet -o file", "file: is a file; -o names a folder"),
+        ("train model.anet --data motion:clips=48 --out .", ".: holds a model.anet that no run"),
+        ("train model.anet --data motion:clips=48 --out . --resume", "holds a model.anet that no"),
+        ("eval model.anet --weights w --data motion --save no/x.csv", "there is no folder no"),
+        ("eval model.anet --weights w --data motion --confusion no/x.svg", "there is no folder no"),
+        ("eval --predictions p.csv --device x", "nothing is run, so leave out --device"),
+        ("eval --predictions p.csv --max-failures 0.1", "leave out --max-failures"),
+        ("eval --predictions p.csv --split test", "leave out --split"),
+        ("data check . --quarantine no/list.txt", "there is no folder no"),
+        ("import empty.json", "holds no structure: a list of blocks"),
+    ],
+)
+def test_what_is_there_stays(command: str, message: str, folder: Path) -> None:
+    result = anetc(*command.split())
+    assert result.code in (1, 2)
+    assert message in result.err
+    assert (folder / "model.anet").read_text() == SMALL
+    assert (folder / "asn50.anet").read_text() == ASN50
+    assert (folder / "file").read_text() == "mine"
+
+
+def test_a_child_that_was_edited_is_not_drawn_over(folder: Path) -> None:
+    """The same again is no harm."""
+    assert anetc("mutate", "model.anet", "--count", 2, "-o", "kids").code == 0
+    assert anetc("mutate", "model.anet", "--count", 2, "-o", "kids").code == 0
+    first, second = sorted((folder / "kids").iterdir())
+    second.write_text("# mine\n" + second.read_text())
+    first.unlink()
+    result = anetc("mutate", "model.anet", "--count", 2, "-o", "kids")
+    assert result.code == 2
+    assert f"{second.relative_to(folder)}: is another text; give another --seed" in result.err
+    assert second.read_text().startswith("# mine\n")
+    assert not first.exists()
