@@ -6,6 +6,7 @@ probably meant. None is written by leaving a key out.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import re
@@ -105,10 +106,8 @@ def value_of(document: Document, path: tuple[str, ...], default: T) -> T:
 
 def _read(document: Document, path: tuple[str, ...], given: Any, kind: Any) -> Any:
     """A value of the wanted type. Raises CannotRun."""
-    for choice in _choices(kind):
-        found = _as(given, choice)
-        if found is not None:
-            return found
+    with contextlib.suppress(ValueError):
+        return as_kind(given, kind)
     wanted = " or ".join(_describe(choice) for choice in _choices(kind))
     message = f"`{path[-1]}` is {wanted}, not {_show(given)}"
     words = [
@@ -122,7 +121,7 @@ def _read(document: Document, path: tuple[str, ...], given: Any, kind: Any) -> A
 
 
 def as_kind(given: Any, kind: Any) -> Any:
-    """A value of JSON as one of a field's type. Raises ValueError where it is none."""
+    """A value of TOML or JSON as one of a field's type. Raises ValueError where it is none."""
     if given is None and type(None) in typing.get_args(kind):
         return None
     for choice in _choices(kind):

@@ -5,16 +5,13 @@ from __future__ import annotations
 import functools
 import os
 import pty
-import re
 import shutil
 import signal
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
-from typing import Any
 
-import attrs
 import pytest
 
 from anetc.cli import evolve_asking
@@ -22,10 +19,7 @@ from anetc.cli.evolve_screen import rows
 from anetdsl.evolve import searching
 from anetdsl.evolve.progress import Progress
 from anetdsl.evolve.rundir import read_run
-from anetdsl.evolve.tables import toml_text
-from anetdsl.rendering.times import duration
 from tests.command_line import Result, anetc
-from tests.documents import Step, check_options
 from tests.evolve.method import COMMAND
 from tests.evolve.test_trials import paths, until
 
@@ -37,7 +31,6 @@ def _no_training(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 PAPER = evolve_asking.preset("paper")
-DOCS = Path(__file__).resolve().parents[2] / "docs"
 SMALL = ("--data", "motion:clips=96", "--preset", "small", "--rounds", 6, "--population", 3)
 
 
@@ -253,51 +246,6 @@ def test_a_run_is_not_made_twice(finished: Path) -> None:
     assert f"`anetc evolve --resume {finished}` goes on with it" in result.err
 
 
-def defaults_of_the_manual(table: str) -> dict[str, str]:
-    """What docs/search.md says of a table of the settings, by name; several stand in one row."""
-    text = (DOCS / "search.md").read_text("utf-8")
-    (found,) = re.findall(rf"(?m)^\| `\[{re.escape(table)}\]` .*\n\| ---.*\n((?:\|.*\n)+)", text)
-    names: dict[str, str] = {}
-    for row in found.splitlines():
-        cells = [cell.strip() for cell in row.split("|")[1:3]]
-        parts = re.findall(r"\[[^\]]*\]|[^,\[\]]+", cells[1].replace("`", ""))
-        values = [part.strip() for part in parts if part.strip(" ,")]
-        keys = re.findall(r"`([^`]+)`", cells[0])
-        names |= dict(zip(keys, values * len(keys) if len(values) == 1 else [*values, ""]))
-    return names
-
-
-@pytest.mark.parametrize(
-    ("table", "value"),
-    [
-        ("search", PAPER.search),
-        ("search.space", PAPER.search.space),
-        ("search.limits", PAPER.search.limits),
-        ("running", PAPER.running),
-    ],
-)
-def test_the_manual_tells_all_settings_and_their_defaults(table: str, value: Any) -> None:
-    said = defaults_of_the_manual(table)
-    fields = {field.name: getattr(value, field.name) for field in attrs.fields(type(value))}
-    assert said.keys() == {name for name, given in fields.items() if not attrs.has(type(given))}
-    for name, text in said.items():
-        if name in ("classes", "frames", "size"):  # found out from the data
-            continue
-        if fields[name] is None:
-            assert text == "none"
-        else:
-            written = toml_text({name: fields[name]}).partition(" = ")[2].strip()
-            assert text.replace(",", "") == written.replace(",", ""), name
-
-
-@pytest.mark.parametrize(
-    "line",
-    re.findall(r"(?m)^ +(?:exec )?(anetc evolve .*)$", (DOCS / "search.md").read_text("utf-8")),
-)
-def test_the_commands_of_the_manual_are_understood(line: str) -> None:
-    check_options(Step(0, line, None))
-
-
 # Stopped by a signal
 
 SCRIPT = """
@@ -380,26 +328,6 @@ def test_what_the_table_says() -> None:
         "failed": "2, last g0031 (nan)",
         "time left": "about 1 h 23 min",
     }
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0.4, "0 s"),
-        (59.4, "59 s"),
-        (59.6, "1 min"),
-        (599.4, "9 min 59 s"),
-        (3569, "59 min"),
-        (3599, "1 h"),
-        (3600 + 125, "1 h 2 min"),
-        (86_399, "1 d"),
-        (86_400 * 2.5, "2 d 12 h"),
-        (float("nan"), "unknown"),
-        (float("inf"), "unknown"),
-    ],
-)
-def test_durations(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
 
 
 # Trials that train

@@ -17,18 +17,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anetdsl.diagnostics import CannotRun
-from anetdsl.evolve import searching
 from anetdsl.evolve.algorithms import population
 from anetdsl.evolve.asked import Running
 from anetdsl.evolve.engine import Driver
-from anetdsl.evolve.rundir import Run, RunDir, read_run
+from anetdsl.evolve.rundir import Run, read_run
 from anetdsl.evolve.trials import Job, Outcome
 from anetdsl.evolve.values import Record
-from anetdsl.report import curves, report, write_report
+from anetdsl.report import curves, report
 from anetdsl.report.facts import alive, judged, lineage, ranked
-from tests.command_line import anetc
 from tests.evolve import driving
-from tests.evolve.method import COMMAND, RULES, asked
+from tests.evolve.method import RULES, asked
 from tests.report.made_up import made_up_run
 from tests.report.reading import Page, read
 
@@ -332,71 +330,3 @@ def test_a_run_that_has_only_begun_does_not_hide_the_others() -> None:
     assert f"At round {last}, which all runs have but random-1." in page.text
     assert "guided (2 runs)" in curves([*compared()[:3], begun])
     assert "random (1 run)" in curves([*compared()[:3], begun])
-
-
-# The command
-
-
-def test_from_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    drive = functools.partial(searching.drive_run, command=COMMAND)
-    monkeypatch.setattr(searching, "drive_run", drive)
-    monkeypatch.chdir(tmp_path)
-    asked = ("--data", "motion", "--preset", "small", "--rounds", 4, "--population", 2)
-    for seed in (0, 1):
-        made = anetc("evolve", *asked, "--seed", seed, "--out", f"run{seed}")
-        assert made.code == 0, made.err
-    result = anetc("report", "run0")
-    assert (result.code, result.out, result.err) == (0, "", "wrote run0/report.html\n")
-    assert "Search run0" in read(Path("run0/report.html").read_text(encoding="utf-8")).text
-    result = anetc("report", "run0", "run1")
-    assert (result.code, result.err) == (0, "wrote report.html\n")
-    assert "guided (2 runs)" in read(Path("report.html").read_text(encoding="utf-8")).text
-    assert anetc("report", "run1", "-o", "x.html").code == 0
-    assert Path("x.html").exists()
-    for runs, title in ((["run0"], "Fitness over"), (["run0", "run1"], "Mean fitness of")):
-        assert anetc("report", *runs, "-o", "curves.svg").code == 0
-        picture = ElementTree.fromstring(Path("curves.svg").read_bytes())
-        assert (picture[0].text or "").startswith(title)
-
-
-def test_a_run_is_compared_with_others_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whatever the names that it is given by; with others it is told apart by its training."""
-    monkeypatch.chdir(tmp_path)
-    for name, running in (("one", Running()), ("two", Running(halving=4))):
-        searching.make_run(RunDir(name), asked(running=running))
-    Path("link").symlink_to("one")
-    for names in (("one", "one"), ("one", "two", "./one/"), ("one", tmp_path / "link")):
-        result = anetc("report", *names, "-o", "page.html")
-        assert result.code == 2
-        assert "is the same run as one; give each run once" in result.err
-        assert not Path("page.html").exists()
-    assert anetc("report", "one", "two", "-o", "page.html").code == 0
-    text = read(Path("page.html").read_text(encoding="utf-8")).text
-    assert "guided, halving 1 (1 run), guided, halving 4 (1 run)" in text
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (("nothing-here",), "nothing-here"),
-        ((".",), "search.db"),
-        (("run", "-o", "-"), "-o"),
-        ((), "Missing argument"),
-    ],
-)
-def test_what_cannot_be_reported(
-    arguments: tuple[str, ...], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    result = anetc("report", *arguments)
-    assert result.code == 2
-    assert said in result.err
-    assert "Traceback" not in result.err
-
-
-def test_a_report_is_no_picture_of_another_kind(tmp_path: Path) -> None:
-    with pytest.raises(CannotRun, match=r"x\.png: a report ends in \.html, or in \.svg"):
-        write_report([example()], tmp_path / "x.png")
-    assert not list(tmp_path.iterdir())

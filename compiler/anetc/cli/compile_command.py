@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING
 
 import attrs
 import click
-from click.core import ParameterSource
 
 from anetc.artifacts.about import ANY_LENGTH, KINDS, About, Axis, parse_dynamic
 from anetc.artifacts.compiling import Made, Report, compile_artifact
 from anetc.cli.files import load_network
-from anetc.cli.options import classes_option, frames_option, size_option
+from anetc.cli.options import classes_option, frames_option, given_options, size_option
 from anetdsl.files import write_atomically
 from anetdsl.rendering.screen import visible
 
@@ -112,11 +111,8 @@ def _plan(network: Network, frames: int, size: tuple[int, int], output: str | No
 
 def _refuse_for_plans() -> None:
     """A plan holds no numbers but shapes: what does not concern those is a mistake."""
-    context = click.get_current_context()
-    for name in ("weights", "batch", "dynamic", "dtype", "seed", "no_cache"):
-        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            option = f"--{name.replace('_', '-')}"
-            raise click.UsageError(f"{option} does not concern --emit plan")
+    for option in given_options("weights", "batch", "dynamic", "dtype", "seed", "no_cache"):
+        raise click.UsageError(f"{option} does not concern --emit plan")
 
 
 def _axes(emit: str, dynamic: str | None) -> tuple[Axis, ...]:

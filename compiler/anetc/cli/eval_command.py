@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 import click
-from click.core import ParameterSource
 
 from anetc.cli.files import is_terminal, load_network
-from anetc.cli.options import SizeType
+from anetc.cli.options import SizeType, given_options
 from anetdsl.diagnostics import CannotRun
 from anetdsl.files import check_writable
 from anetdsl.rendering.screen import visible
@@ -156,11 +155,9 @@ def command(
 
 def _refuse_for_predictions(more: tuple[str, ...]) -> None:
     """What says how a network is run, says nothing about predictions that are there."""
-    context = click.get_current_context()
-    for name in (*more, "batch", "workers", "device", "precision", "max_failures"):
-        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            option = name.replace("_", "-")
-            raise CannotRun(f"--predictions: nothing is run, so leave out --{option}")
+    names = (*more, "batch", "workers", "device", "precision", "max_failures")
+    for option in given_options(*names):
+        raise CannotRun(f"--predictions: nothing is run, so leave out {option}")
 
 
 @attrs.frozen

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import click
+from click.core import ParameterSource
 
 _SIZE = re.compile(r"(\d{1,5})(?:x(\d{1,5}))?")
 
@@ -47,3 +48,13 @@ size_option = click.option(
 classes_option = click.option(
     "--classes", type=click.IntRange(1, 1_000_000), help="Classes, in place of the network's own."
 )
+
+
+def given_options(*names: str) -> list[str]:
+    """Those of the running command's options that stand on its command line, as they are written.
+
+    `names` are those of its parameters.
+    """
+    source = click.get_current_context().get_parameter_source
+    given = (name for name in names if source(name) is ParameterSource.COMMANDLINE)
+    return [f"--{name.replace('_', '-')}" for name in given]

@@ -151,6 +151,7 @@ def command(
     parent = _parent(init_from, init_text)
     # torch takes seconds to import.
     from anetc.cli.log import show_log
+    from anetc.training.folder import RUN
     from anetc.training.loop import part_company
     from anetc.training.progress import watching
     from anetc.training.run import train
@@ -160,7 +161,7 @@ def command(
     is_first = os.environ.get("RANK", "0") == "0"
     if is_first:
         show_log()
-        if resume and not (folder / "run.json").exists():
+        if resume and not (folder / RUN).exists():
             click.echo(f"There is no run in {visible(out)}: one is begun.", err=True)
     with (
         _said_how_to_go_on(folder, tell=is_first),

@@ -1,0 +1,62 @@
+"""docs/search.md: the settings and their defaults, the commands."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from anetc.cli import evolve_asking
+from anetdsl.evolve.tables import toml_text
+from tests.documents import Step, check_options
+
+PAPER = evolve_asking.preset("paper")
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+
+
+def defaults_of_the_manual(table: str) -> dict[str, str]:
+    """What docs/search.md says of a table of the settings, by name; several stand in one row."""
+    text = (DOCS / "search.md").read_text("utf-8")
+    (found,) = re.findall(rf"(?m)^\| `\[{re.escape(table)}\]` .*\n\| ---.*\n((?:\|.*\n)+)", text)
+    names: dict[str, str] = {}
+    for row in found.splitlines():
+        cells = [cell.strip() for cell in row.split("|")[1:3]]
+        parts = re.findall(r"\[[^\]]*\]|[^,\[\]]+", cells[1].replace("`", ""))
+        values = [part.strip() for part in parts if part.strip(" ,")]
+        keys = re.findall(r"`([^`]+)`", cells[0])
+        names |= dict(zip(keys, values * len(keys) if len(values) == 1 else [*values, ""]))
+    return names
+
+
+@pytest.mark.parametrize(
+    ("table", "value"),
+    [
+        ("search", PAPER.search),
+        ("search.space", PAPER.search.space),
+        ("search.limits", PAPER.search.limits),
+        ("running", PAPER.running),
+    ],
+)
+def test_the_manual_tells_all_settings_and_their_defaults(table: str, value: Any) -> None:
+    said = defaults_of_the_manual(table)
+    fields = {field.name: getattr(value, field.name) for field in attrs.fields(type(value))}
+    assert said.keys() == {name for name, given in fields.items() if not attrs.has(type(given))}
+    for name, text in said.items():
+        if name in ("classes", "frames", "size"):  # found out from the data
+            continue
+        if fields[name] is None:
+            assert text == "none"
+        else:
+            written = toml_text({name: fields[name]}).partition(" = ")[2].strip()
+            assert text.replace(",", "") == written.replace(",", ""), name
+
+
+@pytest.mark.parametrize(
+    "line",
+    re.findall(r"(?m)^ +(?:exec )?(anetc evolve .*)$", (DOCS / "search.md").read_text("utf-8")),
+)
+def test_the_commands_of_the_manual_are_understood(line: str) -> None:
+    check_options(Step(0, line, None))
