@@ -15,12 +15,15 @@ import sys
 import types
 from typing import TYPE_CHECKING, Any
 
+from anetdsl.ir import set_displays
+
 if TYPE_CHECKING:
     from anetdsl.api import check, format_text, load, parse
     from anetdsl.cost import Cost, cost
-    from anetdsl.diagnostics import AnetError, Diagnostic
+    from anetdsl.diagnostics import Diagnostic
     from anetdsl.diff import NetworkDiff, diff
     from anetdsl.drawing import draw
+    from anetdsl.errors import AnetError
     from anetdsl.ir import Edge, Input, Network, Node, Origin, Score, Sink
 
 __version__ = "0.1.0"
@@ -32,7 +35,7 @@ _HOMES = {
     "parse": "anetdsl.api",
     "Cost": "anetdsl.cost",
     "cost": "anetdsl.cost",
-    "AnetError": "anetdsl.diagnostics",
+    "AnetError": "anetdsl.errors",
     "Diagnostic": "anetdsl.diagnostics",
     "NetworkDiff": "anetdsl.diff",
     "diff": "anetdsl.diff",
@@ -91,3 +94,18 @@ class _Package(types.ModuleType):
 
 
 sys.modules[__name__].__class__ = _Package
+
+
+def _network_text(network: Network) -> str:
+    from anetdsl.text.printing import network_text
+
+    return network_text(network)
+
+
+def _notebook_bundle(network: Network) -> dict[str, str]:
+    from anetdsl.drawing import notebook_bundle
+
+    return notebook_bundle(network)
+
+
+set_displays(_network_text, _notebook_bundle)

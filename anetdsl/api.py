@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from anetdsl.checking import check_file, check_source, network_of
 from anetdsl.diagnostics import Diagnostic
-from anetdsl.reading import check_file, check_source, network_of
 from anetdsl.source import SourceFile
 
 if TYPE_CHECKING:
@@ -42,6 +42,6 @@ def check(
 
 def format_text(text: str) -> str:
     """A text in canonical layout, comments kept. Raises AnetError where it cannot be parsed."""
-    from anetdsl.formatting import format_source
+    from anetdsl.text.formatting import format_source
 
     return format_source(SourceFile("<text>", text))

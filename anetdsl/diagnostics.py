@@ -85,15 +85,3 @@ def did_you_mean(word: str, valid: Iterable[str]) -> str | None:
     cutoff = 0.75 if len(word) > 3 else 0.6
     close = difflib.get_close_matches(word[:80], choices[:2000], n=1, cutoff=cutoff)
     return close[0] if close else None
-
-
-class CannotRun(Exception):
-    """The work could not be done (a missing file, a bad option); its text is for the user."""
-
-
-class AnetError(Exception):
-    """Raised at the API's edge when a text has errors; `diagnostics` holds all of them."""
-
-    def __init__(self, message: str, diagnostics: tuple[Diagnostic, ...]) -> None:
-        super().__init__(message)
-        self.diagnostics = diagnostics

@@ -21,7 +21,7 @@ import attrs
 
 from anetdsl.cost import Cost, cost
 from anetdsl.ir import Edge, Input, Network, Node, Origin, Score
-from anetdsl.printing import node_cells, write_edge, write_number
+from anetdsl.text.printing import node_cells, write_edge, write_number
 
 SINK = "sink"
 """The target of edges into the sink. No node has this name: it is a keyword."""

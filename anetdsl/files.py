@@ -10,7 +10,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from anetdsl.diagnostics import CannotRun
+from anetdsl.errors import CannotRun
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ from anetdsl.source import NOWHERE, Span
 from anetdsl.vocabulary import DEFAULT_MODULES, DEFAULT_WIDTHS, STATEMENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable
 
 Kind = Literal["rgb", "flow"]
 """What a stem makes of an input: `rgb` ones have a temporal convolution, `flow` ones have none."""
@@ -155,21 +155,26 @@ class Network:
         """The nodes so that each follows those it reads; otherwise in the order of the text."""
         return tuple(sorted(self.nodes, key=lambda node: node.level))
 
-    # A value knows neither how it is written nor how it is drawn. It is asked all the same, by
-    # `print` and by notebooks, and asks on: two places where the arrows of the design are reversed.
-
     def __str__(self) -> str:
-        from anetdsl.printing import network_text
+        """Return the canonical text."""
+        text: str = _displays["text"](self)
+        return text
 
-        return network_text(self)
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Any:
+        """Return what a notebook shows, by media type."""
+        return _displays["notebook"](self)
 
-    def _repr_mimebundle_(
-        self, include: object = None, exclude: object = None
-    ) -> Mapping[str, str]:
-        """The picture that a notebook shows."""
-        from anetdsl.drawing import notebook_bundle
 
-        return notebook_bundle(self)
+_displays: dict[str, Callable[[Network], Any]] = {"text": repr, "notebook": lambda _: None}
+
+
+def set_displays(text: Callable[[Network], str], notebook: Callable[[Network], Any]) -> None:
+    """Set the functions behind `str(network)` and a notebook's picture.
+
+    `anetdsl/__init__.py` calls this function, so that this module imports neither the printer nor
+    the drawing.
+    """
+    _displays.update(text=text, notebook=notebook)
 
 
 def place(value: Input | Node | Sink | Network, part: str) -> Span:

@@ -14,13 +14,13 @@ from collections.abc import Iterator, Mapping
 
 import attrs
 
-from anetdsl.checks.reach import nodes_that_reach_the_sink
-from anetdsl.checks.shapes import total_strides
-from anetdsl.edits import apply, find, remove_statement, set_edges, set_score
 from anetdsl.ir import Network, Node
+from anetdsl.rules.reach import nodes_that_reach_the_sink
+from anetdsl.rules.sizes import total_strides
 from anetdsl.source import Edit, SourceFile
 from anetdsl.syntax.nodes import SyntaxTree
 from anetdsl.syntax.parser import parse_syntax
+from anetdsl.text.edits import apply, find, remove_statement, set_edges, set_score
 
 UNTRAINED = 0.5
 """sigmoid(0), the weight of an edge that has none in the text."""

@@ -16,13 +16,13 @@ from typing import Any
 import attrs
 from lark import Token
 
-from anetdsl.attributes import AttributeReader, read_value
-from anetdsl.checks import run_checks
 from anetdsl.ir import Edge, Input, Network, Node, Origin, Score, Sink, default_kind
+from anetdsl.rules import run_checks
+from anetdsl.rules.attributes import AttributeReader, read_value
+from anetdsl.rules.values import Wrong, edge_name, read_weight
 from anetdsl.source import NOWHERE, Edit, SourceFile, Span
 from anetdsl.syntax.nodes import ListItem, ListValue, Scalar
 from anetdsl.syntax.parser import IGNORED, parse_attribute, parse_syntax, tokenize
-from anetdsl.values import Wrong, edge_name, read_weight
 from anetdsl.vocabulary import (
     DEFAULT_MODULES,
     DEFAULT_WIDTHS,

@@ -43,7 +43,7 @@ class Position:
 
 @attrs.frozen
 class Edit:
-    """Replace the text of `span` by `text`. The one way text is changed; see `anetdsl.edits`."""
+    """Replace the text of `span` by `text`. Every change of a text is made of these."""
 
     span: Span
     text: str

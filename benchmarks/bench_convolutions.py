@@ -22,9 +22,9 @@ import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 from torch import Tensor
 
-from anetc.emit import convolution
-from anetc.emit.convolution import Conv
-from anetc.plan import Op, call
+from anetc.engines.inference import convolution
+from anetc.engines.inference.convolution import Convolution
+from anetc.plan.plan import Op, call
 from benchmarks.tables import print_table, replay
 
 ROUNDS = 15
@@ -50,7 +50,7 @@ def conv(x: Tensor, channels: int, kernel: int, stride: int = 1) -> Way:
     state = {"w": torch.randn(channels, x.shape[1], 1, kernel, kernel, generator=generator)}
     options: dict[str, Any] = {"kernel": f"1x{kernel}x{kernel}", "stride": stride}
     op = Op("a", "conv", ("x",), (channels,), options, {"weight": (call("w"),)})
-    step = Conv.of(op, state, torch.float32, reuse=False)
+    step = Convolution.of(op, state, torch.float32, reuse=False)
     return lambda: step.run(x, FRAMES)
 
 

@@ -27,21 +27,21 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from torch.nn import functional
 
 import anetdsl
-from anetc import compile_network
-from anetc.data.flow_files import FlowKey
-from anetc.data.loading import Batch, network_inputs, training_batches
-from anetc.data.making_flow import flow_of
-from anetc.data.opening import open_data
+from anetc import build_network
+from anetc.data.batches.loader import Batch, network_inputs, training_batches
+from anetc.data.formats.videos import flow_folder
+from anetc.data.open import open_data
 from anetc.data.spec import parse_spec
+from anetc.data.upkeep.flow_cache import flow_of
+from anetc.data.upkeep.flow_files import FlowKey
 from anetc.data.values import Dataset
-from anetc.data.videos import flow_folder
-from anetc.emit.training import TrainingModule
+from anetc.engines.training import TrainingModule
 from anetc.video.clips import Recipe
 from anetc.video.decode import probe
 from benchmarks.tables import print_table, replay
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-FILM = REPOSITORY / "tests" / "data" / "city_cc0.mp4"
+FILM = REPOSITORY / "tests" / "media" / "city_cc0.mp4"
 NETWORK = REPOSITORY / "examples" / "small_two_stream_level4.anet"
 VIDEOS, BATCH, WARMUP, STEPS = 24, 4, 3, 12
 RECIPE = Recipe(
@@ -79,7 +79,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 @pytest.mark.parametrize("workers", [0, 1, 2])
 def test_waiting(benchmark: BenchmarkFixture, data: Dataset, workers: int) -> None:
     network = anetdsl.load(NETWORK)
-    module = TrainingModule(compile_network(network, seed=0))
+    module = TrainingModule(build_network(network, seed=0))
     optimiser = torch.optim.SGD(module.parameters(), lr=0.01, momentum=0.9)
 
     def step(batch: Batch) -> None:

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from anetc.video.flow import tvl1
+from anetc.video.flow.clip_flow import tvl1
 
 SIZES = (112, 224)
 BATCH = 16

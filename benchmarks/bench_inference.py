@@ -30,7 +30,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 import anetdsl
 from anetc.bench.measure import bench
-from anetc.bench.values import BackendResult, Bench
+from anetc.bench.results import BackendResult, Bench
 from anetdsl.cost import cost
 from benchmarks.tables import print_table, replay
 

@@ -8,10 +8,10 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 import anetdsl
-from anetdsl.formatting import format_source
-from anetdsl.reading import check_source
+from anetdsl.checking import check_source
 from anetdsl.source import SourceFile
 from anetdsl.syntax.parser import parse_syntax, tokenize
+from anetdsl.text.formatting import format_source
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "assemblenet.anet"
 SOURCE = SourceFile("assemblenet.anet", EXAMPLE.read_text(encoding="utf-8"))

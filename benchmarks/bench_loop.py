@@ -19,12 +19,12 @@ import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
 import anetdsl
-from anetc.data.loading import network_inputs, training_batches
-from anetc.data.opening import open_data
+from anetc.data.batches.loader import network_inputs, training_batches
+from anetc.data.open import open_data
+from anetc.data.recipes import recipes_for
 from anetc.data.spec import parse_spec
-from anetc.training.loop import make_accelerator, make_trainee, steps
+from anetc.training.loop import make_accelerator, make_train_state, steps
 from anetc.training.losses import loss_of
-from anetc.training.recipes import recipes_for
 from anetc.training.settings import TrainSettings
 from benchmarks.tables import print_table, replay
 
@@ -59,29 +59,29 @@ def test_step(benchmark: BenchmarkFixture, name: str) -> None:
     network = anetdsl.load(EXAMPLES / f"{name}.anet")
     spec = parse_spec("motion")
     data = open_data(spec, "train", recipes_for(spec).train, flow=True)
-    trainee = make_trainee(network, SETTINGS, make_accelerator(SETTINGS))
+    state = make_train_state(network, SETTINGS, make_accelerator(SETTINGS))
     batches = training_batches(data, batch=SETTINGS.batch, seed=0)
     batch = next(batches)
     inputs = network_inputs(network, batch)
 
     def bare() -> None:
-        trainee.model.zero_grad(set_to_none=True)
-        loss_of(trainee.running(inputs), batch.targets, SETTINGS.label_smoothing).backward()
+        state.model.zero_grad(set_to_none=True)
+        loss_of(state.running(inputs), batch.targets, SETTINGS.label_smoothing).backward()
 
-    loop = steps(trainee, batches)
+    loop = steps(state, batches)
     parts: dict[str, Callable[[], object]] = {
         "step": lambda: next(loop),
         "loading": lambda: next(batches),
         "bare": bare,
-        "optimiser": trainee.optimiser.step,  # by the gradients of `bare`
+        "optimiser": state.optimiser.step,  # by the gradients of `bare`
     }
     next(loop)
     bare()
-    trainee.model.zero_grad(set_to_none=True)
+    state.model.zero_grad(set_to_none=True)
     rounds = []
     for _ in range(ROUNDS):
         rounds.append({part: seconds(run) for part, run in parts.items()})
-        trainee.model.zero_grad(set_to_none=True)
+        state.model.zero_grad(set_to_none=True)
     medians = {part: statistics.median(r[part] for r in rounds) for part in parts}
     ms = {part: f"{1000 * value:.1f}" for part, value in medians.items()}
     ratio = f"{medians['step'] / medians['bare']:.3f}"

@@ -23,14 +23,14 @@ from torch import Tensor
 from torch.nn import functional
 
 import anetdsl
-from anetc import compile_network
-from anetc.bench.memory import allocated
-from anetc.emit.constants import BN_EPSILON
-from anetc.emit.module import PlanModule
-from anetc.emit.spares import Spares
-from anetc.lower import lower
-from anetc.passes import INFERENCE, optimise
-from anetc.plan import Op
+from anetc import build_network
+from anetc.bench.allocation import allocated
+from anetc.engines.constants import BN_EPSILON
+from anetc.engines.inference.buffer_pool import BufferPool
+from anetc.engines.inference.plan_module import PlanModule
+from anetc.plan.lower import lower
+from anetc.plan.passes import INFERENCE, optimise
+from anetc.plan.plan import Op
 from benchmarks.tables import print_table, replay
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
@@ -60,7 +60,7 @@ class WithNorms(PlanModule):
         super().__init__(plan, state)
         self.state = state
 
-    def _run(self, op: Op, values: dict[str, Tensor], frames: int, spares: Spares) -> Tensor:
+    def _run(self, op: Op, values: dict[str, Tensor], frames: int, spares: BufferPool) -> Tensor:
         if op.kind != "norm":
             return super()._run(op, values, frames, spares)
         name = op.exprs["weight"][0].head
@@ -78,7 +78,7 @@ def test_without_each_pass(benchmark: BenchmarkFixture, name: str, clip: str) ->
     benchmark.group = f"{name} {clip}, all passes"
     network = anetdsl.load(EXAMPLES / f"{name}.anet")
     frames, size = CLIPS[clip]
-    state = compile_network(network).eval().state_dict()
+    state = build_network(network).eval().state_dict()
     generator = torch.Generator().manual_seed(0)
     inputs = {
         value.name: torch.randn(1, value.channels, frames, *size, generator=generator)

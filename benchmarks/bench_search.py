@@ -19,20 +19,21 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from anetdsl.api import parse
-from anetdsl.edits import apply, set_learned, set_origin
-from anetdsl.evolve.algorithms import propose
-from anetdsl.evolve.children import Parent, child_edits, child_text, untrained
-from anetdsl.evolve.genome import Genome
-from anetdsl.evolve.identity import identity
-from anetdsl.evolve.mutation import mutated, operators
-from anetdsl.evolve.presets import space
-from anetdsl.evolve.rewiring import guided_rewiring
-from anetdsl.evolve.values import RESOLUTIONS, Member, SearchSettings
+from anetdsl.checking import check_source
+from anetdsl.evolve.candidates import Member
+from anetdsl.evolve.propose.algorithms import propose
+from anetdsl.evolve.propose.canonical import canonical_form
+from anetdsl.evolve.propose.child_text import Parent, child_edits, child_text, untrained
+from anetdsl.evolve.propose.draft import DraftNetwork
+from anetdsl.evolve.propose.mutation import mutated, operators
+from anetdsl.evolve.propose.rewiring import guided_rewiring
+from anetdsl.evolve.settings.presets import space
+from anetdsl.evolve.settings.search_settings import RESOLUTIONS, SearchSettings
 from anetdsl.ir import Origin, Score
-from anetdsl.reading import check_source
 from anetdsl.rereading import reread
 from anetdsl.source import Edit, SourceFile
 from anetdsl.syntax.parser import parse_syntax
+from anetdsl.text.edits import apply, set_learned, set_origin
 from benchmarks.tables import replay
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "assemblenet.anet"
@@ -63,24 +64,26 @@ MEMBERS = [Member(i, f"g{i:04d}", TEXT, float(i)) for i in range(20)]
 SETTINGS = SearchSettings(space("paper", 339))
 
 
-def genomes() -> Iterator[tuple[Genome, Origin]]:
+def genomes() -> Iterator[tuple[DraftNetwork, Origin]]:
     """Children as the search makes them: guided rewiring, 0 to 4 operators, a repair."""
     for seed in SEEDS:
         rng = Random(seed)
         count = rng.randint(0, SETTINGS.most_operators)
-        genome, ops = mutated(Genome.of(PARENT.network), rng, guided_rewiring, OPERATORS, count)
-        network = untrained(genome.network)
-        yield attrs.evolve(genome, network=network), Origin("g0034", 99, 1, ops)
+        draft, ops = mutated(
+            DraftNetwork.of(PARENT.network), rng, guided_rewiring, OPERATORS, count
+        )
+        network = untrained(draft.network)
+        yield attrs.evolve(draft, network=network), Origin("g0034", 99, 1, ops)
 
 
-def edits_of(genome: Genome, origin: Origin) -> list[Edit]:
+def edits_of(draft: DraftNetwork, origin: Origin) -> list[Edit]:
     """What makes the parent's text the child's."""
-    return child_edits(PARENT.tree, PARENT.network, genome, "g0099", origin)[1]
+    return child_edits(PARENT.tree, PARENT.network, draft, "g0099", origin)[1]
 
 
-def text_of(genome: Genome, origin: Origin) -> SourceFile:
+def text_of(draft: DraftNetwork, origin: Origin) -> SourceFile:
     """The child's text."""
-    return SourceFile("", apply(TEXT, edits_of(genome, origin)))
+    return SourceFile("", apply(TEXT, edits_of(draft, origin)))
 
 
 def read_again(edits: Sequence[Edit]) -> None:
@@ -89,9 +92,9 @@ def read_again(edits: Sequence[Edit]) -> None:
     assert reread(PARENT.reading, edits) is not None
 
 
-def whole(genome: Genome, origin: Origin) -> None:
+def whole(draft: DraftNetwork, origin: Origin) -> None:
     """From the parent's text to the child's, read and checked."""
-    assert child_text(PARENT, genome, "g0099", origin) is not None
+    assert child_text(PARENT, draft, "g0099", origin) is not None
 
 
 CHILDREN = genomes()
@@ -105,7 +108,7 @@ STEPS: dict[str, tuple[Callable[[], Any], Callable[[Any], object]]] = {
         lambda: text_of(*next(CHILDREN)),
         lambda source: check_source(source, search=True),
     ),
-    "identity": (lambda: next(CHILDREN)[0].network, identity),
+    "canonical form": (lambda: next(CHILDREN)[0].network, canonical_form),
     "propose": (lambda: next(INDICES), lambda index: propose(SETTINGS, index, MEMBERS, ())),
 }
 """Of each step, what it takes and what it does: what it takes is made before the clock starts."""

@@ -32,9 +32,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import anetdsl
-from anetc import compile_network
-from anetc.bench.memory import allocated
-from anetc.emit.training import TrainingModule
+from anetc import build_network
+from anetc.bench.allocation import allocated
+from anetc.engines.training import TrainingModule
 from anetdsl.ir import Network
 from benchmarks.tables import print_table, replay
 
@@ -103,7 +103,7 @@ class Clip:
 
 def modules(network: Network) -> dict[str, nn.Module]:
     """What is compared, the plain module first, with equal weights of which no layer is still 0."""
-    plain = compile_network(network)
+    plain = build_network(network)
     generator = torch.Generator().manual_seed(0)
     for part in plain.modules():
         if isinstance(part, nn.BatchNorm3d):

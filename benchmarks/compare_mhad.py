@@ -31,21 +31,22 @@ from typing import Any, Literal
 
 import attrs
 
-from anetc.data.opening import open_data
+from anetc.data.open import open_data
+from anetc.data.recipes import recipes_from_json
 from anetc.data.spec import parse_spec
-from anetc.training.recipes import recipes_from_json
-from anetdsl.diagnostics import CannotRun
-from anetdsl.edits import apply, find, set_attribute, set_edges, set_score
-from anetdsl.evolve.children import untrained
-from anetdsl.evolve.executors import open_workers
-from anetdsl.evolve.jobs import SCHEMA
-from anetdsl.evolve.rundir import Run, read_run
-from anetdsl.evolve.trials import Job, Outcome
-from anetdsl.evolve.values import Record, Space
+from anetdsl.checking import check_source, network_of
+from anetdsl.errors import CannotRun
+from anetdsl.evolve.candidates import Record
+from anetdsl.evolve.drive.candidate_files import SCHEMA
+from anetdsl.evolve.drive.run_reader import Run, read_run
+from anetdsl.evolve.propose.child_text import untrained
+from anetdsl.evolve.settings.search_settings import Space
+from anetdsl.evolve.workers.executors import open_workers
+from anetdsl.evolve.workers.trial_process import Job, Outcome
 from anetdsl.ir import Network
-from anetdsl.reading import check_source, network_of
 from anetdsl.source import Edit, SourceFile
 from anetdsl.syntax.parser import parse_syntax
+from anetdsl.text.edits import apply, find, set_attribute, set_edges, set_score
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 HEADER = (

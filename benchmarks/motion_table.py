@@ -20,12 +20,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from anetc.data.opening import open_data
+from anetc.data.open import open_data
+from anetc.data.recipes import recipes_for
 from anetc.data.spec import parse_spec
-from anetc.training.recipes import recipes_for
-from anetdsl.edits import apply, find, set_attribute
 from anetdsl.source import SourceFile
 from anetdsl.syntax.parser import parse_syntax
+from anetdsl.text.edits import apply, find, set_attribute
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 NETWORKS = {

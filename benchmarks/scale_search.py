@@ -31,18 +31,18 @@ from pathlib import Path
 import attrs
 
 from anetdsl.api import parse
-from anetdsl.evolve.algorithms import population, propose
-from anetdsl.evolve.asked import Asked
-from anetdsl.evolve.dispatch import Trials
-from anetdsl.evolve.engine import Driver, Rules
-from anetdsl.evolve.executors import Workers, open_workers
-from anetdsl.evolve.identity import identity
-from anetdsl.evolve.presets import space
-from anetdsl.evolve.rundir import RunDir
-from anetdsl.evolve.searching import make_run
-from anetdsl.evolve.store import open_for_reading, open_store
-from anetdsl.evolve.trials import Job, Outcome
-from anetdsl.evolve.values import SearchSettings
+from anetdsl.evolve.drive.driver import Driver, Rules
+from anetdsl.evolve.drive.run_dir import RunDir
+from anetdsl.evolve.drive.search import make_run
+from anetdsl.evolve.drive.store import open_for_reading, open_store
+from anetdsl.evolve.propose.algorithms import population, propose
+from anetdsl.evolve.propose.canonical import canonical_form
+from anetdsl.evolve.settings.presets import space
+from anetdsl.evolve.settings.run_settings import RunSettings
+from anetdsl.evolve.settings.search_settings import SearchSettings
+from anetdsl.evolve.workers.dispatch import Trials
+from anetdsl.evolve.workers.executors import Workers, open_workers
+from anetdsl.evolve.workers.trial_process import Job, Outcome
 
 _INPUTS = re.compile(r"(?m)^(node .*level=[1-4].*inputs=\[)([^\]]*,[^\]]*)\]")
 
@@ -85,9 +85,9 @@ def main() -> None:
     )
     with tempfile.TemporaryDirectory() as folder:
         directory = RunDir(Path(folder) / "run")
-        make_run(directory, Asked(settings, {"data": "none", "settings": {"iterations": 1}}))
+        make_run(directory, RunSettings(settings, {"data": "none", "settings": {"iterations": 1}}))
         with _workers(options, sleep) as workers, open_store(directory) as store:
-            method = Rules(propose, population, lambda text: identity(parse(text)))
+            method = Rules(propose, population, lambda text: canonical_form(parse(text)))
             driver = Driver(directory, store.asked(), store, method, Trials(workers))
             watcher = _Watcher(directory, options.candidates)
             driver.watch = watcher.look

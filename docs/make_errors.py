@@ -5,11 +5,11 @@ from __future__ import annotations
 import textwrap
 from pathlib import Path
 
+from anetdsl.checking import check_file
 from anetdsl.codes import CODES, Code
 from anetdsl.diagnostics import Severity
 from anetdsl.files import write_atomically
-from anetdsl.reading import check_file
-from anetdsl.rendering.text import render_text
+from anetdsl.rendering.findings import render_text
 
 PAGE = Path(__file__).with_name("errors.md")
 FILE_NAME = "example.anet"

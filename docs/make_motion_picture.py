@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from anetc.data.motion_clips import draw
-from anetc.data.motion_levels import LEVELS
+from anetc.data.formats.motion.clip_drawing import draw
+from anetc.data.formats.motion.levels import LEVELS
 from anetc.video.clips import generator
 from anetdsl.files import write_atomically
 

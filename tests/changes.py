@@ -8,11 +8,11 @@ from typing import Any
 import attrs
 from hypothesis import strategies as st
 
-from anetdsl import edits
-from anetdsl.edits import find
 from anetdsl.ir import Edge, Network, Node, Origin, Score
 from anetdsl.source import Edit
 from anetdsl.syntax.nodes import SyntaxTree
+from anetdsl.text import edits
+from anetdsl.text.edits import find
 from tests.strategies import Written, names, origins, scores, weights, written
 
 Build = Callable[[SyntaxTree], tuple[Edit, ...]]

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 GOLDEN = REPOSITORY / "tests" / "golden"
-DATA = REPOSITORY / "tests" / "data"
+DATA = REPOSITORY / "tests" / "media"
 
 # One core may be shared by several workers: no deadline. The same cases in each run: a failure
 # repeats.

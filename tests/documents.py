@@ -161,7 +161,7 @@ class Session:
         self.programs.mkdir()
         self.folder.mkdir()
         shutil.copytree(REPOSITORY / "examples", self.folder / "examples")
-        shutil.copytree(REPOSITORY / "tests" / "data", self.folder / "tests" / "data")
+        shutil.copytree(REPOSITORY / "tests" / "media", self.folder / "tests" / "media")
         # As pip writes it: processes that are started anew import it.
         source = 'from anetc.cli.main import run\nif __name__ == "__main__":\n    run()\n'
         self._program("anetc", f"#!{sys.executable}\n{source}")

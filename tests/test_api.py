@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import anetdsl
-from anetdsl.diagnostics import CannotRun
+from anetdsl.errors import CannotRun
 
 
 @pytest.mark.parametrize("name", anetdsl.__all__)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from anetc import compile_network
+from anetc import build_network
 from anetc.modules.names import module_key
 from anetdsl.cost import Cost, NodeCost, cost
 from anetdsl.interchange.authors import from_structure
@@ -35,7 +35,7 @@ def one_thread() -> Iterator[None]:
 
 def run(network: Network, frames: int, height: int, width: int) -> dict[str, Any]:
     """What PyTorch counts of one forward pass of the compiled module."""
-    model = compile_network(network).eval()
+    model = build_network(network).eval()
     counts = {"parameters": sum(p.numel() for p in model.parameters() if p.requires_grad)}
     activations = 0
 
@@ -79,7 +79,7 @@ def test_equals_what_pytorch_counts(network: Network, frames: int, height: int, 
 @settings(max_examples=20)
 def test_parameters_of_one_node_are_those_of_its_module(network: Network) -> None:
     """Each row counts its own node, its connections included."""
-    model = compile_network(network)
+    model = build_network(network)
     found = cost(network)
     for row in [*found.nodes, found.sink]:
         module = model.sink if row is found.sink else model.nodes[module_key(row.name)]
@@ -129,7 +129,7 @@ def small() -> Network:
 
 def monotone(network: Network) -> nn.Module:
     """The module with positive weights only: an element that is raised raises all that see it."""
-    model = compile_network(network).double().eval()
+    model = build_network(network).double().eval()
     for module in model.modules():
         if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.modules.batchnorm._BatchNorm):
             nn.init.ones_(module.weight)

@@ -18,12 +18,12 @@ import anetdsl
 from anetc.cli.main import main
 from anetdsl import cost, vocabulary
 from anetdsl.codes import CODES, WARNINGS
-from anetdsl.edits import apply, find, set_attribute
 from anetdsl.interchange.document import to_json
 from anetdsl.rendering.lsp import report
 from anetdsl.source import SourceFile
 from anetdsl.syntax.grammar import grammar_text
 from anetdsl.syntax.parser import parse_syntax
+from anetdsl.text.edits import apply, find, set_attribute
 from anetdsl.vocabulary import STATEMENTS, Attribute, Statement
 from tests.documents import (
     DOCUMENTS,
@@ -340,7 +340,7 @@ def test_the_names_of_parameters_are_those_of_a_compiled_network() -> None:
     """Every parameter of a network has a row in the table, and every row occurs."""
     table = rows(section(DOCS / "semantics.md", "## Parameters and weights files"))
     network = anetdsl.load(REPOSITORY / "examples" / "small_assemblenet.anet")
-    names = [name for name, _ in anetc.compile_network(network).named_parameters()]
+    names = [name for name, _ in anetc.build_network(network).named_parameters()]
     found = {_layer(name) for name in names if "_bn." not in name}
     assert found == {_layer(row[0].strip("`")) for row in table}
 

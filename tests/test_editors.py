@@ -10,7 +10,7 @@ import pytest
 
 import anetdsl
 from anetdsl.codes import CODES
-from anetdsl.rendering.text import render_concise
+from anetdsl.rendering.findings import render_concise
 from anetdsl.source import SourceFile
 from anetdsl.syntax.parser import tokenize
 from anetdsl.vocabulary import KEYWORDS, STATEMENTS

@@ -114,7 +114,7 @@ def test_an_example_compiles_and_counts_as_its_cost_says(path: Path) -> None:
 @pytest.mark.parametrize("path", SMALL, ids=ids)
 def test_a_small_example_runs(path: Path) -> None:
     network = anetdsl.load(path)
-    model = anetc.compile_network(network).eval()
+    model = anetc.build_network(network).eval()
     inputs = {value.name: torch.rand(1, value.channels, 4, 32, 40) for value in network.inputs}
     with torch.inference_mode():
         logits = model(inputs)
@@ -129,7 +129,5 @@ def test_parameters_for_157_classes(name: str, parameters: int) -> None:
     """The bar that the authors' own models set; learned edge weights are counted."""
     network = anetdsl.load(EXAMPLES / f"{name}.anet")
     assert anetdsl.cost(network, classes=157).parameters == parameters
-    model = anetc.compile_network(
-        attrs.evolve(network, sink=attrs.evolve(network.sink, classes=157))
-    )
+    model = anetc.build_network(attrs.evolve(network, sink=attrs.evolve(network.sink, classes=157)))
     assert sum(p.numel() for p in model.parameters()) == parameters

@@ -17,15 +17,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from anetdsl import AnetError, check, format_text, parse
-from anetdsl.edits import apply, find, invert
-from anetdsl.elaborate import elaborate
 from anetdsl.interchange.document import from_json, to_json
 from anetdsl.ir import Network
-from anetdsl.rendering.text import render_concise, render_text
+from anetdsl.rendering.findings import render_concise, render_text
+from anetdsl.rules.names import elaborate
 from anetdsl.source import LINE_END, SourceFile
 from anetdsl.syntax.comments import comments_of
 from anetdsl.syntax.nodes import StatementNode, SyntaxTree
 from anetdsl.syntax.parser import parse_syntax, tokenize
+from anetdsl.text.edits import apply, find, invert
 from tests.changes import Change, changes
 from tests.strategies import EXAMPLES, Written, broken_texts, networks, written
 

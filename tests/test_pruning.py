@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import anetdsl
-from anetdsl.checks.reach import nodes_that_reach_the_sink
 from anetdsl.ir import Network
 from anetdsl.pruning import Pruning, prune, pruned_text
+from anetdsl.rules.reach import nodes_that_reach_the_sink
 from tests.command_line import anetc
 from tests.strategies import Written, networks, written
 

@@ -11,11 +11,11 @@ import os
 from pathlib import Path
 from typing import Literal, TypedDict, Unpack, overload
 
-from anetdsl.diagnostics import CannotRun
 from anetdsl.drawing.changes import diff_source
 from anetdsl.drawing.dot import Direction
 from anetdsl.drawing.engine import Format, find_engine, run
 from anetdsl.drawing.network import dot_source
+from anetdsl.errors import CannotRun
 from anetdsl.files import write_atomically
 from anetdsl.ir import Network
 

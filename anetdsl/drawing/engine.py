@@ -16,8 +16,8 @@ from typing import Literal
 
 import attrs
 
-from anetdsl.diagnostics import CannotRun
 from anetdsl.drawing.pdf import pdf_from_layout
+from anetdsl.errors import CannotRun
 
 Format = Literal["svg", "png", "pdf"]
 ENGINE_VARIABLE = "ANETC_DOT"

@@ -17,7 +17,7 @@ from typing import Any, Literal, cast
 import attrs
 
 from anetdsl.interchange.document import refuse_errors
-from anetdsl.interchange.reading import InterchangeError, Value
+from anetdsl.interchange.json_fields import InterchangeError, Value
 from anetdsl.ir import Edge, Input, Kind, Network, Node, Sink
 from anetdsl.vocabulary import (
     DEFAULT_MODULES,

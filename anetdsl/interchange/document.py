@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-from anetdsl.checks import run_checks
-from anetdsl.interchange.reading import InterchangeError, Value, parse_json, shorten
+from anetdsl.interchange.json_fields import InterchangeError, Value, parse_json, shorten
 from anetdsl.ir import Edge, Input, Network, Node, Origin, Score, Sink, default_kind
+from anetdsl.rules import run_checks
 from anetdsl.vocabulary import MAX_NODES, STATEMENTS, Attribute
 
 SCHEMA = "anetdsl-network"

@@ -30,7 +30,7 @@ from anetdsl.interchange.document import (
     read_settings,
     settings_to_json,
 )
-from anetdsl.interchange.reading import InterchangeError, Value, as_name, parse_json, shorten
+from anetdsl.interchange.json_fields import InterchangeError, Value, as_name, parse_json, shorten
 from anetdsl.ir import Edge, Network, Node, Sink
 from anetdsl.vocabulary import STATEMENTS, TOP_LEVEL, Attribute
 

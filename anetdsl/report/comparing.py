@@ -9,10 +9,8 @@ from collections.abc import Iterator, Sequence
 
 import attrs
 
-from anetdsl.charts import Axis, Line, plot
-from anetdsl.evolve.rundir import Run
-from anetdsl.rendering.times import duration
-from anetdsl.report.costs import compared_costs
+from anetdsl.evolve.drive.run_reader import Run
+from anetdsl.report.charts import Axis, Line, plot
 from anetdsl.report.facts import (
     Curve,
     best_curve,
@@ -23,12 +21,14 @@ from anetdsl.report.facts import (
     top_three_curve,
     value_at,
 )
-from anetdsl.report.markup import Column, Markup, figure, joined, paragraph, table, text
-from anetdsl.report.networks import network_figure
+from anetdsl.report.markup import Markup, TableColumn, figure, joined, paragraph, table, text
 from anetdsl.report.page import Section, page
 from anetdsl.report.pictures import Artist
-from anetdsl.report.summary import flat
+from anetdsl.report.sections.costs import compared_costs
+from anetdsl.report.sections.networks import network_figure
+from anetdsl.report.sections.summary import flat
 from anetdsl.report.words import fitness_label
+from anetdsl.terminal import duration
 
 _MEASURED = ("mean of the top three", "best")
 
@@ -246,15 +246,15 @@ def _finals(groups: Sequence[Group]) -> Markup:
         )
     reached_it = "reached" if level is None else f"reached {level:.2f}"
     columns = (
-        Column("method"),
-        Column("runs", "number"),
-        Column("top three, mean", "number", 2),
-        Column("sd", "number", 2),
-        Column("best, mean", "number", 2),
-        Column("sd", "number", 2),
-        Column("best of all", "number", 2),
-        Column(reached_it, "number"),
-        Column("after rounds, mean", "number", 1),
+        TableColumn("method"),
+        TableColumn("runs", "number"),
+        TableColumn("top three, mean", "number", 2),
+        TableColumn("sd", "number", 2),
+        TableColumn("best, mean", "number", 2),
+        TableColumn("sd", "number", 2),
+        TableColumn("best of all", "number", 2),
+        TableColumn(reached_it, "number"),
+        TableColumn("after rounds, mean", "number", 1),
     )
     who = f"all runs have but {', '.join(left_out)}" if left_out else "all runs have"
     caption = (
@@ -297,14 +297,14 @@ def _runs(groups: Sequence[Group]) -> Markup:
                 )
             )
     columns = (
-        Column("run"),
-        Column("method"),
-        Column("seed", "number"),
-        Column("done", "number"),
-        Column("failed", "number"),
-        Column("top three", "number", 2),
-        Column("best", "number", 2),
-        Column("best network"),
-        Column("training"),
+        TableColumn("run"),
+        TableColumn("method"),
+        TableColumn("seed", "number"),
+        TableColumn("done", "number"),
+        TableColumn("failed", "number"),
+        TableColumn("top three", "number", 2),
+        TableColumn("best", "number", 2),
+        TableColumn("best network"),
+        TableColumn("training"),
     )
     return table(columns, rows, caption="Each run, at its own end.")

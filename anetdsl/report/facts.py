@@ -12,9 +12,9 @@ from collections.abc import Iterator, Sequence
 
 import attrs
 
-from anetdsl.evolve.algorithms import population
-from anetdsl.evolve.rundir import Run
-from anetdsl.evolve.values import Member, Record
+from anetdsl.evolve.candidates import Member, Record
+from anetdsl.evolve.drive.run_reader import Run
+from anetdsl.evolve.propose.algorithms import population
 
 Curve = tuple[tuple[int, float], ...]
 """(round, value), rounds from 1. Between its points a value stays as it was."""

@@ -7,7 +7,7 @@ from typing import Literal, NewType
 
 import attrs
 
-from anetdsl.charts import escaped, short_number
+from anetdsl.report.charts import escaped, short_number
 
 Markup = NewType("Markup", str)
 """HTML that can stand in a page as it is."""
@@ -65,7 +65,7 @@ def folded(summary: str, content: Markup, *, opened: bool = False) -> Markup:
 
 
 @attrs.frozen
-class Column:
+class TableColumn:
     """A table's column. `amount` is a number in few digits, `said` a text of some length."""
 
     heading: str
@@ -78,7 +78,7 @@ Cell = float | str | None
 
 
 def table(
-    columns: Sequence[Column],
+    columns: Sequence[TableColumn],
     rows: Iterable[Sequence[Cell]],
     *,
     caption: str,
@@ -105,7 +105,7 @@ def table(
     return tag("div", shown, class_="wide", tabindex=0, role="group", aria_label=caption)
 
 
-def _cell(column: Column, value: Cell) -> str:
+def _cell(column: TableColumn, value: Cell) -> str:
     if value is None:
         return "<td>"
     if isinstance(value, float | int):

@@ -10,7 +10,7 @@ from importlib import resources
 
 import attrs
 
-from anetdsl.charts import STYLE
+from anetdsl.report.charts import STYLE
 from anetdsl.report.markup import Markup, joined, tag, text
 
 

@@ -9,10 +9,10 @@ import re
 import attrs
 
 from anetdsl.api import parse
-from anetdsl.diagnostics import AnetError, CannotRun
 from anetdsl.drawing import dot_source
 from anetdsl.drawing.engine import Engine, find_engine, run
-from anetdsl.evolve.values import Record
+from anetdsl.errors import AnetError, CannotRun
+from anetdsl.evolve.candidates import Record
 from anetdsl.ir import Network
 from anetdsl.report.markup import Markup, paragraph, tag, text
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from anetdsl.evolve.rundir import Run
-from anetdsl.report.ancestry import ancestry
-from anetdsl.report.costs import cost_charts
-from anetdsl.report.curves import fitness_curves
+from anetdsl.evolve.drive.run_reader import Run
 from anetdsl.report.facts import judged, ranked, storyline
-from anetdsl.report.lists import candidates, failures
 from anetdsl.report.markup import joined
-from anetdsl.report.networks import best_networks, population_table
 from anetdsl.report.page import Section, page
 from anetdsl.report.pictures import Artist
-from anetdsl.report.summary import lead, settings_table, tiles
-from anetdsl.report.trajectories import weight_trajectories
+from anetdsl.report.sections.ancestry import ancestry
+from anetdsl.report.sections.costs import cost_charts
+from anetdsl.report.sections.curves import fitness_curves
+from anetdsl.report.sections.lists import candidates, failures
+from anetdsl.report.sections.networks import best_networks, population_table
+from anetdsl.report.sections.summary import lead, settings_table, tiles
+from anetdsl.report.sections.trajectories import weight_trajectories
 
 
 def single_report(run: Run, artist: Artist) -> str:

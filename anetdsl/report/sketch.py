@@ -12,11 +12,11 @@ from collections.abc import Iterator
 
 import attrs
 
-from anetdsl.charts import element, escaped
-from anetdsl.charts.look import cut, stroke, width_of, words
-from anetdsl.charts.svg import number
 from anetdsl.diff import NetworkDiff
 from anetdsl.ir import Network, Node
+from anetdsl.report.charts import element, escaped
+from anetdsl.report.charts.style import cut, stroke, width_of, words
+from anetdsl.report.charts.svg import number
 from anetdsl.report.markup import Markup
 
 _BOX_HEIGHT = 30.0

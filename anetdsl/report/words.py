@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from anetdsl.charts import short_number
-from anetdsl.evolve.values import Record
+from anetdsl.evolve.candidates import Record
+from anetdsl.report.charts import short_number
 
 _LONGEST = 120
 _FEW = 3

@@ -93,7 +93,7 @@ def _checksum(data: bytes) -> bytes:
 
 
 def _write_cache(path: str, tables: dict[str, Any]) -> None:
-    from anetdsl.diagnostics import CannotRun
+    from anetdsl.errors import CannotRun
     from anetdsl.files import write_atomically
 
     # Read-only, full, no home folder: the parser works all the same.

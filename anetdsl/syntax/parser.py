@@ -18,15 +18,6 @@ from lark.exceptions import UnexpectedToken
 from anetdsl.diagnostics import Diagnostic
 from anetdsl.source import SourceFile, Span
 from anetdsl.syntax import messages
-from anetdsl.syntax.cutting import (
-    KEYWORD_TYPES,
-    NAMED_TYPES,
-    cut,
-    holds_keyword,
-    is_doubled,
-    stray_names,
-    type_at,
-)
 from anetdsl.syntax.grammar import load_parser
 from anetdsl.syntax.machine import Machine, Scanner
 from anetdsl.syntax.nodes import (
@@ -38,6 +29,15 @@ from anetdsl.syntax.nodes import (
     StatementNode,
     SyntaxTree,
     Word,
+)
+from anetdsl.syntax.splitting import (
+    KEYWORD_TYPES,
+    NAMED_TYPES,
+    cut,
+    holds_keyword,
+    is_doubled,
+    stray_names,
+    type_at,
 )
 from anetdsl.vocabulary import KEYWORDS, MAX_FINDINGS, STATEMENTS
 

@@ -1,6 +1,6 @@
 """The compiler of AnetDSL: from a `Network` to tensors, and the `anetc` command.
 
-`compile_network` and `load_artifact` are loaded when they are first asked for, so that importing
+`build_network` and `load_artifact` are loaded when they are first asked for, so that importing
 this package (as every light command does) does not import torch.
 """
 
@@ -10,14 +10,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from anetc.artifacts.loading import load_artifact
-    from anetc.modules.network import compile_network
+    from anetc.export.load import load_artifact
+    from anetc.modules.network import build_network
 
-__all__ = ["compile_network", "load_artifact"]
+__all__ = ["build_network", "load_artifact"]
 
 _HOMES = {
-    "compile_network": "anetc.modules.network",
-    "load_artifact": "anetc.artifacts.loading",
+    "build_network": "anetc.modules.network",
+    "load_artifact": "anetc.export.load",
 }
 
 

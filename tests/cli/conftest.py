@@ -14,7 +14,7 @@ from tests.command_line import Result, anetc
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TABLE_4 = REPOSITORY / "examples" / "assemblenet.anet"
-CLIP = REPOSITORY / "tests" / "data" / "city_cc0.mp4"
+CLIP = REPOSITORY / "tests" / "media" / "city_cc0.mp4"
 
 GOOD = """\
 anet 1

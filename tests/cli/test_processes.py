@@ -129,12 +129,19 @@ def test_light_commands_load_little(folder: Path, name: str) -> None:
     )
     assert done.returncode == 0, done.stderr
     modules = set(done.stdout.rsplit("\n", 2)[-2].split())
-    assert "anetdsl.reading" in modules
+    assert "anetdsl.checking" in modules
     heavy = {"torch", "av", "safetensors"}
     if name in ("check", "fmt", "dump", "import", "export", "stats", "diff"):
         heavy |= {"numpy", "graphviz"}
     if name == "check":
-        heavy |= {"rich", "json", "difflib", "pathlib", "anetdsl.codes", "anetdsl.rendering.text"}
-        heavy |= {"anetdsl.formatting", "anetdsl.cost"}
+        heavy |= {
+            "rich",
+            "json",
+            "difflib",
+            "pathlib",
+            "anetdsl.codes",
+            "anetdsl.rendering.findings",
+        }
+        heavy |= {"anetdsl.text.formatting", "anetdsl.cost"}
         heavy -= {"json"}  # the parser's tables are JSON
     assert not modules & heavy

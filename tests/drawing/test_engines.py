@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from anetdsl.diagnostics import CannotRun
 from anetdsl.drawing import draw, engine, notebook_bundle
+from anetdsl.errors import CannotRun
 from tests.drawing.networks import ASN50, SMALL, TABLE_4, needs_pure
 
 needs_scripts = pytest.mark.skipif(

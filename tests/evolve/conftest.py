@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from anetdsl.evolve.engine import Driver
-from anetdsl.evolve.progress import progress_of
-from anetdsl.evolve.rundir import Run
+from anetdsl.evolve.drive.driver import Driver
+from anetdsl.evolve.drive.run_reader import Run
+from anetdsl.evolve.drive.search_progress import progress_of
 from tests.evolve.driving import essence, searched
 from tests.evolve.method import asked
 

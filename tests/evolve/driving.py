@@ -11,14 +11,15 @@ from pathlib import Path
 
 import attrs
 
-from anetdsl.evolve.asked import Asked
-from anetdsl.evolve.dispatch import Trials
-from anetdsl.evolve.engine import Driver
-from anetdsl.evolve.executors import Workers
-from anetdsl.evolve.rundir import Run, RunDir, read_run
-from anetdsl.evolve.searching import catch_up, make_run
-from anetdsl.evolve.store import open_store
-from anetdsl.evolve.trials import Job, Outcome
+from anetdsl.evolve.drive.driver import Driver
+from anetdsl.evolve.drive.run_dir import RunDir
+from anetdsl.evolve.drive.run_reader import Run, read_run
+from anetdsl.evolve.drive.search import catch_up, make_run
+from anetdsl.evolve.drive.store import open_store
+from anetdsl.evolve.settings.run_settings import RunSettings
+from anetdsl.evolve.workers.dispatch import Trials
+from anetdsl.evolve.workers.executors import Workers
+from anetdsl.evolve.workers.trial_process import Job, Outcome
 from tests.evolve.method import RULES
 from tests.evolve.synthetic_trial import result_of, trained
 
@@ -44,7 +45,7 @@ def after_a_while(longest: float, seed: int = 0) -> Trial:
 
 def drive(
     folder: Path,
-    asked: Asked | None = None,
+    asked: RunSettings | None = None,
     trial: Trial = at_once,
     *,
     workers: int = 4,
@@ -63,7 +64,7 @@ def drive(
         return driver.drive()
 
 
-def searched(folder: Path, asked: Asked, trial: Trial = at_once, *, workers: int = 4) -> Run:
+def searched(folder: Path, asked: RunSettings, trial: Trial = at_once, *, workers: int = 4) -> Run:
     """What a run directory says once its search is finished."""
     assert drive(folder, asked, trial, workers=workers)
     return read_run(folder)

@@ -9,9 +9,10 @@ import sys
 from collections.abc import Container, Sequence
 from pathlib import Path
 
-from anetdsl.evolve.asked import Asked, Running
-from anetdsl.evolve.engine import Rules
-from anetdsl.evolve.values import Member, Proposal, SearchSettings, Space
+from anetdsl.evolve.candidates import Member, Proposal
+from anetdsl.evolve.drive.driver import Rules
+from anetdsl.evolve.settings.run_settings import Running, RunSettings
+from anetdsl.evolve.settings.search_settings import SearchSettings, Space
 from tests.evolve import synthetic_trial
 
 TRIAL = Path(synthetic_trial.__file__)
@@ -67,10 +68,10 @@ def select(settings: SearchSettings, members: Sequence[Member]) -> tuple[Member,
 RULES = Rules(propose, select, identify)
 
 
-def asked(**changes: object) -> Asked:
+def asked(**changes: object) -> RunSettings:
     """What a quick search is asked for: changes of the search, and `running=` of its trials."""
     running = changes.pop("running", Running(executor="threads:4"))
     assert isinstance(running, Running)
     values = {"rounds": 24, "population": 6, "window": 4, "seed": 3, **changes}
     search = SearchSettings(Space(classes=5), **values)  # type: ignore[arg-type]
-    return Asked(search, {"data": "none", "settings": {"iterations": 8}}, running)
+    return RunSettings(search, {"data": "none", "settings": {"iterations": 8}}, running)

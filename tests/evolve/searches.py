@@ -5,13 +5,14 @@ from __future__ import annotations
 from random import Random
 
 from anetdsl.api import parse
-from anetdsl.edits import apply, set_learned
-from anetdsl.evolve.algorithms import population, propose
-from anetdsl.evolve.identity import identity
-from anetdsl.evolve.values import Member, Proposal, SearchSettings
+from anetdsl.evolve.candidates import Member, Proposal
+from anetdsl.evolve.propose.algorithms import population, propose
+from anetdsl.evolve.propose.canonical import canonical_form
+from anetdsl.evolve.settings.search_settings import SearchSettings
 from anetdsl.ir import Score
 from anetdsl.source import SourceFile
 from anetdsl.syntax.parser import parse_syntax
+from anetdsl.text.edits import apply, set_learned
 
 
 def trained(proposal: Proposal) -> Member:
@@ -35,6 +36,6 @@ def search(settings: SearchSettings, rounds: int) -> list[Proposal]:
     found: list[Proposal] = []
     for index in range(rounds):
         found.append(propose(settings, index, alive, taken))
-        taken.add(identity(parse(found[-1].text)))
+        taken.add(canonical_form(parse(found[-1].text)))
         alive = population(settings, (*alive, trained(found[-1])))
     return found

@@ -14,23 +14,23 @@ from pathlib import Path
 
 import pytest
 
-from anetc.cli import evolve_asking
+from anetc.cli import evolve_options
 from anetc.cli.evolve_screen import rows
-from anetdsl.evolve import searching
-from anetdsl.evolve.progress import Progress
-from anetdsl.evolve.rundir import read_run
+from anetdsl.evolve.drive import search
+from anetdsl.evolve.drive.run_reader import read_run
+from anetdsl.evolve.drive.search_progress import Progress
 from tests.command_line import Result, anetc
 from tests.evolve.method import COMMAND
-from tests.evolve.test_trials import paths, until
+from tests.evolve.workers.test_trials import paths, until
 
 
 @pytest.fixture(autouse=True)
 def _no_training(monkeypatch: pytest.MonkeyPatch) -> None:
-    drive = functools.partial(searching.drive_run, command=COMMAND)
-    monkeypatch.setattr(searching, "drive_run", drive)
+    drive = functools.partial(search.drive_run, command=COMMAND)
+    monkeypatch.setattr(search, "drive_run", drive)
 
 
-PAPER = evolve_asking.preset("paper")
+PAPER = evolve_options.preset("paper")
 SMALL = ("--data", "motion:clips=96", "--preset", "small", "--rounds", 6, "--population", 3)
 
 
@@ -43,8 +43,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A search of six candidates."""
     folder = tmp_path_factory.mktemp("evolve") / "run"
     with pytest.MonkeyPatch.context() as patch:
-        drive = functools.partial(searching.drive_run, command=COMMAND)
-        patch.setattr(searching, "drive_run", drive)
+        drive = functools.partial(search.drive_run, command=COMMAND)
+        patch.setattr(search, "drive_run", drive)
         result = evolve(*SMALL, "--out", folder)
     assert result.code == 0, result.err
     assert result.out.startswith(f"{folder}: finished\n  round        6 of 6\n  best   ")
@@ -144,14 +144,14 @@ def test_options_and_settings_are_written_down(tmp_path: Path) -> None:
 
 def test_presets_are_the_papers_and_a_small_one() -> None:
     """4.1: population 20, tournament 5, 200 rounds, 0-4 operators, 10k iterations, batch 512."""
-    paper = evolve_asking.preset("paper")
+    paper = evolve_options.preset("paper")
     search = paper.search
     assert (search.population, search.tournament, search.rounds, search.most_operators) == (
         *(20, 5),
         *(200, 4),
     )
     assert paper.trial["settings"] == {"iterations": 10_000, "batch": 512}
-    assert evolve_asking.preset("small").search.rounds < 100
+    assert evolve_options.preset("small").search.rounds < 100
 
 
 # What cannot be searched for
@@ -250,9 +250,9 @@ def test_a_run_is_not_made_twice(finished: Path) -> None:
 
 SCRIPT = """
 import functools, sys
-from anetdsl.evolve import searching
+from anetdsl.evolve.drive import search
 from tests.evolve.method import COMMAND
-searching.drive_run = functools.partial(searching.drive_run, command=(*COMMAND, {seconds!r}))
+search.drive_run = functools.partial(search.drive_run, command=(*COMMAND, {seconds!r}))
 from anetc.cli.main import run
 run()
 """

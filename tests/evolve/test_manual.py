@@ -9,11 +9,11 @@ from typing import Any
 import attrs
 import pytest
 
-from anetc.cli import evolve_asking
-from anetdsl.evolve.tables import toml_text
+from anetc.cli import evolve_options
+from anetdsl.evolve.settings.toml import toml_text
 from tests.documents import Step, check_options
 
-PAPER = evolve_asking.preset("paper")
+PAPER = evolve_options.preset("paper")
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from anetdsl.interchange.reading import InterchangeError
+from anetdsl.interchange.json_fields import InterchangeError
 
 Error = TypeVar("Error", bound=InterchangeError)
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 
 from anetdsl.interchange.authors import NotExpressibleError, from_structure, to_structure
-from anetdsl.interchange.reading import InterchangeError
+from anetdsl.interchange.json_fields import InterchangeError
 from anetdsl.interchange.structure_files import export_document, import_document
 from anetdsl.ir import Edge, Input, Network, Node, Sink
 from tests.interchange.cases import SMALL, SMALL_WEIGHTS, refused, through_json

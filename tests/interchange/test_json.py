@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from anetdsl.interchange.authors import from_structure
 from anetdsl.interchange.document import from_json, load_json, to_json
-from anetdsl.interchange.reading import InterchangeError, as_name, is_name
+from anetdsl.interchange.json_fields import InterchangeError, as_name, is_name
 from anetdsl.ir import Network
 from tests.interchange.cases import SMALL, SMALL_WEIGHTS, through_json
 from tests.networks import networks

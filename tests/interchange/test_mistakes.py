@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from anetdsl.interchange.authors import from_structure
 from anetdsl.interchange.document import from_json, to_json
-from anetdsl.interchange.reading import InterchangeError
+from anetdsl.interchange.json_fields import InterchangeError
 from anetdsl.interchange.structure_files import export_document, import_document, load_document
 from anetdsl.ir import Network
 from tests.interchange.cases import SMALL, SMALL_WEIGHTS, refused, through_json

@@ -15,13 +15,13 @@ from torch import Tensor
 from torch.nn import functional
 
 import anetc
-from anetc import authors
-from anetc.weights import WeightsError
+from anetc.weights import authors
+from anetc.weights.files import WeightsError
 from anetdsl.interchange.authors import from_structure, list_order
 from anetdsl.ir import Network
 from anetdsl.vocabulary import DEFAULT_WIDTHS
 
-TINY = Path(__file__).resolve().parents[1] / "data" / "authors_tiny.npz"
+TINY = Path(__file__).resolve().parents[1] / "media" / "authors_tiny.npz"
 TINY_STEP = 6
 """The tiny archive holds every sixth frame of node outputs."""
 
@@ -60,7 +60,7 @@ def error(got: Tensor, expected: Tensor) -> float:
 def compare_every_node(path: Path, step: int = 1) -> None:
     golden = load(path)
     network = network_of(golden)
-    model = anetc.compile_network(network).eval()
+    model = anetc.build_network(network).eval()
     authors.load_authors_weights(model, path)
     names = [node.name for node in list_order(network)]
     with torch.no_grad():
@@ -87,7 +87,7 @@ def test_max_pool_head_is_the_authors(shared: Path) -> None:
     """`head=maxpool` is their alternative for long clips."""
     path = shared / "golden" / "authors_small.npz"
     golden = load(path)
-    model = anetc.compile_network(network_of(golden, head="maxpool")).eval()
+    model = anetc.build_network(network_of(golden, head="maxpool")).eval()
     authors.load_authors_weights(model, path)
     with torch.no_grad():
         logits = model(inputs_of(golden))
@@ -105,7 +105,7 @@ def test_training_step_is_the_authors(shared: Path) -> None:
     path = shared / "golden" / "authors_small.npz"
     golden, step = load(path), load(shared / "golden" / "authors_small_train.npz")
     network = network_of(golden)
-    model = anetc.compile_network(network).train()
+    model = anetc.build_network(network).train()
     authors.load_authors_weights(model, path)
 
     logits = model(inputs_of(golden))
@@ -174,7 +174,7 @@ def test_unreadable_archives_are_named(tmp_path: Path, content: bytes | None) ->
     path = tmp_path / "weights.npz"
     if content is not None:
         path.write_bytes(content)
-    model = anetc.compile_network(network_of(load(TINY)))
+    model = anetc.build_network(network_of(load(TINY)))
     with pytest.raises(
         WeightsError, match=r"weights\.npz: (no such file|not a readable)"
     ) as caught:
@@ -190,7 +190,7 @@ def test_damaged_archives_are_named(tmp_path: Path) -> None:
     content[member.header_offset + member.compress_size // 2] ^= 0xFF
     path = tmp_path / "weights.npz"
     path.write_bytes(content)
-    model = anetc.compile_network(network_of(load(TINY)))
+    model = anetc.build_network(network_of(load(TINY)))
     with pytest.raises(WeightsError, match=r"weights\.npz"):
         authors.load_authors_weights(model, path)
 
@@ -206,7 +206,7 @@ def test_another_networks_variables_are_refused(tmp_path: Path) -> None:
     """The error lists by node what does not fit, and the model stays as it was."""
     network = network_of(load(TINY))
     wider = attrs.evolve(network, sink=attrs.evolve(network.sink, classes=6))
-    model = anetc.compile_network(wider)
+    model = anetc.build_network(wider)
     before = model.nodes["s0"].conv.weight.clone()
     with pytest.raises(WeightsError, match=r"sink \(fc\.weight float32 \[5, 32\] for"):
         authors.load_authors_weights(model, TINY)

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from torch import nn
 
 import anetdsl
-from anetc import compile_network
+from anetc import build_network
 from anetc.modules.connection import Connection, Source
 from anetc.modules.residual import Block, ResidualModule
 from anetc.modules.sink import Sink
 from anetc.modules.stem import Stem
-from anetdsl.checks.shapes import total_strides
+from anetdsl.rules.sizes import total_strides
 from tests.modules.networks import SMALL, chain, clip
 
 
@@ -34,7 +34,7 @@ def roles(module: nn.Module) -> set[str]:
 def test_every_node_keeps_time_and_divides_space(frames: int, height: int, width: int) -> None:
     """T is the same everywhere; a size is the input's by the total stride, rounded up."""
     network = anetdsl.parse(SMALL)
-    model = compile_network(network).eval()
+    model = build_network(network).eval()
     names = [node.name for node in network.nodes]
     with torch.no_grad():
         logits, outputs = model(clip(network, frames, height, width), outputs=names)
@@ -95,7 +95,7 @@ def test_a_dilation_beyond_the_clip_reads_the_frame_itself() -> None:
 def test_a_fresh_module_is_its_shortcut() -> None:
     """Its last batch normalisation has scale 0, so that its ReLU alone is left."""
     network = chain("node n1 level=1 C=1 r=1 stride=1 inputs=[s0]")
-    model = compile_network(network)
+    model = build_network(network)
     module = model.nodes["n1"].m1
     x = torch.randn(2, 4, 3, 5, 5)
     assert torch.equal(module(x), torch.relu(x))
@@ -156,6 +156,6 @@ def test_one_frame_makes_the_heads_equal() -> None:
 def test_a_sink_reads_any_nodes(nodes: str, sink: str, width: int) -> None:
     """Stems, several levels, and one node twice."""
     network = chain(nodes, sink=sink)
-    model = compile_network(network)
+    model = build_network(network)
     assert model.sink.fc.in_features == width
     assert model(clip(network)).shape == (1, 2)

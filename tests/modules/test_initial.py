@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 import anetdsl
-from anetc import compile_network
+from anetc import build_network
 from anetc.modules.initial import conv_sd
 from anetc.modules.layers import spatial_conv, temporal_conv
 from anetdsl.ir import Network
@@ -25,7 +25,7 @@ EXPECTED = [-0.014858, -0.731842, -0.396472]
 
 
 def state(network: Network, seed: int = 0) -> dict[str, Tensor]:
-    return compile_network(network, seed=seed).state_dict()
+    return build_network(network, seed=seed).state_dict()
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_temporal_convolutions_without_dilation_are_ordinary() -> None:
 
 def test_batch_normalisation_starts_as_the_identity_or_zero() -> None:
     """The last of a module has scale 0; statistics are those of a standard distribution."""
-    model = compile_network(anetdsl.parse(SMALL))
+    model = build_network(anetdsl.parse(SMALL))
     for name, module in model.named_modules():
         if isinstance(module, nn.BatchNorm3d):
             assert torch.all(module.weight == (0 if name.endswith("conv3_bn") else 1)), name

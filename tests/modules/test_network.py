@@ -39,12 +39,12 @@ def count_parameters(network: Network) -> int:
 
 
 def test_importing_the_package_does_not_import_torch() -> None:
-    """Light commands start fast; `compile_network` loads it when it is asked for."""
+    """Light commands start fast; `build_network` loads it when it is asked for."""
     code = (
         "import sys, anetc\n"
-        "assert 'compile_network' in dir(anetc) and not hasattr(anetc, 'nothing')\n"
+        "assert 'build_network' in dir(anetc) and not hasattr(anetc, 'nothing')\n"
         "assert 'torch' not in sys.modules\n"
-        "from anetc import compile_network; assert 'torch' in sys.modules"
+        "from anetc import build_network; assert 'torch' in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": ":".join(sys.path)})
 
@@ -61,7 +61,7 @@ def test_parameters_are_the_papers_and_the_authors(example: str, expected: int) 
 
 def test_node_outputs_come_by_name() -> None:
     """Those asked for, in that order, beside the same logits; without names, logits only."""
-    model = anetc.compile_network(NETWORK).eval()
+    model = anetc.build_network(NETWORK).eval()
     inputs = clip(NETWORK)
     logits = model(inputs)
     with_outputs, outputs = model(inputs, outputs=("n6", "s1"))
@@ -73,7 +73,7 @@ def test_node_outputs_come_by_name() -> None:
 
 def test_equal_runs_are_equal() -> None:
     """Bit for bit, in inference and in training."""
-    model = anetc.compile_network(NETWORK)
+    model = anetc.build_network(NETWORK)
     inputs = clip(NETWORK, batch=2)
     for mode in (False, True):
         model.train(mode)
@@ -82,7 +82,7 @@ def test_equal_runs_are_equal() -> None:
 
 def test_clips_of_a_batch_do_not_touch() -> None:
     """In inference a clip's logits do not depend on its neighbours."""
-    model = anetc.compile_network(NETWORK).eval()
+    model = anetc.build_network(NETWORK).eval()
     inputs = clip(NETWORK, batch=3)
     alone = [model({name: x[i : i + 1] for name, x in inputs.items()}) for i in range(3)]
     torch.testing.assert_close(model(inputs), torch.cat(alone))
@@ -90,7 +90,7 @@ def test_clips_of_a_batch_do_not_touch() -> None:
 
 def test_every_parameter_is_trained() -> None:
     """Once the modules' last scales have left 0, each has a gradient."""
-    model = anetc.compile_network(NETWORK)
+    model = anetc.build_network(NETWORK)
     for name, parameter in model.named_parameters():
         if name.endswith("conv3_bn.weight"):
             nn.init.ones_(parameter)
@@ -102,7 +102,7 @@ def test_every_parameter_is_trained() -> None:
 
 def test_it_can_be_exported_and_moved() -> None:
     """torch.export sees plain tensor operations; other dtypes work."""
-    model = anetc.compile_network(NETWORK).eval()
+    model = anetc.build_network(NETWORK).eval()
     inputs = clip(NETWORK)
     exported = torch.export.export(model, (inputs,)).module()
     assert torch.equal(exported(inputs), model(inputs))
@@ -117,7 +117,7 @@ def test_nodes_may_bear_any_name(name: str) -> None:
     network = chain(
         f"node {name} level=1 C=1 r=1 stride=1 inputs=[s0]", sink=f"inputs=[{name}] classes=3"
     )
-    model = anetc.compile_network(network)
+    model = anetc.build_network(network)
     _, outputs = model(clip(network), outputs=[name])
     assert outputs[name].shape == (1, 4, 4, 8, 6)
     keys = [key for key in model.state_dict() if split_name(key)[0] == name]
@@ -138,7 +138,7 @@ def test_keys_tell_names_apart() -> None:
 
 def test_ordinary_names_are_kept() -> None:
     """State dicts and weights files speak of the nodes as the text does."""
-    state = anetc.compile_network(NETWORK).state_dict()
+    state = anetc.build_network(NETWORK).state_dict()
     assert {split_name(key)[0] for key in state} == {"sink", *(n.name for n in NETWORK.nodes)}
     assert {key.split(".")[1] for key in state if key.startswith("nodes.")} == {
         node.name for node in NETWORK.nodes
@@ -184,7 +184,7 @@ RGB, FLOW = torch.zeros(1, 3, 4, 32, 24), torch.zeros(1, 2, 4, 32, 24)
 )
 def test_unfit_inputs_are_named(inputs: Any, message: str) -> None:
     """One line says which input, what it must be, and what it was."""
-    model = anetc.compile_network(NETWORK)
+    model = anetc.build_network(NETWORK)
     with pytest.raises(InputError, match=message) as caught:
         model(inputs)
     assert "\n" not in str(caught.value)
@@ -193,22 +193,22 @@ def test_unfit_inputs_are_named(inputs: Any, message: str) -> None:
 def test_unknown_outputs_are_named() -> None:
     """So is what could have been asked for."""
     with pytest.raises(InputError, match="has no node 'n9'; its nodes are s0, s1, n2"):
-        anetc.compile_network(NETWORK)(clip(NETWORK), outputs=["n4", "n9"])
+        anetc.build_network(NETWORK)(clip(NETWORK), outputs=["n4", "n9"])
 
 
 def test_unsound_networks_are_refused() -> None:
     """A network made in Python passes the checks of the language first, or is not compiled."""
     nodes = [attrs.evolve(node, level=1) if node.name == "n4" else node for node in NETWORK.nodes]
     with pytest.raises(anetdsl.AnetError, match="n4"):
-        anetc.compile_network(attrs.evolve(NETWORK, nodes=tuple(nodes)))
+        anetc.build_network(attrs.evolve(NETWORK, nodes=tuple(nodes)))
     sink = attrs.evolve(NETWORK.sink, inputs=(anetdsl.Edge("n99"),))
     with pytest.raises(anetdsl.AnetError, match="n99"):
-        anetc.compile_network(attrs.evolve(NETWORK, sink=sink))
+        anetc.build_network(attrs.evolve(NETWORK, sink=sink))
 
 
 def test_origin_and_score_change_nothing() -> None:
     """Not even a score that cannot be written."""
     scored = attrs.evolve(NETWORK, score=anetdsl.Score((("top1", float("nan")),)))
-    state = anetc.compile_network(scored).state_dict()
-    for name, tensor in anetc.compile_network(NETWORK).state_dict().items():
+    state = anetc.build_network(scored).state_dict()
+    for name, tensor in anetc.build_network(NETWORK).state_dict().items():
         assert torch.equal(tensor, state[name])

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 import anetdsl
-from anetc import compile_network
+from anetc import build_network
 from anetc.modules.network import NetworkModule
-from anetc.plan import Expr, Op, Plan, call
+from anetc.plan.plan import Expr, Op, Plan, call
 from anetdsl.ir import Network
 from tests.networks import networks
 
@@ -67,7 +67,7 @@ def case(
 ) -> Case:
     """A network with weights, statistics and a clip drawn from `seed`."""
     generator = torch.Generator().manual_seed(seed)
-    model = compile_network(network, seed=seed).eval()
+    model = build_network(network, seed=seed).eval()
     for module in model.modules():
         if isinstance(module, nn.BatchNorm3d):
             _normal(module.weight, generator)

@@ -1,7 +1,7 @@
 """What a plan means, said a second time: each operation by the plainest means, in float64.
 
 Nothing here is shared with what runs plans: (N, C, T, H, W) throughout, no layouts, no memory used
-twice. Only what expressions stand for (`anetc.emit.constants`) is taken from there.
+twice. Only what expressions stand for (`anetc.engines.constants`) is taken from there.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from anetc.emit.constants import BN_EPSILON, State, evaluate
-from anetc.plan import Op, Plan
+from anetc.engines.constants import BN_EPSILON, State, evaluate
+from anetc.plan.plan import Op, Plan
 
 
 def interpret(plan: Plan, state: State, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:

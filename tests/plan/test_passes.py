@@ -14,17 +14,17 @@ import torch
 from hypothesis import given, settings
 
 import anetdsl
-from anetc.lower import lower
-from anetc.passes import INFERENCE, Pass, optimise
-from anetc.passes.drop_unused import drop_unused
-from anetc.passes.fold_norms import fold_norms
-from anetc.passes.fuse_adds import fuse_adds
-from anetc.passes.fuse_relus import fuse_relus
-from anetc.passes.join_convs import join_convs
-from anetc.passes.merge_equal import merge_equal
-from anetc.passes.scale_sums import scale_sums
-from anetc.plan import Plan, check_plan
-from anetc.plan_text import parse_plan
+from anetc.plan.lower import lower
+from anetc.plan.passes import INFERENCE, Pass, optimise
+from anetc.plan.passes.drop_unused import drop_unused
+from anetc.plan.passes.fold_norms import fold_norms
+from anetc.plan.passes.fuse_adds import fuse_adds
+from anetc.plan.passes.fuse_relus import fuse_relus
+from anetc.plan.passes.join_convs import join_convs
+from anetc.plan.passes.merge_equal import merge_equal
+from anetc.plan.passes.scale_sums import scale_sums
+from anetc.plan.plan import Plan, check_plan
+from anetc.plan.plan_text import parse_plan, print_plan
 from tests.conftest import GOLDEN, REPOSITORY
 from tests.modules.networks import chain
 from tests.plan.cases import (
@@ -55,8 +55,8 @@ def test_pass_makes_of_the_small_plan_what_it_made(
     result = step(plan)
     check_plan(result)
     assert result != plan
-    golden(f"passes/{step.__name__}.before.plan", str(plan))
-    golden(f"passes/{step.__name__}.after.plan", str(result))
+    golden(f"passes/{step.__name__}.before.plan", print_plan(plan))
+    golden(f"passes/{step.__name__}.after.plan", print_plan(result))
 
 
 @pytest.mark.parametrize("step", INFERENCE, ids=lambda step: step.__name__)

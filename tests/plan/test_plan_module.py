@@ -11,13 +11,13 @@ from torch import Tensor
 
 import anetc
 import anetdsl
-from anetc import authors
-from anetc.emit import convolution, spares
-from anetc.emit.module import PlanModule
-from anetc.lower import lower
-from anetc.passes import INFERENCE, optimise
-from anetc.passes.fold_norms import fold_norms
-from anetc.plan_text import parse_plan
+from anetc.engines.inference import buffer_pool, convolution
+from anetc.engines.inference.plan_module import PlanModule
+from anetc.plan.lower import lower
+from anetc.plan.passes import INFERENCE, optimise
+from anetc.plan.passes.fold_norms import fold_norms
+from anetc.plan.plan_text import parse_plan
+from anetc.weights import authors
 from anetdsl.ir import Network
 from tests.modules.networks import SMALL, chain
 from tests.modules.test_authors import TINY, inputs_of, load, network_of
@@ -65,7 +65,7 @@ def authors_case(request: pytest.FixtureRequest) -> Case:
         path = request.getfixturevalue("shared") / "golden" / "authors_small.npz"
     golden = load(path)
     network = network_of(golden, "maxpool" if variant == "maxpool" else "mean")
-    model = anetc.compile_network(network).eval()
+    model = anetc.build_network(network).eval()
     authors.load_authors_weights(model, path)
     inputs = inputs_of(golden)
     if variant == "batch":
@@ -223,7 +223,7 @@ def test_memory_of_earlier_results_changes_nothing(example: Case) -> None:
     """As if every block were large: results take what others left."""
     lowered = lower(example.network, frames=example.frames, size=example.size)
     with pytest.MonkeyPatch.context() as patch, torch.no_grad():
-        patch.setattr(spares, "LARGE", 0)
+        patch.setattr(buffer_pool, "LARGE", 0)
         module = PlanModule(optimise(lowered), example.state)
         first = module(example.inputs)
         other = {name: clip.flip(2) for name, clip in example.inputs.items()}
@@ -239,7 +239,7 @@ def test_no_memory_is_taken_that_is_still_needed(example: WildCase) -> None:
     clips = {name: clip.clone() for name, clip in example.inputs.items()}
     expected = logits_of(example.plan, example.state, example.inputs)
     with pytest.MonkeyPatch.context() as patch, torch.no_grad():
-        patch.setattr(spares, "LARGE", 0)
+        patch.setattr(buffer_pool, "LARGE", 0)
         for plan in (example.plan, optimise(example.plan)):
             module = PlanModule(plan, example.state)
             for _ in range(2):

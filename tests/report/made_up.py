@@ -9,16 +9,17 @@ import attrs
 
 from anetdsl.api import parse
 from anetdsl.cost import cost
-from anetdsl.edits import apply
-from anetdsl.edits.learned import set_learned
-from anetdsl.evolve.algorithms import propose
-from anetdsl.evolve.identity import identity
-from anetdsl.evolve.presets import space
-from anetdsl.evolve.rundir import Run
-from anetdsl.evolve.values import Method, Record, SearchSettings
+from anetdsl.evolve.candidates import Record
+from anetdsl.evolve.drive.run_reader import Run
+from anetdsl.evolve.propose.algorithms import propose
+from anetdsl.evolve.propose.canonical import canonical_form
+from anetdsl.evolve.settings.presets import space
+from anetdsl.evolve.settings.search_settings import Method, SearchSettings
 from anetdsl.ir import Network, Score
 from anetdsl.source import SourceFile
 from anetdsl.syntax.parser import parse_syntax
+from anetdsl.text.edits import apply
+from anetdsl.text.edits.learned import set_learned
 
 TRIAL = {
     "data": "motion:level=2",
@@ -50,7 +51,7 @@ def made_up_run(
     for index in range(min(rounds, judged + 2)):
         proposal = propose(settings, index, members, taken)
         network = parse(proposal.text)
-        taken.add(identity(network))
+        taken.add(canonical_form(network))
         base = Record(
             index,
             proposal.name,

@@ -17,7 +17,7 @@ from pathlib import Path
 import attrs
 import pytest
 
-from anetdsl.report import report
+from anetdsl.report.pages import report
 from tests.report.made_up import made_up_run
 from tests.report.reading import Page
 from tests.report.test_report import HOSTILE, with_texts

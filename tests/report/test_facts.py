@@ -12,14 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anetdsl.evolve.algorithms import population
-from anetdsl.evolve.asked import Running
-from anetdsl.evolve.presets import space
-from anetdsl.evolve.rundir import Run
-from anetdsl.evolve.values import Member, Record, SearchSettings
-from anetdsl.evolve.visible import Result, Visible
-from anetdsl.rendering import times
-from anetdsl.report import markup, summary, words
+from anetdsl import terminal
+from anetdsl.evolve.candidates import Member, Record
+from anetdsl.evolve.drive.population import Result, VisiblePopulation
+from anetdsl.evolve.drive.run_reader import Run
+from anetdsl.evolve.propose.algorithms import population
+from anetdsl.evolve.settings.presets import space
+from anetdsl.evolve.settings.run_settings import Running
+from anetdsl.evolve.settings.search_settings import SearchSettings
+from anetdsl.report import markup, words
 from anetdsl.report.comparing import _spread, groups_of
 from anetdsl.report.facts import (
     alive,
@@ -34,6 +35,7 @@ from anetdsl.report.facts import (
     top_three_curve,
     value_at,
 )
+from anetdsl.report.sections import summary
 
 fitnesses = st.lists(
     st.one_of(st.none(), st.just(float("nan")), st.integers(0, 30).map(float)), max_size=24
@@ -108,7 +110,7 @@ def test_who_is_alive_where_results_are_taken_as_they_come(order: list[int], met
     run = run_of([float(index % 4) for index in range(12)], method=method, order="arrival")
     ranks = {index: 100.0 + rank for rank, index in enumerate(order)}
     records = tuple(attrs.evolve(one, finished=ranks[one.index]) for one in run.records)
-    visible = Visible(run.settings, population)
+    visible = VisiblePopulation(run.settings, population)
     for index in order:
         record = records[index]
         visible.add(Result(index, Member(index, record.name, "", record.fitness or 0.0)))
@@ -187,7 +189,7 @@ def test_the_spread_of_curves() -> None:
     assert _spread([()], 3) == []
 
 
-@pytest.mark.parametrize("module", [markup, summary, times, words])
+@pytest.mark.parametrize("module", [markup, summary, terminal, words])
 def test_examples_in_docstrings(module: ModuleType) -> None:
     found = doctest.testmod(module)
     assert found.attempted

@@ -16,15 +16,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anetdsl.diagnostics import CannotRun
-from anetdsl.evolve.algorithms import population
-from anetdsl.evolve.asked import Running
-from anetdsl.evolve.engine import Driver
-from anetdsl.evolve.rundir import Run, read_run
-from anetdsl.evolve.trials import Job, Outcome
-from anetdsl.evolve.values import Record
-from anetdsl.report import curves, report
+from anetdsl.errors import CannotRun
+from anetdsl.evolve.candidates import Record
+from anetdsl.evolve.drive.driver import Driver
+from anetdsl.evolve.drive.run_reader import Run, read_run
+from anetdsl.evolve.propose.algorithms import population
+from anetdsl.evolve.settings.run_settings import Running
+from anetdsl.evolve.workers.trial_process import Job, Outcome
 from anetdsl.report.facts import alive, judged, lineage, ranked
+from anetdsl.report.pages import curves, report
 from tests.evolve import driving
 from tests.evolve.method import RULES, asked
 from tests.report.made_up import made_up_run

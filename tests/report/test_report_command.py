@@ -8,11 +8,11 @@ from xml.etree import ElementTree
 
 import pytest
 
-from anetdsl.diagnostics import CannotRun
-from anetdsl.evolve import searching
-from anetdsl.evolve.asked import Running
-from anetdsl.evolve.rundir import RunDir
-from anetdsl.report import write_report
+from anetdsl.errors import CannotRun
+from anetdsl.evolve.drive import search
+from anetdsl.evolve.drive.run_dir import RunDir
+from anetdsl.evolve.settings.run_settings import Running
+from anetdsl.report.pages import write_report
 from tests.command_line import anetc
 from tests.evolve.method import COMMAND, asked
 from tests.report.made_up import made_up_run
@@ -20,8 +20,8 @@ from tests.report.reading import read
 
 
 def test_from_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    drive = functools.partial(searching.drive_run, command=COMMAND)
-    monkeypatch.setattr(searching, "drive_run", drive)
+    drive = functools.partial(search.drive_run, command=COMMAND)
+    monkeypatch.setattr(search, "drive_run", drive)
     monkeypatch.chdir(tmp_path)
     asked = ("--data", "motion", "--preset", "small", "--rounds", 4, "--population", 2)
     for seed in (0, 1):
@@ -47,7 +47,7 @@ def test_a_run_is_compared_with_others_alone(
     """Whatever the names that it is given by; with others it is told apart by its training."""
     monkeypatch.chdir(tmp_path)
     for name, running in (("one", Running()), ("two", Running(halving=4))):
-        searching.make_run(RunDir(name), asked(running=running))
+        search.make_run(RunDir(name), asked(running=running))
     Path("link").symlink_to("one")
     for names in (("one", "one"), ("one", "two", "./one/"), ("one", tmp_path / "link")):
         result = anetc("report", *names, "-o", "page.html")

@@ -8,10 +8,10 @@ from typing import Any
 
 import attrs
 
+from anetc.data.recipes import recipes_for
 from anetc.data.values import DataSpec
-from anetc.training.progress import Report, Silent, Watcher
-from anetc.training.recipes import recipes_for
-from anetc.training.run import TrainResult, train
+from anetc.training.run.run import TrainResult, train
+from anetc.training.run.watcher import Report, Silent, Watcher
 from anetc.training.settings import Parent, TrainSettings
 from anetdsl.source import SourceFile
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import anetdsl
-from anetc.modules.network import compile_network
+from anetc.modules.network import build_network
 from anetc.training.optimiser import make_optimiser, set_rate
 from anetc.training.settings import TrainSettings
 
@@ -24,7 +24,7 @@ sink  inputs=[c]  classes=3
 
 @pytest.mark.parametrize("factor", [1.0, 20.0])
 def test_edge_weights_take_steps_of_their_own_size(factor: float) -> None:
-    model = compile_network(anetdsl.parse(TEXT))
+    model = build_network(anetdsl.parse(TEXT))
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
     optimiser = make_optimiser(model, TrainSettings(edge_rate=factor, weight_decay=0.0))
     set_rate(optimiser, 0.01)

@@ -17,12 +17,12 @@ import torch
 
 import anetdsl
 from anetc.data.values import DataSpec
-from anetc.modules.network import compile_network
-from anetc.training import checkpoint, records
-from anetc.training.progress import Lines
+from anetc.modules.network import build_network
+from anetc.training.run import checkpoint, records
+from anetc.training.run.watcher import Lines
 from anetc.training.settings import Parent
-from anetc.weights import load_weights, read_weights
-from anetdsl.diagnostics import CannotRun
+from anetc.weights.files import load_weights, read_weights
+from anetdsl.errors import CannotRun
 from anetdsl.source import SourceFile
 from tests.training.running import (
     ITERATIONS,
@@ -56,7 +56,7 @@ def test_a_run_learns(whole: Path) -> None:
 
 def test_the_weights_are_those_of_the_text(whole: Path) -> None:
     """The text's edge weights are the sigmoids of the file's, and its score is the last one."""
-    model = compile_network(anetdsl.load(whole / "model.anet"))
+    model = build_network(anetdsl.load(whole / "model.anet"))
     load_weights(model, whole / "weights.safetensors")
     found = torch.sigmoid(model.get_parameter("nodes.n2.fuse.w")).tolist()
     network = anetdsl.load(whole / "model.anet")
@@ -262,10 +262,10 @@ def test_losses_are_read_ten_steps_at_a_time(
     reads: list[int] = []
     real = records.step_lines
 
-    def counted(trainee: Any, pending: Any) -> Any:
+    def counted(state: Any, pending: Any) -> Any:
         reads.append(len(pending))
-        return real(trainee, pending)
+        return real(state, pending)
 
-    monkeypatch.setattr("anetc.training.run.step_lines", counted)
+    monkeypatch.setattr("anetc.training.run.run.step_lines", counted)
     run(tmp_path, clips, iterations=25, save_every=100, evaluate_every=0)
     assert reads == [10, 10, 5]

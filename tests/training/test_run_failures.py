@@ -13,10 +13,10 @@ import torch
 from torch import nn
 
 from anetc.data.values import DataSpec
-from anetc.training import checkpoint
 from anetc.training.failures import NotANumber, OutOfMemory
-from anetc.training.journal import Journal
-from anetdsl.diagnostics import CannotRun
+from anetc.training.run import checkpoint
+from anetc.training.run.journal import Journal
+from anetdsl.errors import CannotRun
 from anetdsl.source import SourceFile
 from tests.training.running import (
     TEXT,

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from anetc.data.values import DataSpec
-from anetc.training.board import Board
-from anetc.training.progress import Lines, Report, watching
-from anetdsl.diagnostics import CannotRun
+from anetc.training.run.board import Board
+from anetc.training.run.watcher import Lines, Report, watching
+from anetdsl.errors import CannotRun
 from tests.command_line import anetc
 from tests.training.running import TEXT
 

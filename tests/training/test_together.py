@@ -13,9 +13,9 @@ import pytest
 import torch
 
 import anetdsl
-from anetc.data.loading import Batch, training_batches
+from anetc.data.batches.loader import Batch, training_batches
 from anetc.data.values import DataSpec
-from anetc.training.loop import make_accelerator, make_trainee, steps
+from anetc.training.loop import make_accelerator, make_train_state, steps
 from anetc.training.settings import TrainSettings
 from tests.training.running import SOURCE, losses, metrics, run
 from tests.training.toys import Toy, network
@@ -75,8 +75,8 @@ def test_one_process_goes_on_with_what_two_began(
 
 
 def trained(settings: TrainSettings, batches: Iterator[Batch]) -> list[float]:
-    trainee = make_trainee(anetdsl.parse(SOURCE.text), settings, make_accelerator(settings))
-    return [step.loss.item() for step in steps(trainee, batches)]
+    state = make_train_state(anetdsl.parse(SOURCE.text), settings, make_accelerator(settings))
+    return [step.loss.item() for step in steps(state, batches)]
 
 
 def drawn(twice: int) -> Iterator[Batch]:
@@ -102,8 +102,8 @@ def test_parts_give_the_gradients_of_the_whole(plain: bool) -> None:
 def test_several_labels_a_video_are_trained_by_their_own_loss() -> None:
     data: Any = Toy(count=8, multi_label=True)
     given = TrainSettings(iterations=25, batch=8, device="cpu", learning_rate=0.3)
-    trainee = make_trainee(network(), given, make_accelerator(given))
+    state = make_train_state(network(), given, make_accelerator(given))
     batches = training_batches(data, batch=8, seed=0)
-    found = [step.loss.item() for step in steps(trainee, batches)]
+    found = [step.loss.item() for step in steps(state, batches)]
     assert found[0] == pytest.approx(0.693, abs=0.05), "log 2 a class"
     assert found[-1] < found[0] - 0.05

@@ -11,7 +11,7 @@ if __name__ == "__main__":
     out, data, *roots = sys.argv[1:]
     sys.path[:0] = roots
     from anetc.data.spec import parse_spec
-    from anetc.training.loop import part_company
+    from anetc.training.loop import shut_down_processes
     from tests.training.running import run
 
     torch.set_num_threads(1)
@@ -20,4 +20,4 @@ if __name__ == "__main__":
     run(Path(out) / "plain", spec, plain=True)
     run(Path(out) / "parts", spec, accumulate=2)
     run(Path(out) / "half", spec, iterations=4)
-    part_company()
+    shut_down_processes()

@@ -100,5 +100,5 @@ def sound(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def city() -> Path:
-    """Four seconds of a street: 100 frames of 256x144 (tests/data/README.md)."""
-    return Path(__file__).resolve().parents[1] / "data" / "city_cc0.mp4"
+    """Four seconds of a street: 100 frames of 256x144 (tests/media/README.md)."""
+    return Path(__file__).resolve().parents[1] / "media" / "city_cc0.mp4"

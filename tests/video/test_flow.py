@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from anetc.video.flow import FLOW_LIMIT, TVL1, clip_flow, tvl1
+from anetc.video.flow.clip_flow import FLOW_LIMIT, TVL1, clip_flow, tvl1
 
 KNOWN_MOTION = [
     "syn_astronaut_112",

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from anetc.video.median import median_filter
+from anetc.video.flow.median import median_filter
 
 
 @pytest.mark.parametrize("size", [1, 3, 5, 7])

@@ -19,16 +19,16 @@ import attrs
 import torch
 from torch import Tensor, nn
 
-from anetc.bench.memory import allocated
+from anetc.bench.allocation import allocated
 from anetc.bench.traffic import node_shares
-from anetc.emit.inductor import mended_scheduler
-from anetc.emit.module import PlanModule
-from anetc.lower import lower
+from anetc.engines.inductor import mended_scheduler
+from anetc.engines.inference.plan_module import PlanModule
 from anetc.modules.names import node_name
 from anetc.modules.network import NetworkModule
-from anetc.passes import optimise
-from anetc.plan import Op, Plan
-from anetdsl.diagnostics import CannotRun
+from anetc.plan.lower import lower
+from anetc.plan.passes import optimise
+from anetc.plan.plan import Op, Plan
+from anetdsl.errors import CannotRun
 
 BACKENDS = ("plain", "plan", "plan-bf16", "compile", "frozen")
 Inputs = Mapping[str, Tensor]

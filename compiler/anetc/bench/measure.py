@@ -13,13 +13,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from anetc.bench.allocation import allocated
 from anetc.bench.backends import Backend, Times, make_backend
 from anetc.bench.ceiling import Ceiling, Clock, Copy
-from anetc.bench.memory import allocated
+from anetc.bench.results import REST, BackendResult, Bench, NodeTime
 from anetc.bench.traffic import traffic
-from anetc.bench.values import REST, BackendResult, Bench, NodeTime
 from anetc.modules.initial import scramble
-from anetc.modules.network import compile_network
+from anetc.modules.network import build_network
 from anetdsl.cost import Cost, cost
 from anetdsl.ir import Network
 
@@ -46,7 +46,7 @@ def bench(
     hears what is being done. Raises CannotRun for a backend that cannot run here.
     """
     with _threads(threads), torch.no_grad():
-        model = compile_network(network, seed=seed).eval()
+        model = build_network(network, seed=seed).eval()
         scramble(model, seed)
         generator = torch.Generator().manual_seed(seed)
         inputs = {

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from anetc.bench.values import BackendResult, Bench, NodeTime
-from anetdsl.charts import Axis, Dot, Dots, Line, plot
-from anetdsl.diagnostics import CannotRun
+from anetc.bench.results import BackendResult, Bench, NodeTime
+from anetdsl.errors import CannotRun
 from anetdsl.files import write_atomically
+from anetdsl.report.charts import Axis, Dot, Dots, Line, plot
 
 SUFFIX = ".svg"
 _LEGEND = "{}: {:.4g} ms, {:.0f} GFLOP/s"

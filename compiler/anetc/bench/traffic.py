@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 
-from anetc.bench.values import REST
-from anetc.plan import Op, Plan
+from anetc.bench.results import REST
+from anetc.plan.plan import Op, Plan
 
 
 def traffic(plan: Plan, batch: int, number_bytes: int) -> dict[str, int]:

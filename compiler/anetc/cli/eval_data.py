@@ -8,11 +8,11 @@ import attrs
 
 if TYPE_CHECKING:
     from anetc.data.values import Dataset, DataSpec, Split
-    from anetc.training.protocols import Protocol
+    from anetc.evaluation.protocols import Protocol
 
 
 @attrs.frozen
-class Asked:
+class EvalRequest:
     """Which videos, and how clips are cut of them."""
 
     data: str | None
@@ -47,9 +47,9 @@ class Asked:
     def _open(
         self, spec: DataSpec, opened: DataSpec, *, flow: bool
     ) -> tuple[Dataset, dict[str, Any]]:
-        from anetc.data.opening import open_data
+        from anetc.data.open import open_data
         from anetc.data.spec import spec_text
-        from anetc.training.protocols import protocol_recipe, reported_split
+        from anetc.evaluation.protocols import protocol_recipe, reported_split
 
         recipe = protocol_recipe(
             spec,

@@ -11,17 +11,17 @@ from pathlib import Path
 import click
 
 from anetc.cli.tables import show_table
-from anetc.training.evaluation import Evaluation
-from anetc.training.summary import (
+from anetc.evaluation.scores import Evaluation
+from anetc.evaluation.summary import (
     absent_classes,
     class_rows,
     confusion_picture,
     confusion_table,
     standard_errors,
 )
-from anetdsl.diagnostics import CannotRun
+from anetdsl.errors import CannotRun
 from anetdsl.files import write_atomically
-from anetdsl.rendering.screen import visible
+from anetdsl.terminal import visible
 
 MANY_CLASSES = 40
 """Of more classes there is no table unless it is asked for."""

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from anetc.cli.files import is_terminal
-from anetdsl.evolve.progress import Progress
-from anetdsl.rendering.screen import visible
-from anetdsl.rendering.times import duration
+from anetc.cli.network_input import is_terminal
+from anetdsl.evolve.drive.search_progress import Progress
+from anetdsl.terminal import duration, visible
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -17,8 +17,8 @@ import click
 
 import anetdsl
 from anetc.memory import is_out_of_memory
-from anetdsl.diagnostics import CannotRun
-from anetdsl.rendering.screen import visible
+from anetdsl.errors import CannotRun
+from anetdsl.terminal import visible
 
 # Thousands of values that stay are made in a moment: looking for garbage among them takes a
 # twentieth of what `anetc check` takes.
@@ -60,7 +60,7 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        module = importlib.import_module(f"anetc.cli.{cmd_name}_command")
+        module = importlib.import_module(f"anetc.cli.commands.{cmd_name}_command")
         command = module.command
         assert isinstance(command, click.Command)
         return command

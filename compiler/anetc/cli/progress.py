@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import click
 
-from anetc.cli.files import is_terminal
+from anetc.cli.network_input import is_terminal
 
 _SECONDS_BETWEEN_LINES = 30.0
 

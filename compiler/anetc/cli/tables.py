@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import click
 
-from anetc.cli.files import is_terminal
-from anetdsl.rendering.screen import columns as screen_columns
-from anetdsl.rendering.screen import visible
+from anetc.cli.network_input import is_terminal
+from anetdsl.terminal import columns as screen_columns
+from anetdsl.terminal import visible
 
 
 def show_table(

@@ -14,8 +14,9 @@ from typing import get_args
 from urllib.parse import quote, unquote
 
 from anetc.data.values import DataSpec, Format
-from anetdsl.diagnostics import CannotRun, did_you_mean
-from anetdsl.rendering.screen import visible
+from anetdsl.diagnostics import did_you_mean
+from anetdsl.errors import CannotRun
+from anetdsl.terminal import visible
 
 FORMATS: tuple[Format, ...] = get_args(Format)
 GENERATED: frozenset[Format] = frozenset({"motion"})

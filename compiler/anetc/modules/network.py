@@ -1,4 +1,4 @@
-"""The whole network as one module, and `compile_network`, which makes it."""
+"""The whole network as one module, and `build_network`, which makes it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from anetc.modules.residual import Block
 from anetc.modules.sink import Sink
 from anetc.modules.stem import Stem
 from anetdsl.api import parse
-from anetdsl.checks.shapes import total_strides
+from anetdsl.rules.sizes import total_strides
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -80,7 +80,7 @@ class NetworkModule(nn.Module):
         return (logits, {name: values[name] for name in outputs}) if outputs else logits
 
 
-def compile_network(network: Network, *, seed: int = 0) -> NetworkModule:
+def build_network(network: Network, *, seed: int = 0) -> NetworkModule:
     """The network as a module on the CPU, in training mode, with first weights drawn from `seed`.
 
     Edges with a weight in the text start from it. Equal seeds give equal weights, node by node,

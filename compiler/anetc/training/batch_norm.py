@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from anetc.emit.training.together import are_several, whole_statistics, whole_sums
+from anetc.engines.training.together import are_several, whole_statistics, whole_sums
 
 _DIMENSIONS = (0, 2, 3, 4)
 DECAY = 0.99

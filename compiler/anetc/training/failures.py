@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from anetc.memory import is_out_of_memory
-from anetdsl.diagnostics import CannotRun
+from anetdsl.errors import CannotRun
 
 Failure = Literal["out_of_memory", "nan", "timeout", "bad_data", "error"]
 

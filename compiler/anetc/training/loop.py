@@ -14,24 +14,24 @@ from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedDataParallelKwargs
 from torch import Tensor, nn
 
-from anetc.data.loading import network_inputs
-from anetc.emit.training import TrainingModule
-from anetc.modules.network import NetworkModule, compile_network
+from anetc.data.batches.loader import network_inputs
+from anetc.engines.training import TrainingModule
+from anetc.modules.network import NetworkModule, build_network
 from anetc.training.batch_norm import AVERAGED, set_decay, synchronise
 from anetc.training.failures import BadData
 from anetc.training.losses import loss_of
 from anetc.training.optimiser import freeze_unread, make_optimiser, set_rate
 from anetc.training.schedule import learning_rate
 from anetc.training.settings import TrainSettings
-from anetdsl.diagnostics import CannotRun
+from anetdsl.errors import CannotRun
 
 if TYPE_CHECKING:
-    from anetc.data.loading import Batch
+    from anetc.data.batches.loader import Batch
     from anetdsl.ir import Network
 
 
 @attrs.frozen(eq=False)
-class Trainee:
+class TrainState:
     """A model in training. `model` holds the parameters, `running` is called to train them."""
 
     network: Network
@@ -74,15 +74,17 @@ def make_accelerator(settings: TrainSettings) -> Accelerator:
     return accelerator
 
 
-def part_company() -> None:
+def shut_down_processes() -> None:
     """End the exchange between processes, at the end of a program that trained."""
     if processes.is_initialized():
         processes.destroy_process_group()
 
 
-def make_trainee(network: Network, settings: TrainSettings, accelerator: Accelerator) -> Trainee:
+def make_train_state(
+    network: Network, settings: TrainSettings, accelerator: Accelerator
+) -> TrainState:
     """A network with first weights, ready to be trained on the accelerator's device."""
-    model = compile_network(network, seed=settings.seed)
+    model = build_network(network, seed=settings.seed)
     freeze_unread(model, network)
     several = accelerator.num_processes > 1
     running: nn.Module
@@ -93,17 +95,19 @@ def make_trainee(network: Network, settings: TrainSettings, accelerator: Acceler
     else:
         running = TrainingModule(model, checkpoint=settings.recompute, synchronise=several)
     prepared = accelerator.prepare_model(running)
-    return Trainee(network, settings, accelerator, model, prepared, make_optimiser(model, settings))
+    return TrainState(
+        network, settings, accelerator, model, prepared, make_optimiser(model, settings)
+    )
 
 
-def steps(trainee: Trainee, batches: Iterator[Batch], start: int = 0) -> Iterator[Step]:
+def steps(state: TrainState, batches: Iterator[Batch], start: int = 0) -> Iterator[Step]:
     """Train from step `start` to the last one. `batches` begins with that step's.
 
     Between steps the caller may look at the model, and put it into inference mode. Raises BadData
     where there are no more batches to be had.
     """
-    settings, optimiser = trainee.settings, trainee.optimiser
-    accelerator, device = trainee.accelerator, trainee.accelerator.device
+    settings, optimiser = state.settings, state.optimiser
+    accelerator, device = state.accelerator, state.accelerator.device
     for iteration in range(start, settings.iterations):
         began = time.perf_counter()
         batch = _next(batches)
@@ -112,13 +116,13 @@ def steps(trainee: Trainee, batches: Iterator[Batch], start: int = 0) -> Iterato
             iteration, settings.iterations, settings.peak_learning_rate, settings.warmup
         )
         set_rate(optimiser, rate)
-        trainee.running.train()
+        state.running.train()
         losses = []
-        for part, (inputs, targets) in enumerate(_parts(trainee, batch)):
+        for part, (inputs, targets) in enumerate(_parts(state, batch)):
             if (number := iteration * settings.accumulate + part) <= AVERAGED:
-                set_decay(trainee.model, number)
-            with accelerator.accumulate(trainee.running):
-                logits = trainee.running({name: x.to(device) for name, x in inputs.items()})
+                set_decay(state.model, number)
+            with accelerator.accumulate(state.running):
+                logits = state.running({name: x.to(device) for name, x in inputs.items()})
                 loss = loss_of(logits, targets.to(device), settings.label_smoothing)
                 accelerator.backward(loss)
                 losses.append(loss.detach())
@@ -134,10 +138,10 @@ def _next(batches: Iterator[Batch]) -> Batch:
         raise BadData(str(error)) from None
 
 
-def _parts(trainee: Trainee, batch: Batch) -> Iterator[tuple[Mapping[str, Tensor], Tensor]]:
+def _parts(state: TrainState, batch: Batch) -> Iterator[tuple[Mapping[str, Tensor], Tensor]]:
     """A process's clips as inputs by name and targets, in parts of equal size."""
-    inputs = network_inputs(trainee.network, batch)
-    count = trainee.settings.accumulate
+    inputs = network_inputs(state.network, batch)
+    count = state.settings.accumulate
     pieces: dict[str, Any] = {name: x.chunk(count) for name, x in inputs.items()}
     for number, targets in enumerate(batch.targets.chunk(count)):
         yield {name: part[number] for name, part in pieces.items()}, targets

@@ -11,13 +11,14 @@ from typing import Any, Literal
 
 import attrs
 
-from anetdsl.diagnostics import CannotRun, did_you_mean
-from anetdsl.rendering.screen import visible
+from anetc.devices import Precision
+from anetdsl.diagnostics import did_you_mean
+from anetdsl.errors import CannotRun
+from anetdsl.terminal import visible
 
 LEARNING_RATE_PER_CLIP = 0.00625
 """Learning rate of a clip of the batch (paper, appendix)."""
 
-Precision = Literal["float32", "bfloat16"]
 Device = Literal["auto", "cpu"]
 
 

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anetc.video.decode import BASE_FPS, Size, VideoInfo, decode, grid_length, probe
-from anetc.video.fields import Fill, fill_flow, mirrored
+from anetc.video.flow.fields import Fill, fill_flow, mirrored
 
 if TYPE_CHECKING:
     import torch

@@ -1,0 +1,112 @@
+"""What becomes of a candidate when a trial of it has ended."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import attrs
+
+from anetdsl.errors import AnetError
+from anetdsl.evolve.drive.candidate_files import iterations_of
+from anetdsl.evolve.drive.store import Candidate
+from anetdsl.evolve.settings.run_settings import RunSettings
+from anetdsl.evolve.workers.trial_process import RETRIED, Outcome
+
+
+@attrs.frozen
+class Decision:
+    """A candidate as it is from now on, and the event that made it so."""
+
+    candidate: Candidate
+    kind: str
+    """`done`, `failed`, `fault` (it is started again), `longer` (for the long training), or `full`:
+    the disk is, and it is started again when there is room."""
+    about: Mapping[str, Any] = {}
+
+
+def decide(
+    candidate: Candidate, outcome: Outcome, asked: RunSettings, identify: Callable[[str], str]
+) -> Decision:
+    """A pure function but for the clock."""
+    if outcome.failure is None:
+        outcome = _checked(candidate, outcome, identify)
+    if outcome.failure is not None:
+        return _failed(candidate, outcome, asked)
+    assert outcome.result is not None
+    assert outcome.text is not None
+    fitness = float(outcome.result["fitness"])
+    if asked.running.halving > 1 and candidate.short is None:
+        candidate = attrs.evolve(candidate, short=fitness)
+        if candidate.bar is None or fitness >= candidate.bar:
+            record = attrs.evolve(candidate.record, status="proposed")
+            return Decision(attrs.evolve(candidate, record=record), "longer", {"fitness": fitness})
+        iterations = iterations_of(asked, attrs.evolve(candidate, short=None))
+    else:
+        iterations = iterations_of(asked, candidate)
+    record = attrs.evolve(
+        candidate.record,
+        status="done",
+        text=outcome.text,
+        fitness=fitness,
+        iterations=iterations,
+        finished=time.time(),
+        failure=None,
+        message=None,
+        **_measured(outcome.result),
+    )
+    return Decision(attrs.evolve(candidate, record=record), "done", {"fitness": fitness})
+
+
+def _failed(candidate: Candidate, outcome: Outcome, asked: RunSettings) -> Decision:
+    about = {"failure": outcome.failure, "message": outcome.message}
+    if outcome.is_of_the_disk:
+        record = attrs.evolve(candidate.record, status="proposed")
+        return Decision(attrs.evolve(candidate, record=record), "full", about)
+    record = attrs.evolve(candidate.record, failure=outcome.failure, message=outcome.message)
+    if outcome.failure in RETRIED and candidate.faults < asked.running.retries:
+        record = attrs.evolve(record, status="proposed")
+        return Decision(
+            attrs.evolve(candidate, record=record, faults=candidate.faults + 1), "fault", about
+        )
+    record = attrs.evolve(record, status="failed", finished=time.time())
+    return Decision(attrs.evolve(candidate, record=record), "failed", about)
+
+
+def _checked(candidate: Candidate, outcome: Outcome, identify: Callable[[str], str]) -> Outcome:
+    """The outcome, or a failure where the trained text is not that of the candidate."""
+    assert outcome.text is not None
+    with contextlib.suppress(AnetError):
+        if identify(outcome.text) == candidate.identity:
+            return outcome
+    return Outcome(failure="error", message="the trained text is not the candidate's network")
+
+
+def _measured(result: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a record that a result fills. What is missing or odd stays unknown."""
+    measures = result.get("measures")
+    numbers = (
+        {str(name): float(value) for name, value in measures.items() if _is_number(value)}
+        if isinstance(measures, dict)
+        else {}
+    )
+    return {
+        "measures": tuple(numbers.items()),
+        "top1": numbers.get("top1"),
+        "top5": numbers.get("top5"),
+        "seconds": _number(result, "seconds", float),
+        "parameters": _number(result, "parameters", int),
+        "multiply_adds": _number(result, "multiply_adds", int),
+        "peak_memory": _number(result, "peak_memory", int),
+    }
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value == value
+
+
+def _number(result: Mapping[str, Any], name: str, kind: type[int] | type[float]) -> Any:
+    value: Any = result.get(name)
+    return kind(value) if _is_number(value) and abs(value) < 2**62 else None

@@ -1,0 +1,1 @@
+"""Propose candidates: selection, operators, rewiring, and the text of a child."""

@@ -1,0 +1,182 @@
+"""The algorithms: connection-learning-guided evolution, the paper's baselines, and a fourth.
+
+Each is one expression of operators and selection. `propose` is a function of its arguments alone.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter
+from collections.abc import Callable, Container, Sequence
+from random import Random
+
+import attrs
+
+from anetdsl.checking import check_source
+from anetdsl.errors import CannotRun
+from anetdsl.evolve.candidates import Member, Proposal
+from anetdsl.evolve.propose.canonical import canonical_form
+from anetdsl.evolve.propose.child_text import Parent, child_text, untrained
+from anetdsl.evolve.propose.draft import DraftNetwork, Operator, depth
+from anetdsl.evolve.propose.initial import random_network
+from anetdsl.evolve.propose.limits import beyond_limits
+from anetdsl.evolve.propose.mutation import mutated, operators
+from anetdsl.evolve.propose.rewiring import guided_rewiring, random_rewiring, repair
+from anetdsl.evolve.propose.selection import fittest, tournament, youngest
+from anetdsl.evolve.settings.search_settings import Limits, Method, SearchSettings, Space
+from anetdsl.ir import Network, Origin
+from anetdsl.source import SourceFile
+from anetdsl.text.printing import network_text
+
+MOST_DRAWS = 1_000
+"""How often a candidate is drawn before the search gives up."""
+
+Survivors = Callable[[Sequence[Member], int], tuple[Member, ...]]
+
+
+@attrs.frozen
+class Algorithm:
+    """Who of those that are finished is alive, and what becomes of the connections of a child."""
+
+    survivors: Survivors
+    rewiring: Callable[[SearchSettings], Operator] | None
+    """None is a search in which no candidate has a parent: each is drawn anew."""
+
+
+def _guided(settings: SearchSettings) -> Operator:
+    return functools.partial(guided_rewiring, threshold=settings.threshold)
+
+
+ALGORITHMS: dict[Method, Algorithm] = {
+    "guided": Algorithm(survivors=fittest, rewiring=_guided),
+    "standard": Algorithm(survivors=fittest, rewiring=lambda _: random_rewiring),
+    "random": Algorithm(survivors=fittest, rewiring=None),
+    "aging": Algorithm(survivors=youngest, rewiring=lambda _: random_rewiring),
+}
+
+
+def population(settings: SearchSettings, finished: Sequence[Member]) -> tuple[Member, ...]:
+    """Who is alive after these, in the order in which they came."""
+    return ALGORITHMS[settings.method].survivors(finished, settings.population)
+
+
+def propose(
+    settings: SearchSettings,
+    index: int,
+    finished: Sequence[Member],
+    taken: Container[str],
+) -> Proposal:
+    """The candidate of an index, where `finished` is what it may depend on, in order.
+
+    `taken` holds the identities of all candidates before it. The first candidates, and all of
+    random search, are drawn at random; the others have a parent among those alive. What the
+    settings do not allow is drawn again. Raises CannotRun where that has no end.
+    """
+    rng = Random(f"anetdsl search {settings.seed} {index}")
+    alive = population(settings, finished)
+    rewiring = ALGORITHMS[settings.method].rewiring
+    refusals: Counter[str] = Counter()
+    for _ in range(MOST_DRAWS):
+        if index < settings.population or rewiring is None or not alive:
+            draft = _drawn(settings, index, rng)
+        else:
+            parent = tournament(alive, settings.tournament, rng)
+            draft = _child(settings, index, parent, rewiring(settings), rng)
+        refusal = _refusal(settings.space, settings.limits, draft.network, taken)
+        if refusal is None:
+            if (text := draft.write()) is not None:
+                return Proposal(index, _name(index), text, draft.parent, draft.ops)
+            refusal = "had errors that `anetc check` would name"
+        refusals[refusal] += 1
+    raise CannotRun(_gave_up(index, refusals))
+
+
+@attrs.frozen
+class _Draft:
+    """A candidate that may be thrown away: its text is only written when it is not."""
+
+    network: Network
+    write: Callable[[], str | None]
+    """None where the text has errors."""
+    parent: str | None
+    ops: tuple[str, ...]
+
+
+def _name(index: int) -> str:
+    return f"g{index:04d}"
+
+
+def _drawn(settings: SearchSettings, index: int, rng: Random) -> _Draft:
+    """A random network."""
+    network = random_network(settings.space, rng)
+    ops = ["drawn at random"]
+    if (repaired := repair(DraftNetwork.of(network), rng)) is not None:
+        network = repaired.draft.network
+        ops.append(repaired.sentence)
+    network = attrs.evolve(
+        network,
+        name=_name(index),
+        origin=Origin(round=index, seed=settings.seed, ops=tuple(ops)),
+    )
+
+    def write() -> str | None:
+        text = network_text(network)
+        checked = check_source(SourceFile(network.name, text), search=True)
+        return None if checked.network is None else text
+
+    return _Draft(network, write, None, tuple(ops))
+
+
+def _child(
+    settings: SearchSettings, index: int, parent: Member, rewiring: Operator, rng: Random
+) -> _Draft:
+    """A child of a parent: other connections, some operators, and a repair where one is needed."""
+    known = _read(parent.name, parent.text)
+    draft, ops = mutated(
+        DraftNetwork.of(known.network),
+        rng,
+        rewiring,
+        operators(settings.space.resolutions),
+        rng.randint(0, settings.most_operators),
+    )
+    child = attrs.evolve(
+        draft, network=untrained(draft.network, keep_weights=settings.keep_weights)
+    )
+    origin = Origin(parent.name, index, settings.seed, ops)
+    return _Draft(
+        child.network,
+        lambda: child_text(known, child, _name(index), origin),
+        parent.name,
+        ops,
+    )
+
+
+@functools.lru_cache(maxsize=256)
+def _read(name: str, text: str) -> Parent:
+    """A parent's text, read. Raises CannotRun where it has mistakes, which nobody expects."""
+    source = SourceFile(name, text)
+    checked = check_source(source, search=True)
+    if checked.network is None:
+        first = checked.errors[0]
+        raise CannotRun(f"{name} cannot be a parent: {first.message} ({first.code})")
+    return Parent.of(source, checked.network)
+
+
+def _refusal(space: Space, limits: Limits, network: Network, taken: Container[str]) -> str | None:
+    """Why a candidate is thrown away, or None."""
+    if depth(network) < space.least_depth:
+        return f"had fewer than {space.least_depth} blocks on its longest path (least_depth)"
+    if canonical_form(network) in taken:
+        return "had been there before"
+    if beyond := beyond_limits(network, limits):
+        what, _, limit = beyond
+        return f"had more than {limit:,} {what}"
+    return None
+
+
+def _gave_up(index: int, refusals: Counter[str]) -> str:
+    reasons = "; ".join(f"{count:,} {reason}" for reason, count in refusals.most_common())
+    return (
+        f"no candidate {_name(index)} was found: of {refusals.total():,} that were drawn, "
+        f"{reasons}. Loosen that rule, or enlarge the space."
+    )

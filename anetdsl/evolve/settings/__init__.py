@@ -1,0 +1,1 @@
+"""Settings of a search: values, presets, and `settings.toml`."""

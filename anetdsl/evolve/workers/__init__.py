@@ -1,0 +1,1 @@
+"""Run trials: on threads of this machine or on a Dask cluster."""

@@ -1,0 +1,155 @@
+"""The attributes of a statement read: known, given once, all there, and of a value that fits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import attrs
+
+from anetdsl.diagnostics import Diagnostic, Fix, Label, did_you_mean
+from anetdsl.rules import values
+from anetdsl.rules.values import Wrong
+from anetdsl.source import Edit
+from anetdsl.syntax.nodes import AttributeNode, StatementNode, SyntaxTree, Value
+from anetdsl.vocabulary import REQUIRED, STATEMENTS, Attribute
+
+_MAX_SUGGESTIONS = 100
+"""Looking for what was meant takes time; a file with more unknown names has other troubles."""
+
+
+@attrs.define
+class AttributeReader:
+    """Reads the statements of one file, and keeps what is wrong with their attributes."""
+
+    present: frozenset[str]
+    """Keywords of the statements that the file has."""
+    lost: dict[str, str]
+    """Attributes of statements that the file lacks: perhaps only their keyword is gone."""
+    found: list[Diagnostic] = attrs.Factory(list)
+    suspects: set[str] = attrs.Factory(set)
+    """Unknown attributes, which may be names in a wrong place."""
+    said: set[str] = attrs.Factory(set)
+    """Keywords that have been said to be missing."""
+    suggestions: int = 0
+
+    @classmethod
+    def of(cls, tree: SyntaxTree) -> AttributeReader:
+        """A reader for the statements of a tree."""
+        present = frozenset(statement.keyword.text for statement in tree.statements)
+        lacking = [kind for keyword, kind in STATEMENTS.items() if keyword not in present]
+        return cls(present, {a.name: kind.keyword for kind in lacking for a in kind.attributes})
+
+    def read(self, statement: StatementNode) -> dict[str, Any]:
+        """The values of a statement's attributes that can be read."""
+        kind = STATEMENTS[statement.keyword.text]
+        seen: dict[str, AttributeNode] = {}
+        read: dict[str, Any] = {}
+        strange = False
+        for node in statement.attributes:
+            name = node.name.text
+            attribute = kind.attribute(name)
+            if (name in seen or attribute is None) and name in self.lost:
+                self.found.extend(self._lost(node, statement))
+                strange = True
+            elif name in seen:
+                if not statement.broken:
+                    self.found.append(_repeated(node, seen[name]))
+                read.pop(name, None)  # which of the two is meant, nobody knows
+            elif attribute is None:
+                self.found.extend(self._unknown(node, statement))
+                strange = True
+            elif node.value is not None:
+                try:
+                    read[name] = read_value(node.value, attribute)
+                except Wrong as wrong:
+                    self.found.extend(wrong.diagnostics)
+            seen.setdefault(name, node)
+        if not statement.broken and not strange:
+            missing = [a for a in kind.attributes if a.required and a.name not in seen]
+            if missing:
+                self.found.append(_missing(statement, missing))
+        return read
+
+    def _lost(self, node: AttributeNode, statement: StatementNode) -> Iterator[Diagnostic]:
+        """The finding about attributes of a statement whose keyword is gone, once for all."""
+        lost = self.lost[node.name.text]
+        if lost in REQUIRED or lost in self.said or statement.broken:
+            return  # another finding says so
+        self.said.add(lost)
+        yield Diagnostic(
+            "A401",
+            _unknown_message(node, statement),
+            node.name.span,
+            help=f"is `{lost}` missing before it?",
+        )
+
+    def _unknown(self, node: AttributeNode, statement: StatementNode) -> Iterator[Diagnostic]:
+        keyword, name = statement.keyword.text, node.name.text
+        names = [a.name for a in STATEMENTS[keyword].attributes]
+        guess = self._suggest(name, statement)
+        if guess is not None:
+            text = f"did you mean `{guess}`?"
+            fix = Fix(f"change to `{guess}`", (Edit(node.name.span, guess),))
+        else:
+            text = f"attributes of `{keyword}` are " + ", ".join(f"`{n}`" for n in names)
+            fix = None
+            self.suspects.add(name)
+        # Without a likely meaning it is part of a mistake that has been reported.
+        if not statement.broken or (node.value is not None and fix is not None):
+            message = _unknown_message(node, statement)
+            yield Diagnostic("A401", message, node.name.span, help=text, fix=fix)
+
+    def _suggest(self, name: str, statement: StatementNode) -> str | None:
+        """An attribute of the statement that it does not have yet."""
+        self.suggestions += 1
+        if self.suggestions > _MAX_SUGGESTIONS:
+            return None
+        written = {a.name.text for a in statement.attributes}
+        names = [a.name for a in STATEMENTS[statement.keyword.text].attributes]
+        return did_you_mean(name, [n for n in names if n not in written])
+
+
+def read_value(value: Value, attribute: Attribute) -> Any:
+    """What an attribute's value means. Raises Wrong with what is wrong with it."""
+    match attribute.type:
+        case "int":
+            return values.read_int(value, attribute)
+        case "number":
+            return values.read_number(value, attribute)
+        case "choice":
+            return values.read_choice(value, attribute)
+        case "string":
+            return values.read_string(value, attribute)
+        case "ints":
+            return values.read_ints(value, attribute)
+        case "strings":
+            return values.read_strings(value, attribute)
+        case "edges":
+            return values.read_edge_items(value, attribute)
+
+
+def _unknown_message(node: AttributeNode, statement: StatementNode) -> str:
+    return f"`{statement.keyword.text}` has no attribute `{node.name.text[:60]}`"
+
+
+def _repeated(node: AttributeNode, first: AttributeNode) -> Diagnostic:
+    return Diagnostic(
+        "A402",
+        f"`{node.name.text[:60]}` is given twice",
+        node.name.span,
+        labels=(Label(first.name.span, "first given here"),),
+    )
+
+
+def _missing(statement: StatementNode, missing: Sequence[Attribute]) -> Diagnostic:
+    keyword, name = statement.keyword, statement.name
+    what = f"{keyword.text} `{name.text[:60]}`" if name else f"the {keyword.text}"
+    *others, last = (f"`{attribute.name}`" for attribute in missing)
+    names = f"{', '.join(others)} and {last}" if others else last
+    if len(missing) > 2:
+        text = "; ".join(f"`{a.name}` is {a.expected()}" for a in missing)
+    else:
+        text = "; ".join(f"`{a.name}`, {a.meaning}, is {a.expected()}" for a in missing)
+    place = name.span if name else keyword.span
+    return Diagnostic("A403", f"{what} has no {names}", place, help=text)

@@ -1,0 +1,77 @@
+"""Text for a terminal: untrusted text made safe, its width in columns, durations and dates."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import unicodedata
+from datetime import UTC, datetime
+
+_TAB = 4
+_UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
+_EXACT = 600
+"""Seconds from which on a length is told in whole minutes."""
+
+
+def visible(text: str) -> str:
+    """The text without anything that could move the cursor, change colours or hide itself."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(map(_visible_char, text))
+
+
+def _visible_char(char: str) -> str:
+    if char == "\t":
+        return " " * _TAB
+    if char < " ":
+        return chr(0x2400 + ord(char))  # a picture of the control character
+    if char == "\x7f":
+        return "\u2421"
+    if char.isprintable() and unicodedata.category(char) not in ("Cf", "Co"):
+        return char
+    return "\ufffd"
+
+
+def columns(text: str) -> int:
+    """How many columns of a terminal `visible(text)` takes."""
+    if text.isascii() and text.isprintable():
+        return len(text)
+    return sum(map(_width, visible(text)))
+
+
+def _width(char: str) -> int:
+    if unicodedata.category(char) in ("Mn", "Me"):  # it stands on the character before it
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
+
+
+def duration(seconds: float) -> str:
+    """A length of time in few digits.
+
+    >>> duration(42.4), duration(187), duration(899)
+    ('42 s', '3 min 7 s', '15 min')
+    >>> duration(3725), duration(200_000)
+    ('1 h 2 min', '2 d 7 h')
+    """
+    if not math.isfinite(seconds):
+        return "unknown"
+    whole = round(seconds)
+    if whole >= _EXACT:
+        whole = 60 * round(whole / 60)
+    for (size, unit), (smaller, next_unit) in itertools.pairwise(_UNITS):
+        if whole >= size:
+            rest = whole % size // smaller
+            return f"{whole // size} {unit}" + (f" {rest} {next_unit}" if rest else "")
+    return f"{whole} s"
+
+
+def moment(seconds: float) -> str:
+    """A point in time, from seconds since the epoch.
+
+    >>> moment(0)
+    '1970-01-01 00:00 UTC'
+    """
+    try:
+        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
+    except (ValueError, OverflowError, OSError):
+        return "unknown"

@@ -1,0 +1,1 @@
+"""Text out: one canonical layout, and edits that change a text by its smallest part."""

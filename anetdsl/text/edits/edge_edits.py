@@ -1,0 +1,67 @@
+"""The edges into a node or the sink, changed in its `inputs` list."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from anetdsl.ir import Edge
+from anetdsl.source import Edit
+from anetdsl.syntax.nodes import ListItem, ListValue, StatementNode, SyntaxTree
+from anetdsl.text.edits.attribute_edits import set_attribute
+from anetdsl.text.printing import write_edge, write_number
+
+
+def set_edges(
+    tree: SyntaxTree, statement: StatementNode, edges: Sequence[Edge]
+) -> tuple[Edit, ...]:
+    """Edits that give a node or the sink these edges, in this order.
+
+    An edge that is there before and after keeps its line, its comment, and the way in which an
+    equal weight is written. A list may become empty, which `check` then objects to.
+    """
+    return set_attribute(tree, statement, "inputs", [write_edge(edge) for edge in edges])
+
+
+def add_edge(tree: SyntaxTree, statement: StatementNode, edge: Edge) -> tuple[Edit, ...]:
+    """Edits that add an edge at the end."""
+    written = [_written(item) for item in _items(statement)]
+    return set_attribute(tree, statement, "inputs", [*written, write_edge(edge)])
+
+
+def remove_edge(tree: SyntaxTree, statement: StatementNode, source: str) -> tuple[Edit, ...]:
+    """Edits that remove every edge from `source`. Raises KeyError where there is none."""
+    items = _items(statement)
+    left = [_written(item) for item in items if item.value.text != source]
+    if len(left) == len(items):
+        raise KeyError(source)
+    return set_attribute(tree, statement, "inputs", left)
+
+
+def set_weight(
+    tree: SyntaxTree, statement: StatementNode, source: str, weight: float | None
+) -> tuple[Edit, ...]:
+    """Edits that set the weight of every edge from `source`, or remove it where `weight` is None.
+
+    Raises KeyError where there is no such edge.
+    """
+    items = _items(statement)
+    if all(item.value.text != source for item in items):
+        raise KeyError(source)
+    new = source if weight is None else f"{source}@{write_number(weight)}"
+    changed = [new if item.value.text == source else _written(item) for item in items]
+    return set_attribute(tree, statement, "inputs", changed)
+
+
+def edges_of(statement: StatementNode) -> tuple[Edge, ...]:
+    """The edges of a node or the sink, in order, their weights left out."""
+    return tuple(Edge(item.value.text) for item in _items(statement))
+
+
+def _items(statement: StatementNode) -> tuple[ListItem, ...]:
+    attribute = statement.attribute("inputs")
+    value = attribute.value if attribute is not None else None
+    return value.items if isinstance(value, ListValue) else ()
+
+
+def _written(item: ListItem) -> str:
+    return item.value.text if item.weight is None else f"{item.value.text}@{item.weight.text}"

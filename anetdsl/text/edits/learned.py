@@ -1,0 +1,49 @@
+"""What training found out, written into a text: learned edge weights, and a score."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import attrs
+
+from anetdsl.ir import Score
+from anetdsl.source import Edit
+from anetdsl.syntax.nodes import SyntaxTree
+from anetdsl.text.edits.edge_edits import edges_of, set_edges
+from anetdsl.text.edits.statement_edits import find, set_score
+
+DECIMALS = 6
+"""Digits of a weight behind the point: between 0.05 and 0.95, w = logit(weight) moves by 1e-5 at
+most."""
+_LEAST = 10.0**-DECIMALS
+
+
+def set_learned(
+    tree: SyntaxTree, weights: Mapping[str, Sequence[float]], score: Score | None
+) -> tuple[Edit, ...]:
+    """Edits that write edge weights, by node, and a score; all else stays as it is.
+
+    A node's weights, sigmoid(w), stand in the order of its `inputs`. They are rounded, and kept
+    within the open interval (0, 1). Without a score the one that is there stays. Raises KeyError
+    for a node that is not there, ValueError where the numbers of weights and inputs differ.
+    """
+    edits: list[Edit] = []
+    for name, values in weights.items():
+        statement = find(tree, "node", name)
+        edges = [
+            attrs.evolve(edge, weight=written_weight(value))
+            for edge, value in zip(edges_of(statement), values, strict=True)
+        ]
+        edits.extend(set_edges(tree, statement, edges))
+    if score is not None:
+        edits.extend(set_score(tree, score))
+    return tuple(edits)
+
+
+def written_weight(value: float) -> float:
+    """A weight as it is written.
+
+    >>> written_weight(0.50248771), written_weight(1.0), written_weight(0.0)
+    (0.502488, 0.999999, 1e-06)
+    """
+    return min(max(round(value, DECIMALS), _LEAST), 1 - _LEAST)

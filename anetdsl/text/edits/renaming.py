@@ -1,0 +1,64 @@
+"""Names changed wherever they stand."""
+
+from __future__ import annotations
+
+import re
+
+from anetdsl.source import Edit
+from anetdsl.syntax.nodes import ListValue, SyntaxTree, Word
+from anetdsl.text.edits.attribute_edits import keep_column
+from anetdsl.vocabulary import KEYWORDS
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def rename(tree: SyntaxTree, old: str, new: str) -> tuple[Edit, ...]:
+    """Edits that give a node, or an input, another name, where it is defined and where it is read.
+
+    Comments and `origin` are history and stay. Raises KeyError where nothing is called `old`, and
+    ValueError where `new` is no name, or taken.
+    """
+    definitions = _definitions(tree)
+    if old not in definitions:
+        raise KeyError(old)
+    if new == old:
+        return ()
+    _check_name(new)
+    if new in definitions:
+        raise ValueError(f"`{new}` is taken")
+    edits: list[Edit] = []
+    for word in definitions[old]:
+        edits.append(Edit(word.span, new))
+        edits.extend(keep_column(tree, word.span.end, len(new) - len(old)))
+    for statement in tree.statements:
+        for attribute in statement.attributes:
+            if attribute.name.text == "inputs" and isinstance(attribute.value, ListValue):
+                values = (item.value for item in attribute.value.items)
+                edits.extend(Edit(value.span, new) for value in values if value.text == old)
+    return tuple(edits)
+
+
+def set_network_name(tree: SyntaxTree, name: str) -> tuple[Edit, ...]:
+    """Edits that rename the network.
+
+    Raises KeyError where the text names none, and ValueError where `name` is no name.
+    """
+    _check_name(name)
+    for statement in tree.statements:
+        if statement.keyword.text == "network" and statement.name is not None:
+            return (Edit(statement.name.span, name),) if statement.name.text != name else ()
+    raise KeyError("network")
+
+
+def _definitions(tree: SyntaxTree) -> dict[str, list[Word]]:
+    """Where each name of a node or an input is defined."""
+    words: dict[str, list[Word]] = {}
+    for statement in tree.statements:
+        if statement.keyword.text in ("node", "input") and statement.name is not None:
+            words.setdefault(statement.name.text, []).append(statement.name)
+    return words
+
+
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name) or name in KEYWORDS:
+        raise ValueError(f"`{name}` cannot be a name")

@@ -1,0 +1,163 @@
+"""`anetc bench`: how fast a network runs here, by each means of running it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from anetc.cli.network_input import load_network
+from anetc.cli.options import SizeType
+from anetc.cli.tables import show_table
+from anetdsl.errors import CannotRun
+from anetdsl.terminal import visible
+
+if TYPE_CHECKING:
+    from anetc.bench.results import BackendResult, Bench
+
+_SUMMARY = (
+    "backend",
+    "latency",
+    "of first",
+    "clips/s",
+    "GFLOP/s",
+    "of ceiling",
+    "peak memory",
+    "weights",
+    "error",
+    "prepared in",
+)
+
+
+@click.command("bench")
+@click.argument("file")
+@click.option(
+    "--backends",
+    default="plain,plan",
+    show_default=True,
+    metavar="NAMES",
+    help="Of plain, plan, plan-bf16, compile, frozen; the last two take a minute to prepare.",
+)
+@click.option("--frames", type=click.IntRange(1, 100_000), default=16, show_default=True)
+@click.option("--size", type=SizeType(), default="112", show_default=True, metavar="S|HxW")
+@click.option(
+    "--batch", type=click.IntRange(1, 10_000), default=1, show_default=True, help="Clips at once."
+)
+@click.option("--threads", type=click.IntRange(1, 1024), help="Threads; all cores by default.")
+@click.option(
+    "--repeats", type=click.IntRange(1, 10_000), default=5, show_default=True, help="Rounds."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--roofline", metavar="OUT", help="Draw a roofline (.svg).")
+def command(
+    file: str,
+    backends: str,
+    frames: int,
+    size: tuple[int, int],
+    batch: int,
+    threads: int | None,
+    repeats: int,
+    as_json: bool,
+    roofline: str | None,
+) -> None:
+    """How fast the network in FILE runs here: latency, throughput, arithmetic and memory.
+
+    Weights and clips are random. All backends run in turn in each round, with a large convolution
+    and a copy, which are the ceiling; times are medians of wall times.
+    """
+    network = load_network(file)
+    names = tuple(dict.fromkeys(name.strip() for name in backends.split(",") if name.strip()))
+    if roofline is not None:
+        from anetc.bench.roofline import check_roofline
+
+        check_roofline(roofline)
+    # torch takes seconds to import.
+    from anetc.bench.backends import BACKENDS
+    from anetc.bench.measure import bench
+
+    unknown = [name for name in names if name not in BACKENDS]
+    if unknown or not names:
+        raise CannotRun(
+            f"--backends: {visible(', '.join(unknown)) or 'none'} given; "
+            f"there are {', '.join(BACKENDS)}"
+        )
+    found = bench(
+        network,
+        frames=frames,
+        size=size,
+        batch=batch,
+        backends=names,
+        repeats=repeats,
+        threads=threads,
+        tell=lambda message: click.echo(message, err=True),
+    )
+    if as_json:
+        click.echo(json.dumps(found.to_json(), indent=2))
+    else:
+        _show(found)
+    if roofline is not None:  # last: what was measured must not be lost with it
+        from anetc.bench.roofline import write_roofline
+
+        write_roofline(found, roofline)
+        click.echo(f"wrote {visible(roofline)}", err=True)
+
+
+def _show(bench: Bench) -> None:
+    threads = "1 thread" if bench.threads == 1 else f"{bench.threads} threads"
+    click.echo(
+        f"{visible(bench.network)}: batch {bench.batch}, {bench.frames} frames, "
+        f"{bench.height} x {bench.width} pixels; {threads}, {bench.repeats} rounds\n"
+        f"{visible(bench.processor)}, torch {bench.torch}\n"
+    )
+    _show_nodes([result for result in bench.results if result.nodes])
+    show_table(_SUMMARY, [_summary(result, bench.results[0]) for result in bench.results])
+    ceilings = {result.dtype: result.ceiling_gflops for result in bench.results}
+    listed = ", ".join(f"{gflops:.1f} GFLOP/s in {dtype}" for dtype, gflops in ceilings.items())
+    click.echo(
+        f"\nCeiling: a large convolution {listed}; "
+        f"a copy {bench.copy_bytes_per_second / 1e9:.1f} GB/s."
+    )
+
+
+def _show_nodes(results: list[BackendResult]) -> None:
+    """Node by node, for the backends that can tell."""
+    if not results:
+        return
+    header = ["node", "GFLOP"]
+    total = ["total", f"{2e-9 * results[0].multiply_adds:.3f}"]
+    for result in results:
+        header += [f"{result.backend} ms", "GFLOP/s"]
+        total += [_milliseconds(result.median), f"{result.gflops:.1f}"]
+    rows = []
+    for same in zip(*(result.nodes for result in results)):
+        row = [same[0].name, f"{2e-9 * same[0].multiply_adds:.3f}"]
+        for node in same:
+            row += [_milliseconds(node.seconds), f"{node.gflops:.1f}"]
+        rows.append(row)
+    show_table(header, rows, total)
+    click.echo()
+
+
+def _summary(result: BackendResult, first: BackendResult) -> tuple[str, ...]:
+    held = result.weight_bytes
+    return (
+        result.backend,
+        f"{_milliseconds(result.median)} ms",
+        f"{result.median / first.median:.3f}",
+        f"{result.clips_per_second:.2f}",
+        f"{result.gflops:.1f}",
+        f"{100 * result.gflops / result.ceiling_gflops:.0f} %",
+        _mebibytes(result.peak_bytes),
+        "" if held is None else _mebibytes(held),
+        "" if result.error is None else f"{result.error:.1e}",
+        f"{result.prepare_seconds:.1f} s",
+    )
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{1000 * seconds:.2f}"
+
+
+def _mebibytes(count: int) -> str:
+    return f"{count / 2**20:.1f} MiB"

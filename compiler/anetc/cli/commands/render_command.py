@@ -1,0 +1,69 @@
+"""`anetc render`: a picture of a network."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from anetc.cli.network_input import load_network
+from anetdsl.drawing import FORMATS, draw
+from anetdsl.errors import CannotRun
+from anetdsl.terminal import visible
+
+
+@click.command("render")
+@click.argument("file")
+@click.option("-o", "--output", metavar="PATH", help="Where to; - is standard output.")
+@click.option(
+    "--format",
+    "format_name",
+    type=click.Choice(FORMATS),
+    help="The picture's format; by default what PATH ends in, or svg.",
+)
+@click.option("--weights", is_flag=True, help="Draw edges by their learned weights.")
+@click.option("--diff", "other", metavar="OTHER", help="Draw what changed from OTHER to FILE.")
+@click.option(
+    "--direction",
+    type=click.Choice(["LR", "TB"]),
+    default="LR",
+    show_default=True,
+    help="Levels as columns from left to right, or as rows from top to bottom.",
+)
+@click.option("--dot", metavar="PROGRAM", help="The Graphviz program to draw with.")
+def command(
+    file: str,
+    output: str | None,
+    format_name: str | None,
+    weights: bool,
+    other: str | None,
+    direction: Literal["LR", "TB"],
+    dot: str | None,
+) -> None:
+    """Draw the network in FILE, as in Figure 1 of the paper.
+
+    Without -o the picture is written beside FILE, under its name with the format's ending. With
+    --weights an edge is the darker and wider the higher its weight, and dashed when it is
+    untrained.
+    """
+    ending = Path(output).suffix.lower().lstrip(".") if output else ""
+    chosen = format_name or ("svg" if ending not in FORMATS else ending)
+    if format_name is None and output not in (None, "-") and ending not in FORMATS:
+        raise CannotRun(f"{output}: cannot tell the format; end in .svg, .png, .pdf or .dot")
+    if output is None:
+        output = "-" if file == "-" else str(Path(file).with_suffix(f".{chosen}"))
+    network = load_network(file)
+    compared = load_network(other) if other is not None else None
+    picture = draw(network, chosen, weights=weights, diff=compared, direction=direction, dot=dot)
+    assert picture is not None  # a format, not a path, was asked for
+    data = picture.encode() if isinstance(picture, str) else picture
+    if output == "-":
+        sys.stdout.buffer.write(data)
+        return
+    from anetdsl.files import check_spared, write_atomically
+
+    check_spared(output, file, other)
+    write_atomically(output, data)
+    click.echo(f"wrote {visible(output)}", err=True)

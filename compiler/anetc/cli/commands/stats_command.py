@@ -1,0 +1,96 @@
+"""`anetc stats`: what a network costs."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from anetc.cli.network_input import load_network
+from anetc.cli.options import classes_option, frames_option, size_option
+from anetc.cli.tables import show_table
+from anetdsl.cost import Cost, NodeCost, cost
+from anetdsl.terminal import visible
+
+_HEADER = (
+    "node",
+    "C x T x H x W",
+    "parameters",
+    "multiply-adds",
+    "activations",
+    "T field",
+    "S field",
+    "depth",
+)
+
+
+@click.command("stats")
+@click.argument("file")
+@frames_option
+@size_option
+@classes_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(
+    file: str, frames: int, size: tuple[int, int], classes: int | None, as_json: bool
+) -> None:
+    """What the network in FILE costs, per node and in total, for one clip.
+
+    Parameters and multiply-adds are exactly those of the compiled network: its trainable
+    parameters, and the products of its convolutions and its classifier. Activations are the memory
+    of all outputs of convolutions in float32. T field and S field are how many frames and pixels (a
+    side) one output element sees. Depth counts convolutions on the longest path.
+    """
+    result = cost(load_network(file), frames=frames, size=size, classes=classes)
+    if as_json:
+        click.echo(json.dumps(result.to_json(), indent=2))
+        return
+    click.echo(
+        f"{visible(result.network)}: one clip of {frames} frames, {size[0]} x {size[1]} pixels, "
+        f"{result.classes} classes\n"
+    )
+    show_table(_HEADER, [_row(node) for node in (*result.nodes, result.sink)], _total(result))
+    click.echo(
+        f"\nDepth {result.depth} convolutions in {result.blocks} blocks; "
+        f"weights take {_bytes(result.weight_bytes)}."
+    )
+
+
+def _row(node: NodeCost) -> tuple[str, ...]:
+    return (
+        node.name,
+        " x ".join(map(str, node.shape)),
+        f"{node.parameters:,}",
+        _count(node.multiply_adds),
+        _bytes(node.activation_bytes),
+        str(node.temporal_field),
+        str(node.spatial_field),
+        str(node.depth),
+    )
+
+
+def _total(result: Cost) -> tuple[str, ...]:
+    return (
+        "total",
+        "",
+        f"{result.parameters:,}",
+        _count(result.multiply_adds),
+        _bytes(result.activation_bytes),
+        str(result.temporal_field),
+        str(result.spatial_field),
+        str(result.depth),
+    )
+
+
+def _count(number: int) -> str:
+    """A large number in thousands, millions or billions."""
+    for unit, size in (("G", 10**9), ("M", 10**6), ("k", 10**3)):
+        if number >= size:
+            return f"{number / size:.2f} {unit}"
+    return str(number)
+
+
+def _bytes(number: int) -> str:
+    for unit, size in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
+        if number >= size:
+            return f"{number / size:.1f} {unit}"
+    return f"{number} B"

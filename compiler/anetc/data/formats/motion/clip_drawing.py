@@ -1,0 +1,240 @@
+"""How a clip of the data set `motion` is drawn: in whole numbers, so that every machine draws it.
+
+A handwritten digit, cut out of one photograph, swings over a drifting piece of another. Places are
+in 64ths of a pixel, sines come from a table, pictures are interpolated with whole weights. Random
+numbers are those of Python's `random()`, which stay the same in every version.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import random
+from collections.abc import Sequence
+from importlib import resources
+from typing import TypeVar
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from anetc.data.formats.motion.levels import Level
+from anetc.data.values import Split
+
+Ints = NDArray[np.int32]
+T = TypeVar("T")
+
+UNIT = 64
+"""Places are counted in this part of a pixel."""
+TURN = 1024
+"""Phases are counted in this part of a turn."""
+SINES = [round(math.sin(2 * math.pi * k / TURN) * 16384) for k in range(TURN)]
+"""None of them is within 1e-5 of a half, so rounding gives the same with any library's sine."""
+PI_E4 = 31416
+
+PHOTOS: dict[Split, tuple[str, ...]] = {
+    "train": ("astronaut", "brick", "coffee"),
+    "validation": ("chelsea", "gravel"),
+    "test": ("grass", "rocket"),
+}
+DIGIT_SHARES: dict[Split, tuple[int, ...]] = {"train": (0, 1, 2), "validation": (3,), "test": (4,)}
+"""Handwritten digits by their number modulo 5."""
+
+CONTRAST = 12
+"""Standard deviation of a photograph's piece within a digit, whichever photograph it is from."""
+FLAT = 5
+"""A piece with a smaller standard deviation has nothing that motion could be seen by."""
+TRIES = 20
+SHADES = (60, 110)
+"""Mean of the background."""
+APART = (80, 120)
+"""How much lighter a digit is than what is behind it, in the mean."""
+
+
+@attrs.frozen(eq=False)
+class Material:
+    """What a split's clips are made of."""
+
+    photos: tuple[Ints, ...]
+    """(H, W, 3), 0..255: each photograph, and each at half its size."""
+    digits: dict[int, Ints]
+    """(N, 8, 8), ink 0..16, by digit."""
+
+
+@functools.cache
+def material(split: Split) -> Material:
+    """Photographs and handwriting of a split: no other split has any of them."""
+    file = resources.files("anetc.data.formats.motion") / "motion_assets.npz"
+    with file.open("rb") as opened, np.load(opened, allow_pickle=False) as assets:
+        whole = [assets[f"photo_{name}"].astype(np.int32) for name in PHOTOS[split]]
+        digits, labels = assets["digits"].astype(np.int32), assets["digit_labels"]
+    mine = np.isin(np.arange(len(labels)) % 5, DIGIT_SHARES[split])
+    return Material(
+        tuple(whole) + tuple(_halved(photo) for photo in whole),
+        {digit: digits[mine & (labels == digit)] for digit in range(10)},
+    )
+
+
+def draw(level: Level, split: Split, label: int, rng: random.Random) -> NDArray[np.uint8]:
+    """A clip of class `label`: uint8 (T, H, W, 3)."""
+    digit, axis, cycles = level.classes[label]
+    shade = _between(rng, *SHADES)
+    frames = _background(level, split, shade, rng)
+    others = [d for d in range(10) if d not in level.digits]
+    for _ in range(level.distractors):
+        other = _path(level, _pick(rng, (0, 1)), _pick(rng, level.cycles), rng)
+        _put(frames, _cut_out(split, _pick(rng, others), shade, other, rng), other)
+    path = _path(level, axis, cycles, rng)
+    _put(frames, _cut_out(split, digit, shade, path, rng), path)
+    return np.clip(frames, 0, 255).astype(np.uint8)
+
+
+# Where a digit is
+
+
+@attrs.frozen(eq=False)
+class Path:
+    """A digit's side in px, and its top left corner's places y and x, (T,), in 64ths of a px."""
+
+    side: int
+    y: Ints
+    x: Ints
+
+
+def _path(level: Level, axis: int, cycles: int, rng: random.Random) -> Path:
+    """A swing `cycles` times along an axis, beside it at most a slow steady motion."""
+    side = _between(rng, *level.digit_size)
+    slow, fast = (int(speed * UNIT) for speed in level.speed)
+    # Peak speed = 2 pi cycles / T x amplitude: the amplitude alone does not give the cycles away.
+    amplitude = _between(rng, slow, fast) * level.frames * 10000 // (2 * PI_E4 * cycles)
+    phase = _between(rng, 0, TURN - 1)
+    at = [(phase + cycles * t * TURN // level.frames) % TURN for t in range(level.frames)]
+    swing = np.array([amplitude * SINES[k] // 16384 for k in at], dtype=np.int32)
+    steps = np.arange(level.frames, dtype=np.int32)
+    most = int(level.wander * UNIT)
+    places = []
+    for this in (0, 1):
+        moves = steps * _between(rng, -most, most) + (swing if (axis == 0) == (this == 1) else 0)
+        places.append(moves + _start(level, side, moves, rng))
+    return Path(side, places[0], places[1])
+
+
+def _start(level: Level, side: int, moves: Ints, rng: random.Random) -> int:
+    """A first place from which the digit stays in the picture, but for an eighth of its side."""
+    over = side * UNIT // 8
+    least = -over - int(moves.min())
+    most = (level.size - side) * UNIT + over - int(moves.max())
+    return _between(rng, least, most) if least < most else (least + most) // 2
+
+
+# What is seen
+
+
+def _background(level: Level, split: Split, shade: int, rng: random.Random) -> Ints:
+    """A piece of a photograph that drifts steadily, up to a pixel a frame: (T, H, W, 3)."""
+    smallest = min(min(photo.shape[:2]) for photo in material(split).photos)
+    most = min(UNIT, (smallest - level.size - 1) * UNIT // level.frames)
+    side = level.size + most * level.frames // UNIT + 1
+    piece = _piece(split, side, (shade, level.clutter), rng)
+    drift = [_between(rng, -most, most) for _ in range(2)]
+    frames = np.empty((level.frames, level.size, level.size, 3), np.int32)
+    for t in range(level.frames):
+        y, x = (step * t - min(0, step * (level.frames - 1)) for step in drift)
+        frames[t] = _window(piece, y, x, level.size)
+    return frames
+
+
+def _cut_out(
+    split: Split, digit: int, shade: int, path: Path, rng: random.Random
+) -> tuple[Ints, Ints]:
+    """A digit's handwriting (8, 8) and the piece of a photograph (side, side, 3) that fills it."""
+    written = material(split).digits[digit]
+    ink = written[_between(rng, 0, len(written) - 1)]
+    shade += _between(rng, *APART)
+    # A pixel more on each side: it does not stop where a pixel does.
+    return ink, _piece(split, path.side + 3, (shade, CONTRAST), rng)
+
+
+def _put(frames: Ints, cut_out: tuple[Ints, Ints], path: Path) -> None:
+    """Lay a digit over the frames (T, H, W, 3), in place."""
+    ink, texture = cut_out
+    size, side = frames.shape[1], path.side
+    for frame, y, x in zip(frames, path.y.tolist(), path.x.tolist(), strict=True):
+        # The pixels that it touches: from (top, left), one more than its side.
+        top, left = y // UNIT, x // UNIT
+        opaque = _opacity(_dots(y % UNIT, side), _dots(x % UNIT, side), ink)
+        over = _window(texture, UNIT - y % UNIT, UNIT - x % UNIT, side + 1)
+        rows = slice(max(top, 0), min(top + side + 1, size))
+        columns = slice(max(left, 0), min(left + side + 1, size))
+        inner = (
+            slice(rows.start - top, rows.stop - top),
+            slice(columns.start - left, columns.stop - left),
+        )
+        under = frame[rows, columns]
+        under += (over[inner] - under) * opaque[inner][..., None] // 256
+
+
+@functools.cache
+def _dots(start: int, side: int) -> Ints:
+    """How much of each of 8 dots, and of none before and after them, is at each of side + 1 pixels.
+
+    Whole numbers (side + 1, 10) that add up to UNIT. The digit starts `start` into the first pixel.
+    """
+    pixels = np.arange(side + 1) * UNIT - start + UNIT // 2
+    at = np.clip(pixels * 8 // side + UNIT // 2, 0, 9 * UNIT)
+    first, part = at // UNIT, at % UNIT
+    amounts = np.zeros((side + 1, 11), np.int32)
+    amounts[np.arange(side + 1), first] = UNIT - part
+    amounts[np.arange(side + 1), first + 1] = part
+    return amounts[:, :10]
+
+
+def _opacity(down: Ints, across: Ints, ink: Ints) -> Ints:
+    """How opaque each pixel is, 0..256: ink below three tenths is not, and soon after wholly."""
+    amount = down @ np.pad(ink, 1) @ across.T
+    opaque: Ints = np.clip((amount - 16 * UNIT**2 * 3 // 10) // UNIT, 0, 256)
+    return opaque
+
+
+def _piece(split: Split, side: int, look: tuple[int, int], rng: random.Random) -> Ints:
+    """A square (side, side, 3) of a photograph, brought to a mean and a standard deviation."""
+    for _ in range(TRIES):
+        photo = _pick(rng, material(split).photos)
+        room_y, room_x = (max(extent - side, 0) for extent in photo.shape[:2])
+        top, left = _between(rng, 0, room_y), _between(rng, 0, room_x)
+        piece = photo[top : top + side, left : left + side]
+        turned, upside, mirrored = (rng.random() < 0.5 for _ in range(3))
+        grey = piece.sum(axis=2, dtype=np.int64) // 3
+        mean = int(grey.mean(dtype=np.float64))
+        deviation = math.isqrt(int(((grey - mean) ** 2).sum()) // grey.size)
+        if deviation >= FLAT:
+            break
+    piece = piece.transpose(1, 0, 2) if turned else piece
+    piece = piece[:: -1 if upside else 1, :: -1 if mirrored else 1]
+    shade, contrast = look
+    return (piece - mean) * contrast // max(deviation, FLAT) + shade
+
+
+def _window(picture: Ints, y: int, x: int, side: int) -> Ints:
+    """The square (side, side, C) of a picture whose corner is at (y, x), bilinear."""
+    top, left, down, across = y // UNIT, x // UNIT, y % UNIT, x % UNIT
+    part = picture[top : top + side + 1, left : left + side + 1]
+    rows = part[:, :-1] * (UNIT - across) + part[:, 1:] * across
+    window: Ints = (rows[:-1] * (UNIT - down) + rows[1:] * down) // UNIT**2
+    return window
+
+
+def _halved(photo: Ints) -> Ints:
+    height, width = (extent // 2 * 2 for extent in photo.shape[:2])
+    fours = photo[:height, :width].reshape(height // 2, 2, width // 2, 2, 3)
+    halved: Ints = fours.sum(axis=(1, 3), dtype=np.int32) // 4
+    return halved
+
+
+def _between(rng: random.Random, least: int, most: int) -> int:
+    """A whole number from `least` to `most`, both included."""
+    return least + int(rng.random() * (most - least + 1))
+
+
+def _pick(rng: random.Random, items: Sequence[T]) -> T:
+    return items[_between(rng, 0, len(items) - 1)]

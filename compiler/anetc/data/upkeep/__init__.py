@@ -1,0 +1,1 @@
+"""Check a data set, list its videos, and compute its optical flow once."""

@@ -1,0 +1,203 @@
+"""Optical flow that was computed once: a file for each video, beside the data.
+
+`DIR/.flow/KEY/PATH.npz` (or below the folder that the option `flow=FOLDER` names) is a zip archive
+that NumPy reads: `about.json`, and the fields as int8 (2, H, W), `000000.npy` and so on, deflated
+one by one, so that a clip reads only its own. KEY tells the size and the frame rate, and ends in a
+hash of every parameter. A file also holds a fingerprint of its video: flow of a video that has
+changed is not used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from anetc.video.clips import Recipe, resized
+from anetc.video.decode import VideoInfo, grid_length
+from anetc.video.flow.fields import STEPS
+from anetdsl.errors import CannotRun
+from anetdsl.files import replacing
+
+FOLDER = ".flow"
+VERSION = 1
+"""To be raised when other numbers come out for the same parameters."""
+
+_ABOUT = "about.json"
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+_BLOCK = 16 * 1024
+_LEVEL = 6
+
+
+class DamagedFlowError(Exception):
+    """A file of flow that cannot be read, or does not hold what it should."""
+
+
+@attrs.frozen
+class FlowKey:
+    """What flow is computed from, and how: the parts of a recipe, with all other parameters.
+
+    `size` is the short side in px, or (height, width) for whole pictures.
+    """
+
+    fps: float
+    size: int | tuple[int, int]
+
+    @classmethod
+    def of(cls, recipe: Recipe) -> FlowKey:
+        """That of the clips of a recipe."""
+        size = resized(recipe)
+        assert size is not None
+        return cls(recipe.fps, size)
+
+    def parameters(self) -> dict[str, Any]:
+        """All that the numbers depend on, beside the video."""
+        from anetc.video.flow.clip_flow import DEFAULTS, FLOW_LIMIT
+
+        return {
+            "version": VERSION,
+            "fps": self.fps,
+            "size": self.size if isinstance(self.size, int) else list(self.size),
+            "limit": FLOW_LIMIT,
+            "steps": STEPS,
+            "tvl1": attrs.asdict(DEFAULTS),
+        }
+
+    @property
+    def name(self) -> str:
+        """The name of the folder of this flow, such as `256-12.5fps-0f3a91c2`."""
+        text = json.dumps(self.parameters(), sort_keys=True)
+        digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+        size = str(self.size) if isinstance(self.size, int) else "{}x{}".format(*self.size)
+        return f"{size}-{self.fps:g}fps-{digest}"
+
+
+@attrs.frozen(eq=False)
+class FlowFile:
+    """The fields of a video, read from the file when they are asked for."""
+
+    path: Path
+    shape: tuple[int, int, int]
+
+    def read(self, start: int, stop: int) -> NDArray[np.int8]:
+        """The fields int8 (stop - start, H, W, 2). Raises DamagedFlowError."""
+        length, height, width = self.shape
+        if not 0 <= start < stop <= length:
+            raise DamagedFlowError(f"there are {length} fields, not {start} to {stop}")
+        fields = np.empty((stop - start, 2, height, width), np.int8)
+        try:
+            with zipfile.ZipFile(self.path) as archive:
+                for place in range(start, stop):
+                    with archive.open(_member(place)) as file:
+                        field = np.lib.format.read_array(file, allow_pickle=False)
+                    if field.dtype != np.int8 or field.shape != fields.shape[1:]:
+                        raise DamagedFlowError(f"{self.path}: field {place} is {field.shape}")
+                    fields[place - start] = field
+        except _UNREADABLE as error:
+            raise DamagedFlowError(f"{self.path}: {error}") from error
+        return fields.transpose(0, 2, 3, 1)
+
+
+_UNREADABLE = (OSError, zipfile.BadZipFile, zlib.error, KeyError, ValueError, EOFError)
+
+
+@attrs.frozen
+class FlowFolder:
+    """The flow of a data set's videos: what `videos.Reading` asks. `place` is DIR/.flow/KEY."""
+
+    place: Path
+    key: FlowKey
+
+    def __call__(self, name: str, info: VideoInfo) -> FlowFile | None:
+        """The flow of a video, None where there is none or the video has changed since.
+
+        Raises DamagedFlowError for a file that cannot be read.
+        """
+        path = self.path_of(name)
+        if not path.is_file():
+            return None
+        about = _about(path)
+        try:
+            if about.get("video") != fingerprint(info.path):
+                return None
+        except OSError:  # decoding will tell
+            return None
+        shape = tuple(about["shape"])
+        if shape[0] != grid_length(info, self.key.fps):
+            raise DamagedFlowError(f"{path}: it holds {shape[0]} fields")
+        return FlowFile(path, (shape[0], shape[1], shape[2]))
+
+    def path_of(self, name: str) -> Path:
+        """The file of a video, by its path below the data set's folder.
+
+        Videos may lie elsewhere: `/x` and `../x` stay within the place too.
+        """
+        parts = ["up" if part == ".." else part for part in name.split("/") if part]
+        return self.place.joinpath(*parts[:-1], f"{parts[-1]}.npz")
+
+    def write(self, name: str, info: VideoInfo, fields: NDArray[np.int8]) -> int:
+        """Write the fields (T, H, W, 2) of a video at once, and return the bytes they take.
+
+        Raises CannotRun where that cannot be done.
+        """
+        path = self.path_of(name)
+        about = {
+            "parameters": self.key.parameters(),
+            "shape": list(fields.shape[:3]),
+            "video": fingerprint(info.path),
+        }
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CannotRun(f"{path.parent}: cannot be made: {error.strerror}") from None
+        with replacing(path) as part:
+            with zipfile.ZipFile(part, "w") as archive:
+                _put(archive, _ABOUT, json.dumps(about, sort_keys=True).encode())
+                for place, field in enumerate(fields):
+                    buffer = io.BytesIO()
+                    planes = np.ascontiguousarray(field.transpose(2, 0, 1))
+                    np.lib.format.write_array(buffer, planes, allow_pickle=False)
+                    _put(archive, _member(place), buffer.getvalue())
+            return part.stat().st_size
+
+
+def fingerprint(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """What tells a file from others: its length, and a hash of its start, middle and end."""
+    digest = hashlib.blake2b(digest_size=16)
+    with Path(path).open("rb") as file:
+        length = os.fstat(file.fileno()).st_size
+        for place in sorted({0, max(0, length // 2 - _BLOCK // 2), max(0, length - _BLOCK)}):
+            file.seek(place)
+            digest.update(file.read(_BLOCK))
+    return {"bytes": length, "digest": digest.hexdigest()}
+
+
+def _member(place: int) -> str:
+    return f"{place:06d}.npy"
+
+
+def _put(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
+    entry = zipfile.ZipInfo(name, _EPOCH)
+    archive.writestr(entry, data, zipfile.ZIP_DEFLATED, _LEVEL)
+
+
+def _about(path: Path) -> dict[str, Any]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            about = json.loads(archive.read(_ABOUT))
+        length, height, width = about["shape"]
+        if not all(isinstance(side, int) and side > 0 for side in (length, height, width)):
+            raise ValueError(f"shape {about['shape']}")
+    except (*_UNREADABLE, TypeError) as error:
+        raise DamagedFlowError(f"{path}: {error}") from error
+    found: dict[str, Any] = about
+    return found

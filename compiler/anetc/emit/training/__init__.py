@@ -1,9 +1,0 @@
-"""Networks made to train: the plain module's parameters, run by a plan with gradients by hand.
-
-`module` is what is called, `nodes` makes each node one autograd Function, `tape` and `steps` are
-what happens within it, `convs` and `norms` the arithmetic.
-"""
-
-from anetc.emit.training.module import TrainingModule, training_module
-
-__all__ = ["TrainingModule", "training_module"]

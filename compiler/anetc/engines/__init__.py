@@ -1,0 +1,1 @@
+"""Engines: run a network by its plan, for inference or for training."""

@@ -1,0 +1,47 @@
+"""The tensors that a plan's expressions stand for, computed once from the stored ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from anetc.plan.plan import Expr
+
+BN_EPSILON = 1e-5
+SMALLEST_GATE = 1e-18
+"""Gates below count as this, so that the ratio of two is a number of single precision. What they
+let through is lost beside the epsilon of the batch normalisation behind the sum."""
+State = Mapping[str, Tensor]
+
+
+def evaluate(expr: Expr, state: State) -> Tensor:
+    """An expression's value in float64: rounding happens once, at the end. Raises KeyError."""
+    if not expr.args:
+        if expr.head.isdecimal():
+            return torch.tensor(float(expr.head), dtype=torch.float64)
+        return state[expr.head].detach().to("cpu", torch.float64)
+    match expr.head:
+        case "fold":
+            weight = evaluate(expr.args[0], state)
+            return weight * _bn_scale(expr.args[1].head, state).reshape(-1, 1, 1, 1, 1)
+        case "shift":
+            name = expr.args[0].head
+            mean = evaluate(Expr(f"{name}.running_mean"), state)
+            return evaluate(Expr(f"{name}.bias"), state) - mean * _bn_scale(name, state)
+        case "gate":
+            gate = torch.sigmoid(evaluate(expr.args[0], state)[int(expr.args[1].head)])
+            return gate.clamp(min=SMALLEST_GATE)
+        case "ratio":
+            return evaluate(expr.args[0], state) / evaluate(expr.args[1], state)
+        case "scale":
+            return evaluate(expr.args[0], state) * evaluate(expr.args[1], state)
+        case "join":
+            return torch.cat([evaluate(arg, state) for arg in expr.args])
+    raise ValueError(f"no function {expr.head!r} is known")
+
+
+def _bn_scale(name: str, state: State) -> Tensor:
+    variance = evaluate(Expr(f"{name}.running_var"), state)
+    return evaluate(Expr(f"{name}.weight"), state) / torch.sqrt(variance + BN_EPSILON)

@@ -1,0 +1,1 @@
+"""Run a plan for inference on a CPU."""

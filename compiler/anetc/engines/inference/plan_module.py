@@ -1,0 +1,90 @@
+"""A plan as a torch module, for inference on a CPU.
+
+Every CxTxHxW result is a tensor (N*T, C, H, W) whose channels lie together in memory
+(`channels_last`). `anetc.engines.inference.convolution` runs the convolutions. Large results take
+the memory of earlier ones that nothing reads any more (`anetc.engines.inference.buffer_pool`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from anetc.engines.constants import State, evaluate
+from anetc.engines.inference.buffer_pool import BufferPool
+from anetc.engines.inference.convolution import Convolution
+from anetc.engines.inference.operations import flat, head_dtype, run_operation
+from anetc.plan.plan import Op, Plan, last_uses
+
+Values = dict[str, Tensor]
+
+
+class PlanModule(nn.Module):
+    """Runs a plan. Called as the plain module is: a dict of (N, C, T, H, W), giving logits."""
+
+    fc_weight: Tensor
+    fc_bias: Tensor
+
+    def __init__(self, plan: Plan, state: State, *, dtype: torch.dtype = torch.float32) -> None:
+        super().__init__()
+        self.plan = plan
+        self.dtype = dtype
+        last = last_uses(plan)
+        self.freed = {
+            op.name: [name for name in dict.fromkeys(op.args) if last[name] == op.name]
+            for op in plan.ops
+        }
+        self.inputs = {op.name for op in plan.ops if op.kind == "input"}
+        self.gates = {
+            op.name: [float(evaluate(gate, state)) for gate in op.exprs["gates"]]
+            for op in plan.ops
+            if op.kind == "sum"
+        }
+        self.convs = {
+            op.name: Convolution.of(op, state, dtype, reuse=self._may_overwrite(op, last))
+            for op in plan.ops
+            if op.kind == "conv"
+        }
+        linear = next(op for op in plan.ops if op.kind == "linear")
+        for name in ("weight", "bias"):
+            expr = linear.expr(name)
+            assert expr is not None
+            self.register_buffer(f"fc_{name}", evaluate(expr, state).to(head_dtype(dtype)))
+
+    def _may_overwrite(self, op: Op, last: Mapping[str, str]) -> bool:
+        """Whether a convolution may put its result where its summand is.
+
+        Nothing else may read that memory: neither another operation, nor the convolution as what
+        it convolves, nor whoever gave an input; and one term times 1 is the term itself.
+        """
+        if len(op.args) < 2 or op.args[0] == op.args[1] or last[op.args[1]] != op.name:
+            return False
+        summand = op.args[1]
+        return summand not in self.inputs and self.gates.get(summand) != [1.0]
+
+    def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        """The logits (N, classes) for inputs (N, C, T, H, W); never in less than float32."""
+        values: Values = {}
+        spares = BufferPool.beside(inputs.values())
+        frames = next(iter(inputs.values())).shape[2]
+        for op in self.plan.ops:
+            if op.kind == "input":
+                values[op.name] = flat(inputs[op.name].to(self.dtype))
+            else:
+                values[op.name] = self._run(op, values, frames, spares)
+                for name in self.freed[op.name]:
+                    spares.give(values.pop(name), values.values())
+        return values[self.plan.output]
+
+    def _run(self, op: Op, values: Values, frames: int, spares: BufferPool) -> Tensor:
+        args = [values[name] for name in op.args]
+        if op.kind == "conv":
+            conv = self.convs[op.name]
+            if len(args) > 1:
+                return conv.run(args[0], frames, summand=args[1])
+            room = spares.take(conv.out_shape(args[0]), self.dtype)
+            return conv.run(args[0], frames, room=room)
+        classifier = (self.fc_weight, self.fc_bias)
+        return run_operation(op, args, frames, self.gates.get(op.name, ()), classifier, spares)

@@ -1,0 +1,100 @@
+"""A network on a video: decode, optical flow, forward, the best classes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import attrs
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from anetc.video.clips import Clip, Recipe, sample_clips, to_tensor
+from anetc.video.flow.fields import in_units, whole_flow
+from anetdsl.errors import CannotRun
+from anetdsl.ir import Input, Network
+
+
+@attrs.frozen
+class Prediction:
+    """What a network says of a video: the best classes, and the seconds of each stage."""
+
+    classes: tuple[int, ...]
+    """Class numbers, the most probable first."""
+    probabilities: tuple[float, ...]
+    """Softmax of the logits, averaged over the clips, in the same order."""
+    clips: int
+    seconds: tuple[tuple[str, float], ...]
+    """Pairs of a stage (`decode`, `flow`, `forward`) and its time."""
+
+
+def predict_video(
+    network: Network,
+    model: nn.Module,
+    video: str | Path,
+    recipe: Recipe,
+    *,
+    top: int = 5,
+    seed: int = 0,
+    device: str = "cpu",
+) -> Prediction:
+    """Run a compiled network on clips of a video: logits to probabilities, averaged (paper A.6).
+
+    Clips and their flow are those of training and evaluation (docs/data.md). `model` is put on
+    `device` and into inference mode. Raises VideoError for a video that cannot be
+    read, and CannotRun for a network with an input that no video has.
+    """
+    check_inputs(network)
+    seconds: dict[str, float] = {}
+
+    def flow(pixels: NDArray[np.uint8]) -> NDArray[np.int8]:
+        with _stage(seconds, "flow"):
+            return whole_flow(pixels, device)
+
+    needed = any(value.kind == "flow" for value in network.inputs)
+    with _stage(seconds, "decode"):
+        clips = sample_clips(
+            video, recipe, seed=seed, sample=Path(video).name, flow=flow if needed else None
+        )
+    seconds["decode"] -= seconds.setdefault("flow", 0.0)
+    model = model.to(device).eval()
+    total = torch.zeros(network.sink.classes, dtype=torch.float64)
+    for clip in clips:
+        with _stage(seconds, "forward"), torch.inference_mode():
+            logits = model({value.name: _tensor(value, clip, device) for value in network.inputs})
+            total += logits[0].double().softmax(0).cpu()
+    best = (total / len(clips)).topk(min(top, network.sink.classes))
+    stages = tuple((name, seconds[name]) for name in ("decode", "flow", "forward"))
+    return Prediction(tuple(best.indices.tolist()), tuple(best.values.tolist()), len(clips), stages)
+
+
+def check_inputs(network: Network) -> None:
+    """Raises CannotRun for an input that cannot be made of a video."""
+    for value in network.inputs:
+        channels = (2,) if value.kind == "flow" else (1, 3)
+        if value.channels not in channels:
+            raise CannotRun(
+                f"input `{value.name}` of kind `{value.kind}` has {value.channels} channels; "
+                "a video gives RGB (3), grey (1) and optical flow (2)"
+            )
+
+
+def _tensor(value: Input, clip: Clip, device: str) -> Tensor:
+    """The tensor (1, channels, T, H, W) of an input."""
+    if value.kind == "flow":
+        assert clip.flow is not None
+        fields = torch.from_numpy(in_units(clip.flow).transpose(3, 0, 1, 2).copy())
+        return fields[None].to(device)
+    rgb = to_tensor(clip.pixels).to(device)
+    return rgb if value.channels == 3 else rgb.mean(dim=1, keepdim=True)
+
+
+@contextmanager
+def _stage(seconds: dict[str, float], name: str) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    seconds[name] = seconds.get(name, 0.0) + time.perf_counter() - start

@@ -1,0 +1,124 @@
+"""Runs an artifact as somebody would who has PyTorch and neither anetdsl nor anetc.
+
+A script, started by `anetc.export.verify` in a Python of its own (`python -I`). It reads a
+JSON job from standard input and answers with one line of JSON on standard output.
+
+    {"folders": [..], "kind": "pt2", "path": "..", "names": ["rgb"], "allow": false,
+     "trials": [{"shapes": [[1, 3, 8, 64, 64]], "seed": 1, "expected": [[0.5, ..]]}]}
+    {"errors": [1.2e-7], "first": 0.3}
+"""
+
+from __future__ import annotations
+
+import importlib.abc
+import importlib.util
+import json
+import os
+import sys
+import time
+from typing import Any
+
+OWN = ("anetdsl", "anetc")
+
+
+class Refuse(importlib.abc.MetaPathFinder):
+    """Makes imports of our packages fail, wherever they may be installed."""
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        """Raises ImportError for ours; others find the rest."""
+        if name.partition(".")[0] in OWN:
+            raise ImportError(f"{name} is not to be had here")
+
+
+def main() -> None:
+    """Answer one job. An error of any kind is the answer too."""
+    # Libraries may print: only the answer goes to the real standard output.
+    answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    header = json.loads(sys.stdin.readline())
+    sys.path.extend(header["folders"])
+    if not header["allow"]:
+        sys.meta_path.insert(0, Refuse())
+    import torch  # while the artifact is still being made
+
+    torch.set_num_threads(header["threads"])
+    line = sys.stdin.readline()
+    if not line:
+        return
+    try:
+        result = try_artifact(torch, json.loads(line))
+    except Exception as error:
+        result = {"failed": f"{type(error).__name__}: {' '.join(str(error).split())[:500]}"}
+    answer.write(json.dumps(result) + "\n")
+    answer.close()
+    # A compiled artifact's threads may not end well with an interpreter's; all is said.
+    os._exit(0)
+
+
+def try_artifact(torch: Any, job: Any) -> dict[str, Any]:
+    """The relative error of each trial, and the seconds from the file to the first result."""
+    start = time.perf_counter()
+    run = load(torch, job["kind"], job["path"], job["names"])
+    errors, first = [], None
+    with torch.inference_mode():
+        for trial in job["trials"]:
+            generator = torch.Generator().manual_seed(trial["seed"])
+            inputs = [torch.randn(*shape, generator=generator) for shape in trial["shapes"]]
+            logits = run(inputs)
+            first = first or time.perf_counter() - start
+            expected = torch.tensor(trial["expected"], dtype=torch.float64)
+            if logits.shape != expected.shape or logits.dtype != torch.float32:
+                return {"failed": f"gives {logits.dtype} {list(logits.shape)}"}
+            scale = max(expected.abs().max().item(), 1e-30)
+            error = (logits.double() - expected).abs().max().item() / scale
+            errors.append(error if error == error else float("inf"))
+    return {"errors": errors, "first": first}
+
+
+def load(torch: Any, kind: str, path: str, names: list[str]) -> Any:
+    """A function of the inputs, in the order of `names`."""
+    if kind == "module":
+        from anetc.export.load import load_artifact
+
+        module = load_artifact(path)
+        return lambda inputs: module(dict(zip(names, inputs)))
+    if kind == "python":
+        spec = importlib.util.spec_from_file_location("artifact", path)
+        assert spec is not None
+        assert spec.loader is not None
+        source = importlib.util.module_from_spec(spec)
+        sys.dont_write_bytecode = True
+        spec.loader.exec_module(source)
+        network = source.load()
+        return lambda inputs: network(dict(zip(names, inputs)))
+    if kind == "onnx":
+        return onnx_runner(torch, path, names)
+    if kind == "pt2":
+        program = torch.export.load(path).module()
+    elif kind == "aoti":
+        package = torch._C._aoti.AOTIModelPackageLoader(path, "model", False, 1, -1)
+        return lambda inputs: package.run(inputs)[0]
+    else:
+        program = torch.jit.load(path)
+    return lambda inputs: program(*inputs)
+
+
+def onnx_runner(torch: Any, path: str, names: list[str]) -> Any:
+    """By ONNX Runtime."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(
+        path, sess_options=options, providers=["CPUExecutionProvider"]
+    )
+
+    def run(inputs: list[Any]) -> Any:
+        given = {name: x.numpy() for name, x in zip(names, inputs)}
+        return torch.from_numpy(session.run(None, given)[0])
+
+    return run
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""A plan as a torch module of ordinary operations: what exporters take.
+
+The plan and the layout are those of `anetc.engines.inference.plan_module`. It uses no operation
+that only some builds of PyTorch have. N and T may stay unknown while it is traced.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from anetc.engines.constants import evaluate
+from anetc.engines.folded import Folded
+from anetc.engines.inference.operations import flat, head_dtype, in_time, out_of_time, run_operation
+from anetc.plan.plan import Op, last_uses
+
+
+class PortableModule(nn.Module):
+    """Runs a folded plan. Takes the inputs by position, in the order of the network's inputs."""
+
+    def __init__(self, folded: Folded, *, dtype: torch.dtype = torch.float32) -> None:
+        super().__init__()
+        self.plan = folded.plan
+        self.dtype = dtype
+        self.gates: dict[str, list[float]] = {}
+        last = last_uses(folded.plan)
+        self.freed = {
+            op.name: [name for name in dict.fromkeys(op.args) if last[name] == op.name]
+            for op in folded.plan.ops
+        }
+        for op in folded.plan.ops:
+            for role, exprs in op.exprs.items():
+                values = [evaluate(expr, folded.constants) for expr in exprs]
+                if role == "gates":
+                    self.gates[op.name] = [float(value) for value in values]
+                    continue
+                kind = dtype if op.kind == "conv" else head_dtype(dtype)
+                value = values[0].to(kind)
+                if op.kind == "conv" and role == "weight":
+                    value = _two_dimensional(value)
+                self.register_buffer(_buffer(op, role), value)
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """The logits (N, classes) for inputs (N, C, T, H, W)."""
+        waiting = list(inputs)
+        values: dict[str, Tensor] = {}
+        batch, _, frames = inputs[0].shape[:3]
+        if torch.compiler.is_exporting():
+            for other in inputs[1:]:  # else unknown sizes of two inputs are never the same
+                torch._check(other.shape[0] == batch)  # type: ignore[no-untyped-call]
+                torch._check(other.shape[2] == frames)  # type: ignore[no-untyped-call]
+        for op in self.plan.ops:
+            args = [values[name] for name in op.args]
+            if op.kind == "input":
+                values[op.name] = flat(waiting.pop(0).to(self.dtype))
+            elif op.kind == "conv":
+                values[op.name] = self._convolve(op, args, frames)
+            else:
+                classifier = (self.get_buffer(_LINEAR[0]), self.get_buffer(_LINEAR[1]))
+                gates = self.gates.get(op.name, ())
+                values[op.name] = run_operation(op, args, frames, gates, classifier)
+            for name in self.freed[op.name]:
+                del values[name]
+        return values[self.plan.output]
+
+    def _convolve(self, op: Op, args: list[Tensor], frames: int) -> Tensor:
+        x = args[0]
+        weight = self.get_buffer(_buffer(op, "weight"))
+        bias = self.get_buffer(_buffer(op, "bias")) if "bias" in op.exprs else None
+        if is_temporal(op):
+            dilation = op.option("dilation")
+            padding = (dilation * (weight.shape[2] // 2), 0)
+            seen = functional.conv2d(
+                in_time(x, frames), weight, bias, padding=padding, dilation=(dilation, 1)
+            )
+            result = out_of_time(seen, *x.shape[2:])
+        else:
+            padding = (weight.shape[2] // 2, weight.shape[3] // 2)
+            result = functional.conv2d(x, weight, bias, stride=op.option("stride"), padding=padding)
+        if len(args) > 1:
+            result = result + args[1]
+        return torch.relu(result) if op.relu else result
+
+
+def is_temporal(op: Op) -> bool:
+    """Whether a convolution runs over time."""
+    return not str(op.options["kernel"]).startswith("1x")
+
+
+def _two_dimensional(weight: Tensor) -> Tensor:
+    """(out, in, T, 1, 1) or (out, in, 1, H, W) without the axis of one."""
+    flat_weight = weight[:, :, :, 0] if weight.shape[2] > 1 else weight[:, :, 0]
+    return flat_weight.contiguous(memory_format=torch.channels_last)
+
+
+def _buffer(op: Op, role: str) -> str:
+    return f"{op.name}.{role}".replace("_", "__").replace(".", "_")
+
+
+_LINEAR = ("sink_fc_weight", "sink_fc_bias")

@@ -1,0 +1,226 @@
+"""Makes each kind of artifact, in a folder: `artifact`, for Python with weights beside it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import warnings
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save
+from torch import Tensor
+
+from anetc.engines.folded import Folded, fold_constants
+from anetc.engines.inductor import mended_scheduler
+from anetc.export.about import About
+from anetc.export.kinds import METADATA_KEY, ZIP_ENTRY
+from anetc.export.portable import PortableModule
+from anetc.modules.network import NetworkModule
+from anetc.plan.plan import Plan
+from anetc.plan.plan_text import print_plan
+from anetdsl.errors import CannotRun
+
+LONGEST_BATCH, LONGEST_CLIP = 4096, 100_000
+_OPSET = 20
+_ONNX_OUTPUT = "logits"
+
+
+def write_artifact(model: NetworkModule, plan: Plan, about: About, folder: Path) -> None:
+    """Write an artifact of the network, `plan` being its optimised one, into a folder.
+
+    Raises CannotRun where something that the kind needs is not installed.
+    """
+    state = model.state_dict()
+    dtype = torch_dtype(about)
+    target = folder / file_names(about)[0]
+    if about.kind == "python":
+        _write_python(model, about, folder)
+        return
+    folded = fold_constants(plan, state, dtype)
+    if about.kind == "module":
+        metadata = {
+            METADATA_KEY: json.dumps({"about": about.to_json(), "plan": print_plan(folded.plan)})
+        }
+        target.write_bytes(save(folded.constants, metadata))
+        return
+    with _quiet(), torch.no_grad():
+        portable = PortableModule(folded, dtype=dtype).eval()
+        inputs = _examples(model, about)
+        match about.kind:
+            case "pt2":
+                torch.export.save(_exported(portable, inputs, about), target)
+            case "aoti":
+                _compile_ahead(portable, inputs, about, target)
+            case "torchscript":
+                _trace(portable, inputs, target)
+            case "onnx":
+                _export_onnx(portable, model, inputs, about, target)
+                return
+    _add_to_archive(target, about)
+
+
+def file_names(about: About) -> tuple[str, ...]:
+    """The names of an artifact's files in its folder, the one that is loaded first."""
+    if about.kind == "python":
+        return ("artifact.py", "artifact.safetensors")
+    # The name becomes that of an archive's top folder; ONNX and safetensors have none.
+    return ("artifact.pt2" if about.kind in ("pt2", "aoti") else "artifact",)
+
+
+def torch_dtype(about: About) -> torch.dtype:
+    """What an artifact computes in."""
+    return torch.bfloat16 if about.dtype == "bfloat16" else torch.float32
+
+
+def random_inputs(
+    model: NetworkModule, about: About, *, seed: int, batch: int = 0, frames: int = 0
+) -> tuple[Tensor, ...]:
+    """Normal random inputs in the order of the network's, of the artifact's sizes or others."""
+    generator = torch.Generator().manual_seed(seed)
+    size = (frames or about.frames, about.height, about.width)
+    return tuple(
+        torch.randn(batch or about.batch, value.channels, *size, generator=generator)
+        for value in model.network.inputs
+    )
+
+
+def _examples(model: NetworkModule, about: About) -> tuple[Tensor, ...]:
+    """Inputs to trace with: an axis of 1 would be taken for one that is always 1."""
+    batch = max(about.batch, 2) if "batch" in about.dynamic else about.batch
+    frames = max(about.frames, 2) if "frames" in about.dynamic else about.frames
+    return random_inputs(model, about, seed=0, batch=batch, frames=frames)
+
+
+def _write_python(model: NetworkModule, about: About, folder: Path) -> None:
+    from anetc.export.python_source import python_source, python_weights
+
+    source, weights = (folder / name for name in file_names(about))
+    dtype = torch_dtype(about)
+    source.write_text(python_source(model.network, dtype), encoding="utf-8")
+    metadata = {METADATA_KEY: json.dumps({"about": about.to_json()})}
+    weights.write_bytes(save(python_weights(model.network, model.state_dict(), dtype), metadata))
+
+
+def _exported(portable: PortableModule, inputs: tuple[Tensor, ...], about: About) -> Any:
+    from torch._dynamo.exc import UserError
+
+    try:
+        return torch.export.export(portable, inputs, dynamic_shapes=_dynamic_shapes(inputs, about))
+    except UserError:  # as for maps that are one row high
+        if not about.dynamic:
+            raise
+        raise CannotRun(
+            f"--emit {about.kind}: PyTorch cannot export this network for {about.height} x "
+            f"{about.width} with {' and '.join(about.dynamic)} free; leave out --dynamic"
+        ) from None
+
+
+def _dynamic_shapes(inputs: tuple[Tensor, ...], about: About) -> Any:
+    if not about.dynamic:
+        return None
+    axes: dict[int, Any] = {}
+    if "batch" in about.dynamic:
+        axes[0] = torch.export.Dim("batch", min=1, max=LONGEST_BATCH)
+    if "frames" in about.dynamic:
+        axes[2] = torch.export.Dim("frames", min=1, max=LONGEST_CLIP)
+    return (tuple(axes for _ in inputs),)
+
+
+def _compile_ahead(
+    portable: PortableModule, inputs: tuple[Tensor, ...], about: About, target: Path
+) -> None:
+    from torch._inductor import aoti_compile_and_package
+    from torch._inductor.cpp_builder import get_cpp_compiler
+    from torch._inductor.exc import InductorError, InvalidCxxCompiler
+
+    try:
+        get_cpp_compiler()
+        program = _exported(portable, inputs, about)
+        with mended_scheduler():
+            aoti_compile_and_package(
+                program,
+                package_path=str(target),
+                # Weights become a part of the code, packed as its convolutions want them. With
+                # unknown sizes they cannot be packed, and one channel's layout is misread then.
+                inductor_configs={"freezing": not about.dynamic},
+            )
+    except InvalidCxxCompiler:
+        raise CannotRun(
+            "--emit aoti needs a C++ compiler, as g++; CXX in the environment names another"
+        ) from None
+    except InductorError as error:
+        reason = " ".join(str(error).split())[:300]
+        raise CannotRun(f"--emit aoti: Inductor failed: {reason}") from None
+
+
+def _trace(portable: PortableModule, inputs: tuple[Tensor, ...], target: Path) -> None:
+    traced: Any = torch.jit.trace(  # type: ignore[no-untyped-call]
+        portable, inputs, check_trace=False
+    )
+    torch.jit.save(torch.jit.freeze(traced.eval()), str(target))
+
+
+def _export_onnx(
+    portable: PortableModule,
+    model: NetworkModule,
+    inputs: tuple[Tensor, ...],
+    about: About,
+    target: Path,
+) -> None:
+    if any(value.name == _ONNX_OUTPUT for value in model.network.inputs):
+        raise CannotRun(
+            f"--emit onnx: the result is called {_ONNX_OUTPUT}; call the input otherwise"
+        )
+    try:
+        import onnx
+        import onnxscript  # noqa: F401 - torch.onnx needs it
+    except ImportError as error:
+        raise CannotRun(
+            f"--emit onnx needs {error.name}; install it with: pip install 'anetdsl[onnx]'"
+        ) from None
+    program = torch.onnx.export(
+        _exported(portable, inputs, about),
+        dynamo=True,
+        opset_version=_OPSET,
+        input_names=[value.name for value in model.network.inputs],
+        output_names=[_ONNX_OUTPUT],
+        verbose=False,
+    )
+    assert program is not None
+    proto = program.model_proto
+    onnx.helper.set_model_props(proto, {METADATA_KEY: about.to_json()})
+    try:
+        target.write_bytes(proto.SerializeToString())
+    except ValueError:
+        raise CannotRun("--emit onnx: the weights exceed the 2 GB of one ONNX file") from None
+
+
+def _add_to_archive(target: Path, about: About) -> None:
+    with zipfile.ZipFile(target, "a") as archive:
+        top = archive.namelist()[0].partition("/")[0]
+        archive.writestr(zipfile.ZipInfo(f"{top}/{ZIP_ENTRY}"), about.to_json())
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the exporters' warnings, which speak of their own code (TorchScript is old)."""
+    disabled = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(disabled)
+
+
+def folded_module(folded: Folded, about: About) -> torch.nn.Module:
+    """What a `module` artifact runs."""
+    from anetc.engines.inference.plan_module import PlanModule
+
+    return PlanModule(folded.plan, folded.constants, dtype=torch_dtype(about))

@@ -1,0 +1,205 @@
+"""A network as a plan: operation by operation what the plain modules of `anetc.modules` compute.
+
+Nothing is improved here; that is what the passes are for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import attrs
+
+from anetc.modules.connection import meeting_ratio
+from anetc.modules.names import module_key
+from anetc.plan.plan import Kind, Mode, Op, Option, Plan, call
+from anetdsl.ir import Network, Node
+from anetdsl.rules.sizes import total_strides
+from anetdsl.vocabulary import STEM_STRIDE
+
+Shape = tuple[int, ...]
+
+
+def lower(
+    network: Network,
+    *,
+    frames: int = 32,
+    size: tuple[int, int] = (224, 224),
+    mode: Mode = "inference",
+) -> Plan:
+    """The plan of a checked network for clips of `frames` frames of `size` (height, width)."""
+    lowering = _Lowering(network, frames, *size)
+    for value in network.inputs:
+        lowering.emit("input", value.name, (), (value.channels, frames, *size))
+    for node in network.topological_nodes():
+        lowering.node = node
+        if node.is_stem:
+            lowering.stem(node)
+        else:
+            lowering.block(node)
+    lowering.sink()
+    return Plan(network.name, frames, *size, tuple(lowering.ops), mode)
+
+
+@attrs.define
+class _Lowering:
+    """The operations so far. `outputs` is where each node's output is to be found."""
+
+    network: Network
+    frames: int
+    height: int
+    width: int
+    ops: list[Op] = attrs.Factory(list)
+    shapes: dict[str, Shape] = attrs.Factory(dict)
+    outputs: dict[str, str] = attrs.Factory(dict)
+    node: Node | None = None
+    strides: dict[str, int] = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.strides = total_strides(self.network)
+
+    def emit(self, kind: Kind, name: str, args: Sequence[str], shape: Shape, **rest: Any) -> str:
+        """Add an operation and give its name. `weight`, `bias` and `gates` are expressions."""
+        exprs = {key: rest.pop(key) for key in ("weight", "bias", "gates") if key in rest}
+        node = self.node
+        self.ops.append(
+            Op(
+                name,
+                kind,
+                tuple(args),
+                shape,
+                rest,
+                {k: v if isinstance(v, tuple) else (v,) for k, v in exprs.items()},
+                node.name if node else "",
+                *((node.span,) if node else ()),
+            )
+        )
+        self.shapes[name] = shape
+        return name
+
+    def conv(
+        self, name: str, x: str, channels: int, kernel: str, *, stride: int = 1, dilation: int = 1
+    ) -> str:
+        """A convolution by the stored tensor of its name."""
+        _, t, h, w = self.shapes[x]
+        options: dict[str, Option] = {"kernel": kernel}
+        if stride > 1:
+            options["stride"] = stride
+        if dilation > 1:
+            options["dilation"] = dilation
+        shape = (channels, t, -(-h // stride), -(-w // stride))
+        return self.emit("conv", name, [x], shape, weight=call(_stored(name, ".weight")), **options)
+
+    def normed(self, name: str, *, relu: bool = True) -> str:
+        """The batch normalisation behind a convolution, and the ReLU behind that."""
+        shape = self.shapes[name]
+        bn = call(_stored(name, "_bn"))
+        result = self.emit("norm", f"{name}_bn", [name], shape, weight=bn)
+        return self.emit("relu", f"{name}_relu", [result], shape) if relu else result
+
+    def pool(self, name: str, x: str, window: int, stride: int) -> str:
+        """A "same" max pool."""
+        c, t, h, w = self.shapes[x]
+        shape = (c, t, -(-h // stride), -(-w // stride))
+        return self.emit("pool", name, [x], shape, window=window, stride=stride)
+
+    def stem(self, node: Node) -> None:
+        """7x7, for RGB a temporal convolution, and the pool (SEMANTICS 1)."""
+        source = self.network.input(node.inputs[0].source)
+        x = self.conv(f"{node.name}.conv", source.name, node.channels, "1x7x7", stride=2)
+        x = self.normed(x)
+        rgb = source.kind == "rgb"
+        if rgb:
+            name, dilation = f"{node.name}.tconv", node.dilation
+            x = self.normed(self.conv(name, x, node.channels, "5x1x1", dilation=dilation))
+        self.outputs[node.name] = self.pool(node.name, x, 3 if rgb else 2, STEM_STRIDE // 2)
+
+    def block(self, node: Node) -> None:
+        """The weighted sum of the inputs, and the residual modules (SEMANTICS 2, 5)."""
+        x = self.fuse(node)
+        level = node.level - 1
+        width, modules = self.network.widths[level], self.network.modules[level]
+        for index in range(modules):
+            name = f"{node.name}.m{index}"
+            stride = node.stride if index == 0 else 1
+            shortcut = x
+            if index == 0:
+                projected = self.conv(f"{name}.proj", x, 4 * node.channels, "1x1x1", stride=stride)
+                shortcut = self.normed(projected, relu=False)
+            if index % 2:
+                first = self.conv(
+                    f"{name}.tconv", x, node.channels, "3x1x1", dilation=node.dilation
+                )
+            else:
+                first = self.conv(f"{name}.conv1", x, node.channels, "1x1x1")
+            second = self.conv(f"{name}.conv2", self.normed(first), width, "1x3x3", stride=stride)
+            third = self.conv(f"{name}.conv3", self.normed(second), 4 * node.channels, "1x1x1")
+            third = self.normed(third, relu=False)
+            total = self.emit("add", f"{name}.add", [third, shortcut], self.shapes[third])
+            result = node.name if index == modules - 1 else name
+            x = self.emit("relu", result, [total], self.shapes[total])
+        self.outputs[node.name] = x
+
+    def fuse(self, node: Node) -> str:
+        """The node's input: pooled to one size, gated, summed by channels, adapted, summed."""
+        if len(node.inputs) == 1:
+            return self.outputs[node.inputs[0].source]
+        sources = [self.outputs[edge.source] for edge in node.inputs]
+        sizes = [(self.shapes[x][2], self.shapes[x][3]) for x in sources]
+        smallest = (min(h for h, _ in sizes), min(w for _, w in sizes))
+        largest = max(self.strides[edge.source] for edge in node.inputs)
+        w = call(_stored(f"{node.name}.fuse.w"))
+        groups: dict[int, list[tuple[int, str]]] = {}
+        for index, (edge, x) in enumerate(zip(node.inputs, sources)):
+            ratio = meeting_ratio(sizes[index], smallest, largest // self.strides[edge.source])
+            if ratio > 1:
+                x = self.pool(f"{node.name}.fuse.pool{index}", x, ratio, ratio)
+            groups.setdefault(self.shapes[x][0], []).append((index, x))
+        channels = max(groups)
+        sums = []
+        for own, members in groups.items():
+            name = f"{node.name}.fuse.sum{own}"
+            gates = tuple(call("gate", w, index) for index, _ in members)
+            shape = (own, self.frames, *smallest)
+            total = self.emit("sum", name, [x for _, x in members], shape, gates=gates)
+            if own != channels:
+                total = self.conv(
+                    f"{node.name}.fuse.adapt{own}to{channels}", total, channels, "1x1x1"
+                )
+            sums.append(total)
+        total, *rest = sums
+        for number, other in enumerate(rest, 1):
+            name = f"{node.name}.fuse.add{number}"
+            total = self.emit("add", name, [total, other], self.shapes[total])
+        return total
+
+    def sink(self) -> None:
+        """Averages, combination, classifier (SEMANTICS 7)."""
+        self.node = None
+        sink = self.network.sink
+        per_frame = sink.head == "maxpool"
+        vectors = []
+        for number, edge in enumerate(sink.inputs):
+            x = self.outputs[edge.source]
+            channels = self.shapes[x][0]
+            x = self.emit("space_mean", f"sink.space{number}", [x], (channels, self.frames))
+            if not per_frame:
+                x = self.emit("time_mean", f"sink.time{number}", [x], (channels,))
+            vectors.append(x)
+        x = vectors[0]
+        tail = (self.frames,) if per_frame else ()
+        if len(vectors) > 1:
+            combine = sink.combine == "concat"
+            widths = [self.shapes[v][0] for v in vectors]
+            shape = (sum(widths) if combine else widths[0], *tail)
+            x = self.emit("concat" if combine else "average", "sink.combined", vectors, shape)
+        weight, bias = call("sink.fc.weight"), call("sink.fc.bias")
+        x = self.emit("linear", "sink.fc", [x], (sink.classes, *tail), weight=weight, bias=bias)
+        if per_frame:
+            self.emit("time_pool", "sink.time_pool", [x], (sink.classes,))
+
+
+def _stored(name: str, ending: str = "") -> str:
+    """A stored tensor's name in the state dict, from `NODE.REST`."""
+    node, _, rest = name.partition(".")
+    return f"nodes.{module_key(node)}.{rest}{ending}"

@@ -1,0 +1,17 @@
+"""Operations that the result does not depend on go; inputs stay, as callers give them."""
+
+from __future__ import annotations
+
+import attrs
+
+from anetc.plan.plan import Plan
+
+
+def drop_unused(plan: Plan) -> Plan:
+    """The plan without operations that no sink needs."""
+    needed = {plan.output}
+    for op in reversed(plan.ops):
+        if op.name in needed:
+            needed.update(op.args)
+    ops = tuple(op for op in plan.ops if op.name in needed or op.kind == "input")
+    return attrs.evolve(plan, ops=ops)

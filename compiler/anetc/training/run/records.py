@@ -1,0 +1,64 @@
+"""The lines of metrics.jsonl: the loss before each step, and what validation gave after some."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from anetc.evaluation.runner import evaluate
+from anetc.training.failures import NotANumber
+
+if TYPE_CHECKING:
+    from anetc.data.values import Dataset
+    from anetc.evaluation.scores import Evaluation
+    from anetc.training.loop import Step, TrainState
+
+FLUSHED = 10
+"""Steps after which losses are read from the device."""
+
+
+def step_lines(state: TrainState, pending: Sequence[Step]) -> list[dict[str, Any]]:
+    """A line for each step, its loss being the mean over all processes.
+
+    Up to the first whose loss is no finite number. All processes call it in the same order.
+    """
+    own = torch.stack([step.loss for step in pending])
+    losses = state.accelerator.reduce(own, "mean").tolist()
+    lines: list[dict[str, Any]] = []
+    for step, loss in zip(pending, losses):
+        line = {"iteration": step.iteration, "loss": loss, "learning_rate": step.learning_rate}
+        lines.append(line)
+        if not math.isfinite(loss):
+            break
+    return lines
+
+
+def check_finite(lines: Sequence[Mapping[str, Any]], advice: str = "") -> None:
+    """Raises NotANumber where the last line's loss is no finite number."""
+    if not math.isfinite(lines[-1]["loss"]):
+        raise NotANumber(
+            f"the loss is {lines[-1]['loss']} at step {lines[-1]['iteration']}; "
+            f"a lower learning rate may help{advice}"
+        )
+
+
+def validate(state: TrainState, dataset: Dataset) -> Evaluation:
+    """Evaluate the model as it is. All processes take part."""
+    settings, accelerator = state.settings, state.accelerator
+    return evaluate(
+        state.model,
+        state.network,
+        dataset,
+        batch=settings.batch // accelerator.num_processes,
+        workers=settings.workers,
+        device=accelerator.device,
+        precision=settings.precision,
+    )
+
+
+def numbers(measures: Mapping[str, float]) -> dict[str, float | None]:
+    """Measures as JSON has them: None for one that is no finite number."""
+    return {name: value if math.isfinite(value) else None for name, value in measures.items()}

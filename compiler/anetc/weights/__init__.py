@@ -1,0 +1,1 @@
+"""Weights in and out: files, the weights of the authors, learned edge weights, inheritance."""

@@ -1,0 +1,1 @@
+"""Weight inheritance: a network starts from the weights of its parent."""

@@ -1,0 +1,222 @@
+"""`anetc data`: what is in a data set, what is wrong with it, and its flow."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from anetc.data.upkeep.quarantine import read_quarantine
+from tests.command_line import anetc
+from tests.data.test_published import CLASSES, HEADER, row
+
+
+def check(*arguments: object) -> tuple[int, dict[str, list[str]], str]:
+    """The exit code, the findings by kind, and the first line."""
+    done = anetc("data", "check", *arguments, "--workers", 1)
+    head, *parts = done.out.split("\n\n")
+    found = {}
+    for part in parts:
+        title, *lines = part.splitlines()
+        kind, _, count = title.partition(": ")
+        assert int(count) >= len(lines)
+        found[kind] = [line.strip() for line in lines]
+    assert not done.err or done.err.startswith(("wrote ", "anetc: "))
+    return done.code, found, head.strip()
+
+
+def test_a_folder_without_findings(folder: Path) -> None:
+    assert check(folder, "--frames", 13) == (0, {}, "5 videos checked; 0 findings")
+
+
+def test_a_folder_with_all_of_them(folder: Path, add: Callable[..., Path]) -> None:
+    (folder / "train/jump/1.mp4").write_bytes(b"")
+    (folder / "train/jump/2.mp4").unlink()
+    (folder / "train/jump/2.mp4").symlink_to("nowhere")
+    shutil.copy(folder / "train/run/1.mp4", folder / "test/run/copy.mp4")
+    add("data/train/run/slow.mp4", 20, fps=5, gop=3)
+    add("data/train/run/short.mp4", 4)
+    code, found, head = check(folder, "--frames", 13)
+    assert (code, head) == (1, "8 videos checked; 6 findings")
+    assert found == {
+        "missing": ["train/jump/2.mp4: a link to nothing: 0 frames readable; check the path"],
+        "corrupt": [
+            "train/jump/1.mp4: an empty file: 0 frames readable; fetch it again or remove it"
+        ],
+        "short": ["train/run/short.mp4: 2 frames at 12.5 a second (0.16 s); a clip has 13"],
+        "slow": ["train/run/slow.mp4: 5.00 frames a second, fewer than 12.5"],
+        "copy": [
+            "train/run/1.mp4: the same file as test/run/copy.mp4, "
+            "but this is in train, that in test"
+        ],
+        "class": ["jump: this class has no video to train with"],
+    }
+
+
+def test_quarantine(folder: Path) -> None:
+    """Videos that cannot be used are written; the next check leaves them out, and adds to them."""
+    (folder / "train/jump/1.mp4").write_bytes(b"")
+    path = folder / "quarantine.txt"
+    code, _, _ = check(folder, "--frames", 13, "--quarantine", path)
+    assert code == 1
+    assert list(read_quarantine(path)) == ["train/jump/1.mp4"]
+    code, found, head = check(folder, "--frames", 13, "--quarantine", path)
+    assert (code, found) == (0, {})
+    assert head == "4 videos checked, 1 more in quarantine; 0 findings"
+    (folder / "train/run/1.mp4").write_text("text")
+    check(folder, "--quarantine", path)
+    assert list(read_quarantine(path)) == ["train/jump/1.mp4", "train/run/1.mp4"]
+    assert check(f"folder:{folder}?quarantine=no", "--frames", 13)[0] == 1
+
+
+def test_damage_within_frames_is_not_seen_by_a_quick_look(folder: Path) -> None:
+    path = folder / "train/run/1.mp4"
+    data = bytearray(path.read_bytes())
+    place = data.find(b"mdat") + 3000
+    data[place : place + 400] = bytes(400)
+    path.write_bytes(data)
+    assert check(folder, "--frames", 13, "--quick")[0] == 0
+    code, found, _ = check(folder, "--frames", 13)
+    assert code == 1
+    assert found["corrupt"][0].startswith("train/run/1.mp4: corrupt: ")
+
+
+def test_moments(tmp_path: Path, add: Callable[..., Path]) -> None:
+    (tmp_path / "moments_categories.txt").write_text("jumping,0\nrunning,1\n")
+    (tmp_path / "trainingSet.csv").write_text(
+        "jumping/a.mp4,jumping,3,1\njumping/a.mp4,running,3,1\njumping/b.mp4,jumpin,2,0\n"
+        "jumping/gone.mp4,jumping,1,1\n"
+    )
+    for name in ("a", "b", "unlisted"):
+        add(f"training/jumping/{name}.mp4", 64 + 2 * len(name))
+    shutil.copy(tmp_path / "training/jumping/unlisted.mp4", tmp_path / "training/jumping/b.mp4")
+    code, found, head = check(tmp_path)
+    assert (code, head) == (1, "3 videos checked, 1 more in no list; 4 findings")
+    assert found == {
+        "missing": ["training/jumping/gone.mp4: no such file: 0 frames readable; check the path"],
+        "label": [
+            "training/jumping/b.mp4: trainingSet.csv:3: the label `jumpin` is not in "
+            "moments_categories.txt; did you mean `jumping`?"
+        ],
+        "repeated": [
+            "training/jumping/a.mp4: trainingSet.csv:2: listed before, in line 1, as `jumping`"
+        ],
+        "class": ["running: this class has no video to train with"],
+    }
+
+
+def test_charades(tmp_path: Path, add: Callable[..., Path]) -> None:
+    (tmp_path / "Charades_v1_classes.txt").write_text("\n".join(CLASSES.splitlines()[:3]))
+    (tmp_path / "Charades_v1_train.csv").write_text(
+        f"{HEADER}\n"
+        + row("AAAAA", "c000 0.00 2.50;c001 1.00 9.00;c002 2.00 2.00", "3.00")
+        + row("BBBBB", "c001 0.00 9.00;c002 0.00 2.00;c157 0 1", "")
+        + row("CCCCC", "", "3.00")
+    )
+    for place, name in enumerate(("AAAAA", "BBBBB", "CCCCC")):
+        add(f"Charades_v1_480/{name}.mp4", 75 + 2 * place)
+    code, found, head = check(tmp_path)
+    assert (code, head) == (1, "3 videos checked; 4 findings")
+    assert found == {
+        "label": ["BBBBB: Charades_v1_train.csv:3: there is no class c157"],
+        "beyond": [
+            "AAAAA: Charades_v1_train.csv:2: an action ends after the video, at 3.00 s",
+            "BBBBB: Charades_v1_train.csv:3: an action ends after the video, at 3.08 s",
+        ],
+        "placeless": ["AAAAA: Charades_v1_train.csv:2: an action does not begin before it ends"],
+    }
+
+
+def test_many_findings_are_cut(tmp_path: Path) -> None:
+    for number in range(12):
+        place = tmp_path / "a" / f"{number:02d}.mp4"
+        place.parent.mkdir(exist_ok=True)
+        place.touch()
+    _, found, _ = check(tmp_path, "--quick")
+    assert len(found["corrupt"]) == 11
+    assert found["corrupt"][-1] == "... and 2 more (--all shows them)"
+    _, found, _ = check(tmp_path, "--quick", "--all")
+    assert len(found["corrupt"]) == 12
+
+
+def test_several_processes_find_the_same(folder: Path) -> None:
+    (folder / "train/jump/1.mp4").write_bytes(b"")
+    alone = anetc("data", "check", folder, "--workers", 1)
+    spread = anetc("data", "check", folder, "--workers", 2)
+    assert (spread.code, spread.out) == (alone.code, alone.out)
+
+
+def test_info(folder: Path) -> None:
+    done = anetc("data", "info", folder, "--classes")
+    assert done.code == 0
+    assert [line.split() for line in done.out.splitlines() if not line.startswith("-")] == [
+        ["split", "videos", "classes", "labels", "a", "video", "fewest", "most"],
+        ["test", "1", "1", "1.00", "1", "1"],
+        ["train", "4", "2", "1.00", "2", "2"],
+        [],
+        ["class", "test", "train"],
+        ["jump", "0", "2"],
+        ["run", "1", "2"],
+    ]
+
+
+def test_flow(folder: Path) -> None:
+    (folder / "train/jump/1.mp4").write_bytes(b"")
+    arguments = ("data", "flow", folder, "--short-side", 24, "--workers", 1)
+    done = anetc(*arguments)
+    assert done.code == 1
+    assert "4 made (0.0 MB), 0 there already, 1 failed" in done.out
+    assert "train/jump/1.mp4: an empty file" in done.err
+    (folder / "quarantine.txt").write_text("train/jump/1.mp4")
+    done = anetc(*arguments)
+    assert done.code == 0
+    assert "0 made (0.0 MB), 4 there already, 0 failed" in done.out
+    done = anetc("data", "flow", folder, "--size", "12x20", "--workers", 1)
+    assert f"{folder}/.flow/12x20-12.5fps-" in done.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["info", "/nowhere"], "No such file or directory"),
+        (["check", "motion"], "motion holds no video files"),
+        (["flow", "{}", "--short-side", "24", "--size", "24"], "exclude each other"),
+        (["check", "{}", "--format", "moments"], "no trainingSet.csv and no validationSet.csv"),
+        (["check", "{}", "--format", "charades"], "Charades_v1_classes.txt: No such file"),
+        (["check", "{}", "--quarantine", "{}"], "is a folder"),
+        (["flow", "{}/train/run/1.mp4", "--format", "folder"], "is no folder"),
+    ],
+)
+def test_what_cannot_be_done(folder: Path, arguments: list[str], message: str) -> None:
+    done = anetc("data", *(argument.format(folder) for argument in arguments))
+    assert done.code == 2
+    assert message in done.err
+    assert "Traceback" not in done.err
+
+
+def test_an_unwritable_place(folder: Path) -> None:
+    (folder / ".flow").write_text("in the way")
+    done = anetc("data", "flow", folder, "--short-side", 24, "--workers", 1)
+    assert done.code == 2
+    assert "cannot be made" in done.err
+
+
+def test_looking_does_not_load_torch(folder: Path) -> None:
+    code = (
+        "import sys\nfrom anetc.cli.main import main\n"
+        f"main(['data', 'info', {str(folder)!r}], standalone_mode=False)\n"
+        f"main(['data', 'check', {str(folder)!r}, '--workers', '1', '--frames', '13'], "
+        "standalone_mode=False)\nprint('torch' in sys.modules)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PYTHONPATH": ":".join(sys.path), "PATH": ""},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == "False"

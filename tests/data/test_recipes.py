@@ -1,0 +1,67 @@
+"""How clips are cut to train and to validate, by the data's format."""
+
+from __future__ import annotations
+
+import attrs
+import pytest
+
+from anetc.data.recipes import recipes_for, recipes_from_json, recipes_to_json
+from anetc.data.values import DataSpec, Format
+from anetc.video.clips import CHARADES_TEST, CHARADES_TRAIN, MOMENTS_TEST, MOMENTS_TRAIN, Recipe
+from anetdsl.errors import CannotRun
+
+
+def spec(format: Format, **options: str) -> DataSpec:
+    return DataSpec(format, None if format == "motion" else "x", tuple(options.items()))
+
+
+@pytest.mark.parametrize(
+    ("format", "train", "validation"),
+    [
+        ("moments", MOMENTS_TRAIN, MOMENTS_TEST),
+        ("charades", CHARADES_TRAIN, CHARADES_TEST),
+        ("folder", attrs.evolve(MOMENTS_TRAIN, flip=False), MOMENTS_TEST),
+    ],
+)
+def test_published_data_are_cut_as_the_paper_does(
+    format: Format, train: Recipe, validation: Recipe
+) -> None:
+    found = recipes_for(spec(format))
+    assert (found.train, found.validation) == (train, validation)
+
+
+def test_at_another_size_the_picture_keeps_its_proportion_to_the_crop() -> None:
+    """256 px of short side for crops of 224 to train; to validate, crops of the whole height."""
+    found = recipes_for(spec("moments"), 8, (112, 84))
+    assert (found.train.frames, found.train.size, found.train.short_side) == (8, (112, 84), 128)
+    assert (found.validation.frames, found.validation.short_side) == (8, 112)
+
+
+def test_clips_that_lie_ready_are_taken_whole() -> None:
+    found = recipes_for(spec("arrays"))
+    for recipe in (found.train, found.validation):
+        assert (recipe.frames, recipe.size, recipe.short_side) == (16, (32, 32), None)
+    assert recipes_for(spec("motion", level="3")).train.frames == 32
+    assert recipes_for(spec("arrays"), 8, (64, 64)).validation.size == (64, 64)
+
+
+def test_mirroring_is_said_or_the_paper_s() -> None:
+    assert recipes_for(spec("moments")).train.flip
+    assert not recipes_for(spec("moments"), flip=False).train.flip
+    assert recipes_for(spec("folder"), flip=True).train.flip
+    assert not recipes_for(spec("folder"), flip=True).validation.flip
+
+
+def test_a_recipe_as_json_says_the_same() -> None:
+    given = {"frames": 8, "size": [48, 64], "flip": True}
+    found = recipes_from_json(spec("folder"), given, "x")
+    assert found == recipes_for(spec("folder"), 8, (48, 64), flip=True)
+    assert recipes_to_json(found)["train"]["frames"] == 8
+
+
+@pytest.mark.parametrize(
+    "document", [{"frames": 0}, {"size": [8]}, {"size": [0, 8]}, {"flip": 1}, {"frames": True}]
+)
+def test_what_makes_no_recipe_is_named(document: object) -> None:
+    with pytest.raises(CannotRun, match="x: "):
+        recipes_from_json(spec("folder"), document, "x")

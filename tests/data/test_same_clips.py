@@ -1,0 +1,48 @@
+"""`anetc run` shows a network the clips, and the flow, that data sets do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+import anetdsl
+from anetc.data.batches.loader import network_inputs, test_batches
+from anetc.data.open import open_data
+from anetc.data.spec import parse_spec
+from anetc.evaluation.one_video import predict_video
+from anetc.video.clips import Recipe
+from tests.training.toys import NETWORK
+
+
+class Recorder(nn.Module):
+    """Keeps what it is given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.given: list[dict[str, torch.Tensor]] = []
+
+    def forward(self, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+        self.given.append(inputs)
+        return torch.zeros(1, 3)
+
+
+@pytest.mark.parametrize("when", ["centre", "even"])
+def test_a_video_gives_the_same_inputs(folder: Path, when: Any) -> None:
+    """Whichever way it comes: RGB and flow, to the last bit."""
+    network = anetdsl.parse(NETWORK)
+    clips = 1 if when == "centre" else 3
+    recipe = Recipe(frames=5, size=(16, 16), short_side=24, when=when, clips=clips)
+    recorder = Recorder()
+    predict_video(network, recorder, folder / "test/run/3.mp4", recipe)
+    (batch,) = test_batches(
+        open_data(parse_spec(f"folder:{folder}"), "test", recipe, flow=True), batch=1
+    )
+    expected = network_inputs(network, batch)
+    assert len(recorder.given) == batch.clips == clips
+    for name, tensor in expected.items():
+        assert torch.equal(torch.cat([given[name] for given in recorder.given]), tensor)
+    assert float(expected["flow"].abs().max()) > 0

@@ -1,0 +1,53 @@
+"""One of several processes that train a network together: `python together_worker.py JOB RANK`.
+
+JOB is a folder with `job.json` ({"network": TEXT, "shares": [clips of each], "checkpoint": bool})
+and, in the end, `RANK.safetensors`: the loss, gradients and statistics that the process found.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import torch
+import torch.distributed as processes
+from safetensors.torch import save_file
+from torch.nn import functional
+
+import anetdsl
+from anetc.engines.training import TrainingModule
+from tests.plan.cases import case
+
+
+def main() -> None:
+    folder, rank = Path(sys.argv[1]), int(sys.argv[2])
+    job = json.loads((folder / "job.json").read_text("utf-8"))
+    shares = job["shares"]
+    torch.set_num_threads(1)
+    if len(shares) > 1:
+        processes.init_process_group(
+            "gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=len(shares)
+        )
+    whole = case(anetdsl.parse(job["network"]), batch=sum(shares), frames=3, size=(20, 24))
+    first = sum(shares[:rank])
+    inputs = {
+        name: clip[first : first + shares[rank]].double() for name, clip in whole.inputs.items()
+    }
+    module = TrainingModule(
+        whole.model.double().train(), checkpoint=job["checkpoint"], synchronise=True
+    )
+    labels = torch.arange(sum(shares))[first : first + shares[rank]] % 3
+    # The whole batch's loss is the sum of the processes'.
+    loss = functional.cross_entropy(module(inputs), labels, reduction="sum") / sum(shares)
+    loss.backward()
+    found = {"loss": loss.detach().reshape(1)}
+    found |= {f"gradient {n}": p.grad for n, p in module.named_parameters() if p.grad is not None}
+    found |= {f"buffer {n}": b for n, b in module.named_buffers()}
+    save_file({name: x.contiguous() for name, x in found.items()}, folder / f"{rank}.safetensors")
+    if len(shares) > 1:
+        processes.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,7 @@
+"""Fixtures that the tests of training also use."""
+
+from __future__ import annotations
+
+from tests.training.conftest import _one_thread, clips, whole
+
+__all__ = ["_one_thread", "clips", "whole"]

@@ -1,0 +1,193 @@
+"""Searches that are killed or stopped go on; one driver at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from anetdsl.errors import CannotRun
+from anetdsl.evolve.drive.lock import is_driven, locked
+from anetdsl.evolve.drive.rebuild import rebuild
+from anetdsl.evolve.drive.run_dir import RunDir
+from anetdsl.evolve.drive.run_reader import Run, read_run
+from anetdsl.evolve.drive.search import drive_run, make_run
+from anetdsl.evolve.drive.store import open_store
+from anetdsl.evolve.settings.run_settings import Running
+from tests.evolve.conftest import Essence, stop_after
+from tests.evolve.drive import driver as driver_script
+from tests.evolve.driving import after_a_while, drive, essence, searched
+from tests.evolve.method import COMMAND, RULES, asked, identify
+from tests.evolve.workers.test_trials import is_alive, paths, until
+
+# Killed at any moment
+
+
+@contextlib.contextmanager
+def driving(folder: Path, seconds: float) -> Iterator[subprocess.Popen[bytes]]:
+    """A driver in a process of its own, with trials of so many seconds."""
+    command = [sys.executable, driver_script.__file__, str(folder), str(seconds)]
+    process = subprocess.Popen(command, env=paths(), stderr=subprocess.PIPE)
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has started, and those that these have."""
+    found = []
+    for task in Path(f"/proc/{pid}/task").glob("*"):
+        with contextlib.suppress(OSError):
+            found += map(int, (task / "children").read_text().split())
+    return found + [grandchild for child in found for grandchild in children(child)]
+
+
+def chaos(folder: Path, kills: int, seed: int, seconds: float) -> Run:
+    """A search whose driver and trials, of so many seconds, are killed at random moments."""
+    if not Path("/proc/self/task").exists():
+        pytest.skip("finds processes in /proc")
+    draw = random.Random(seed)
+    while kills:
+        with driving(folder, seconds) as process:
+            time.sleep(draw.uniform(0.2, 0.8))
+            while kills and process.poll() is None:
+                kills -= 1
+                if draw.random() < 0.5:
+                    process.kill()
+                    break
+                if victims := children(process.pid):
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(draw.choice(victims), signal.SIGKILL)
+                time.sleep(draw.uniform(0.0, 0.2))
+            left = children(process.pid)
+            process.kill()
+            process.wait()
+        until(lambda left=left: not any(map(is_alive, left)))
+        assert read_run(folder).finished is None, f"finished with {kills} kills to come"
+    with driving(folder, 0.0) as process:
+        assert process.wait(60) == 0, process.stderr and process.stderr.read()
+    return read_run(folder)
+
+
+def test_a_search_survives_being_killed(tmp_path: Path, reference: Essence) -> None:
+    make_run(RunDir(tmp_path / "run"), asked())
+    assert essence(chaos(tmp_path / "run", 8, seed=1, seconds=0.5)) == reference
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [2, 3])
+def test_a_search_survives_being_killed_thirty_times(seed: int, tmp_path: Path) -> None:
+    """Driver and trials, at random; the candidates are those of an uninterrupted run, exactly."""
+    question = asked(rounds=120, running=Running(executor="threads:6"))
+    make_run(RunDir(tmp_path / "run"), question)
+    run = chaos(tmp_path / "run", 30, seed, seconds=0.8)
+    with open_store(RunDir(run.path)) as store:
+        ((drivers,),) = store.query("SELECT count(*) FROM events WHERE kind = 'driver'")
+        ((lost,),) = store.query("SELECT count(*) FROM events WHERE kind IN ('lost', 'fault')")
+    assert drivers > 5
+    assert lost > 10
+    assert essence(run) == essence(searched(tmp_path / "reference", question))
+
+
+def test_at_most_the_running_trials_are_lost(tmp_path: Path) -> None:
+    """Each candidate that was finished before the driver was killed is not trained again."""
+    folder = tmp_path / "run"
+    make_run(RunDir(folder), asked())
+    with driving(folder, 0.05) as process:
+        until(lambda: len(read_run(folder).members) >= 8)
+        process.kill()
+        process.wait()
+    before = read_run(folder)
+    with driving(folder, 0.0) as process:
+        assert process.wait(60) == 0
+    after = read_run(folder)
+    for record in before.records:
+        again = after.record(record.name)
+        assert again.text == record.text or record.status != "done"
+        assert again.attempts == record.attempts + (record.status != "done")
+
+
+def test_a_driver_that_is_told_to_stop_leaves_nothing_running(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    make_run(RunDir(folder), asked())
+    assert not drive(folder, None, after_a_while(0.01), watch=stop_after(5))
+    statuses = {record.status for record in read_run(folder).records}
+    assert statuses == {"done", "proposed"}
+    assert not is_driven(RunDir(folder))
+
+
+# One driver at a time
+
+
+def test_a_second_driver_refuses(tmp_path: Path) -> None:
+    """Until the first has gone, however it went."""
+    directory = RunDir(tmp_path / "run")
+    make_run(directory, asked())
+    with driving(directory.path, 5.0) as process:
+        until(lambda: is_driven(directory))
+        with pytest.raises(
+            CannotRun, match=rf"a search is running here \(process {process.pid} on"
+        ):
+            drive_run(directory, RULES, command=COMMAND)
+        with pytest.raises(CannotRun, match="a search is running here"):
+            rebuild(directory, identify)
+        process.kill()
+        process.wait()
+    assert directory.lock.exists()
+    assert not is_driven(directory)
+    assert drive_run(directory, RULES, command=COMMAND)
+
+
+def test_whoever_asks_for_the_driver_does_not_keep_it_out(tmp_path: Path) -> None:
+    directory = RunDir(tmp_path / "run")
+    make_run(directory, asked())
+    end = threading.Event()
+
+    def ask() -> None:
+        while not end.is_set():
+            is_driven(directory)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    try:
+        for _ in range(20):
+            with locked(directory):
+                pass
+    finally:
+        end.set()
+        asking.join()
+
+
+def test_a_disk_without_locks_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def flock(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    with pytest.raises(CannotRun, match="lock: cannot be locked on this disk: No locks available"):
+        make_run(RunDir(tmp_path / "run"), asked())
+
+
+def test_a_run_is_made_once(run: Run) -> None:
+    with pytest.raises(CannotRun, match="holds a search already; `anetc evolve --resume"):
+        make_run(RunDir(run.path), asked())
+
+
+def test_a_run_that_was_made_in_part_is_made_anew(tmp_path: Path) -> None:
+    """The settings file is written last; without it nothing has begun."""
+    directory = RunDir(tmp_path / "run")
+    make_run(directory, asked())
+    directory.settings.unlink()
+    make_run(directory, asked(seed=9))
+    assert read_run(directory.path).settings.seed == 9

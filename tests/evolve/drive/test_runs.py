@@ -1,0 +1,123 @@
+"""Run directories: files that people read and change, read at any time."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from anetdsl.evolve.drive.driver import Driver
+from anetdsl.evolve.drive.run_dir import RunDir
+from anetdsl.evolve.drive.run_reader import Run, read_run
+from anetdsl.evolve.drive.search import drive_run
+from anetdsl.evolve.drive.search_progress import progress_of
+from anetdsl.evolve.drive.store import open_for_reading, open_store
+from anetdsl.evolve.settings.run_settings import settings_text
+from anetdsl.evolve.workers.trial_process import Job, Outcome
+from tests.evolve.conftest import Essence, stop_after
+from tests.evolve.driving import after_a_while, at_once, drive, essence, searched
+from tests.evolve.method import COMMAND, RULES, asked
+
+# Files
+
+
+def test_files_catch_up_with_the_database(run: Run, reference: Essence) -> None:
+    """As after a driver that was killed between a commit and what it writes."""
+    directory = RunDir(run.path)
+    with open_store(directory) as store:
+        proposal = next(iter(store.candidates("name = 'g0003'"))).proposal
+    directory.arch("g0002").unlink()
+    directory.arch("g0003").write_text(proposal)
+    directory.arch("g0004").write_bytes(b"")
+    directory.record("g0005").unlink()
+    directory.record("g0006").write_text('{"half')
+    directory.settings.unlink()
+    assert drive_run(directory, RULES, command=COMMAND)
+    for record in run.records:
+        assert directory.arch(record.name).read_text() == record.text
+        assert json.loads(directory.record(record.name).read_text())["status"] == "done"
+    assert directory.settings.exists()
+    assert not list(directory.inbox.iterdir())
+    assert essence(read_run(run.path)) == reference
+
+
+def test_a_text_that_a_person_changed_is_a_candidate_of_its_own(tmp_path: Path) -> None:
+    """What was trained stays under its name."""
+    directory = RunDir(tmp_path / "run")
+    assert not drive(directory.path, asked(), after_a_while(0.01), watch=stop_after(5))
+    old = directory.arch("g0001").read_text()
+    changed = old.replace(
+        "C=8   r=1  stride=4  inputs=[flow]", "C=8   r=11  stride=4  inputs=[flow]"
+    )
+    assert changed != old
+    directory.arch("g0001").write_text("# mine\n" + changed)
+    assert drive(directory.path)
+    assert directory.arch("g0001").read_text() == old
+    (joined,) = [record for record in read_run(directory.path).records if record.source]
+    assert joined.parent == "g0001"
+    assert joined.text.startswith("# mine\n")
+    assert "r=11" in joined.text
+
+
+def test_settings_may_be_changed_between_drivers(tmp_path: Path) -> None:
+    """For the candidates to come."""
+    directory = RunDir(tmp_path / "run")
+    first = searched(directory.path, asked(rounds=8))
+    directory.settings.write_text(settings_text(asked(rounds=12)))
+    assert drive_run(directory, RULES, command=COMMAND)
+    more = read_run(directory.path)
+    assert len(more.records) == more.settings.rounds == 12
+    assert essence(more)[:8] == essence(first)
+
+
+# Reading
+
+
+def test_a_run_is_read_while_a_driver_works(tmp_path: Path) -> None:
+    """And is consistent each time: all of one moment."""
+    seen: list[int] = []
+
+    def watch(_: Driver) -> None:
+        run = read_run(tmp_path / "run")
+        assert [record.index for record in run.records] == list(range(len(run.records)))
+        assert run.finished is None or len(run.members) == 24
+        seen.append(len(run.members))
+
+    assert drive(tmp_path / "run", asked(), after_a_while(0.01), watch=watch)
+    assert seen == sorted(seen)
+    assert seen[0] < seen[-1]
+
+
+def test_what_a_run_says(run: Run) -> None:
+    assert run.name == "run"
+    assert run.settings == asked().search
+    assert run.trial == {"data": "none", "settings": {"iterations": 8}}
+    assert [member.name for member in run.members] == [f"g{i:04d}" for i in range(24)]
+    assert run.record("g0003").index == 3
+    with pytest.raises(KeyError):
+        run.record("g0099")
+    assert run.started is not None
+    assert run.finished is not None
+    assert run.started < run.finished
+
+
+def test_progress(tmp_path: Path) -> None:
+    def trial(job: Job) -> Outcome:
+        return Outcome(failure="nan", message="NaN") if job.name == "g0002" else at_once(job)
+
+    directory = RunDir(tmp_path / "run")
+    assert not drive(directory.path, asked(), trial, watch=stop_after(6))
+    run = read_run(directory.path)
+    with open_for_reading(directory) as store:
+        found = progress_of(store, 24)
+    fitness = sorted((member.fitness for member in run.members), reverse=True)
+    assert (found.done, found.failed) == (len(run.members), 1)
+    assert found.best is not None
+    assert found.best[1] == fitness[0]
+    assert found.top_three == pytest.approx(sum(fitness[:3]) / 3)
+    assert found.failures == (("g0002", "nan", "NaN"),)
+    assert (found.running, found.left) == ((), None)
+    with open_for_reading(directory) as store:
+        assert (progress_of(store, 24, workers=2).left or 0) > 0
+        assert progress_of(store, found.finished, workers=2).left is None

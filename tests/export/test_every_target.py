@@ -1,0 +1,130 @@
+"""Every kind of artifact of random networks, and of the authors': the plain module's logits.
+
+Levels, strides, odd sizes, single inputs, many sinks, both heads, random statistics. Each network
+is written by what `anetc compile` writes with and loaded by what `anetc run` loads with. The quick
+suite takes a sample of them.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+import anetc
+from anetc.export.about import About, Axis, DType
+from anetc.export.load import load_artifact
+from anetc.export.write import file_names, write_artifact
+from anetc.plan.lower import lower
+from anetc.plan.passes import optimise
+from anetc.weights import authors
+from tests.export.test_artifacts import needs
+from tests.modules.test_authors import TINY, inputs_of, load, network_of
+from tests.plan.cases import Case, cases, is_close, relative_error
+
+TOLERANCE: dict[DType, float] = {"float32": 1e-5, "bfloat16": 2e-2}
+CHEAP = ["module", "python", "torchscript"]
+
+
+def logits_of(
+    kind: str, example: Case, dtype: DType = "float32", dynamic: tuple[Axis, ...] = ()
+) -> Tensor:
+    """What an artifact gives, written and loaded."""
+    batch = len(next(iter(example.inputs.values())))
+    about = About(
+        kind,  # type: ignore[arg-type]
+        str(example.network),
+        batch,
+        example.frames,
+        *example.size,
+        dynamic=dynamic,
+        dtype=dtype,
+        trained=True,
+    )
+    plan = optimise(lower(example.network, frames=example.frames, size=example.size))
+    with tempfile.TemporaryDirectory() as folder:
+        write_artifact(example.model, plan, about, Path(folder))
+        artifact = load_artifact(Path(folder) / file_names(about)[0], trust=True)
+        logits: Tensor = artifact(example.inputs)
+    return logits
+
+
+def check(
+    kind: str, example: Case, dtype: DType = "float32", dynamic: tuple[Axis, ...] = ()
+) -> None:
+    logits = logits_of(kind, example, dtype, dynamic)
+    assert is_close(logits, example, TOLERANCE[dtype], getattr(torch, dtype))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("kind", CHEAP)
+@settings(max_examples=8, suppress_health_check=[HealthCheck.too_slow])
+@given(example=cases())
+def test_sample_of_random_networks(kind: str, dtype: DType, example: Case) -> None:
+    check(kind, example, dtype)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("kind", CHEAP)
+@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
+@given(example=cases())
+def test_random_networks(kind: str, dtype: DType, example: Case) -> None:
+    check(kind, example, dtype)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["pt2", "onnx"])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
+@given(example=cases())
+def test_random_networks_exported(kind: str, example: Case) -> None:
+    """Each takes seconds to export."""
+    needs(kind)
+    check(kind, example)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("g++"), reason="needs a C++ compiler")
+@settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow])
+@given(example=cases(), dynamic=st.booleans())
+def test_random_networks_compiled(example: Case, dynamic: bool) -> None:
+    """Fewer, as each takes ten seconds to compile."""
+    assume(not dynamic or min(example.size) > 1)  # PyTorch cannot export those
+    check("aoti", example, dynamic=("batch", "frames") if dynamic else ())
+
+
+@pytest.fixture(scope="module")
+def authors_case() -> Case:
+    """The authors' golden network with their weights and clip."""
+    golden = load(TINY)
+    network = network_of(golden, "mean")
+    model = anetc.build_network(network).eval()
+    authors.load_authors_weights(model, TINY)
+    return Case(network, model, inputs_of(golden))
+
+
+KINDS = [
+    *CHEAP,
+    "pt2",
+    pytest.param("onnx", marks=pytest.mark.slow),
+    pytest.param("aoti", marks=pytest.mark.slow),
+]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_authors_network(kind: str, dtype: DType, authors_case: Case) -> None:
+    needs(kind)
+    if kind == "aoti" and not shutil.which("g++"):
+        pytest.skip("needs a C++ compiler")
+    if (kind, dtype) == ("onnx", "bfloat16"):
+        pytest.skip("ONNX Runtime has no convolutions in bfloat16")
+    with torch.no_grad():
+        expected = authors_case.model(authors_case.inputs)
+    assert relative_error(logits_of(kind, authors_case, dtype), expected) < TOLERANCE[dtype]

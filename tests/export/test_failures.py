@@ -1,0 +1,266 @@
+"""What cannot be made leaves no file; what is damaged is said to be so."""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+import torch
+from click.testing import CliRunner
+
+import anetc
+from anetc.cli.main import main
+from anetc.export import build, compile, verify, write
+from anetc.export.about import About, about_from_json
+from anetc.export.kinds import read_about
+from anetc.weights.files import save_weights
+from anetdsl.errors import CannotRun
+from anetdsl.ir import Network
+from tests.export.conftest import Compile, scrambled
+
+
+def test_an_artifact_that_is_off_fails_and_leaves_no_file(
+    compiled: Compile,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nor does the cache keep it."""
+    cache = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("ANETDSL_CACHE", str(cache))
+    honest = build.reference_trials
+
+    def shifted(*args: Any) -> Any:
+        return [
+            attrs.evolve(trial, expected=[[x + 0.1 for x in row] for row in trial.expected])
+            for trial in honest(*args)
+        ]
+
+    monkeypatch.setattr(build, "reference_trials", shifted)
+    with pytest.raises(CannotRun, match=r"is off by .* above the tolerance of 1e-05"):
+        compiled("module")
+    assert not list(tmp_path.iterdir())
+    assert not (cache / "artifacts").exists()
+
+
+def test_an_artifact_that_does_not_run_fails_and_leaves_no_file(
+    compiled: Compile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(model: object, plan: object, about: Any, folder: Path) -> None:
+        (folder / write.file_names(about)[0]).write_bytes(b"PK nothing")
+
+    monkeypatch.setattr(write, "write_artifact", broken)
+    (tmp_path / "out").write_text("as it was")
+    with pytest.raises(CannotRun, match="does not run"):
+        compiled("torchscript", use_cache=False)
+    assert (tmp_path / "out").read_text() == "as it was"
+
+
+def test_bfloat16_in_onnx_is_refused_before_any_work(compiled: Compile) -> None:
+    with pytest.raises(CannotRun, match="no convolutions in bfloat16"):
+        compiled("onnx", dtype="bfloat16")
+
+
+@pytest.mark.parametrize("damage", ["cut", "header", "plan", "kernel", "about", "version"])
+def test_a_damaged_module_is_refused(damage: str, compiled: Compile) -> None:
+    path = compiled("module").files[0]
+    data = path.read_bytes()
+    changed = {
+        "cut": data[:-100],
+        "header": data[:20] + b"\xff" + data[21:],
+        "plan": data.replace(b"conv(rgb)", b"conv(rgg)"),
+        "kernel": data.replace(b"kernel=1x3x3", b"kernel=3x1x1"),
+        "about": data.replace(b'float32\\\\\\"', b'float99\\\\\\"'),
+        "version": data.replace(b'version\\\\\\": 1', b'version\\\\\\": 7'),
+    }[damage]
+    assert changed != data
+    path.write_bytes(changed)
+    with pytest.raises(CannotRun, match=r"damaged|not known") as error:
+        anetc.load_artifact(path)
+    assert "\n" not in str(error.value)
+
+
+def test_a_module_that_cannot_run_says_so_when_it_is_run(compiled: Compile) -> None:
+    """Its plan is whole and fits no weights."""
+    path = compiled("module").files[0]
+    data = path.read_bytes()
+    changed = data.replace(b"sum(class, s0)", b"sum(class, s1)")
+    assert changed != data
+    path.write_bytes(changed)
+    artifact = anetc.load_artifact(path)
+    clip = {"rgb": torch.zeros(1, 3, 4, 32, 24), "flow": torch.zeros(1, 2, 4, 32, 24)}
+    with pytest.raises(CannotRun, match=r"out: does not run: \w+Error"):
+        artifact(clip)
+
+
+def test_a_damaged_archive_is_refused(compiled: Compile) -> None:
+    path = compiled("torchscript").files[0]
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(CannotRun, match="damaged archive"):
+        anetc.load_artifact(path, trust=True)
+
+
+def test_files_that_are_no_artifacts_say_what_they_are(
+    tmp_path: Path, weights: Path, compiled: Compile
+) -> None:
+    with pytest.raises(CannotRun, match=r"a weights file; give the network's \.anet file"):
+        anetc.load_artifact(weights)
+    with pytest.raises(CannotRun, match=r"the weights of out\.py; give that"):
+        anetc.load_artifact(compiled("python").files[1])
+    (tmp_path / "out.safetensors").unlink()
+    with pytest.raises(CannotRun, match=r"out\.safetensors, are not beside it"):
+        anetc.load_artifact(tmp_path / "out.py")
+    pickled = tmp_path / "x.pt"
+    pickled.write_bytes(b"\x80\x04K\x01.")
+    with pytest.raises(CannotRun, match="a pickle, which could run anything"):
+        anetc.load_artifact(pickled)
+    text = tmp_path / "x.anet"
+    text.write_text("anet 1\n")
+    assert read_about(text) is None
+    with pytest.raises(CannotRun, match="no artifact"):
+        anetc.load_artifact(text)
+    with pytest.raises(CannotRun, match="No such file"):
+        anetc.load_artifact(tmp_path / "missing")
+
+
+def run(*args: object) -> Any:
+    return CliRunner().invoke(main, [str(arg) for arg in args])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--emit", "jar"], "'jar' is not one of"),
+        (["--emit", "pt2"], "--emit pt2 needs -o OUT"),
+        (["-o", "missing/out"], "there is no folder missing"),
+        (["-o", "."], "is a folder"),
+        (["-o", "out.txt", "--emit", "python"], "ends in .py"),
+        (["-o", "out", "--emit", "pt2", "--dynamic", "width"], "'width' is no axis"),
+        (["-o", "out", "--dynamic", "width"], "'width' is no axis"),
+        (["-o", "-"], "--emit module needs -o OUT"),
+        (["--emit", "plan", "--seed", "1"], "--seed does not concern --emit plan"),
+        (["--emit", "plan", "--no-cache"], "--no-cache does not concern --emit plan"),
+        (["-o", "a" * 300], "cannot be written: File name too long"),
+        (["-o", "out", "--weights", "missing.safetensors"], "missing.safetensors: No such file"),
+    ],
+)
+def test_options_that_cannot_be_met_are_said_before_any_work(
+    options: list[str],
+    message: str,
+    tiny_file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = run("compile", tiny_file, *options)
+    assert result.exit_code != 0
+    assert message in result.output + str(result.exception)
+
+
+def test_onnx_refuses_an_input_with_the_name_of_the_result(tmp_path: Path) -> None:
+    (tmp_path / "n.anet").write_text(
+        "anet 1 network n modules=[1, 1, 1, 1] D=[1, 1, 1, 1] input logits channels=3 kind=rgb\n"
+        "node s level=0 C=1 r=1 stride=4 inputs=[logits] sink inputs=[s] classes=2"
+    )
+    options = ["--emit", "onnx", "--frames", 2, "--size", 16, "-o", tmp_path / "x"]
+    result = run("compile", tmp_path / "n.anet", *options)
+    assert "the result is called logits; call the input otherwise" in str(result.exception)
+    assert not (tmp_path / "x").exists()
+
+
+def test_what_an_artifact_is_made_of_is_not_overwritten(
+    tiny_file: Path, weights: Path, tmp_path: Path
+) -> None:
+    """Neither the text, nor the weights that have the name of a Python artifact's."""
+    text, trained = tmp_path / "t.anet", tmp_path / "t.safetensors"
+    text.write_bytes(tiny_file.read_bytes())
+    trained.write_bytes(weights.read_bytes())
+    source = ["--emit", "python", "-o", tmp_path / "t.py"]
+    for options, message in (
+        (["-o", text], "t.anet: would be overwritten, but the artifact is made of it"),
+        (["-o", trained, "--weights", trained], "t.safetensors: would be overwritten"),
+        ([*source, "--weights", trained], "no artifact's weights are there"),
+        (source, "no artifact's weights are there"),
+    ):
+        result = run("compile", text, *options)
+        assert message in str(result.exception)
+    assert (text.read_bytes(), trained.read_bytes()) == (
+        tiny_file.read_bytes(),
+        weights.read_bytes(),
+    )
+    assert sorted(tmp_path.iterdir()) == [text, trained]
+
+
+def test_a_device_is_written_to_and_stays_one(
+    compiled: Compile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "out").symlink_to(os.devnull)
+    monkeypatch.setattr(compile, "replacing", None)  # a mistake must not replace the device
+    assert compiled("module").files == (tmp_path / "out",)
+    assert (tmp_path / "out").is_char_device()
+
+
+def test_logits_that_are_no_numbers_are_said_to_be_the_weights_fault(
+    tiny: Network, tiny_file: Path, tmp_path: Path
+) -> None:
+    model = scrambled(tiny)
+    model.sink.fc.bias.detach().fill_(float("nan"))
+    save_weights(model, tmp_path / "w.safetensors")
+    result = run(
+        "compile", tiny_file, "-o", tmp_path / "x", "--weights", tmp_path / "w.safetensors"
+    )
+    assert "the plain module gives logits that are no finite numbers" in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    ("variable", "threads"), [("3", 3), ("3,2", 3), ("0", os.cpu_count()), ("x", os.cpu_count())]
+)
+def test_any_openmp_variable_gives_threads(
+    variable: str, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", variable)
+    assert verify._threads() == threads
+
+
+@pytest.mark.parametrize(
+    "fields", [{"dynamic": [{}]}, {"dynamic": 5}, {"trained": "no"}, {"batch": True}, {"more": 1}]
+)
+def test_what_an_artifact_says_of_itself_must_fit(fields: dict[str, Any]) -> None:
+    about = {**json.loads(About("module", "anet 1").to_json()), **fields}
+    with pytest.raises(CannotRun, match="says of itself is damaged"):
+        about_from_json(json.dumps(about), "x")
+
+
+@pytest.mark.parametrize("damage", ["compressed", "encrypted", "long"])
+def test_an_archive_that_cannot_be_unpacked_is_refused(damage: str, tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    text = About("pt2", "anet 1" * 1000).to_json()
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x/extra/anet.json", text)
+    data = bytearray(path.read_bytes())
+    entry = data.index(b"PK\1\2")
+    match damage:
+        case "compressed":
+            start = data.index(b"anet.json") + len("anet.json")
+            data[start : start + 8] = b"\xff" * 8
+        case "encrypted":
+            data[6] |= 1
+            data[entry + 8] |= 1
+        case "long":
+            data[entry + 24 : entry + 28] = (2**31).to_bytes(4, "little")
+    path.write_bytes(data)
+    with pytest.raises(CannotRun, match="a damaged archive"):
+        read_about(path)
+
+
+def test_weights_of_another_network_are_refused(
+    tiny_file: Path, weights: Path, tmp_path: Path
+) -> None:
+    result = run("compile", tiny_file, "--classes", 7, "-o", tmp_path / "x", "--weights", weights)
+    assert "does not fit network tiny" in str(result.exception)
+    assert not (tmp_path / "x").exists()

@@ -1,0 +1,134 @@
+"""The source of a Python artifact: right for every network, and laid out as people's code is."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import attrs
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import anetdsl
+from anetc.engines.folded import fold_constants
+from anetc.export.portable import PortableModule
+from anetc.export.python_source import python_source, python_weights
+from anetc.plan.lower import lower
+from anetc.plan.passes import optimise
+from anetdsl.ir import Network, Origin
+from tests.export.conftest import scrambled
+from tests.modules.networks import clip
+from tests.networks import networks
+
+
+def from_source(network: Network, weights: dict[str, torch.Tensor]) -> torch.nn.Module:
+    """The module that the source defines, filled by name."""
+    source = ModuleType("source")
+    exec(python_source(network, torch.float32), source.__dict__)
+    classes = [
+        value
+        for value in source.__dict__.values()
+        if isinstance(value, type) and value.__module__ == "source" and hasattr(value, "dtype")
+    ]
+    (cls,) = classes
+    model: torch.nn.Module = cls()
+    model.load_state_dict(weights)
+    return model.eval()
+
+
+@settings(max_examples=25)
+@given(networks(), st.integers(1, 2), st.integers(1, 5), st.integers(16, 50), st.integers(16, 50))
+def test_random_networks_give_the_logits_of_the_plain_module(
+    network: Network, batch: int, frames: int, height: int, width: int
+) -> None:
+    """As source and as what exporters are given; odd sizes, single inputs, many sinks."""
+    model = scrambled(network)
+    inputs = clip(network, frames, height, width, batch)
+    plan = optimise(lower(network, frames=frames, size=(height, width)))
+    portable = PortableModule(fold_constants(plan, model.state_dict()))
+    source = from_source(network, python_weights(network, model.state_dict(), torch.float32))
+    with torch.inference_mode():
+        expected = model(inputs)
+        scale = expected.abs().max()
+        for given_ in (portable(*inputs.values()), source(inputs)):
+            assert (given_ - expected).abs().max() <= 1e-5 * scale
+
+
+def test_every_example_is_written_in_formatted_lines(examples: list[Path], tmp_path: Path) -> None:
+    """As ruff and black lay code out by default, without a finding, and importing torch alone."""
+    for path in examples:
+        text = python_source(anetdsl.load(path), torch.float32)
+        (tmp_path / f"{path.stem}.py").write_text(text, encoding="utf-8")
+        imported = {
+            (node.module or "") if isinstance(node, ast.ImportFrom) else node.names[0].name
+            for node in ast.walk(ast.parse(text))
+            if isinstance(node, ast.Import | ast.ImportFrom)
+        }
+        assert {name.partition(".")[0] for name in imported} == {
+            "__future__",
+            "json",
+            "pathlib",
+            "torch",
+        }
+        assert f"#     network {path.stem}" in text
+    ruff = shutil.which("ruff") or shutil.which("ruff", path=str(Path(sys.executable).parent))
+    if ruff is None:
+        pytest.skip("ruff is not installed")
+    rules = "E,F,W,I,B,UP,SIM,C4,RUF100"
+    for args in (["format", "--diff"], ["check", "--select", rules, "--ignore", "E501,RUF100"]):
+        done = subprocess.run(
+            [ruff, *args, "--isolated", "--no-cache", str(tmp_path)], capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_code_stays_within_88_columns(examples: list[Path]) -> None:
+    """Comments hold the network's text as it is."""
+    for path in examples:
+        for line in python_source(anetdsl.load(path), torch.float32).splitlines():
+            assert len(line) <= 88 or line.startswith("#"), line
+
+
+def test_control_characters_of_the_text_are_shown_as_pictures(tiny: Network) -> None:
+    """Python refuses some of them even in comments, and others end a comment's line."""
+    ops = ("a\0b", "c\rd", "e\x0cf", "g\u2028h")
+    source = python_source(attrs.evolve(tiny, origin=Origin(ops=ops)), torch.float32)
+    ast.parse(source)
+    (line,) = (line for line in source.split("\n") if "origin" in line)
+    assert line.isprintable()
+    assert "a\u2400b" in line
+
+
+def test_names_that_python_and_torch_have_taken_are_changed(tiny: Network) -> None:
+    text = python_source(tiny, torch.bfloat16)
+    assert re.search(r"^        self\.class_ = Block\(", text, re.MULTILINE)
+    assert "self.forward_ = Block(" in text
+    assert "unused" not in text.partition("class Tiny")[2]
+    assert "    dtype = torch.bfloat16\n" in text
+
+
+@pytest.mark.parametrize("name", ["dtype", "__n", "__init", "_n_", "torch", "true"])
+def test_nodes_of_any_name_run(name: str) -> None:
+    network = anetdsl.parse(
+        "anet 1 network n modules=[1, 1, 1, 1] D=[1, 1, 1, 1] input rgb channels=3\n"
+        f"node {name} level=0 C=1 r=1 stride=4 inputs=[rgb] sink inputs=[{name}] classes=2"
+    )
+    weights = python_weights(network, scrambled(network).state_dict(), torch.float32)
+    assert from_source(network, weights)(clip(network)).shape[1] == 2
+
+
+@pytest.mark.parametrize("name", ["_00", "_", "stem", "true", "none", "f", "tensor", "class"])
+def test_names_of_networks_become_names_of_classes(name: str) -> None:
+    network = anetdsl.parse(
+        f"anet 1 network {name} modules=[1, 1, 1, 1] D=[1, 1, 1, 1] input rgb channels=3\n"
+        "node s level=0 C=1 r=1 stride=4 inputs=[rgb] sink inputs=[s] classes=2"
+    )
+    weights = python_weights(network, scrambled(network).state_dict(), torch.float32)
+    assert from_source(network, weights)(clip(network)).shape[1] == 2

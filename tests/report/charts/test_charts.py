@@ -1,0 +1,298 @@
+"""Charts: what they show, as golden pictures; what they never do, as laws."""
+
+from __future__ import annotations
+
+import doctest
+import math
+import re
+from collections.abc import Callable
+from types import ModuleType
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from anetdsl.report.charts import (
+    STYLE,
+    Axis,
+    Dot,
+    Dots,
+    Line,
+    axes,
+    escaped,
+    heat_map,
+    plot,
+    short_number,
+    style,
+    svg,
+)
+from anetdsl.report.charts.axes import laid_out
+from anetdsl.report.charts.style import COLORS
+
+SVG = "{http://www.w3.org/2000/svg}"
+CLASSES = ["jog", "walk", "swipe left", "swipe right"]
+
+
+def curves() -> str:
+    rounds = range(3, 41, 2)
+    return plot(
+        [
+            Line(
+                name,
+                [(x, top - 40 * math.exp(-x / pace)) for x in rounds],
+                band=[
+                    (x, top - 42 * math.exp(-x / pace), top - 36 * math.exp(-x / pace))
+                    for x in rounds
+                ],
+            )
+            for name, top, pace in (("guided", 90.0, 8), ("standard", 84.0, 12), ("random", 83, 14))
+        ],
+        title="Fitness over rounds",
+        description="Guided ends highest.",
+        x=Axis("round", whole=True, low=0),
+        y=Axis("fitness, %"),
+    )
+
+
+def roofline() -> str:
+    blocks = [(0.8, 7e9), (4.5, 4.1e10), (13.0, 7.2e10), (14.0, 7.4e10), (60.0, 8.8e10)]
+    return plot(
+        [
+            Line("", [(0.1, 2e9), (5.0, 1e11), (1e3, 1e11)], note="peak 100 GFLOP/s", color=4),
+            Dots("blocks", [Dot(x, y, f"n{i}", labelled=True) for i, (x, y) in enumerate(blocks)]),
+        ],
+        title="Roofline",
+        x=Axis("FLOP per byte", log=True),
+        y=Axis("FLOP/s", log=True),
+    )
+
+
+def confusion() -> str:
+    rows = [[0.9, 0.1, 0, 0], [0.25, 0.7, 0.05, 0], [0, None, 0.5, 0.5], [0, 0, float("nan"), 1]]
+    return heat_map(
+        rows,
+        rows=CLASSES,
+        columns=CLASSES,
+        title="Confusion",
+        x_label="predicted",
+        y_label="true",
+    )
+
+
+def nothing() -> str:
+    return plot([], title="Fitness over rounds", x=Axis("round"), y=Axis("fitness"))
+
+
+@pytest.mark.parametrize("chart", [curves, roofline, confusion, nothing])
+def test_pictures(chart: Callable[[], str], golden: Callable[[str, str], None]) -> None:
+    """Look at a golden picture before it is changed."""
+    golden(f"charts/{chart.__name__}.svg", chart().replace("><", ">\n<") + "\n")
+
+
+# Texts
+
+hostile = st.text(
+    st.one_of(
+        st.sampled_from("<>&\"'/-! \n\t"),
+        st.characters(codec=None),
+        st.sampled_from(["\x00", "\x1b", "\x85", "\ufffe", "\ud800", "\u202e"]),
+    ),
+    max_size=12,
+)
+
+
+def words_of(svg: str) -> list[str]:
+    """All texts of a chart; fails where it is not well-formed XML."""
+    return [node.text or "" for node in ElementTree.fromstring(svg).iter() if node.text]
+
+
+@given(hostile)
+def test_texts_are_only_texts(text: str) -> None:
+    """Whatever a text holds, it makes no markup and is shown, but for what XML cannot hold."""
+    charts = [
+        plot(
+            [
+                Line(text, [(0, 1), (1, 2)], note=text),
+                Line(text, [(0, 1), (1, 2)]),
+                Dots(text, [Dot(0, 1, text, labelled=True)]),
+            ],
+            title=text,
+            description=text,
+            x=Axis(text),
+            y=Axis(text),
+        ),
+        heat_map([[0.5]], rows=[text], columns=[text], title=text, x_label=text, y_label=text),
+    ]
+    for chart in charts:
+        root = ElementTree.fromstring(chart)
+        assert {node.tag.removeprefix(SVG) for node in root.iter()} <= {
+            *("svg", "title", "desc", "style", "rect", "path", "text", "circle", "g"),
+        }
+        assert all(
+            not name.lower().startswith("on") for node in root.iter() for name in node.attrib
+        )
+        title = root.findtext(f"{SVG}title")
+        shown = ElementTree.fromstring(f"<a>{escaped(text)}</a>").text or ""
+        assert (title or "") == shown
+
+
+def test_what_is_unwritable_is_replaced() -> None:
+    assert escaped("a\x00b\ud800c\x1b<") == "a\ufffdb\ufffdc\ufffd&lt;"
+    assert escaped("é → 日本 😀\n") == "é → 日本 😀\n"
+
+
+# Numbers
+
+numbers = st.floats(allow_nan=True, allow_infinity=True)
+
+
+@given(st.lists(st.tuples(numbers, numbers), max_size=6), st.booleans(), st.booleans())
+def test_any_numbers_give_a_chart(
+    points: list[tuple[float, float]], log_x: bool, log_y: bool
+) -> None:
+    """Not finite, not positive on a logarithmic axis, huge, all equal: coordinates are finite."""
+    svg = plot(
+        [
+            Line("a", points, band=[(x, y, y) for x, y in points]),
+            Dots("b", [Dot(x, y, "d", labelled=True) for x, y in points]),
+        ],
+        title="t",
+        x=Axis("x", log=log_x),
+        y=Axis("y", log=log_y),
+    )
+    for node in ElementTree.fromstring(svg).iter():
+        for name, value in node.items():
+            if name in ("d", "x", "y", "x1", "cx", "cy", "points", "viewBox"):
+                assert not re.search(r"nan|inf|e[+\d]", value), (name, value)
+                for number in re.findall(r"-?\d+\.?\d*", value):
+                    assert abs(float(number)) < 1e5
+
+
+spans = st.tuples(st.floats(-1e12, 1e12), st.floats(1e-6, 1e12), st.integers(3, 9), st.booleans())
+
+
+@given(spans)
+def test_ticks_are_few_round_and_within(span: tuple[float, float, int, bool]) -> None:
+    low, extent, about, whole = span
+    scale, ticks = laid_out(Axis(whole=whole), [low, low + extent], 0.0, 100.0, about)
+    assert scale.low <= low + extent * 1e-6
+    assert scale.high >= low + extent * 0.9999
+    assert 1 <= len(ticks) <= 2 * about + 2
+    assert all(scale.low - 1e-6 * extent <= t <= scale.high + 1e-6 * extent for t in ticks)
+    if whole:
+        assert all(tick == round(tick) for tick in ticks)
+
+
+@given(st.floats(1e-9, 1e12), st.floats(1.001, 1e9), st.integers(3, 9))
+def test_ticks_of_logarithms(low: float, times: float, about: int) -> None:
+    scale, ticks = laid_out(Axis(log=True), [low, low * times], 0.0, 100.0, about)
+    assert scale.low <= low * 1.001
+    assert scale.high >= low * times * 0.999
+    assert len(ticks) <= 4 * about
+    mantissas = {f"{tick:e}"[0] for tick in ticks}
+    assert mantissas <= {"1", "2", "5"}
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0, "0"),
+        (0.3, "0.3"),
+        (1234.5, "1,234"),
+        (10_000, "10k"),
+        (999_950, "1M"),
+        (-2e10, "-20G"),
+    ],
+)
+def test_short_numbers(value: float, text: str) -> None:
+    assert short_number(value) == text
+
+
+# What is drawn
+
+
+def marks(svg: str, name: str) -> list[ElementTree.Element]:
+    return [n for n in ElementTree.fromstring(svg).iter() if name in (n.get("class") or "").split()]
+
+
+def test_a_gap_interrupts_a_line() -> None:
+    line = Line("a", [(0, 1), (1, 2), (2, float("nan")), (3, 1), (4, 2)])
+    (path,) = marks(plot([line], title="t", x=Axis(), y=Axis()), "s-1")
+    assert (path.get("d") or "").count("M") == 2
+
+
+def test_a_point_alone_is_seen() -> None:
+    svg = plot([Line("a", [(1, 1)])], title="t", x=Axis(), y=Axis())
+    assert [n.tag for n in marks(svg, "f-1")] == [f"{SVG}circle"]
+
+
+def test_many_dots_stay_small() -> None:
+    dots = [Dot(i % 997, i % 613, f"dot {i}") for i in range(20_000)]
+    svg = plot([Dots("all", dots)], title="t", x=Axis(), y=Axis())
+    assert len(svg) < 250_000
+    assert "dot 1" not in svg
+
+
+def test_labels_do_not_lie_on_each_other() -> None:
+    """Where there is no room, a label is only told."""
+    dots = [Dot(1 + i / 1e6, 1, f"label {i}", labelled=True) for i in range(9)]
+    svg = plot([Dots("", dots)], title="t", x=Axis(low=0, high=2), y=Axis(low=0, high=2))
+    written = [n.text for n in marks(svg, "halo")]
+    assert 1 <= len(written) <= 4
+
+
+def test_a_heat_map_of_many_classes_stays_small() -> None:
+    names = [f"class {i}" for i in range(339)]
+    values = [[((i * j) % 17) / 16 for j in range(339)] for i in range(339)]
+    svg = heat_map(values, rows=names, columns=names, title="t")
+    assert len(svg) < 4_000_000
+    assert len(marks(svg, "f-heat")) < 40
+    ElementTree.fromstring(svg)
+
+
+def test_a_matrix_has_the_shape_of_its_names() -> None:
+    with pytest.raises(ValueError, match="2 x 1"):
+        heat_map([[1.0]], rows=["a", "b"], columns=["c"], title="t")
+
+
+def test_an_empty_heat_map() -> None:
+    ElementTree.fromstring(heat_map([], rows=[], columns=[], title="t"))
+
+
+# Looks
+
+
+def luminance(color: str) -> float:
+    parts = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("scheme", [0, 1])
+@pytest.mark.parametrize(
+    ("name", "least"), [*((str(i), 3.0) for i in range(1, 7)), ("ink", 7), ("faint", 4.5)]
+)
+def test_colors_stand_out(scheme: int, name: str, least: float) -> None:
+    """WCAG 2.2: 3 : 1 for what is drawn, 4.5 : 1 for texts."""
+    dark, light = sorted(luminance(COLORS[key][scheme]) for key in (name, "paper"))
+    assert (light + 0.05) / (dark + 0.05) >= least
+
+
+def test_standing_alone_or_in_a_page() -> None:
+    """A chart brings its rules along unless the page has them; plain colours stand beside."""
+    line = Line("a", [(0, 1), (1, 2)])
+    alone = plot([line], title="t", x=Axis(), y=Axis())
+    within = plot([line], title="t", x=Axis(), y=Axis(), styled=False)
+    assert STYLE in alone
+    assert "prefers-color-scheme:dark" in STYLE
+    assert "<style" not in within
+    assert alone.replace(f"<style>{STYLE}</style>", "") == within
+    assert 'stroke="#0072b2"' in within
+
+
+@pytest.mark.parametrize("module", [axes, style, svg])
+def test_examples_in_docstrings(module: ModuleType) -> None:
+    found = doctest.testmod(module)
+    assert found.attempted
+    assert not found.failed

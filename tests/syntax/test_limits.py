@@ -1,0 +1,329 @@
+"""Hostile sizes: each is answered by findings, soon, in bounded memory and with bounded output.
+
+Every case runs in a process of its own under a time limit and a limit of memory: a hang or a flood
+ends the process, and fails the test. The limits are generous; what they catch grows faster than
+the text.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from anetdsl.vocabulary import MAX_FILE_BYTES, MAX_NODES
+
+ROOT = Path(__file__).resolve().parents[2]
+SECONDS = 60
+MEMORY = 3 << 30
+OUTPUT = 2 << 20
+
+HEAD = "anet 1\nnetwork n\ninput rgb channels=3\n"
+STEM = "node s0 level=0 C=1 r=1 stride=4 inputs=[rgb]\n"
+SINK = "sink inputs=[s0] classes=2\n"
+
+
+def limited() -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def anetc(*arguments: str, stdin: str | bytes) -> subprocess.CompletedProcess[str]:
+    """Run a command on standard input within the limits."""
+    paths = os.pathsep.join([str(ROOT), str(ROOT / "compiler")])
+    done = subprocess.run(
+        [sys.executable, "-m", "anetc", *arguments],
+        input=stdin if isinstance(stdin, bytes) else stdin.encode("utf-8", "surrogatepass"),
+        env={**os.environ, "PYTHONPATH": paths},
+        capture_output=True,
+        check=False,
+        timeout=SECONDS,
+        preexec_fn=limited,
+    )
+    out, err = done.stdout.decode(), done.stderr.decode()
+    assert "internal error" not in err, err
+    assert "Traceback" not in err, err
+    assert len(out) + len(err) < OUTPUT
+    return subprocess.CompletedProcess(done.args, done.returncode, out, err)
+
+
+def codes(text: str | bytes) -> set[str]:
+    """The codes that `check` finds, by way of JSON."""
+    done = anetc("check", "--format", "json", "-", stdin=text)
+    (file,) = json.loads(done.stdout)["files"]
+    found = {finding["code"] for finding in file["diagnostics"]}
+    assert done.returncode == bool(found)
+    return found
+
+
+@pytest.fixture(params=[16, pytest.param(1, marks=pytest.mark.slow)], ids="1/{}".format)
+def share(request: pytest.FixtureRequest) -> int:
+    """A sixteenth of the largest size in `make test`; the whole of it takes minutes."""
+    return int(request.param)
+
+
+def filled(piece: str, share: int, *, before: str = "", behind: str = "") -> str:
+    """A text just below that share of the largest size, of one piece over and over."""
+    room = MAX_FILE_BYTES // share - len((before + behind).encode())
+    return before + piece * (room // len(piece.encode())) + behind
+
+
+# Sizes
+
+
+def test_a_file_of_the_largest_size_is_read() -> None:
+    comment = "#" * (MAX_FILE_BYTES - len(HEAD + STEM + SINK))
+    assert codes(HEAD + STEM + SINK + comment) == {"A603"}
+    assert codes(HEAD + STEM + SINK + comment + "#") == {"A110"}
+
+
+@pytest.mark.parametrize("command", ["fmt", "stats", "dump", "export", "import"])
+def test_a_file_that_is_too_large_is_refused_at_once(command: str) -> None:
+    """Not even read to its end: an endless one is refused as well."""
+    if not Path("/dev/zero").exists():
+        pytest.skip("no /dev/zero")
+    done = subprocess.run(
+        ["bash", "-c", f"{sys.executable} -m anetc {command} - < /dev/zero"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "compiler")])},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=SECONDS,
+        preexec_fn=limited,
+    )
+    assert done.returncode == (2 if command == "import" else 1)
+    assert "A110" in done.stderr or command == "import"
+    assert "internal error" not in done.stderr
+
+
+def nodes(count: int, row: Callable[[int], str]) -> str:
+    return HEAD + STEM + "".join(row(i) for i in range(count))
+
+
+def test_the_largest_number_of_nodes() -> None:
+    """10,000 are read; one more is a finding, and nothing else is said of it."""
+    row = "node n{0} level=1 C=1 r=1 stride=1 inputs=[s0]\n".format
+    many = nodes(MAX_NODES - 1, row) + "sink inputs=[n0] classes=2\n"
+    assert codes(many) == {"A601", "A602", "A603", "A608"}
+    assert codes(many + row("x")) == {"A205"}
+    done = anetc("stats", "--size", "8", "--frames", "1", "-", stdin=many)
+    assert done.returncode == 0
+    assert f"n{MAX_NODES - 2} " in done.stdout
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "node n level=1 C=1 r=1 stride=1 inputs=[s0]\n",  # one name
+        "node n{0} level=1 C=1 r=1 stride=1 inputs=[m{0}]\n",  # unknown names
+        "node n{0} level=1 C=1 r=1 stride=1 inputs=[n{0}]\n",  # themselves
+        "node n{0}\n",
+        "node {0}\n",
+        "input i{0} channels=3\n",
+        "node n{0} level=1 C=1 r=1 stride=3 inputs=[s0, s0, s0]\n",
+        "nodo n{0} level=1 C=1 r=1 stride=1 inputs=[s0]\n",
+    ],
+)
+def test_many_statements(row: str) -> None:
+    assert codes(nodes(MAX_NODES - 1, row.format) + SINK)
+
+
+def test_many_levels_of_edges() -> None:
+    """Every pair of 2,000 nodes of level 1 and 100 of level 2: 200,000 edges."""
+    low = [f"a{i}" for i in range(1000)]
+    text = HEAD + STEM
+    text += "".join(f"node {name} level=1 C=1 r=1 stride=1 inputs=[s0]\n" for name in low)
+    everything = ",".join(low)
+    text += "".join(
+        f"node b{i} level=2 C=1 r=1 stride=1 inputs=[{everything}]\n" for i in range(100)
+    )
+    text += "sink inputs=[b0] classes=2\n# anetc: allow A601, A602, A603\n"
+    assert codes(text) == set()
+    assert anetc("stats", "--size", "8", "--frames", "1", "-", stdin=text).returncode == 0
+
+
+# One thing, over and over, up to the limit of bytes
+
+PIECES = [
+    *("[", "]", '"', "1", ",", "@", "=", ".", "-", "\\", "(", "é", "😀", "😀 ", "\0", "\x1b"),
+    *(" ", "\t", "\n", "\r", "\r\n", "#", "#\n", "\ufeff", "a", "a ", "a=", "a=1 ", "a b\n", "1 "),
+    *("anet ", "anet 1 ", "network ", "network n ", "input ", "node ", "node\n", "sink ", "score "),
+    *("node n ", "node n x=[", "node n x=[\n", "node n x=1\n", "node n inputs=[a,", "node=1 "),
+    *("sink inputs=[", "sink x=1 ", "node anet ", "nodex ", "nodx n\n", "[[", "[a,", "x=[[", '""'),
+    *('"\\', '"\\q" ', "1e999 ", "-0 ", "0x1 ", "# anetc: allow A999\n", "origin ", "in=[1] "),
+]
+
+
+@pytest.mark.parametrize("piece", PIECES, ids=ascii)
+def test_one_piece_all_over(piece: str, share: int) -> None:
+    """As the whole text: at least one finding, and an end."""
+    assert codes(filled(piece, share))
+
+
+INSIDE = {
+    "attributes": ("a=1 ", "node n ", ""),
+    "different attributes": (" ".join(f"a{i}=1" for i in range(100_000)), "node n ", ""),
+    "known attributes": ("C=1 ", "node n ", ""),
+    "wrong values": ("C=x ", "node n ", ""),
+    "choices": ("edges=x ", "network n ", ""),
+    "measures": ("top1=1e999 ", "score ", ""),
+    "unknown sources": (",".join(f"u{i}" for i in range(120_000)), "sink inputs=[", "]"),
+    "one source": ("s0,", STEM + "sink classes=2 inputs=[", "]"),
+    "weighted sources": ("s0@0.5,", STEM + "node n level=1 inputs=[", "]"),
+    "wrong weights": ("s0@1,", STEM + "node n level=1 inputs=[", "]"),
+    "numbers for names": ("1,", "sink inputs=[", "]"),
+    "keywords in a list": ("node,", "sink inputs=[", "]"),
+    "keywords in a list without commas": ("node ", "sink inputs=[", "]"),
+    "words in a list": ("a ", "sink inputs=[", "]"),
+    "commas in a list": (",", "sink inputs=[", "]"),
+    "brackets in a list": ("[", "sink inputs=[", "]"),
+    "comments in a list": ("#\na,", "sink inputs=[", "]"),
+    "strings": ('"x",', "origin ops=[", "]"),
+    "wrong strings": ('"\\q",', "origin ops=[", "]"),
+    "escapes": ("\\n", 'origin parent="', '"'),
+    "wrong escapes": ("\\q", 'origin parent="', '"'),
+    "widths": ("1,", "network n D=[", "]"),
+    "weights of widths": ("1@1,", "network n D=[", "]"),
+    "keywords as attributes": ("node=1 ", "node n ", ""),
+    "attributes without values": ("a= ", "node n ", ""),
+    "a name": ("x", "node ", " level=1"),
+    "an attribute's name": ("x", "node n ", "=1"),
+    "a reference": ("x", "sink inputs=[", "]"),
+    "a choice": ("x", "network n edges=", ""),
+    "a network's name": ("x", "network ", ""),
+    "a number": ("9", "node n level=", ""),
+    "a fraction": ("9", "score top1=0.", ""),
+    "an exponent": ("9", "score top1=1e", ""),
+    "a small exponent": ("9", "score top1=1e-", ""),
+    "a weight": ("9", "node n inputs=[a@0.", ", b]"),
+    "zeros": ("0", "node n C=", "1"),
+    "a version": ("9", "", ""),
+}
+
+
+@pytest.mark.parametrize("case", INSIDE)
+def test_much_of_one_thing_in_a_statement(case: str, share: int) -> None:
+    piece, before, behind = INSIDE[case]
+    start = "anet " if case == "a version" else HEAD
+    if len(piece) > 1000:
+        text = (start + before + piece)[: MAX_FILE_BYTES // share - len(behind)] + behind
+    else:
+        text = filled(piece, share, before=start + before, behind=behind)
+    assert codes(text)
+
+
+def test_similar_names_are_compared_for_a_while_only() -> None:
+    """Suggestions for thousands of unknown long names among thousands of known ones."""
+    name = "a_rather_long_name_of_a_node_that_is_much_like_all_others_{}".format
+    rows = "".join(f"node {name(i)} level=1 C=1 r=1 stride=1 inputs=[s0]\n" for i in range(5000))
+    unknown = ",".join(name(f"x{i}") for i in range(5000))
+    assert "A302" in codes(HEAD + STEM + rows + f"sink inputs=[{unknown}] classes=2")
+
+
+@pytest.mark.parametrize(
+    ("number", "found"),
+    [
+        ("9" * 5000, {"A405"}),
+        ("0" * 5000 + "8", {"A405"}),
+        ("-" + "9" * 5000, {"A405"}),
+        ("1" + "0" * 400, {"A405"}),
+        ("1e999", {"A404"}),
+        ("8.0", {"A404"}),
+        ("-0", {"A405"}),
+        ("+8", {"A602"}),
+        ("0008", {"A602"}),
+    ],
+)
+def test_whole_numbers(number: str, found: set[str]) -> None:
+    text = f"{HEAD}{STEM}node a level=1 C={number} r=1 stride=1 inputs=[s0]\n"
+    text += "sink inputs=[a] classes=2\n# anetc: allow A603\n"
+    assert codes(text) == found
+
+
+@pytest.mark.parametrize(
+    ("number", "found"),
+    [
+        ("1e308", set()),
+        ("1e309", {"A405"}),
+        ("-1e999", {"A405"}),
+        ("1e-999", set()),
+        ("0." + "9" * 5000, set()),
+        ("9" * 5000, {"A405"}),
+        ("-0", set()),
+        (".5", set()),
+        ("5.", set()),
+        ("nan", {"A404"}),
+        ("inf", {"A404"}),
+    ],
+)
+def test_measures(number: str, found: set[str]) -> None:
+    text = f"{HEAD}{STEM}{SINK}score loss={number}\n# anetc: allow A603\n"
+    assert codes(text) == found
+    if not found:
+        back = anetc("import", "-", stdin=anetc("dump", "-", stdin=text).stdout)
+        assert back.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("weight", "found"),
+    [
+        ("0", {"A408"}),
+        ("1", {"A408"}),
+        ("-0", {"A408"}),
+        ("1e-999", {"A408"}),
+        ("1e999", {"A408"}),
+        ("0." + "9" * 5000, {"A408"}),  # 1.0, as near as a float can be
+        ("0." + "0" * 300 + "1", set()),
+        ("5e-324", set()),
+        ("0.9999999999999999", set()),
+    ],
+)
+def test_weights(weight: str, found: set[str]) -> None:
+    text = f"{HEAD}{STEM}{STEM.replace('s0', 's1')}"
+    text += f"node a level=1 C=128 r=1 stride=1 inputs=[s0@{weight}, s1]\n"
+    text += "sink inputs=[a] classes=2\n# anetc: allow A603\n"
+    assert codes(text) == found
+
+
+# Other commands on large texts
+
+LARGE: dict[str, Callable[[int], str]] = {
+    "nodes": lambda n: (
+        nodes(n // 10 - 1, "node n{0} level=1 C=1 r=1 stride=1 inputs=[s0]\n".format)
+        + "sink inputs=[n0] classes=2\n"
+    ),
+    "edges": lambda n: (
+        f"{HEAD}{STEM}node a level=1 C=1 r=1 stride=1 inputs=[{'s0,' * n}]\n"
+        "sink inputs=[a] classes=2\n"
+    ),
+    "comments": lambda n: HEAD + "#\n" * n + STEM + "# c\n" * n + SINK,
+    "strings": lambda n: HEAD + STEM + SINK + "origin ops=[" + '"a",' * n + "]",
+    "blank lines": lambda n: HEAD + "\n" * (5 * n) + STEM + SINK,
+    "a wide row": lambda n: (HEAD + STEM + SINK).replace("s0", "s" * (4 * n)),
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+@pytest.mark.parametrize(
+    "command", [("fmt", "--check"), ("dump",), ("diff", "-"), ("stats", "--json")], ids=" ".join
+)
+def test_large_texts_in_other_commands(
+    name: str,
+    command: tuple[str, ...],
+    share: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They may print much, and take their time, in proportion."""
+    monkeypatch.setattr(sys.modules[__name__], "OUTPUT", 50 << 20)
+    other = tmp_path / "other.anet"
+    other.write_text(HEAD + STEM + SINK, encoding="utf-8")
+    files = ["-", str(other)] if command[0] == "diff" else ["-"]
+    arguments = [part for part in command if part != "-"]
+    assert anetc(*arguments, *files, stdin=LARGE[name](100_000 // share)).returncode in (0, 1)

@@ -1,0 +1,150 @@
+"""The formatter: how texts look afterwards, and that it refuses whatever it cannot keep."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from anetdsl import AnetError, format_text
+from anetdsl.source import SourceFile
+from anetdsl.text import formatting
+from anetdsl.text.formatting import FormatterBug, format_source
+from anetdsl.text.layout import Cell, Comment, Row, render
+from tests.networks import table_4
+
+BEFORE = sorted(
+    path
+    for path in (Path(__file__).parents[1] / "golden" / "fmt").glob("*.anet")
+    if not path.name.endswith(".out.anet")
+)
+
+
+@pytest.mark.parametrize("path", BEFORE, ids=lambda path: path.stem)
+def test_texts_before_and_after(path, golden):
+    """What the formatter makes of each text of tests/golden/fmt; the result is final."""
+    formatted = format_text(path.read_bytes().decode())
+    golden(f"fmt/{path.stem}.out.anet", formatted)
+    assert format_text(formatted) == formatted
+
+
+def test_the_sample_of_the_manual_is_in_canonical_layout():
+    """The look that the language was designed with is the one that the formatter gives."""
+    sample = BEFORE[[path.stem for path in BEFORE].index("sample")].read_text()
+    assert format_text(sample) == sample
+
+
+def test_examples_mean_the_same_afterwards(examples):
+    """The formatter's own check passes on each, and the result is final."""
+    for path in examples:
+        formatted = format_text(path.read_bytes().decode())
+        assert format_text(formatted) == formatted
+
+
+def test_a_printed_network_is_in_canonical_layout():
+    """`str(network)` and the formatter agree."""
+    text = str(table_4())
+    assert format_text(text) == text
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+def test_the_first_line_end_decides(newline):
+    """Other line ends are replaced by it."""
+    text = f"anet 1{newline}network a\r\n\n\rinput b channels=3"
+    expected = ["anet 1", "network a", "", "input b  channels=3", ""]
+    assert format_text(text).split(newline) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "formatted"),
+    [
+        ("", ""),
+        (" \n\t\n", ""),
+        ("\ufeff", ""),
+        ("\ufeffanet 1", "anet 1\n"),
+        ("#", "#\n"),
+        ("\n\n# a\n\n\n\n# b\n\n", "# a\n\n# b\n"),
+        ("\ufeff # a \t\f", "# a\n"),
+        ("anet 1 # a\u00a0\u2028", "anet 1  # a\u00a0\u2028\n"),
+        ("anet 1\f\f\nnetwork\ta", "anet 1\nnetwork a\n"),
+    ],
+)
+def test_edges_of_a_text(text, formatted):
+    """Nothing, only space, a byte order mark, and characters that only look like line ends."""
+    assert format_text(text) == formatted
+
+
+def test_numbers_and_strings_stay_as_written():
+    """The formatter changes layout, never a value, equal or not."""
+    text = 'score top1=+1.50e01 top5=.5 loss=-0.\norigin parent="a\\\\ \\" \\n#"'
+    formatted = format_text(text)
+    assert formatted.split() == [
+        *["score", "top1=+1.50e01", "top5=.5", "loss=-0."],
+        *["origin", 'parent="a\\\\', '\\"', '\\n#"'],
+    ]
+
+
+def test_syntax_errors_are_shown_all_and_nothing_is_formatted():
+    """The exception's text shows each with its place; semantic findings do not matter."""
+    with pytest.raises(AnetError) as raised:
+        format_text("anet 1\nnode a level=\nnode b C==3\nsink nothing=here")
+    assert [d.code for d in raised.value.diagnostics] == ["A104", "A104"]
+    assert "<text>:2:" in str(raised.value)
+    assert "<text>:3:" in str(raised.value)
+
+
+def test_a_text_that_is_too_large_is_refused():
+    """As `check` refuses it."""
+    with pytest.raises(AnetError) as raised:
+        format_text("#" * (1 << 20) + "#")
+    assert [d.code for d in raised.value.diagnostics] == ["A110"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ("anet 1\nsink  classes=3\n", "statement 2 was ('sink', None, (('classes', '2'),))"),
+        ("anet 1\nsink  classes=2  # c\nsink", "statement 3 was None, would be ('sink', None, ())"),
+        ("anet 1\nsink  classes=2  # c\nfoo bar", "unknown statement `foo`"),
+        ("anet 1\nsink  classes=2  # d\n", "comment '# c' would leave statement 2"),
+        ("anet 1  # c\nsink  classes=2\n", "comment '# c' would leave statement 1"),
+        ("anet 1\nsink   classes=2  # c\n", "line 2 of the result would change once more"),
+    ],
+)
+def test_a_formatter_that_goes_wrong_refuses(monkeypatch, wrong, said):
+    """Whatever the result loses, adds or leaves unfinished is found out and named."""
+    right, wrong_once = formatting.render, iter([wrong])
+    monkeypatch.setattr(
+        formatting, "render", lambda *arguments: next(wrong_once, "") or right(*arguments)
+    )
+    with pytest.raises(FormatterBug, match="internal error: formatting would change") as raised:
+        format_source(SourceFile("x.anet", "anet 1 sink classes=2 # c"))
+    assert said in str(raised.value)
+
+
+def test_wide_cells_do_not_widen_the_table():
+    """A column is 40 characters at most, so that one long name does not blow up 10,000 rows."""
+    rows = [
+        Row((Cell("name", "n" * width), Cell("C", "C=1"), Cell("r", "r=1")), "node")
+        for width in (1, 40, 41, 1000)
+    ]
+    columns = [line.index("C=1") for line in render(rows).splitlines()]
+    assert columns == [42, 42, 43, 1002]
+
+
+def test_comments_of_neighbouring_rows_are_aligned():
+    """Those behind one-liners that follow each other; not beyond a line without one."""
+    rows = [Row((Cell("a", "a" * n),), "node", comment) for n, comment in [(1, "# 1"), (3, "# 2")]]
+    other = Row((Cell("a", "aaaaa"),), "node")
+    text = render([*rows, other, rows[0], Comment("#"), rows[0], None, rows[1]])
+    assert text.splitlines() == [
+        *["a    # 1", "aaa  # 2", "aaaaa", "a  # 1", "#", "a  # 1", "", "aaa  # 2"]
+    ]
+
+
+def test_a_text_of_many_nodes_is_formatted():
+    """Each on its line, with its comment in the column of the others."""
+    rows = [f"node n{i} level=1 C=1 r=1 stride=1 inputs=[a] # {i}" for i in range(1000)]
+    first, *lines = format_text("\n".join(["anet 1", *rows])).splitlines()
+    assert (first, len(lines)) == ("anet 1", 1000)
+    assert len({line.index("#") for line in lines}) == 1

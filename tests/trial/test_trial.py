@@ -1,0 +1,314 @@
+"""Trials: what their result says, that it is always the same, and each way to fail."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import attrs
+import jsonschema
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from torch import nn
+
+import anetdsl
+from anetc.data.values import DataSpec, Split
+from anetc.training.run import run as training_run
+from anetc.training.settings import Parent, settings_defaults
+from anetc.trial import trial
+from anetc.trial.job import parse_job
+from anetc.trial.trial import run_trial
+from anetc.weights.files import read_weights
+from anetdsl.errors import CannotRun
+from anetdsl.source import SourceFile
+from tests.command_line import anetc
+from tests.training.running import TEXT, run
+from tests.training.toys import NETWORK, Toy
+
+ITERATIONS = 12
+
+
+def job(folder: Path, data: DataSpec, text: str = TEXT, /, **changes: Any) -> Path:
+    """A folder with a trial to do."""
+    settings = {"iterations": ITERATIONS, "batch": 8, "learning_rate": 0.05}
+    document = {
+        "schema": "anetdsl-trial-job",
+        "schema_version": 1,
+        "data": f"arrays:{data.path}",
+        "settings": settings | changes.pop("settings", {}),
+        "recipe": {"frames": 4, "size": [16, 16]},
+        "split": "validation",
+        "init_from": None,
+        "timeout": None,
+        "device": "cpu",
+        **changes,
+    }
+    folder.mkdir()
+    (folder / "candidate.anet").write_text(text)
+    (folder / "job.json").write_text(json.dumps(document))
+    return folder
+
+
+def validate(name: str, document: object) -> None:
+    path = Path(__file__).resolve().parents[2] / "docs" / "schemas" / f"{name}.schema.json"
+    schema = json.loads(path.read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.Draft202012Validator(schema).validate(document)
+
+
+def result(folder: Path) -> dict[str, Any]:
+    """The result, which follows its schema, whatever it is."""
+    found = json.loads((folder / "result.json").read_text())
+    validate("trial-result", found)
+    return dict(found)
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory, clips: DataSpec) -> Path:
+    folder = job(tmp_path_factory.mktemp("trial") / "g0001", clips)
+    assert run_trial(folder) == "done"
+    return folder
+
+
+def test_a_result_says_what_the_search_needs(done: Path) -> None:
+    found = result(done)
+    assert found["status"] == "done"
+    measures = found["measures"]
+    assert found["fitness"] == pytest.approx(measures["top1"] + measures["top5"])
+    assert math.isfinite(measures["loss"])
+    network = anetdsl.parse(TEXT)
+    counted = anetdsl.cost(network, frames=4, size=16)
+    assert found["parameters"] == counted.parameters
+    assert found["multiply_adds"] == counted.multiply_adds
+    assert found["seconds"] > 0
+    assert found["peak_memory"] > 50_000_000
+    assert set(found["versions"]) == {"anetdsl", "python", "torch", "numpy", "platform"}
+    assert found["seed"] == 0
+    assert found["inherited"] is None
+    assert set(found["edges"]) == {"n2"}, "the sink does not read n4"
+
+
+def test_the_trained_text_has_the_learned_weights_and_the_score(done: Path) -> None:
+    found = result(done)
+    network = anetdsl.load(done / "trained.anet")
+    assert network.score is not None
+    assert dict(network.score.values)["fitness"] == pytest.approx(found["fitness"], abs=1e-4)
+    for name, weights in found["edges"].items():
+        written = [edge.weight for edge in network.node(name).inputs]
+        assert written == pytest.approx(weights, abs=1e-6)
+    assert "# of the motion" in (done / "trained.anet").read_text()
+    info, _ = read_weights(done / "weights.safetensors")
+    assert info.network == "toy"
+
+
+def test_a_trial_is_a_function_of_text_and_job(done: Path, clips: DataSpec, tmp_path: Path) -> None:
+    again = job(tmp_path / "again", clips)
+    run_trial(again)
+    for name in ("log.jsonl", "trained.anet", "weights.safetensors"):
+        assert (again / name).read_bytes() == (done / name).read_bytes()
+    varying = ("seconds", "peak_memory")
+    first, second = ({**result(f), **dict.fromkeys(varying)} for f in (done, again))
+    assert first == second
+
+
+def test_a_trial_computes_what_a_run_does(done: Path, clips: DataSpec, tmp_path: Path) -> None:
+    run(tmp_path / "run", clips, evaluate_every=0)
+    assert (tmp_path / "run" / "metrics.jsonl").read_text() == (done / "log.jsonl").read_text()
+
+
+def test_a_parent_s_weights_are_used_and_named(done: Path, clips: DataSpec, tmp_path: Path) -> None:
+    parent = {"weights": str(done / "weights.safetensors"), "text": str(done / "candidate.anet")}
+    folder = job(tmp_path / "child", clips, init_from=parent)
+    run_trial(folder)
+    assert result(folder)["inherited"][0].startswith("inherited ")
+    assert (folder / "log.jsonl").read_text() != (done / "log.jsonl").read_text()
+
+
+@attrs.frozen(eq=False)
+class Labels(Toy):
+    """Videos with several labels each, or none at all."""
+
+    any: bool = True
+
+    def target(self, index: int) -> NDArray[np.float32]:
+        labels = np.array([index % 2, index % 3 == 0, 1], np.float32)
+        return labels * (self.any or self.split == "train")
+
+
+def with_labels(monkeypatch: pytest.MonkeyPatch, module: Any, *, any: bool = True) -> None:
+    def opened(spec: DataSpec, split: Split, *_: object, **__: object) -> Labels:
+        return Labels(count=8, multi_label=True, split=split, any=any)
+
+    monkeypatch.setattr(module, "open_data", opened)
+
+
+def test_with_several_labels_the_precision_is_the_fitness(
+    clips: DataSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_labels(monkeypatch, trial)
+    folder = job(tmp_path / "t", clips, NETWORK)
+    assert run_trial(folder) == "done"
+    found = result(folder)
+    assert found["fitness"] == found["measures"]["mAP"] > 30
+    score = anetdsl.load(folder / "trained.anet").score
+    assert score is not None
+    assert {"mAP", "wAP", "loss", "fitness"} == set(dict(score.values))
+
+
+def test_a_run_with_several_labels_is_scored_by_precision(
+    clips: DataSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_labels(monkeypatch, training_run)
+    done = run(tmp_path, clips, source=SourceFile("toy.anet", NETWORK))
+    assert done.measures["fitness"] == done.measures["mAP_present"]
+    assert "mAP=" in (tmp_path / "model.anet").read_text()
+
+
+# Failures
+
+
+def test_labels_that_are_none_are_bad_data(
+    clips: DataSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_labels(monkeypatch, trial, any=False)
+    failed(job(tmp_path / "t", clips, NETWORK), "bad_data", "no video of the validation split")
+
+
+def failed(folder: Path, kind: str, said: str) -> None:
+    assert run_trial(folder) == "failed"
+    found = result(folder)
+    assert found["status"] == "failed"
+    assert found["failure"] == kind, found
+    assert said in found["message"]
+    assert found["seconds"] >= 0
+    assert not (folder / "trained.anet").exists()
+
+
+def test_data_that_are_not_there_are_bad_data(clips: DataSpec, tmp_path: Path) -> None:
+    failed(job(tmp_path / "t", clips, data="arrays:nowhere.npz"), "bad_data", "nowhere.npz")
+
+
+def test_data_that_break_off_are_bad_data(
+    clips: DataSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> Any:
+        raise CannotRun("half of the videos cannot be read")
+        yield
+
+    monkeypatch.setattr(trial, "training_batches", broken)
+    failed(job(tmp_path / "t", clips), "bad_data", "half of the videos")
+
+
+def test_a_loss_that_is_no_number_is_nan(clips: DataSpec, tmp_path: Path) -> None:
+    failed(job(tmp_path / "t", clips, settings={"learning_rate": 1e30}), "nan", "at step")
+
+
+def test_time_that_is_up_is_a_timeout(clips: DataSpec, tmp_path: Path) -> None:
+    failed(job(tmp_path / "t", clips, timeout=0.001), "timeout", "time")
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: 9 bytes")]
+)
+def test_too_little_memory_is_out_of_memory(
+    error: Exception, clips: DataSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(nn.Linear, "forward", refuse)
+    failed(job(tmp_path / "t", clips), "out_of_memory", "memory")
+
+
+def test_a_mistake_of_ours_is_an_error_with_its_place(
+    clips: DataSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("by zero")
+
+    monkeypatch.setattr(nn.Linear, "forward", fail)
+    failed(job(tmp_path / "t", clips), "error", "internal error: ZeroDivisionError: by zero (test_")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (TEXT.replace("stride=4", "strid=4"), "did you mean `stride`"),
+        (TEXT.replace("classes=3", "classes=4"), "4 classes, the data 3"),
+        ("\ufffe", "A10"),
+    ],
+)
+def test_a_candidate_that_does_not_do_is_an_error(
+    text: str, said: str, clips: DataSpec, tmp_path: Path
+) -> None:
+    failed(job(tmp_path / "t", clips, text), "error", said)
+
+
+# The command, and jobs
+
+
+def test_the_schema_of_jobs_has_the_settings_that_there_are(done: Path) -> None:
+    validate("trial-job", json.loads((done / "job.json").read_text()))
+    path = Path(__file__).resolve().parents[2] / "docs" / "schemas" / "trial-job.schema.json"
+    described = json.loads(path.read_text())["properties"]["settings"]["properties"]
+    assert set(described) == set(settings_defaults())
+
+
+def test_the_exit_code_says_how_it_ended(clips: DataSpec, tmp_path: Path) -> None:
+    assert anetc("trial", job(tmp_path / "done", clips, settings={"iterations": 1})).code == 0
+    failing = job(tmp_path / "failed", clips, "anet 1")
+    failed = anetc("trial", failing)
+    assert failed.code == 1
+    assert f"failed; {failing / 'result.json'} says why" in failed.err
+    missing = anetc("trial", tmp_path / "nowhere")
+    assert (missing.code, "job.json: No such file" in missing.err) == (2, True)
+    (failing / "candidate.anet").unlink()
+    missing = anetc("trial", failing)
+    assert (missing.code, "candidate.anet: No such file" in missing.err) == (2, True)
+
+
+MINIMAL = {"schema": "anetdsl-trial-job", "schema_version": 1, "data": "motion"}
+
+
+def test_a_job_may_say_little() -> None:
+    """One thread, the paper's settings, the data's own size."""
+    found = parse_job(MINIMAL)
+    assert found.settings.threads == 1
+    assert found.settings.iterations == 50_000
+    assert found.recipes.train.frames == 16
+    assert (found.split, found.timeout, found.init_from) == ("validation", None, None)
+    parent = {"weights": "w", "text": "t"}
+    assert parse_job({**MINIMAL, "init_from": parent}).init_from == Parent(Path("w"), Path("t"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"schema": "other"}, '"schema": "anetdsl-trial-job"'),
+        ({"schema_version": 2}, "version 2"),
+        ({"setings": {}}, "did you mean `settings`"),
+        ({"data": 3}, '"data" must be a text'),
+        ({"settings": {"iterations": 0}}, "settings: .*iterations"),
+        ({"device": "tpu"}, "device cannot be 'tpu'"),
+        ({"split": "all"}, "split must be one of train, validation, test"),
+        ({"recipe": {"size": 32}}, "recipe: size cannot be 32"),
+        ({"recipe": {"frame": 32}}, "no `frame` in a recipe"),
+        ({"recipe": []}, "recipe: must be an object"),
+        ({"timeout": 0}, "timeout must be"),
+        ({"timeout": "1"}, "timeout must be"),
+        ({"init_from": "w"}, "init_from must be"),
+    ],
+)
+def test_jobs_that_cannot_be_are_named(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(CannotRun, match=said):
+        parse_job({**MINIMAL, **changes})
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", "null"])
+def test_files_that_are_no_job_are_named(text: str, tmp_path: Path) -> None:
+    (tmp_path / "job.json").write_text(text)
+    with pytest.raises(CannotRun, match=r"job\.json"):
+        run_trial(tmp_path)

@@ -1,0 +1,131 @@
+"""Weights of a pruned network: it computes what the old one does without the dropped edges."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+import anetdsl
+from anetc.modules.network import NetworkModule, build_network
+from anetc.weights.files import fill, load_weights, save_weights
+from anetc.weights.inherit.prune import pruned_tensors
+from anetdsl.pruning import Pruning, prune
+from tests.command_line import Result, anetc
+from tests.modules.networks import clip
+from tests.weights.inherit.heirs import trained
+
+TEXT = """\
+anet 1
+network trained D=[4, 4, 4, 4] modules=[2, 2, 1, 1]
+input rgb channels=3
+input flow channels=2
+node s0 level=0 C=4 r=1 stride=4 inputs=[rgb]
+node s1 level=0 C=6 r=1 stride=4 inputs=[flow]
+node n2 level=1 C=2 r=1 stride=1 inputs=[s0@0.9, s1@0.1]
+node n3 level=1 C=4 r=1 stride=1 inputs=[{n3}]
+node n4 level=2 C=2 r=1 stride=2 inputs=[{n4}]
+sink inputs=[n4] classes=3
+"""
+
+
+def case(n3: str, n4: str) -> tuple[Pruning, NetworkModule]:
+    """A network pruned below 0.5, and the old one with the weights of its text."""
+    network = anetdsl.parse(TEXT.format(n3=n3, n4=n4))
+    model = trained(network)
+    with torch.no_grad():
+        state, fresh = model.state_dict(), build_network(network).state_dict()
+        for name in state:
+            if name.endswith("fuse.w"):
+                state[name].copy_(fresh[name])
+    return prune(network, 0.5), model.eval()
+
+
+def without(pruning: Pruning, model: NetworkModule) -> torch.Tensor:
+    """The logits of the old network with the dropped edges closed: sigmoid(-inf) = 0."""
+    with torch.no_grad():
+        for node in pruning.old.nodes:
+            kept = pruning.kept[node.name]
+            for place in range(len(node.inputs)):
+                if place not in kept:
+                    model.state_dict()[f"nodes.{node.name}.fuse.w"][place] = -torch.inf
+        return model(clip(pruning.old))
+
+
+@pytest.mark.parametrize(
+    ("n3", "n4"),
+    [
+        ("s1@0.8, s0@0.6", "n2@0.9, n3@0.8"),  # n2 loses its widest input
+        ("s0@0.8, s1@0.2", "n2@0.9, n3@0.8, s0@0.7, s1@0.1"),  # n4 loses a narrow one
+        ("s1@0.8, s0@0.2", "n2@0.1, n3@0.8"),  # sole inputs that are the widest
+        ("s1@0.8, s0@0.2", "n2@0.7, n3@0.2, n2@0.6"),  # read twice; n3 has no other reader
+        ("s1", "s0@0.3, s1@0.6, n3@0.4"),  # n3 is spared
+    ],
+)
+def test_the_pruned_network_computes_the_rest(n3: str, n4: str) -> None:
+    pruning, model = case(n3, n4)
+    made = pruned_tensors(pruning, model.state_dict())
+    new = build_network(pruning.new).eval()
+    fill(new, made.tensors, "pruned")
+    with torch.no_grad():
+        found = new(clip(pruning.new))
+    torch.testing.assert_close(found, without(pruning, model), rtol=1e-4, atol=1e-5)
+    assert not made.fitted
+
+
+def test_where_nothing_goes_every_tensor_stays() -> None:
+    pruning, model = case("s1@0.8, s0@0.7", "n2@0.9, n3@0.8")
+    same = prune(pruning.old, 0.05)
+    made = pruned_tensors(same, model.state_dict())
+    assert made.tensors.keys() == model.state_dict().keys()
+    assert all(torch.equal(made.tensors[k], t) for k, t in model.state_dict().items())
+
+
+def test_adapters_of_narrower_inputs_are_fitted_and_told() -> None:
+    """n3 (16 channels) goes; n2 (8) is the widest now, and s0 (4) needs an adapter to it.
+
+    The node has 2 + 8 rows that read 8 channels, so that not all can be met.
+    """
+    pruning, model = case("s1@0.8, s0@0.7", "n2@0.9, s0@0.8, n3@0.1")
+    pruning = prune(pruning.old, 0.5, drop_nodes=True)
+    made = pruned_tensors(pruning, model.state_dict())
+    ((name, error),) = made.fitted
+    assert name == "nodes.n4.fuse.adapt4to8.weight"
+    assert 0 < error < 1
+    fill(build_network(pruning.new), made.tensors, "pruned")
+
+
+def pruned_by_command(folder: Path) -> Result:
+    weights = ("--weights", folder / "w.safetensors", "--weights-out", folder / "p.safetensors")
+    options = ("--below", "0.5", "-o", folder / "p.anet", *weights)
+    return anetc("prune", folder / "a.anet", *options)
+
+
+def test_the_command_prunes_weights(tmp_path: Path) -> None:
+    pruning, model = case("s1@0.8, s0@0.6", "n2@0.9, n3@0.8")
+    (tmp_path / "a.anet").write_text(str(pruning.old))
+    save_weights(model, tmp_path / "w.safetensors")
+    options = ("--weights", tmp_path / "w.safetensors", "--weights-out", tmp_path / "p.safetensors")
+    done = anetc(
+        "prune", tmp_path / "a.anet", "--below", "0.5", "-o", tmp_path / "p.anet", *options
+    )
+    assert done.code == 0, done.err
+    new = build_network(anetdsl.load(tmp_path / "p.anet")).eval()
+    load_weights(new, tmp_path / "p.safetensors")
+    with torch.no_grad():
+        found = new(clip(pruning.new))
+    torch.testing.assert_close(found, without(pruning, model), rtol=1e-4, atol=1e-5)
+
+
+def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
+    pruning, model = case("s1@0.8, s0@0.6", "n2@0.9, n3@0.8")
+    (tmp_path / "a.anet").write_text(str(pruning.old).replace("C=6", "C=5"))
+    save_weights(model, tmp_path / "w.safetensors")
+    options = ("--weights", tmp_path / "w.safetensors", "--weights-out", tmp_path / "p.safetensors")
+    done = anetc(
+        "prune", tmp_path / "a.anet", "--below", "0.5", "-o", tmp_path / "p.anet", *options
+    )
+    assert done.code == 2
+    assert "not the weights of this network: nodes.s1.conv.weight is 6 x 2" in done.err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.anet", "w.safetensors"]

@@ -1,0 +1,254 @@
+"""Weights files: what goes in comes out, and what does not fit is named."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+from pathlib import Path
+
+import attrs
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+import anetdsl
+from anetc import build_network
+from anetc.modules.network import NetworkModule
+from anetc.weights.files import (
+    WeightsError,
+    WeightsInfo,
+    load_weights,
+    read_weights,
+    save_weights,
+    text_hash,
+)
+from anetdsl.errors import CannotRun
+from tests.modules.networks import SMALL, clip
+
+NETWORK = anetdsl.parse(SMALL)
+
+
+@pytest.fixture
+def model() -> NetworkModule:
+    """A model whose weights and statistics are not the first ones."""
+    model = build_network(NETWORK, seed=1)
+    model(clip(NETWORK, batch=2))
+    return model
+
+
+@pytest.fixture
+def saved(model: NetworkModule, tmp_path: Path) -> Path:
+    path = tmp_path / "w.safetensors"
+    save_weights(model, path)
+    return path
+
+
+def refused(path: Path) -> str:
+    """The one-line message with which a file is refused; the model must not have changed."""
+    model = build_network(NETWORK)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    with pytest.raises(WeightsError) as caught:
+        load_weights(model, path)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+    message = str(caught.value)
+    assert message.startswith(f"{path}: ")
+    assert "\n" not in message
+    return message.removeprefix(f"{path}: ")
+
+
+def test_round_trip(model: NetworkModule, saved: Path) -> None:
+    """Parameters, statistics and edge weights come back bit for bit, and with them the logits."""
+    other = build_network(NETWORK)
+    info = load_weights(other, saved)
+    assert info == WeightsInfo("small", text_hash(NETWORK))
+    for name, tensor in model.state_dict().items():
+        if not name.endswith("num_batches_tracked"):
+            assert torch.equal(tensor, other.state_dict()[name]), name
+    inputs = clip(NETWORK)
+    assert torch.equal(model.eval()(inputs), other.eval()(inputs))
+
+
+def test_equal_models_give_equal_files(model: NetworkModule, saved: Path, tmp_path: Path) -> None:
+    """Whatever the memory layout."""
+    again = tmp_path / "again.safetensors"
+    save_weights(model.to(memory_format=torch.channels_last_3d), again)
+    assert again.read_bytes() == saved.read_bytes()
+
+
+def test_the_file_is_an_ordinary_state_dict(saved: Path) -> None:
+    """PyTorch alone can load it; there are no counters in it."""
+    tensors = load_file(saved)
+    assert not any(name.endswith("num_batches_tracked") for name in tensors)
+    build_network(NETWORK).load_state_dict(tensors)
+
+
+def test_state_dicts_of_others_are_read(model: NetworkModule, tmp_path: Path) -> None:
+    """Without our metadata, with counters, in half precision."""
+    path = tmp_path / "foreign.safetensors"
+    halves = {
+        name: tensor.half() if tensor.is_floating_point() else tensor
+        for name, tensor in model.state_dict().items()
+    }
+    save_file(halves, path)
+    other = build_network(NETWORK)
+    assert load_weights(other, path) == WeightsInfo()
+    weight = other.nodes["n2"].m0.conv1.weight
+    assert weight.dtype == torch.float32
+    assert torch.equal(weight, halves["nodes.n2.m0.conv1.weight"].float())
+
+
+def test_a_trained_text_takes_the_weights_of_its_untrained_self(saved: Path) -> None:
+    """The text's hash is for information: edge weights written back into it change the text."""
+    trained = anetdsl.parse(SMALL.replace("n2@0.75", "n2@0.5"))
+    info = load_weights(build_network(trained), saved)
+    assert info.text_sha256 != text_hash(trained)
+
+
+def test_writing_leaves_nothing_else_behind(saved: Path, model: NetworkModule) -> None:
+    """The folder holds the file alone, readable as any other; writing again replaces it."""
+    save_weights(model, saved)
+    assert list(saved.parent.iterdir()) == [saved]
+    umask = os.umask(0)
+    os.umask(umask)
+    assert stat.S_IMODE(saved.stat().st_mode) == 0o666 & ~umask
+
+
+def test_a_failed_write_leaves_the_old_file(
+    saved: Path, model: NetworkModule, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The new one is never half there."""
+    before = saved.read_bytes()
+
+    def fail(self: Path, data: bytes) -> int:
+        with self.open("wb") as file:
+            file.write(data[:100])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", fail)
+    with pytest.raises(CannotRun, match=r"w\.safetensors: .*No space left on device"):
+        save_weights(model, saved)
+    assert saved.read_bytes() == before
+    assert list(saved.parent.iterdir()) == [saved]
+
+
+def test_a_missing_folder_is_named(model: NetworkModule, tmp_path: Path) -> None:
+    """One line, with the path and the reason."""
+    with pytest.raises(CannotRun, match=r"nowhere.w\.safetensors: .*No such file or directory"):
+        save_weights(model, tmp_path / "nowhere" / "w.safetensors")
+
+
+def test_missing_and_foreign_files(tmp_path: Path) -> None:
+    """A file that is not there, a folder, an empty file, text, an archive of pickles."""
+    assert refused(tmp_path / "none") == "no such file"
+    assert refused(tmp_path) == "is a folder, not a weights file"
+    for index, content in enumerate(
+        [b"", b"\0", b"anet 1\nnetwork x\n", b"PK\x03\x04" + bytes(100), b"\xff" * 64]
+    ):
+        path = tmp_path / str(index)
+        path.write_bytes(content)
+        assert refused(path).startswith("not a readable safetensors file: ")
+
+
+@pytest.mark.parametrize("keep", [4, 8, 100, 0.5, -1])
+def test_cut_files(saved: Path, keep: float) -> None:
+    """In the header, in the data, one byte short."""
+    content = saved.read_bytes()
+    saved.write_bytes(content[: int(len(content) * keep) if keep == 0.5 else int(keep)])
+    assert refused(saved).startswith("not a readable safetensors file: ")
+
+
+def rewrite(
+    path: Path, change: dict[str, torch.Tensor | None], metadata: str | None = None
+) -> None:
+    tensors = load_file(path)
+    for name, tensor in change.items():
+        if tensor is None:
+            del tensors[name]
+        else:
+            tensors[name] = tensor
+    save_file(tensors, path, {"anet": metadata} if metadata is not None else None)
+
+
+def test_what_does_not_fit_is_listed_by_node(saved: Path) -> None:
+    """Missing, left over, and of another shape or type, in one message."""
+    rewrite(
+        saved,
+        {
+            "nodes.n5.m0.conv1.weight": None,
+            "nodes.n5.m0.conv2.weight": None,
+            "sink.fc.bias": None,
+            "nodes.n9.fuse.w": torch.zeros(2),
+            "stray": torch.zeros(1),
+            "nodes.n2.fuse.w": torch.zeros(3),
+            "nodes.n3.m0.conv1.weight": torch.zeros(1, 4, 1, 1, 1, dtype=torch.int64),
+        },
+    )
+    assert refused(saved) == (
+        "does not fit network small: "
+        "missing: n5 (m0.conv1.weight, m0.conv2.weight), sink (fc.bias); "
+        "not in the network: n9 (fuse.w), stray; "
+        "of another shape or type: n2 (fuse.w float32 [3] for float32 [2]), "
+        "n3 (m0.conv1.weight int64 [1, 4, 1, 1, 1] for float32 [1, 4, 1, 1, 1])"
+    )
+
+
+def test_long_lists_are_cut_short(saved: Path) -> None:
+    """A file of another network gives a line that can be read, not thousands of names."""
+    empty = {name: None for name in load_file(saved) if not name.startswith("sink")}
+    rewrite(saved, dict(empty))
+    message = refused(saved)
+    assert "s1 (" in message
+    assert "and 4 more" in message
+    assert re.search(r"n2 \(fuse\.w, [^)]* and \d+ more\)", message)
+    assert len(message) < 600
+
+
+def test_hostile_names_stay_on_the_line(saved: Path) -> None:
+    """Names in a file may hold line breaks, terminal escapes, and a megabyte."""
+    rewrite(saved, {"nodes.n2.a\nb\x1b[31m": torch.zeros(1), "x" * 10**6: torch.zeros(1)})
+    message = refused(saved)
+    assert r"n2 (a\nb\x1b[31m)" in message
+    assert len(message) < 300
+
+
+@pytest.mark.parametrize(
+    ("metadata", "message"),
+    [
+        ('{"version": 2, "network": "x", "text_sha256": ""}', "weights format 2 is not known"),
+        ("not json", "its metadata entry 'anet' is damaged"),
+        ("[]", "its metadata entry 'anet' is damaged"),
+        ('{"version": 1}', "its metadata entry 'anet' is damaged"),
+    ],
+)
+def test_unknown_versions(saved: Path, metadata: str, message: str) -> None:
+    """A file of a later format is refused by its number, a damaged one as such."""
+    rewrite(saved, {}, metadata)
+    assert refused(saved).startswith(message)
+
+
+def test_reading_needs_no_network(saved: Path) -> None:
+    """What a file says of itself, and its tensors."""
+    info, tensors = read_weights(saved)
+    assert info.network == "small"
+    assert tensors["nodes.n2.fuse.w"].shape == (2,)
+
+
+def test_awkward_names_are_listed_as_written(tmp_path: Path) -> None:
+    """Messages name the node, not its key."""
+    network = anetdsl.parse(SMALL.replace("n3", "keys"))
+    path = tmp_path / "w.safetensors"
+    save_weights(build_network(network), path)
+    assert "nodes.keys_.m0.conv1.weight" in load_file(path)
+    message = refused(path)
+    assert "missing: n3 (m0.proj.weight, " in message
+    assert "not in the network: keys (m0.conv1.weight, " in message
+    assert "keys_" not in message
+
+
+def test_the_hash_is_of_the_canonical_text() -> None:
+    """Layout and comments do not count."""
+    assert text_hash(anetdsl.parse("# c\n" + SMALL.replace("  ", " "))) == text_hash(NETWORK)
+    assert text_hash(attrs.evolve(NETWORK, name="other")) != text_hash(NETWORK)
+    assert json.dumps(text_hash(NETWORK)).strip('"').isalnum()
