@@ -136,7 +136,7 @@ def _parsed(text: str) -> SyntaxTree:
 
 
 def _weight(node: Node, place: int) -> float:
-    """The weight of an edge; that of a sole input counts as 1 (SEMANTICS 11)."""
+    """The weight of an edge; that of a sole input counts as 1 (semantics 12)."""
     if len(node.inputs) == 1:
         return 1.0
     weight = node.inputs[place].weight

@@ -240,7 +240,7 @@ def spec(format: str) -> DataSpec:
 
 
 def test_protocols_are_the_paper_s() -> None:
-    """SEMANTICS 17, 18."""
+    """Semantics 11."""
     assert protocol_recipe(spec("moments")) == MOMENTS_TEST
     assert protocol_recipe(spec("folder")) == MOMENTS_TEST
     assert protocol_recipe(spec("charades")) == CHARADES_TEST

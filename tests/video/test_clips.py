@@ -39,7 +39,7 @@ SMALL = Recipe(frames=8, size=(32, 40), short_side=48, when="random", where="ran
     ids=["moments-train", "moments-test", "charades-train", "charades-test"],
 )
 def test_the_papers_protocols(city, recipe, shape, clips):
-    """SEMANTICS 17, 18; only training draws crops and mirrors."""
+    """Semantics 11; only training draws crops and mirrors."""
     found = sample_clips(city, recipe, seed=0, sample="v1")
     assert [clip.pixels.shape for clip in found] == [shape] * clips
     assert all(clip.pixels.dtype == np.uint8 for clip in found)

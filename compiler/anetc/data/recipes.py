@@ -1,4 +1,4 @@
-"""How clips are cut to train and to validate, by the data's format (SEMANTICS 17, 18)."""
+"""How clips are cut to train and to validate, by the data's format (semantics 11)."""
 
 from __future__ import annotations
 

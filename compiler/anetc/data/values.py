@@ -26,7 +26,7 @@ class DataSpec:
 class Sample:
     """The clips of one video: `rgb` uint8 (clips, T, H, W, 3), `flow` (clips, T, H, W, 2).
 
-    `flow` is float32 in [-1, 1] (SEMANTICS 8), None where it was not asked for. `target` is a class
+    `flow` is float32 in [-1, 1] (semantics 7), None where it was not asked for. `target` is a class
     number, or float32 (classes,) of zeros and ones where a video has several labels.
     """
 

@@ -1,6 +1,6 @@
 """How clips are cut to test with: the paper's two protocols, by the data's format or by name.
 
-`moments` (SEMANTICS 17): one clip of 36 frames and 256 x 256 pixels from the middle of the video.
+`moments` (semantics 11): one clip of 36 frames and 256 x 256 pixels from the middle of the video.
 `charades` (18): five random clips of 64 frames, their places drawn for each video from the seed.
 Needs no torch.
 """

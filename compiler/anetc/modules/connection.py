@@ -24,7 +24,7 @@ class Source(NamedTuple):
 
 
 class Connection(nn.Module):
-    """The sum of sigmoid(w_i) F_i over a node's inputs F_i, made equal in size. SEMANTICS 5, 6.
+    """The sum of sigmoid(w_i) F_i over a node's inputs F_i, made equal in size (semantics 3).
 
     Sequence of (N, C_i, T, H_i, W_i) -> (N, max C_i, T, min H_i, min W_i). Larger inputs are
     max-pooled (`meeting_ratio`). Inputs of equal channels are summed first; each sum that has fewer
@@ -103,7 +103,7 @@ def meeting_ratio(size: tuple[int, int], smallest: tuple[int, int], stride_ratio
 
     The authors' ratio (H + 1) // H_min serves both axes. At some odd sizes it misses (13 x 13 to
     4 x 4 gives 3, hence 5 x 5) and their code raises; there it is the ratio of the total strides.
-    That always fits: a node's size is the input's by its total stride, rounded up. SEMANTICS 5.
+    That always fits: a node's size is the input's by its total stride, rounded up (semantics 3).
 
     >>> meeting_ratio((9, 9), (3, 3), 4), meeting_ratio((13, 13), (4, 4), 4)
     (3, 4)

@@ -1,4 +1,4 @@
-"""First weights, as the authors draw them (SEMANTICS 3, 6).
+"""First weights, as the authors draw them (semantics 6).
 
 Each tensor has a random stream of its own, made from the seed and the tensor's name. So a network
 that shares nodes with another starts with the same weights there, whatever else differs.

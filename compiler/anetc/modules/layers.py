@@ -8,7 +8,7 @@ from torch import Tensor, nn
 def spatial_conv(in_channels: int, out_channels: int, size: int, stride: int = 1) -> nn.Conv3d:
     """A `size` x `size` convolution of each frame. `size` is odd; padding is the same on all sides.
 
-    (N, in, T, H, W) -> (N, out, T, ceil(H / stride), ceil(W / stride)). SEMANTICS 3, 4.
+    (N, in, T, H, W) -> (N, out, T, ceil(H / stride), ceil(W / stride)) (semantics 6).
     """
     pad = size // 2
     return nn.Conv3d(
@@ -24,7 +24,7 @@ def spatial_conv(in_channels: int, out_channels: int, size: int, stride: int = 1
 def temporal_conv(in_channels: int, out_channels: int, size: int, dilation: int) -> nn.Conv3d:
     """A convolution of `size` frames (odd) that stand `dilation` apart, zeros beyond the ends.
 
-    (N, in, T, H, W) -> (N, out, T, H, W). SEMANTICS 4.
+    (N, in, T, H, W) -> (N, out, T, H, W) (semantics 6).
     """
     return nn.Conv3d(
         in_channels,
@@ -37,7 +37,7 @@ def temporal_conv(in_channels: int, out_channels: int, size: int, dilation: int)
 
 
 def batch_norm(channels: int) -> nn.BatchNorm3d:
-    """Batch normalisation with the authors' epsilon and their decay of 0.99. SEMANTICS 3."""
+    """Batch normalisation with the authors' epsilon and their decay of 0.99 (semantics 6)."""
     return nn.BatchNorm3d(channels, eps=1e-5, momentum=0.01)
 
 
@@ -47,7 +47,7 @@ def max_pool(x: Tensor, window: int, stride: int) -> Tensor:
     (N, C, T, H, W) -> (N, C, T, ceil(H / stride), ceil(W / stride)). Where the windows reach over
     the edge by an odd number of cells, the bottom and the right have the odd one; so an even size
     under 3x3 windows at stride 2 is padded there alone, unlike `MaxPool2d(3, 2, 1)`. Cells beyond
-    the edge never win. `window` is at least `stride`. SEMANTICS 4.
+    the edge never win. `window` is at least `stride` (semantics 6).
     """
     height, width = x.shape[-2:]
     return nn.functional.max_pool3d(

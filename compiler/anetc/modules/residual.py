@@ -1,4 +1,4 @@
-"""Blocks of levels 1 to 4: 2D and (2+1)D residual modules in turn (paper 3.1, A.3; SEMANTICS 2)."""
+"""Blocks of levels 1 to 4: 2D and (2+1)D residual modules in turn (paper 3.1, A.3; semantics 4)."""
 
 from __future__ import annotations
 

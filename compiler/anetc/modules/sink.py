@@ -1,4 +1,4 @@
-"""The sink: from the last blocks' outputs to logits (paper A.4, SEMANTICS 7)."""
+"""The sink: from the last blocks' outputs to logits (paper A.4, semantics 5)."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Stem(nn.Module):
-    """7x7 convolution, for RGB a temporal convolution of 5 frames, and pooling. SEMANTICS 1.
+    """7x7 convolution, for RGB a temporal convolution of 5 frames, and pooling (semantics 2).
 
     (N, in, T, H, W) -> (N, C, T, ceil(H / 4), ceil(W / 4)). A flow stem has no temporal
     convolution, so that `dilation` is nothing to it, and pools 2x2 where an RGB stem pools 3x3.

@@ -104,7 +104,7 @@ class _Lowering:
         return self.emit("pool", name, [x], shape, window=window, stride=stride)
 
     def stem(self, node: Node) -> None:
-        """7x7, for RGB a temporal convolution, and the pool (SEMANTICS 1)."""
+        """7x7, for RGB a temporal convolution, and the pool (semantics 2)."""
         source = self.network.input(node.inputs[0].source)
         x = self.conv(f"{node.name}.conv", source.name, node.channels, "1x7x7", stride=2)
         x = self.normed(x)
@@ -115,7 +115,7 @@ class _Lowering:
         self.outputs[node.name] = self.pool(node.name, x, 3 if rgb else 2, STEM_STRIDE // 2)
 
     def block(self, node: Node) -> None:
-        """The weighted sum of the inputs, and the residual modules (SEMANTICS 2, 5)."""
+        """The weighted sum of the inputs, and the residual modules (semantics 3, 4)."""
         x = self.fuse(node)
         level = node.level - 1
         width, modules = self.network.widths[level], self.network.modules[level]
@@ -174,7 +174,7 @@ class _Lowering:
         return total
 
     def sink(self) -> None:
-        """Averages, combination, classifier (SEMANTICS 7)."""
+        """Averages, combination, classifier (semantics 5)."""
         self.node = None
         sink = self.network.sink
         per_frame = sink.head == "maxpool"

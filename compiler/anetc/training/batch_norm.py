@@ -15,7 +15,7 @@ from anetc.engines.training.together import are_several, whole_statistics, whole
 
 _DIMENSIONS = (0, 2, 3, 4)
 DECAY = 0.99
-"""Of running averages (SEMANTICS 3)."""
+"""Of running averages (semantics 6)."""
 AVERAGED = round(1 / (1 - DECAY))
 """Batches at the start of a run whose statistics are averaged alike."""
 

@@ -1,4 +1,4 @@
-"""What training makes small (SEMANTICS 7, 16)."""
+"""What training makes small (semantics 10)."""
 
 from __future__ import annotations
 

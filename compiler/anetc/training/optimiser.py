@@ -1,4 +1,4 @@
-"""Momentum SGD with weight decay on kernels alone (SEMANTICS 16)."""
+"""Momentum SGD with weight decay on kernels alone (semantics 10)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The learning rate over a run: a linear warm-up, then a cosine (SEMANTICS 16)."""
+"""The learning rate over a run: a linear warm-up, then a cosine (semantics 10)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How to train: the values of SEMANTICS 16, and what a run adds to them."""
+"""How to train: the values of semantics 10, and what a run adds to them."""
 
 from __future__ import annotations
 

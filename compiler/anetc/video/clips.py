@@ -1,6 +1,6 @@
 """Clips of a video: which frames, which part of the picture, and the tensor that a network takes.
 
-A `Recipe` says how; `MOMENTS_TRAIN` and its like are the paper's (appendix; SEMANTICS 17, 18).
+A `Recipe` says how; `MOMENTS_TRAIN` and its like are the paper's (appendix; semantics 11).
 Everything random is drawn from a private generator seeded with (seed, epoch, sample), so a clip is
 the same whatever the number of loader workers, the order of the samples, or the machine.
 

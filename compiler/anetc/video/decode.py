@@ -36,7 +36,7 @@ from anetc.video.source import VideoError, check_frame_size, opened, packets
 __all__ = ["Frames", "VideoError", "VideoInfo", "decode", "grid_length", "probe", "verify"]
 
 BASE_FPS = 12.5
-"""The paper's frame rate, for both data sets (appendix; SEMANTICS 17, 18)."""
+"""The paper's frame rate, for both data sets (appendix; semantics 11)."""
 
 MAX_CLIP_BYTES = 4 << 30
 MAX_CLIP_FRAMES = 1_000_000

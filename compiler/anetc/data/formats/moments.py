@@ -6,7 +6,7 @@
     DIR/training/CLASS/x.mp4        the paths of the lists are below these
     DIR/validation/CLASS/x.mp4
 
-How many classes there are is what the first file says (SEMANTICS 17). The labels of the test set
+How many classes there are is what the first file says (semantics 11). The labels of the test set
 are not published: there is no test split, and the paper's figures are those of validation.
 """
 

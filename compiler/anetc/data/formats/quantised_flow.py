@@ -20,7 +20,7 @@ _BLOCK = 64
 def flow_in_eighths(clips: NDArray[np.uint8], params: TVL1 | None = None) -> NDArray[np.int8]:
     """TV-L1 flow int8 (N, T, 2, H, W), u and v, of clips (N, T, H, W) grey or (N, T, H, W, 3).
 
-    Up to 15.875 px; the last field repeats the one before (SEMANTICS 8).
+    Up to 15.875 px; the last field repeats the one before (semantics 7).
     """
     import torch
 

@@ -1,4 +1,4 @@
-"""The flow input of a network: TV-L1 optical flow of image pairs and of clips (SEMANTICS 8).
+"""The flow input of a network: TV-L1 optical flow of image pairs and of clips (semantics 7).
 
 Computed with batched tensor operations on whatever device the frames are on, each pair apart from
 the others. Nothing is normalised across a batch.

@@ -1,8 +1,8 @@
 """The optical flow of a video's whole frames, in bytes: what a clip's flow is cut from.
 
 Flow is computed from whole frames, resized but neither cropped nor mirrored, and kept as int8: a
-displacement of d px along an axis is round(127 d / 20), and +-20 px the most there is (SEMANTICS
-8). So it can be computed once for a video, and a crop is of the flow as of the pixels; mirrored, u
+displacement of d px along an axis is round(127 d / 20), and +-20 px the most there is (semantics
+7). So it can be computed once for a video, and a crop is of the flow as of the pixels; mirrored, u
 changes its sign. What is computed while training goes through the same bytes: the numbers are those
 of the cache, to the last bit.
 

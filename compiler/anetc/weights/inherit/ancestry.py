@@ -1,6 +1,6 @@
 """Which filters of a parent network those of a child descend from, by the sentences of `origin`.
 
-A split gives each half its half of the filters, a merge joins those of two nodes (SEMANTICS 12).
+A split gives each half its half of the filters, a merge joins those of two nodes (semantics 12).
 Sentences follow one another, so that what one has made the next may take apart. Sentences about
 anything else (edges, r) move no filter.
 """
