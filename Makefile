@@ -1,64 +1,64 @@
-# Every target does its own set-up: a .venv with pinned packages, made anew when the pins change.
+# Every target sets up what it needs: a .venv with pinned packages, rebuilt when the pins change.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-# One thread a test process: two processes share the cores already.
+# One thread per test process: two processes already share the cores.
 QUIET_CORES := OMP_NUM_THREADS=1
 
 .PHONY: help demo test test-slow lint types format bench bench-scale train-motion motion-table compare-search compare-mhad docs golden clean
 
-help: ## this list
+help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "AnetDSL needs Python 3.11 or newer; name one with: make PYTHON=python3.12 ..." >&2; exit 2; }
-	@echo "setting up $(VENV) (once; some minutes where packages have to be downloaded)"
+	  { echo "AnetDSL needs Python 3.11 or newer; choose one with: make PYTHON=python3.12 ..." >&2; exit 2; }
+	@echo "setting up $(VENV) (once; takes minutes if packages must be downloaded)"
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,lint]'
 	@touch $@
 
-demo: $(READY) ## the paper's network on a real clip, then a small search and its report; minutes
+demo: $(READY) ## run the network of the paper on a clip, then a small search and its report; minutes
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/demo.sh
 
-test: $(READY) ## the tests, some minutes
+test: $(READY) ## run the tests; minutes
 	$(QUIET_CORES) $(BIN)/python -m pytest -n 2 --dist worksteal
 
-test-slow: $(READY) ## the long versions of the property tests
+test-slow: $(READY) ## run the slow tests
 	$(QUIET_CORES) $(BIN)/python -m pytest -n 2 --dist worksteal -m slow
 
-lint: $(READY) ## ruff: rules and layout
+lint: $(READY) ## run ruff: rules and layout
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(READY) ## mypy, strict
+types: $(READY) ## run mypy, strict
 	$(BIN)/mypy
 
-format: $(READY) ## lay out the code
+format: $(READY) ## format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(READY) ## speed, as ratios in one process
+bench: $(READY) ## measure speed, as ratios in one process
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	$(BIN)/python -m pytest benchmarks -o addopts= -o python_files='bench_*.py' --benchmark-only --benchmark-columns=median,ops --benchmark-sort=name
 
-bench-scale: $(READY) ## a search with 1,000 trials in flight, on threads and on Dask, trials simulated; an hour
+bench-scale: $(READY) ## simulate a search with 1,000 trials at a time, on threads and on Dask; an hour
 	$(BIN)/python benchmarks/scale_search.py --executor threads
 	$(BIN)/python benchmarks/scale_search.py --executor dask --seconds 180 --candidates 4000
 	$(BIN)/python benchmarks/scale_search.py --executor threads --order index --window 2000 --seconds 120 --candidates 3000
 
-train-motion: $(READY) ## train a small network on the generated data, and hold it to docs/motion.md; minutes
+train-motion: $(READY) ## train a small network on `motion` and check the accuracy of docs/motion.md; minutes
 	rm -rf demo/motion
 	$(BIN)/python benchmarks/train_motion.py --out demo/motion --at-least 80
 
-motion-table: $(READY) ## the tables of docs/motion.md, an hour or two; goes on where it was stopped
+motion-table: $(READY) ## measure the tables of docs/motion.md, resumable; hours
 	mkdir -p demo
 	$(BIN)/python benchmarks/motion_table.py --level 1 --out demo/motion-1.jsonl
 	$(BIN)/python benchmarks/motion_table.py --level 2 --out demo/motion-2.jsonl
 	$(BIN)/python benchmarks/motion_table.py --level 3 --out demo/motion-3.jsonl
 
-compare-search: $(READY) ## the methods of the search compared (docs/search.md), an hour
+compare-search: $(READY) ## compare the methods of the search (docs/search.md); an hour
 	@for seed in 0 1 2; do for method in guided standard random; do \
 	  run=demo/compare/$$method-$$seed; \
 	  if [ -e $$run/settings.toml ]; then set -- --resume $$run; \
@@ -67,9 +67,9 @@ compare-search: $(READY) ## the methods of the search compared (docs/search.md),
 	done; done
 	$(BIN)/anetc report demo/compare/* -o demo/compare.html
 
-compare-mhad: $(READY) ## a search on UTD-MHAD and what it found, on unseen people, hours: make compare-mhad MHAD='arrays:...'
+compare-mhad: $(READY) ## search on UTD-MHAD, then test on other people; hours: make compare-mhad MHAD='arrays:...'
 	@if [ -z "$$MHAD" ]; then \
-	  echo "say where the data are: make compare-mhad MHAD='utd-mhad:DIR', or" >&2; \
+	  echo "name the data: make compare-mhad MHAD='utd-mhad:DIR', or" >&2; \
 	  echo "  MHAD='arrays:FILE.npz?train=1,3,5&validation=7&test=2,4,6,8' (docs/mhad.md)" >&2; exit 2; \
 	fi
 	@if [ -e demo/mhad/settings.toml ]; then set -- --resume demo/mhad; \
@@ -77,12 +77,12 @@ compare-mhad: $(READY) ## a search on UTD-MHAD and what it found, on unseen peop
 	mkdir -p demo && $(QUIET_CORES) $(BIN)/anetc evolve "$$@"
 	$(QUIET_CORES) $(BIN)/python benchmarks/compare_mhad.py demo/mhad --data "$$MHAD" --workers 2 --out demo/mhad.jsonl --table demo/mhad.md
 
-docs: $(READY) ## write docs/errors.md and docs/pictures/motion.png anew
+docs: $(READY) ## regenerate docs/errors.md and docs/pictures/motion.png
 	$(BIN)/python docs/make_errors.py
 	$(BIN)/python docs/make_motion_picture.py
 
-golden: $(READY) ## write the golden files anew; look at the difference before you commit it
+golden: $(READY) ## rewrite the golden files; read the difference before you commit it
 	$(QUIET_CORES) $(BIN)/python -m pytest -n 2 --update-golden -q
 
-clean: ## remove the environment and everything made
+clean: ## remove the environment and all generated files
 	rm -rf $(VENV) dist demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks

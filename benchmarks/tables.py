@@ -1,4 +1,4 @@
-"""What benchmarks share that take turns between what they compare, and print ratios."""
+"""Helpers for benchmarks that run alternatives in turns and print ratios."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 
 def replay(benchmark: BenchmarkFixture, seconds: Sequence[float]) -> None:
-    """Times that were measured in turns with others, as those of pytest-benchmark's own rounds."""
+    """Report times that were measured in turns as the rounds of a pytest-benchmark fixture."""
     times = iter(seconds)
     clock = 0.0
 
@@ -25,7 +25,7 @@ def replay(benchmark: BenchmarkFixture, seconds: Sequence[float]) -> None:
 
 
 def print_table(request: pytest.FixtureRequest, rows: Iterable[Sequence[str]]) -> None:
-    """Aligned columns, past pytest's capture."""
+    """Print aligned columns, also while pytest captures the output."""
     rows = list(rows)
     widths = [max(map(len, column)) for column in zip(*rows)]
     capture = request.config.pluginmanager.getplugin("capturemanager")

@@ -1,5 +1,5 @@
 #!/bin/sh
-# From the paper's network to a search of one's own, some minutes on two cores. Run by `make demo`.
+# Run the network of the paper, then a small search. Takes minutes on two cores. `make demo` runs it.
 set -eu
 out=demo
 mkdir -p "$out"
@@ -9,13 +9,13 @@ say() {
   "$@"
 }
 
-printf 'The network of Table 4: checked, costed, drawn, and run on the clip that ships.\n'
+printf 'Check the network of Table 4, count its cost, draw it, and run it on the clip of the repository.\n'
 say anetc check examples/assemblenet.anet
 say anetc stats examples/assemblenet.anet --frames 32 --size 224
 say anetc render examples/asn50.anet --weights -o "$out/asn50.svg"
-say anetc run examples/assemblenet.anet --video tests/data/city_cc0.mp4 --size 128 --frames 16 --top 5
+say anetc run examples/assemblenet.anet --video tests/media/city_cc0.mp4 --size 128 --frames 16 --top 5
 
-printf '\nA small search, guided by learned connections, on data that is generated on the spot.\n'
+printf '\nA small search, guided by learned connections, on generated data.\n'
 rm -rf "$out/search"
 say anetc evolve --data motion --preset small --rounds 12 --population 4 --iterations 120 --out "$out/search"
 best=$(anetc evolve --status "$out/search" | sed -n 's/^ *best .*(\(.*\))$/\1/p')
@@ -23,5 +23,5 @@ say anetc report "$out/search" -o "$out/report.html"
 say cat "$out/search/archs/$best.anet"
 say anetc render "$out/search/archs/$best.anet" --weights -o "$out/winner.svg"
 
-printf '\nOpen %s in a browser; the best network is %s, drawn in %s.\n' \
+printf '\nOpen %s in a browser. The best network is %s; its picture is %s.\n' \
   "$out/report.html" "$out/search/archs/$best.anet" "$out/winner.svg"

@@ -1,4 +1,4 @@
-"""Fixtures for all tests: golden files, and the shared data that is not part of the repository."""
+"""Fixtures for all tests: golden files, and the shared data beside the repository."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 GOLDEN = REPOSITORY / "tests" / "golden"
 DATA = REPOSITORY / "tests" / "media"
 
-# One core may be shared by several workers: no deadline. The same cases in each run: a failure
-# repeats.
+# Workers may share a core, so there is no deadline. Each run tests the same cases, so that a
+# failure can be repeated.
 settings.register_profile(
     "anetdsl", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
@@ -25,13 +25,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-golden",
         action="store_true",
-        help="write the golden files anew from what is produced",
+        help="rewrite the golden files from the produced output",
     )
 
 
 @pytest.fixture
 def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
-    """`golden("fmt/table.out.anet", text)` compares text with that file below tests/golden."""
+    """Return a function that compares a text with a file below tests/golden.
+
+    Use: `golden("fmt/table.out.anet", text)`.
+    """
 
     def compare(relative_path: str, text: str) -> None:
         path = GOLDEN / relative_path
@@ -40,20 +43,20 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
             path.write_bytes(text.encode("utf-8", "surrogateescape"))
             return
         if not path.exists():
-            pytest.fail(f"no golden file {relative_path}; make it with --update-golden")
+            pytest.fail(f"no golden file {relative_path}; create it with --update-golden")
         expected = path.read_bytes().decode("utf-8", "surrogateescape")
         if text != expected:
             lines = difflib.unified_diff(
                 expected.splitlines(), text.splitlines(), relative_path, "produced", lineterm=""
             )
-            pytest.fail("\n".join(lines) or "they differ in line ends only")
+            pytest.fail("\n".join(lines) or "only the line ends differ")
 
     return compare
 
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The data shared beside the repository; tests that need it skip where it is missing."""
+    """Return the folder of shared data beside the repository; skip the test if it is missing."""
     path = REPOSITORY.parent / "shared"
     if not path.is_dir():
         pytest.skip("needs the shared data folder beside the repository")
@@ -62,13 +65,13 @@ def shared() -> Path:
 
 @pytest.fixture(scope="session")
 def examples() -> list[Path]:
-    """All example networks."""
+    """Return the paths of all example networks."""
     return sorted((REPOSITORY / "examples").glob("*.anet"))
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _private_cache(tmp_path_factory: pytest.TempPathFactory) -> object:
-    """Tests neither read nor write the user's cache folder."""
+    """Give the tests a cache folder of their own."""
     patch = pytest.MonkeyPatch()
     patch.setenv("ANETDSL_CACHE", str(tmp_path_factory.mktemp("cache")))
     yield

@@ -1,20 +1,20 @@
-"""Documents that must stay true: their code blocks, found and run.
+"""Find and run the code blocks of the documents.
 
-A block's first word says what it is, further words how it is held to it:
+The first word of a block is its language; further words say how the tests check it:
 
     anet                        a whole file, without findings, in canonical layout
     anet fragment               statements, in canonical layout
-    anet error=A302             a whole file that has exactly these findings (A302,A601)
-    anet unformatted            the layout is not the canonical one
-    anet file=name.anet         written into the folder where the document's commands run
-    console                     lines that start with `$ ` are run, what follows is their output
-    console exit=1              the last command ends with 1, not 0
-    console slow                run by `make test-slow` only; the options are always checked
-    python, pycon               run in one namespace; what pycon prints is compared
+    anet error=A302             a whole file with exactly these findings (A302,A601)
+    anet unformatted            a file that is not in canonical layout
+    anet file=name.anet         a file that is written to the folder of the commands
+    console                     lines with `$ ` are commands, the lines below their output
+    console exit=1              the last command exits with 1, not 0
+    console slow                run by `make test-slow` only; options are always checked
+    python, pycon               run in one namespace; the output of pycon is compared
     python slow, pycon slow     run by `make test-slow` only
 
-In an output `...` stands for anything. Only commands of RUNNABLE are run; those without an output
-shown may print anything. A comment `<!-- run: COMMAND -->` runs a command that readers do not see.
+`...` in an output matches any text. Only commands in RUNNABLE are run. A command without output in
+the document may print anything. A comment `<!-- run: COMMAND -->` runs a hidden command.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ _CHECKER = doctest.OutputChecker()
 
 @attrs.frozen
 class Block:
-    """A code block, or a hidden command (`language` is "run"), and the line it starts at."""
+    """A code block, or a hidden command (`language` is "run"), and its first line."""
 
     path: Path
     line: int
@@ -76,7 +76,7 @@ class Block:
 
 
 def blocks(path: Path) -> Iterator[Block]:
-    """The blocks of a document, in order. Fails for a block that is never closed."""
+    """Yield the blocks of a document in order. Fail for a block that is not closed."""
     lines = iter(enumerate(path.read_text(encoding="utf-8").splitlines(), 1))
     for number, line in lines:
         if hidden := _HIDDEN.fullmatch(line):
@@ -85,19 +85,19 @@ def blocks(path: Path) -> Iterator[Block]:
             words = [word.partition("=") for word in fence[2].split()]
             flags = {name: value for name, _, value in words}
             unknown = flags.keys() - _FLAGS.get(fence[1], set())
-            assert not unknown, f"{path.name}:{number}: no such flag: {unknown}"
+            assert not unknown, f"{path.name}:{number}: unknown flag: {unknown}"
             inside = []
             for _, text in lines:
                 if text == "```":
                     break
                 inside.append(text + "\n")
             else:
-                pytest.fail(f"{path.name}:{number}: the block has no end")
+                pytest.fail(f"{path.name}:{number}: the block is not closed")
             yield Block(path, number, fence[1], flags, "".join(inside))
 
 
 def check_anet(block: Block) -> None:
-    """Hold an `anet` block to its flags."""
+    """Check an `anet` block by its flags."""
     if "fragment" in block.flags:
         found = [d.code for d in parse_syntax(SourceFile(str(block), block.text)).diagnostics]
     else:
@@ -110,7 +110,7 @@ def check_anet(block: Block) -> None:
 
 @attrs.frozen
 class Step:
-    """A command and the output that the document shows, None where it shows none."""
+    """A command, and its documented output, or None if the document shows none."""
 
     line: int
     command: str
@@ -123,35 +123,35 @@ class Step:
 
 
 def steps(block: Block) -> Iterator[Step]:
-    """The commands of a `console` block."""
+    """Yield the commands of a `console` block."""
     for part in re.split(r"(?m)^(?=\$ )", block.text):
         if not part:
             continue
         assert part.startswith("$ "), f"{block}: a console block starts with a command, `$ ...`"
         command, _, output = part[2:].partition("\n")
         line = block.line + 1 + block.text[: block.text.index(part)].count("\n")
-        # A blank line before the next command is the document's, not the command's.
+        # A blank line before the next command belongs to the document, not to the output.
         yield Step(line, command, output.rstrip("\n") + "\n" if output.strip() else None)
 
 
 def check_options(step: Step) -> None:
-    """Fail unless every `anetc` of the command line names a command and options that there are."""
+    """Fail unless every `anetc` in a command line has a valid command and valid options."""
     for part in re.split(r"&&|[|;]", step.command):
         words = shlex.split(re.sub(r"[<>]\s*\S+", "", part), comments=True)
         if words[:1] != ["anetc"] or len(words) < 2 or words[1].startswith("-"):
             continue
         context = click.Context(main, **main.context_settings)
         command = main.get_command(context, words[1])
-        assert command is not None, f"no command `{words[1]}`"
+        assert command is not None, f"unknown command `{words[1]}`"
         inner = command.make_context(words[1], words[2:], parent=context)
         if isinstance(command, click.Group):
             part = command.get_command(inner, words[2])
-            assert part is not None, f"no command `{words[1]} {words[2]}`"
+            assert part is not None, f"unknown command `{words[1]} {words[2]}`"
             part.make_context(words[2], words[3:], parent=inner)
 
 
 class Session:
-    """A folder with a copy of what documents name, and the Python namespace of one document."""
+    """A folder with the files that documents use, and the Python namespace of one document."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "work"
@@ -162,14 +162,14 @@ class Session:
         self.folder.mkdir()
         shutil.copytree(REPOSITORY / "examples", self.folder / "examples")
         shutil.copytree(REPOSITORY / "tests" / "media", self.folder / "tests" / "media")
-        # As pip writes it: processes that are started anew import it.
+        # The same text that pip writes. Spawned processes import it.
         source = 'from anetc.cli.main import run\nif __name__ == "__main__":\n    run()\n'
         self._program("anetc", f"#!{sys.executable}\n{source}")
-        # Not a link: Python would not find the packages of its virtual environment.
+        # A link would not work: Python would not find the packages of its virtual environment.
         self._program("python", f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
 
     def run(self, block: Block) -> None:
-        """Run a block, and compare what it prints with what the document shows."""
+        """Run a block and compare its output with the document."""
         match block.language:
             case "run":
                 self._command(Step(block.line, block.text, None), block)
@@ -179,7 +179,7 @@ class Session:
                     self._command(step, block)
                 expected = int(block.flags.get("exit", 0))
                 if run and self.last_exit != expected:
-                    pytest.fail(f"{block}: the last command ended with {self.last_exit}")
+                    pytest.fail(f"{block}: the last command exited with {self.last_exit}")
             case "python":
                 with contextlib.chdir(self.folder), contextlib.redirect_stdout(io.StringIO()):
                     exec(compile(block.text, str(block), "exec"), self.names)
@@ -215,7 +215,7 @@ class Session:
         if step.output is None:
             assert done.returncode in (0, int(block.flags.get("exit", 0))), f"{where}\n{printed}"
         elif not _CHECKER.check_output(step.output, printed, doctest.ELLIPSIS):
-            pytest.fail(f"{where}\nshown:\n{step.output}\nprinted:\n{printed}")
+            pytest.fail(f"{where}\ndocumented:\n{step.output}\nprinted:\n{printed}")
 
     def _doctest(self, block: Block) -> None:
         test = doctest.DocTestParser().get_doctest(
@@ -224,7 +224,7 @@ class Session:
         report = io.StringIO()
         runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS, verbose=False)
         runner.run(test, out=report.write, clear_globs=False)
-        # The runner works on a copy.
+        # The runner works on a copy of the names.
         self.names.update(test.globs)
         if runner.failures:
             pytest.fail(f"{block}\n{report.getvalue()}")

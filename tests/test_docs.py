@@ -1,4 +1,4 @@
-"""What the documents say is so: examples, outputs, tables, schemas and links."""
+"""The documents are true: examples, outputs, tables, schemas and links."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ def named(path: Path) -> str:
 
 
 def prose(path: Path) -> str:
-    """A document without its code blocks."""
+    """Return a document without its code blocks."""
     return re.sub(r"(?ms)^```.*?^```$", "", path.read_text(encoding="utf-8"))
 
 
 def section(path: Path, heading: str) -> str:
-    """The text below a heading, up to the next of its level or above."""
+    """Return the text below a heading, up to the next heading of its level or above."""
     depth = heading.index(" ")
     found = re.split(rf"(?m)^{re.escape(heading)}$", prose(path))
     assert len(found) == 2, f"{path.name} has {len(found) - 1} headings `{heading}`"
@@ -59,7 +59,7 @@ def section(path: Path, heading: str) -> str:
 
 
 def rows(text: str) -> list[list[str]]:
-    """The rows of the first table in a text, without its head."""
+    """Return the rows of the first table in a text, without the head."""
     lines = re.search(r"(?m)^\| ---.*\n((?:\|.*\n?)+)", text)
     assert lines is not None, "no table"
     return [
@@ -73,16 +73,16 @@ documents = pytest.mark.parametrize("path", DOCUMENTS, ids=named)
 
 
 @documents
-def test_networks_have_exactly_the_findings_that_are_said(path: Path) -> None:
-    """And those without any stand in canonical layout."""
+def test_networks_have_exactly_the_documented_findings(path: Path) -> None:
+    """A network without findings is in canonical layout."""
     for block in blocks(path):
         if block.language == "anet":
             check_anet(block)
 
 
 @documents
-def test_examples_run_and_print_what_is_shown(path: Path, tmp_path: Path) -> None:
-    """Commands and Python, in the order of the document, but for what takes long."""
+def test_examples_print_the_documented_output(path: Path, tmp_path: Path) -> None:
+    """Commands and Python blocks run in the order of the document, except slow ones."""
     session = Session(tmp_path)
     for block in blocks(path):
         if "slow" not in block.flags:
@@ -95,14 +95,14 @@ def test_examples_run_and_print_what_is_shown(path: Path, tmp_path: Path) -> Non
     [path for path in DOCUMENTS if any("slow" in block.flags for block in blocks(path))],
     ids=named,
 )
-def test_slow_examples_run_too(path: Path, tmp_path: Path) -> None:
+def test_slow_examples_print_the_documented_output(path: Path, tmp_path: Path) -> None:
     session = Session(tmp_path)
     for block in blocks(path):
         session.run(block)
 
 
 @documents
-def test_commands_that_are_not_run_have_options_that_there_are(path: Path) -> None:
+def test_commands_that_are_not_run_have_valid_options(path: Path) -> None:
     for block in blocks(path):
         if block.language == "console":
             for step in steps(block):
@@ -113,7 +113,7 @@ def test_commands_that_are_not_run_have_options_that_there_are(path: Path) -> No
 
 
 def anchors(path: Path) -> Iterator[str]:
-    """The anchors of a document: explicit ones, and those that headings get."""
+    """Yield the anchors of a document: explicit ones, and those of headings."""
     text = prose(path)
     yield from re.findall(r'<a id="([^"]+)">', text)
     for heading in re.findall(r"(?m)^#+ (.*)$", text):
@@ -121,8 +121,8 @@ def anchors(path: Path) -> Iterator[str]:
 
 
 @documents
-def test_links_lead_somewhere(path: Path) -> None:
-    """Files that exist, and headings in them; other sites are not asked."""
+def test_links_point_to_existing_files_and_headings(path: Path) -> None:
+    """Links to other sites are not followed."""
     for match in LINK.finditer(prose(path)):
         target, _, anchor = (match[1] or match[2]).partition("#")
         if "://" in target:
@@ -136,18 +136,18 @@ def test_links_lead_somewhere(path: Path) -> None:
 # errors.md
 
 
-def test_the_page_of_findings_is_up_to_date() -> None:
+def test_errors_page_is_up_to_date() -> None:
     spec = importlib.util.spec_from_file_location("make_errors", DOCS / "make_errors.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     page = (DOCS / "errors.md").read_text(encoding="utf-8")
-    assert page == module.errors_page(), "write it anew with `make docs`"
+    assert page == module.errors_page(), "run `make docs`"
 
 
-def test_every_finding_has_a_section_and_shows_itself() -> None:
-    """But for the two whose examples would be too long."""
+def test_every_finding_has_a_section_with_an_example() -> None:
+    """Two findings have no example because it would be too long."""
     text = (DOCS / "errors.md").read_text(encoding="utf-8")
     for code, entry in CODES.items():
         assert f"### {code}: {entry.title}\n" in text
@@ -171,8 +171,8 @@ WITH_ATTRIBUTES = [statement for statement in STATEMENTS.values() if statement.a
 
 
 @pytest.mark.parametrize("statement", WITH_ATTRIBUTES, ids=lambda statement: statement.keyword)
-def test_attribute_tables_are_the_vocabulary(statement: Statement) -> None:
-    """Names, order, types, bounds, choices, what is required, and the meaning."""
+def test_attribute_tables_match_the_vocabulary(statement: Statement) -> None:
+    """Names, order, types, bounds, choices, required attributes, and the meaning."""
     table = rows(section(SPEC, f"### {statement.keyword}"))
     assert [row[0] for row in table] == [f"`{a.name}`" for a in statement.attributes]
     for attribute, (_, value, default, meaning, _) in zip(statement.attributes, table, strict=True):
@@ -190,7 +190,7 @@ def defaults() -> Iterator[tuple[Statement, Attribute, str]]:
                 yield statement, attribute, row[2].strip("`")
 
 
-def test_a_default_written_out_says_the_same_as_leaving_it_out() -> None:
+def test_a_documented_default_equals_a_missing_attribute() -> None:
     for statement, attribute, default in defaults():
         tree = parse_syntax(SourceFile("demo.anet", MINIMAL))
         value = re.findall(r"\d+", default) if default.startswith("[") else default
@@ -201,7 +201,7 @@ def test_a_default_written_out_says_the_same_as_leaving_it_out() -> None:
         assert anetdsl.parse(written) == anetdsl.parse(MINIMAL)
 
 
-def test_a_default_is_stated_for_every_attribute_that_has_one() -> None:
+def test_every_default_is_documented() -> None:
     stated = {(statement.keyword, attribute.name) for statement, attribute, _ in defaults()}
     assert stated == {
         ("network", "D"),
@@ -212,18 +212,18 @@ def test_a_default_is_stated_for_every_attribute_that_has_one() -> None:
     }
 
 
-def test_the_rules_are_those_of_the_grammar() -> None:
+def test_documented_rules_match_the_grammar() -> None:
     (rules,) = [block.text for block in blocks(SPEC) if block.language == "lark"]
     assert rules in grammar_text()
 
 
-def test_keywords_are_listed_as_the_vocabulary_has_them() -> None:
+def test_documented_keywords_match_the_vocabulary() -> None:
     *others, last = (f"`{keyword}`" for keyword in STATEMENTS)
     text = " ".join(section(SPEC, "## Text and tokens").split())
     assert f"are {', '.join(others)} and {last}." in text
 
 
-def test_every_code_is_in_the_tables_of_checks() -> None:
+def test_every_code_is_in_a_table_of_checks() -> None:
     errors = set(re.findall(r"\(errors.md#(A\d+)\)", section(SPEC, "## Checks")))
     assert errors == CODES.keys() - WARNINGS
     table = rows(section(SPEC, "## Warnings, and how to allow them"))
@@ -233,7 +233,7 @@ def test_every_code_is_in_the_tables_of_checks() -> None:
     }
 
 
-def test_limits_are_those_of_the_vocabulary() -> None:
+def test_documented_limits_match_the_vocabulary() -> None:
     limits = {row[0]: row[1] for row in rows(section(SPEC, "## Limits"))}
     assert f"{vocabulary.MAX_FILE_BYTES:,} bytes" in limits["Size of a file"]
     assert limits["Nodes of a network"] == f"{vocabulary.MAX_NODES:,}"
@@ -247,7 +247,7 @@ COMMANDS = main.list_commands(click.Context(main))
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_exactly_the_options_of_a_command_are_described(name: str) -> None:
+def test_exactly_the_options_of_a_command_are_documented(name: str) -> None:
     command = main.get_command(click.Context(main), name)
     assert command is not None
     text = section(CLI, f"## anetc {name}")
@@ -264,7 +264,7 @@ def test_exactly_the_options_of_a_command_are_described(name: str) -> None:
     assert options >= {word for row in table for word in re.findall(r"(?<!\w)--?\w[\w-]*", row[0])}
 
 
-def test_all_commands_are_in_the_overview() -> None:
+def test_the_overview_lists_all_commands() -> None:
     listed = [re.findall(r"anetc (\w+)", row[0])[0] for row in rows(prose(CLI))]
     assert listed == COMMANDS
 
@@ -279,7 +279,7 @@ def validate(name: str, document: object) -> None:
 
 
 def test_findings_as_json_follow_their_schema() -> None:
-    """Each code's example: every field occurs."""
+    """The examples of all codes together use every field."""
     pairs = []
     for code, entry in CODES.items():
         text = entry.example.encode("utf-8", "replace").decode()
@@ -302,7 +302,7 @@ def test_networks_as_json_follow_their_schema(examples: list[Path]) -> None:
     validate("dump", to_json(anetdsl.parse(f"{MINIMAL}{notes}fitness=6")))
 
 
-def test_the_schema_of_networks_has_the_bounds_of_the_vocabulary() -> None:
+def test_bounds_in_the_schema_of_networks_match_the_vocabulary() -> None:
     schema: dict[str, Any] = json.loads(SCHEMAS["dump"].read_text(encoding="utf-8"))
     top = schema["properties"]
     places = {
@@ -330,13 +330,13 @@ def test_the_schema_of_networks_has_the_bounds_of_the_vocabulary() -> None:
 # python.md, semantics.md
 
 
-def test_every_public_name_is_described() -> None:
+def test_every_public_name_is_documented() -> None:
     text = (DOCS / "python.md").read_text(encoding="utf-8")
     for name in [*anetdsl.__all__, *anetc.__all__]:
         assert re.search(rf"\b{name}\b", text), name
 
 
-def test_the_names_of_parameters_are_those_of_a_compiled_network() -> None:
+def test_documented_parameter_names_match_a_built_network() -> None:
     """Every parameter of a network has a row in the table, and every row occurs."""
     table = rows(section(DOCS / "semantics.md", "## Parameters and weights files"))
     network = anetdsl.load(REPOSITORY / "examples" / "small_assemblenet.anet")
@@ -346,5 +346,5 @@ def test_the_names_of_parameters_are_those_of_a_compiled_network() -> None:
 
 
 def _layer(name: str) -> str:
-    """A parameter's name without what differs from node to node."""
+    """Return the name of a parameter without the parts that differ from node to node."""
     return re.sub(r"nodes\.\w+\.(m\d\.)?|\d+to\d+", "", name)
