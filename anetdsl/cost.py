@@ -134,8 +134,10 @@ def cost(
             width_2d = network.widths[node.level - 1]
             modules = network.modules[node.level - 1]
             outputs[node.name] = _block(node, sources, width_2d, modules, learned)
-    rows = tuple(outputs[node.name].cost() for node in network.nodes)
-    sink = _sink(network.sink, [outputs[edge.source] for edge in network.sink.inputs], classes)
+    blocks = network.path_lengths()
+    rows = tuple(outputs[node.name].cost(blocks[node.name]) for node in network.nodes)
+    read = [outputs[edge.source] for edge in network.sink.inputs]
+    sink = _sink(network.sink, read, classes, network.longest_path())
     parameters = sink.parameters + sum(row.parameters for row in rows)
     return Cost(
         network=network.name,
@@ -175,12 +177,12 @@ class _Output:
     after: int
     reach: int
     depth: int
-    blocks: int
     parameters: int
     multiply_adds: int
     activations: int
 
-    def cost(self) -> NodeCost:
+    def cost(self, blocks: int) -> NodeCost:
+        """Return the cost; `blocks` is the number of nodes on the longest path to this one."""
         return NodeCost(
             self.name,
             (self.channels, self.frames, self.height, self.width),
@@ -190,7 +192,7 @@ class _Output:
             1 + 2 * self.reach,
             1 + self.before + self.after,
             self.depth,
-            self.blocks,
+            blocks,
         )
 
 
@@ -217,7 +219,6 @@ def _stem(node: Node, given: Input, frames: int, height: int, width: int) -> _Ou
         after=STEM_KERNEL // 2 + 2 * (pool - 1),
         reach=STEM_TEMPORAL_KERNEL // 2 * node.dilation if temporal else 0,
         depth=convolutions,
-        blocks=1,
         parameters=channels * (kernel + 2 * convolutions),
         multiply_adds=elements * kernel,
         activations=elements * convolutions,
@@ -266,19 +267,18 @@ def _block(
         + later * step * node.stride,
         reach=max(source.reach for source in sources) + node.dilation * temporal_modules,
         depth=max(source.depth for source in sources) + MODULE_CONVOLUTIONS * modules,
-        blocks=max(source.blocks for source in sources) + 1,
         parameters=adapter_kernels
         + first_reduction
         + reductions
         + strided
         + 2 * normalised
-        + (len(sources) if learned and len(sources) > 1 else 0),
+        + (len(sources) if learned and node.has_edge_weights else 0),
         multiply_adds=read * (adapter_kernels + first_reduction) + written * (reductions + strided),
         activations=read * (adapters * wide + C) + written * (normalised - C),
     )
 
 
-def _sink(sink: Sink, sources: Sequence[_Output], classes: int) -> NodeCost:
+def _sink(sink: Sink, sources: Sequence[_Output], classes: int, blocks: int) -> NodeCost:
     """The classifier: one linear layer, once a clip, or once a frame with `head=maxpool`."""
     channels = [source.channels for source in sources]
     features = sum(channels) if sink.combine == "concat" else channels[0]
@@ -294,7 +294,7 @@ def _sink(sink: Sink, sources: Sequence[_Output], classes: int) -> NodeCost:
         temporal_field=1 + 2 * max(source.reach for source in sources),
         spatial_field=1 + before + after,
         depth=max(source.depth for source in sources),
-        blocks=max(source.blocks for source in sources),
+        blocks=blocks,
     )
 
 

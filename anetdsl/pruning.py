@@ -15,15 +15,10 @@ from collections.abc import Iterator, Mapping
 import attrs
 
 from anetdsl.ir import Network, Node
-from anetdsl.rules.reach import nodes_that_reach_the_sink
-from anetdsl.rules.sizes import total_strides
 from anetdsl.source import Edit, SourceFile
 from anetdsl.syntax.nodes import SyntaxTree
 from anetdsl.syntax.parser import parse_syntax
 from anetdsl.text.edits import apply, find, remove_statement, set_edges, set_score
-
-UNTRAINED = 0.5
-"""sigmoid(0), the weight of an edge that has none in the text."""
 
 
 @attrs.frozen
@@ -54,7 +49,7 @@ class Pruning:
 
     def lines(self) -> tuple[str, ...]:
         """What was done, a line for each edge and each node."""
-        old, new = total_strides(self.old), total_strides(self.new)
+        old, new = self.old.total_strides(), self.new.total_strides()
         sizes = [
             f"{name} is now 1/{new[name]} of the input's size, before 1/{old[name]}"
             for name in new
@@ -136,11 +131,7 @@ def _parsed(text: str) -> SyntaxTree:
 
 
 def _weight(node: Node, place: int) -> float:
-    """The weight of an edge; that of a sole input counts as 1 (semantics 12)."""
-    if len(node.inputs) == 1:
-        return 1.0
-    weight = node.inputs[place].weight
-    return UNTRAINED if weight is None else weight
+    return node.edge_weight(node.inputs[place])
 
 
 def _edge(node: Node, place: int) -> WeightedEdge:
@@ -188,14 +179,11 @@ def _with_edges(network: Network, kept: Mapping[str, tuple[int, ...]]) -> Networ
 
 def _without_idle(network: Network) -> tuple[Network, list[str]]:
     """The network without nodes that do not reach the sink, nor inputs that no node reads."""
-    alive = nodes_that_reach_the_sink(network)
-    nodes = tuple(node for node in network.nodes if node.name in alive)
-    read = {edge.source for node in nodes for edge in node.inputs}
-    inputs = tuple(value for value in network.inputs if value.name in read)
-    gone = [
-        *(node.name for node in network.nodes if node.name not in alive),
-        *(value.name for value in network.inputs if value.name not in read),
-    ]
-    if not gone:
-        return network, gone
-    return attrs.evolve(network, nodes=nodes, inputs=inputs, score=None), gone
+    needed = network.needed_by_sink()
+    names = [*(node.name for node in network.nodes), *(value.name for value in network.inputs)]
+    removed = [name for name in names if name not in needed]
+    if not removed:
+        return network, removed
+    nodes = tuple(node for node in network.nodes if node.name in needed)
+    inputs = tuple(value for value in network.inputs if value.name in needed)
+    return attrs.evolve(network, nodes=nodes, inputs=inputs, score=None), removed

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 import anetdsl
 from anetdsl.ir import Network
 from anetdsl.pruning import Pruning, prune, pruned_text
-from anetdsl.rules.reach import nodes_that_reach_the_sink
 from tests.command_line import anetc
 from tests.strategies import Written, networks, written
 
@@ -155,7 +154,7 @@ def test_the_network_stays_connected(network: Network, below: float) -> None:
     read_before = {edge.source for node in network.nodes for edge in node.inputs}
     read_now = {edge.source for node in pruning.new.nodes for edge in node.inputs}
     assert read_before - read_now <= {edge.source for edge in network.sink.inputs}
-    assert nodes_that_reach_the_sink(network) >= nodes_that_reach_the_sink(pruning.new)
+    assert network.needed_by_sink() >= pruning.new.needed_by_sink()
     assert all(edge.weight < below for edge in pruning.dropped)
     assert len(edges(network)) - len(edges(pruning.new)) == len(pruning.dropped)
     for node in pruning.new.nodes:
@@ -171,8 +170,8 @@ def test_the_network_stays_connected(network: Network, below: float) -> None:
 def test_without_idle_nodes_every_node_reaches_the_sink(network: Network, below: float) -> None:
     pruning = prune(network, below, drop_nodes=True)
     names = {node.name for node in pruning.new.nodes}
-    assert names == nodes_that_reach_the_sink(pruning.new)
-    assert names <= nodes_that_reach_the_sink(network)
+    inputs = {value.name for value in pruning.new.inputs}
+    assert names | inputs == pruning.new.needed_by_sink() <= network.needed_by_sink()
     assert pruning.kept.keys() == names
     kept = edges(prune(network, below).new)
     assert edges(pruning.new) <= kept | {(edge.source, "sink", 1) for edge in network.sink.inputs}

@@ -164,7 +164,7 @@ def _arrows(
             tail, head = identifier(edge.source), identifier(node.name)
             if kinds[node.name] == "unused":
                 yield Arrow(tail, head, _UNUSED)
-            elif not weights or len(node.inputs) == 1:
+            elif not weights or not node.has_edge_weights:
                 yield Arrow(tail, head, PLAIN)
             elif edge.weight is None:
                 yield Arrow(tail, head, _UNTRAINED)
@@ -177,7 +177,7 @@ def _arrows(
 
 def _weighted_edges(network: Network) -> list[Edge]:
     """The edges that have a weight: those of nodes with several inputs."""
-    return [edge for node in network.nodes if len(node.inputs) > 1 for edge in node.inputs]
+    return [edge for node in network.nodes if node.has_edge_weights for edge in node.inputs]
 
 
 def _kind_entries(kinds: dict[str, StreamKind]) -> Iterator[str]:

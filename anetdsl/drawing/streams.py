@@ -17,16 +17,15 @@ def stream_kinds(network: Network) -> dict[str, StreamKind]:
     for node in network.nodes:
         for edge in node.inputs:
             readers.setdefault(edge.source, []).append(node.name)
-    sources = {node.name: [edge.source for edge in node.inputs] for node in network.nodes}
 
     inputs = network.inputs
     from_rgb = _reachable((value.name for value in inputs if value.kind == "rgb"), readers)
     from_flow = _reachable((value.name for value in inputs if value.kind == "flow"), readers)
-    used = _reachable((edge.source for edge in network.sink.inputs), sources)
+    needed = network.needed_by_sink()
 
     def kind(name: str) -> StreamKind:
         match name in from_rgb, name in from_flow:
-            case _ if name not in used:
+            case _ if name not in needed:
                 return "unused"
             case True, True:
                 return "mixed"
@@ -36,7 +35,7 @@ def stream_kinds(network: Network) -> dict[str, StreamKind]:
                 return "flow"
         return "unused"
 
-    names = [*(value.name for value in inputs), *sources]
+    names = [*(value.name for value in inputs), *(node.name for node in network.nodes)]
     return {name: kind(name) for name in names}
 
 

@@ -35,8 +35,6 @@ DEFAULT_CLASSES = 339
 """Those of Moments in Time, for which the authors found their networks."""
 STEM_CHANNELS = 128
 """What the stems of a network share."""
-UNTRAINED = 0.5
-"""sigmoid(0): what an edge without a weight counts."""
 STEM_INPUTS = {-1: Input("rgb", 3, "rgb"), -2: Input("flow", 2, "flow")}
 STEM_TYPES: dict[tuple[int, Kind], int] = {
     (value.channels, value.kind): stem for stem, value in STEM_INPUTS.items()
@@ -224,10 +222,8 @@ def _with_weights(node: Node, given: Value) -> Node:
 
 
 def _weights_of(node: Node) -> list[list[float]]:
-    weights = [edge.weight for edge in node.inputs]
-    if len(weights) == 1 or all(weight is None for weight in weights):
-        return []
-    return [[UNTRAINED if weight is None else weight for weight in weights]]
+    trained = any(edge.weight is not None for edge in node.inputs)
+    return [[edge.gate for edge in node.inputs]] if node.has_edge_weights and trained else []
 
 
 def _problems(network: Network) -> list[str]:

@@ -124,7 +124,7 @@ def _edges(network: Network, since: NetworkDiff | None, boxes: dict[str, _Box]) 
             if (edge.source, node.name) in new:
                 came.append(path)
             else:
-                shades[round((0.5 if edge.weight is None else edge.weight) * 4)].append(path)
+                shades[round(edge.gate * 4)].append(path)
     went = [_path(boxes, edge.source, edge.target) for edge in since.edges_removed] if since else []
     for shade, paths in sorted(shades.items()):
         pen = {**stroke("ink", 0.9 + 0.2 * shade), "stroke-opacity": 0.15 + 0.16 * shade}

@@ -8,25 +8,12 @@ from anetdsl.diagnostics import Diagnostic, Severity
 from anetdsl.ir import Network, place
 
 
-def nodes_that_reach_the_sink(network: Network) -> frozenset[str]:
-    """Names of the nodes whose output the sink depends on."""
-    sources = {node.name: [edge.source for edge in node.inputs] for node in network.nodes}
-    reached: set[str] = set()
-    waiting = [edge.source for edge in network.sink.inputs]
-    while waiting:
-        name = waiting.pop()
-        if name in sources and name not in reached:
-            reached.add(name)
-            waiting.extend(sources[name])
-    return frozenset(reached)
-
-
 def check_reach(network: Network) -> Iterator[Diagnostic]:
     """A601: every node reaches the sink; that an input reaches it follows from its level."""
-    reached = nodes_that_reach_the_sink(network)
+    needed = network.needed_by_sink()
     read = {edge.source for node in network.nodes for edge in node.inputs}
     for node in network.nodes:
-        if node.name not in reached:
+        if node.name not in needed:
             idle = node.name not in read
             yield Diagnostic(
                 "A601",

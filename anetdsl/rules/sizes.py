@@ -28,25 +28,9 @@ def check_stem_strides(network: Network, doubtful: frozenset[str]) -> Iterator[D
             )
 
 
-def total_strides(network: Network) -> dict[str, int]:
-    """By how much each node's output is smaller than the input.
-
-    Inputs of a node are pooled to the smallest of them. Nodes above one that is missing, or that
-    reads its own level, are left out.
-    """
-    totals: dict[str, int] = {}
-    for node in network.topological_nodes():
-        below = [totals.get(edge.source) for edge in node.inputs]
-        if node.is_stem:
-            totals[node.name] = node.stride
-        elif below and None not in below:
-            totals[node.name] = max(t for t in below if t is not None) * node.stride
-    return totals
-
-
 def check_strides(network: Network, doubtful: frozenset[str]) -> Iterator[Diagnostic]:
     """A502: the total stride of each input divides the largest among a node's inputs."""
-    totals = total_strides(network)
+    totals = network.total_strides()
     spoiled = set(doubtful)
     for node in network.topological_nodes():
         known = [(totals[edge.source], edge) for edge in node.inputs if edge.source in totals]

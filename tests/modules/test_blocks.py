@@ -16,7 +16,6 @@ from anetc.modules.connection import Connection, Source
 from anetc.modules.residual import Block, ResidualModule
 from anetc.modules.sink import Sink
 from anetc.modules.stem import Stem
-from anetdsl.rules.sizes import total_strides
 from tests.modules.networks import SMALL, chain, clip
 
 
@@ -40,7 +39,7 @@ def test_every_node_keeps_time_and_divides_space(frames: int, height: int, width
         logits, outputs = model(clip(network, frames, height, width), outputs=names)
     assert logits.shape == (1, 5)
     for node in network.nodes:
-        stride = total_strides(network)[node.name]
+        stride = network.total_strides()[node.name]
         size = (frames, math.ceil(height / stride), math.ceil(width / stride))
         assert outputs[node.name].shape == (1, node.out_channels, *size)
 

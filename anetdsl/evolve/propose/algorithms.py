@@ -17,7 +17,7 @@ from anetdsl.errors import CannotRun
 from anetdsl.evolve.candidates import Member, Proposal
 from anetdsl.evolve.propose.canonical import canonical_form
 from anetdsl.evolve.propose.child_text import Parent, child_text, untrained
-from anetdsl.evolve.propose.draft import DraftNetwork, Operator, depth
+from anetdsl.evolve.propose.draft import DraftNetwork, Operator
 from anetdsl.evolve.propose.initial import random_network
 from anetdsl.evolve.propose.limits import beyond_limits
 from anetdsl.evolve.propose.mutation import mutated, operators
@@ -164,7 +164,7 @@ def _read(name: str, text: str) -> Parent:
 
 def _refusal(space: Space, limits: Limits, network: Network, taken: Container[str]) -> str | None:
     """Why a candidate is thrown away, or None."""
-    if depth(network) < space.least_depth:
+    if network.longest_path() < space.least_depth:
         return f"had fewer than {space.least_depth} blocks on its longest path (least_depth)"
     if canonical_form(network) in taken:
         return "had been there before"

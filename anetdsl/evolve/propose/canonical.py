@@ -67,9 +67,9 @@ class _Graph:
         for number, node in enumerate(network.nodes):
             if node.is_stem:
                 continue
-            counts = network.edges == "fixed" and len(node.inputs) > 1
+            counts = network.edges == "fixed" and node.has_edge_weights
             for edge in node.inputs:
-                weight = (0.5 if edge.weight is None else edge.weight) if counts else 0.0
+                weight = edge.gate if counts else 0.0
                 sources[number].append((numbers[edge.source], weight))
                 readers[numbers[edge.source]].append((number, weight))
         read = Counter(edge.source for edge in network.sink.inputs)

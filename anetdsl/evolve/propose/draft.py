@@ -60,11 +60,7 @@ def edges_of(network: Network) -> Iterator[tuple[Pair, float]]:
         if node.is_stem:
             continue
         for edge in node.inputs:
-            if len(node.inputs) == 1:
-                weight = 1.0
-            else:
-                weight = 0.5 if edge.weight is None else edge.weight
-            yield (edge.source, node.name), weight
+            yield (edge.source, node.name), node.edge_weight(edge)
 
 
 def possible_edges(network: Network) -> list[Pair]:
@@ -120,17 +116,6 @@ def reading(node: Node, edges: tuple[Edge, ...]) -> Node:
 def arrows(pairs: Iterable[Pair]) -> str:
     """Connections as a sentence names them: `s0->n6 n5->n10`."""
     return " ".join(f"{source}->{reader}" for source, reader in pairs)
-
-
-def depth(network: Network) -> int:
-    """Blocks on the longest path from an input to the sink, the stem among them."""
-    found: dict[str, int] = {}
-    for node in network.topological_nodes():
-        below = 0
-        if not node.is_stem:
-            below = max((found.get(edge.source, 0) for edge in node.inputs), default=0)
-        found[node.name] = below + 1
-    return max((found.get(edge.source, 0) for edge in network.sink.inputs), default=0)
 
 
 def sink_fits(network: Network) -> bool:

@@ -11,7 +11,7 @@ import attrs
 from anetdsl.errors import CannotRun
 from anetdsl.evolve.propose.canonical import canonical_form
 from anetdsl.evolve.propose.child_text import Parent, child_text, untrained
-from anetdsl.evolve.propose.draft import DraftNetwork, Operator, depth
+from anetdsl.evolve.propose.draft import DraftNetwork, Operator
 from anetdsl.evolve.propose.operators import change_resolution, merge, split
 from anetdsl.evolve.propose.rewiring import guided_rewiring, random_rewiring, repair
 from anetdsl.evolve.settings.search_settings import RESOLUTIONS
@@ -104,7 +104,7 @@ def children(
     """
     known = Parent.of(source, parent)
     taken = {canonical_form(parent)}
-    least = min(LEAST_DEPTH, depth(parent))
+    least = min(LEAST_DEPTH, parent.longest_path())
     found: list[Child] = []
     for number in range(1, count + 1):
         rng = Random(f"anetdsl mutate {seed} {number}")
@@ -112,7 +112,7 @@ def children(
         for _ in range(_MOST_DRAWS):
             draft, ops = _wished(DraftNetwork.of(parent), rng, wish)
             network = untrained(draft.network, keep_weights=wish.keep_weights)
-            if depth(network) < least or canonical_form(network) in taken:
+            if network.longest_path() < least or canonical_form(network) in taken:
                 continue
             origin = Origin(parent=parent.name, seed=seed, ops=ops)
             text = child_text(known, attrs.evolve(draft, network=network), name, origin)

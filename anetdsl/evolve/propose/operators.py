@@ -182,7 +182,7 @@ def _united(edges: Sequence[Edge]) -> tuple[Edge, ...]:
 
 
 def _mean_weight(edges: Sequence[Edge]) -> float | None:
-    weights = [0.5 if edge.weight is None else edge.weight for edge in edges]
+    weights = [edge.gate for edge in edges]
     if all(edge.weight is None for edge in edges):
         return None
     return weights[0] if len(set(weights)) == 1 else sum(weights) / len(weights)

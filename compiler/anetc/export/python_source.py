@@ -19,7 +19,6 @@ from anetc.export.about import PYTHON_MARK
 from anetc.modules.names import module_key
 from anetc.plan.plan import call
 from anetdsl.ir import Network, Node
-from anetdsl.rules.sizes import total_strides
 from anetdsl.terminal import visible
 
 WIDTH = 88
@@ -227,17 +226,13 @@ def _main(network: Network) -> list[str]:
 
 def _needed(network: Network) -> list[Node]:
     """The nodes that the sink depends on, each after those it reads."""
-    order = list(network.topological_nodes())
-    needed = {edge.source for edge in network.sink.inputs}
-    for node in reversed(order):
-        if node.name in needed:
-            needed.update(edge.source for edge in node.inputs)
-    return [node for node in order if node.name in needed]
+    needed = network.needed_by_sink()
+    return [node for node in network.topological_nodes() if node.name in needed]
 
 
 def _sources(network: Network, node: Node) -> list[tuple[int, int]]:
     """Each input's channels, and how many times larger its map is than the smallest."""
-    strides = total_strides(network)
+    strides = network.total_strides()
     largest = max(strides[edge.source] for edge in node.inputs)
     return [
         (network.node(edge.source).out_channels, largest // strides[edge.source])

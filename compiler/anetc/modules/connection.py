@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from anetc.modules.layers import max_pool, spatial_conv
+from anetdsl.ir import UNTRAINED_WEIGHT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,7 +90,7 @@ def edge_logits(weights: Sequence[float | None], *, learned: bool) -> Tensor:
     learned ones are, in double precision.
     """
     exact = torch.tensor(
-        [0.5 if weight is None else weight for weight in weights], dtype=torch.float64
+        [UNTRAINED_WEIGHT if weight is None else weight for weight in weights], dtype=torch.float64
     )
     logits = torch.logit(exact).float()
     if learned:

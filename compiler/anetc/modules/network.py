@@ -16,7 +16,6 @@ from anetc.modules.residual import Block
 from anetc.modules.sink import Sink
 from anetc.modules.stem import Stem
 from anetdsl.api import parse
-from anetdsl.rules.sizes import total_strides
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -28,19 +27,30 @@ class InputError(ValueError):
     """A network was called with inputs it cannot take, or asked for a node it does not have."""
 
 
-class NetworkModule(nn.Module):
-    """A network in plain PyTorch: one module a node in `nodes`, and `sink`.
+class NetworkParts(nn.Module):
+    """The weights of a network: one module per node in `nodes`, and `sink`.
 
-    Called with a dict of tensors by input name, (N, channels, T, H, W), it gives logits
-    (N, classes). `anetc.modules.names` says how its parameters are called. The network has passed
-    its checks.
+    The reference module and the engines are such modules. Their state dicts have equal names
+    (`anetc.modules.names`), so that weights files fit all of them.
+    """
+
+    network: Network
+    nodes: nn.ModuleDict
+    sink: Sink
+
+
+class NetworkModule(NetworkParts):
+    """The reference module: a network in plain PyTorch, node by node.
+
+    Called with a dict of tensors by input name, (N, channels, T, H, W), it returns logits
+    (N, classes). The network must have passed its checks.
     """
 
     def __init__(self, network: Network) -> None:
         super().__init__()
         self.network = network
         self.nodes = nn.ModuleDict()
-        strides = total_strides(network)
+        strides = network.total_strides()
         for node in network.topological_nodes():
             self.nodes[module_key(node.name)] = _build(network, node, strides)
         self.sink = Sink(
@@ -90,7 +100,11 @@ def build_network(network: Network, *, seed: int = 0) -> NetworkModule:
     # Checked as text: a Network made in Python has passed none of the language's rules.
     parse(str(attrs.evolve(network, origin=None, score=None)), f"network {network.name}")
     # torch.nn's constructors draw weights of their own, from the global state.
-    with torch.device("cpu"), torch.random.fork_rng(devices=[]):
+    with (
+        torch.device("cpu"),
+        torch.inference_mode(False),
+        torch.random.fork_rng(devices=[]),
+    ):
         model = NetworkModule(network)
         initialise(model, seed)
     return model

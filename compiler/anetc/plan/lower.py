@@ -14,7 +14,6 @@ from anetc.modules.connection import meeting_ratio
 from anetc.modules.names import module_key
 from anetc.plan.plan import Kind, Mode, Op, Option, Plan, call
 from anetdsl.ir import Network, Node
-from anetdsl.rules.sizes import total_strides
 from anetdsl.vocabulary import STEM_STRIDE
 
 Shape = tuple[int, ...]
@@ -56,7 +55,7 @@ class _Lowering:
     strides: dict[str, int] = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.strides = total_strides(self.network)
+        self.strides = self.network.total_strides()
 
     def emit(self, kind: Kind, name: str, args: Sequence[str], shape: Shape, **rest: Any) -> str:
         """Add an operation and give its name. `weight`, `bias` and `gates` are expressions."""

@@ -60,12 +60,9 @@ def freeze_unread(model: nn.Module, network: Network) -> None:
 
     Such nodes get no gradients; processes that train together must agree on whose to wait for.
     """
-    reached = {edge.source for edge in network.sink.inputs}
-    for node in reversed(network.topological_nodes()):
-        if node.name in reached:
-            reached.update(edge.source for edge in node.inputs)
+    needed = network.needed_by_sink()
     for name, parameter in model.named_parameters():
-        if name.startswith(f"{NODES}.") and split_name(name)[0] not in reached:
+        if name.startswith(f"{NODES}.") and split_name(name)[0] not in needed:
             parameter.requires_grad_(False)
 
 

@@ -13,11 +13,11 @@ from anetdsl.syntax.parser import parse_syntax
 from anetdsl.text.edits import apply, set_learned
 
 if TYPE_CHECKING:
-    from anetc.modules.network import NetworkModule
+    from anetc.modules.network import NetworkParts
     from anetdsl.source import SourceFile
 
 
-def learned_edges(model: NetworkModule) -> dict[str, tuple[float, ...]]:
+def learned_edges(model: NetworkParts) -> dict[str, tuple[float, ...]]:
     """sigmoid(w) of each node's inputs, in their order, by node; none where edges are fixed.
 
     Left out are nodes with a sole input, which has no weight, and nodes that were not trained
@@ -28,13 +28,13 @@ def learned_edges(model: NetworkModule) -> dict[str, tuple[float, ...]]:
     found: dict[str, tuple[float, ...]] = {}
     for node in model.network.nodes:
         for part in model.nodes[module_key(node.name)].children():
-            if isinstance(part, Connection) and len(node.inputs) > 1 and part.w.requires_grad:
+            if isinstance(part, Connection) and node.has_edge_weights and part.w.requires_grad:
                 weights = torch.sigmoid(part.w.detach().double()).cpu()
                 found[node.name] = tuple(weights.tolist())
     return found
 
 
-def trained_text(source: SourceFile, model: NetworkModule, score: Score | None) -> str:
+def trained_text(source: SourceFile, model: NetworkParts, score: Score | None) -> str:
     """The author's text, comments and layout kept, with learned edge weights and the score.
 
     Measures are rounded to four digits behind the point.

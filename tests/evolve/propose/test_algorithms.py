@@ -19,7 +19,7 @@ from anetdsl.errors import CannotRun
 from anetdsl.evolve.candidates import Member, Proposal
 from anetdsl.evolve.propose.algorithms import ALGORITHMS, population, propose
 from anetdsl.evolve.propose.canonical import canonical_form
-from anetdsl.evolve.propose.draft import depth, possible_edges, sink_fits
+from anetdsl.evolve.propose.draft import possible_edges, sink_fits
 from anetdsl.evolve.propose.initial import random_connections, random_network, random_nodes
 from anetdsl.evolve.propose.selection import fittest, tournament, youngest
 from anetdsl.evolve.settings.presets import space
@@ -108,7 +108,7 @@ def test_initial_candidates_are_sound(where: Space) -> None:
         assert not checked.diagnostics
         assert checked.network is not None
         assert format_source(source) == proposal.text
-        assert depth(checked.network) == cost(checked.network).blocks >= 4
+        assert checked.network.longest_path() == cost(checked.network).blocks >= 4
         assert proposal.parent is None
         assert proposal.ops[0] == "drawn at random"
         assert checked.network.origin is not None
@@ -244,7 +244,7 @@ def test_children_are_sound(parents: tuple[Member, ...], children: list[Proposal
         parent = by_name[proposal.parent]
         assert network.name == proposal.name
         assert network.score is None
-        assert depth(network) >= 4
+        assert network.longest_path() >= 4
         origin = network.origin
         assert origin is not None
         assert (origin.parent, origin.round, origin.seed, origin.ops) == (

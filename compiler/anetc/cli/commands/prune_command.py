@@ -112,4 +112,4 @@ def _is_trained(network: Network) -> bool:
 
 def _weighted_edges(network: Network) -> int:
     """The edges that pruning looks at: those of nodes with several inputs."""
-    return sum(len(node.inputs) for node in network.nodes if len(node.inputs) > 1)
+    return sum(len(node.inputs) for node in network.nodes if node.has_edge_weights)
