@@ -11,7 +11,7 @@ import attrs
 from anetc.data.recipes import recipes_for
 from anetc.data.values import DataSpec
 from anetc.training.run.run import TrainResult, train
-from anetc.training.run.watcher import Report, Silent, Watcher
+from anetc.training.run.watcher import SilentWatcher, StepReport, Watcher
 from anetc.training.settings import Parent, TrainSettings
 from anetdsl.source import SourceFile
 
@@ -68,7 +68,7 @@ def run(
         recipes_for(data, 4, (16, 16)),
         out,
         resume=resume,
-        watch=watch or Silent(),
+        watch=watch or SilentWatcher(),
         init_from=init_from,
     )
 
@@ -97,10 +97,10 @@ class StopsAt:
 
     done: int
 
-    def stepped(self, report: Report) -> None:
+    def steps_done(self, report: StepReport) -> None:
         if report.done >= self.done:
             raise Interrupted
 
-    def told(self, text: str) -> None:
+    def message(self, text: str) -> None:
         if text.startswith(f"validation after {self.done} "):
             raise Interrupted

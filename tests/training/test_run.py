@@ -19,7 +19,7 @@ import anetdsl
 from anetc.data.values import DataSpec
 from anetc.modules.network import build_network
 from anetc.training.run import checkpoint, records
-from anetc.training.run.watcher import Lines
+from anetc.training.run.watcher import SilentWatcher
 from anetc.training.settings import Parent
 from anetc.weights.files import load_weights, read_weights
 from anetdsl.errors import CannotRun
@@ -248,10 +248,12 @@ def test_parts_that_are_not_equal_are_refused(clips: DataSpec, tmp_path: Path) -
 def test_a_parent_s_weights_are_where_a_run_starts(
     whole: Path, clips: DataSpec, tmp_path: Path
 ) -> None:
-    told: list[str] = []
+    messages: list[str] = []
+    watch = SilentWatcher()
+    watch.message = messages.append  # type: ignore[method-assign]
     parent = Parent(whole / "weights.safetensors")
-    run(tmp_path, clips, init_from=parent, iterations=1, watch=Lines(told.append))
-    assert told[0].startswith("inherited ")
+    run(tmp_path, clips, init_from=parent, iterations=1, watch=watch)
+    assert messages[0].startswith("inherited ")
     assert losses(tmp_path)[0] < losses(whole)[0] - 0.05
 
 

@@ -10,35 +10,40 @@ from pathlib import Path
 
 import pytest
 
+from anetc.cli import progress
+from anetc.cli.progress import training_progress
 from anetc.data.values import DataSpec
 from anetc.training.run.board import Board
-from anetc.training.run.watcher import Lines, Report, watching
+from anetc.training.run.watcher import StepReport
 from anetdsl.errors import CannotRun
 from tests.command_line import anetc
 from tests.training.running import TEXT
 
 
-def test_progress_is_a_line_for_each_twentieth() -> None:
-    told: list[str] = []
-    lines = Lines(told.append)
-    for done in range(10, 1001, 10):
-        lines.stepped(Report(done, 1000, 1.25, 0.5, 12.0))
-    assert told[0] == "  10/1000  loss 1.2500  learning rate 0.5  12.0 clips/s"
-    assert [line.split("/")[0].strip() for line in told] == ["10", *map(str, range(50, 1001, 50))]
+def test_progress_is_a_line_for_each_twentieth(capsys: pytest.CaptureFixture[str]) -> None:
+    with training_progress() as watch:
+        for done in range(10, 1001, 10):
+            watch.steps_done(StepReport(done, 1000, 1.25, 0.5, 12.0))
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "  10/1000  loss 1.2500  learning rate 0.5  12.0 clips/s"
+    assert [line.split("/")[0].strip() for line in lines] == ["10", *map(str, range(50, 1001, 50))]
 
 
-def test_a_terminal_gets_a_bar(capsys: pytest.CaptureFixture[str]) -> None:
-    with watching(terminal=True) as watch:
-        watch.stepped(Report(3, 12, 1.25, 0.5, 12.0))
-        watch.told("validation [of] this")
+def test_a_terminal_gets_a_bar(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "is_terminal", lambda _: True)
+    with training_progress() as watch:
+        watch.steps_done(StepReport(3, 12, 1.25, 0.5, 12.0))
+        watch.message("validation [of] this")
     shown = capsys.readouterr().err
     assert "validation [of] this" in shown
     assert re.search(r"3/12.*loss 1\.2500.*12\.0 clips/s", shown)
 
 
 def test_others_get_lines(capsys: pytest.CaptureFixture[str]) -> None:
-    with watching(terminal=False) as watch:
-        watch.stepped(Report(3, 12, 1.25, 0.5, 12.0))
+    with training_progress() as watch:
+        watch.steps_done(StepReport(3, 12, 1.25, 0.5, 12.0))
     assert capsys.readouterr().err == " 3/12  loss 1.2500  learning rate 0.5  12.0 clips/s\n"
 
 

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import sys
-import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
-import click
-
-from anetc.cli.network_input import is_terminal
+from anetc.cli.progress import open_display
 from anetdsl.evolve.drive.search_progress import Progress
 from anetdsl.terminal import duration, visible
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-_SECONDS = 0.5
 _MOST_RUNNING = 8
 
 Show = Callable[[Progress], None]
@@ -25,12 +21,11 @@ Show = Callable[[Progress], None]
 
 @contextlib.contextmanager
 def showing(name: str) -> Iterator[Show]:
-    """A function that shows a search's progress on standard error."""
-    if is_terminal(sys.stderr):
-        with _live(name) as show:
-            yield show
-    else:
-        yield _lines()
+    """Yield a function that displays a search's progress: a table, elsewhere a line a change."""
+    with open_display(name, keep=True) as display:
+        yield lambda progress: display.update(
+            partial(_table, name, progress), _line(progress), progress.finished
+        )
 
 
 def status_text(name: str, progress: Progress, *, driven: bool) -> str:
@@ -67,43 +62,16 @@ def _best(progress: Progress) -> str:
     return "" if progress.best is None else f"{progress.best[1]:.2f} ({progress.best[0]})"
 
 
-def _lines() -> Show:
-    last = -1
-
-    def show(progress: Progress) -> None:
-        nonlocal last
-        if progress.finished == last:
-            return
-        last = progress.finished
-        parts = [f"{progress.finished}/{progress.rounds}"]
-        if progress.best is not None:
-            parts += [f"best {_best(progress)}", f"top three {progress.top_three:.2f}"]
-        parts.append(f"running {len(progress.running)}")
-        if progress.failed:
-            parts.append(f"failed {progress.failed}")
-        if progress.left is not None:
-            parts.append(f"left {duration(progress.left)}")
-        click.echo("  ".join(parts), err=True)
-
-    return show
-
-
-@contextlib.contextmanager
-def _live(name: str) -> Iterator[Show]:
-    from rich.console import Console
-    from rich.live import Live
-
-    shown = 0.0
-    with Live(console=Console(stderr=True), auto_refresh=False) as live:
-
-        def show(progress: Progress) -> None:
-            nonlocal shown
-            is_end = progress.finished >= progress.rounds
-            if is_end or time.monotonic() - shown > _SECONDS:
-                shown = time.monotonic()
-                live.update(_table(name, progress), refresh=True)
-
-        yield show
+def _line(progress: Progress) -> str:
+    parts = [f"{progress.finished}/{progress.rounds}"]
+    if progress.best is not None:
+        parts += [f"best {_best(progress)}", f"top three {progress.top_three:.2f}"]
+    parts.append(f"running {len(progress.running)}")
+    if progress.failed:
+        parts.append(f"failed {progress.failed}")
+    if progress.left is not None:
+        parts.append(f"left {duration(progress.left)}")
+    return "  ".join(parts)
 
 
 def _table(name: str, progress: Progress) -> Table:

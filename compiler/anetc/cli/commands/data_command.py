@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from anetc.cli.options import SizeType
-from anetc.cli.progress import progress
+from anetc.cli.progress import count_progress
 from anetc.cli.tables import show_table
 from anetc.data.spec import parse_spec
 from anetdsl.errors import CannotRun
@@ -119,7 +119,7 @@ def check(
     if quarantine is not None:
         check_writable(quarantine)
     spec, listing = _listed(data, format_)
-    with progress("videos", len(listing.entries)) as tell:
+    with count_progress("videos", len(listing.entries)) as progress:
         found = check_data(
             spec,
             listing,
@@ -127,7 +127,7 @@ def check(
             fps=fps,
             quick=quick,
             workers=workers or processors(),
-            tell=tell,
+            progress=progress,
         )
     _show_findings(found, show_all)
     if quarantine is not None:
@@ -178,13 +178,14 @@ def flow(
     held = 0
     failed: list[str] = []
     paths = [entry.path for entry in listing.entries]
-    with progress("flow", len(paths)) as tell:
-        for made in make_flow(listing.root, folder, paths, workers or processors()):
+    with count_progress("flow", len(paths)) as progress:
+        made_all = make_flow(listing.root, folder, paths, workers or processors())
+        for done, made in enumerate(made_all, 1):
             outcomes[made.outcome] += 1
             held += made.bytes
             if made.outcome == "failed":
                 failed.append(made.reason)
-            tell()
+            progress(done)
     for reason in failed[:_SHOWN]:
         click.echo(visible(reason), err=True)
     if len(failed) > _SHOWN:

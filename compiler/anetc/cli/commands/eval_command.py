@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import json
-import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
 import click
 
-from anetc.cli.network_input import is_terminal, load_network
+from anetc.cli.network_input import load_network
 from anetc.cli.options import SizeType, given_options
-from anetdsl.errors import CannotRun
+from anetc.cli.progress import count_progress
+from anetdsl.errors import CannotRun, cannot_read
 from anetdsl.files import check_writable
 from anetdsl.terminal import visible
 
@@ -180,7 +179,7 @@ def _computed(
 
     network: Network = load_network(file)
     if not Path(weights).exists():
-        raise CannotRun(f"{visible(weights)}: No such file or directory")
+        raise cannot_read(weights)
     flow = any(value.kind == "flow" for value in network.inputs)
     dataset, about = asked.videos(flow=flow)
     refuse_confusion(computing.confusion, multi_label=dataset.multi_label)
@@ -195,7 +194,7 @@ def _computed(
     model = build_network(network)
     load_weights(model, weights)
     model.to(computing.device)
-    with _progress(len(dataset), quiet=quiet) as progress:
+    with count_progress("videos", len(dataset), quiet=quiet) as progress:
         evaluation = evaluate(
             model,
             network,
@@ -255,17 +254,3 @@ def _headline(about: dict[str, Any], evaluation: Evaluation) -> str:
             }
             lines.append(visible(f"{many} {clip}{places.get(recipe['when'], '')}"))
     return "\n".join([*lines, ""])
-
-
-@contextlib.contextmanager
-def _progress(total: int, *, quiet: bool) -> Iterator[Callable[[int], None] | None]:
-    """A bar on a terminal, nothing elsewhere."""
-    if quiet or not is_terminal(sys.stderr):
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(file=sys.stderr), transient=True) as bar:
-        task = bar.add_task("videos", total=total)
-        yield lambda done: bar.update(task, completed=done)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from anetc.cli.network_input import check_path, is_terminal, show
+from anetc.cli.network_input import check_path, show
 from anetc.cli.options import SizeType
-from anetdsl.errors import CannotRun
+from anetdsl.errors import CannotRun, cannot_read
 from anetdsl.terminal import visible
 
 if TYPE_CHECKING:
@@ -151,10 +150,10 @@ def command(
     parent = _parent(init_from, init_text)
     # torch takes seconds to import.
     from anetc.cli.log import show_log
+    from anetc.cli.progress import training_progress
     from anetc.training.loop import shut_down_processes
     from anetc.training.run.run import train
     from anetc.training.run.run_folder import RUN
-    from anetc.training.run.watcher import watching
 
     folder = Path(out)
     # Of several processes, which torchrun and accelerate number so, one draws the bar and tells.
@@ -165,7 +164,7 @@ def command(
             click.echo(f"There is no run in {visible(out)}: one is begun.", err=True)
     with (
         _said_how_to_go_on(folder, tell=is_first),
-        watching(terminal=is_first and is_terminal(sys.stderr)) as watch,
+        training_progress(quiet=not is_first) as watch,
     ):
         result = train(
             checked.source,
@@ -213,7 +212,7 @@ def _parent(weights: str | None, text: str | None) -> Parent | None:
         return None
     for path in (weights, text):
         if path is not None and not Path(path).is_file():
-            raise CannotRun(f"{visible(path)}: No such file")
+            raise cannot_read(path)
     from anetc.training.settings import Parent
 
     return Parent(Path(weights), None if text is None else Path(text))

@@ -92,9 +92,9 @@ def check_data(
     fps: float,
     quick: bool,
     workers: int,
-    tell: Callable[[], None],
+    progress: Callable[[int], None],
 ) -> Checked:
-    """Check the lists and all videos; `tell` is called for each video that was looked at.
+    """Check the lists and all videos; `progress` gets the number of videos examined so far.
 
     A video is short with fewer than `frames` frames at `fps`, and slow where it has fewer than
     `fps` frames a second. `quick` reads packets but decodes no more than the first frame.
@@ -104,7 +104,7 @@ def check_data(
     look = partial(look_at, root, fps=fps, quick=quick)
     for found in in_processes(look, [entry.path for entry in entries], workers):
         looks[found.path] = found
-        tell()
+        progress(len(looks))
     findings = [
         *_of_lists(spec, root, looks, {entry.name: entry for entry in entries}),
         *_of_videos(entries, looks, frames, fps),

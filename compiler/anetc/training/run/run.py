@@ -38,7 +38,7 @@ from anetc.training.run.run_folder import (
     about_run,
     open_folder,
 )
-from anetc.training.run.watcher import Report, Silent, Watcher
+from anetc.training.run.watcher import SilentWatcher, StepReport, Watcher
 from anetc.weights.files import save_weights
 from anetc.weights.inherit.lookup import inherit_file
 from anetc.weights.learned import trained_text
@@ -104,7 +104,7 @@ def train(
     training = open_data(data, "train", recipes.train, flow=flow, seed=seed)
     validation = open_data(data, "validation", recipes.validation, flow=flow, seed=seed)
     check_classes(network, training)
-    watch = watch if main and watch else Silent()
+    watch = watch if main and watch else SilentWatcher()
     with memory_watched("for the network"):
         state = make_train_state(network, settings, accelerator)
     last = newest_checkpoint(out / CHECKPOINTS)
@@ -118,10 +118,10 @@ def train(
     if last is not None:
         with memory_watched("for the network"):
             _restore(state, last, out)
-        watch.told(f"going on from step {last.iteration}")
+        watch.message(f"going on from step {last.iteration}")
     elif inheritance is not None:
         for line in inheritance.lines():
-            watch.told(line)
+            watch.message(line)
     with contextlib.ExitStack() as stack:
         journal = board = None
         if main:
@@ -235,7 +235,7 @@ class _Run:
         speed = settings.batch * len(pending) / passed
         mean = sum(line["loss"] for line in lines) / len(lines)
         rate = pending[-1].learning_rate
-        self.watch.stepped(Report(self.done, settings.iterations, mean, rate, speed))
+        self.watch.steps_done(StepReport(self.done, settings.iterations, mean, rate, speed))
 
     def _save(self) -> None:
         """Write a checkpoint, of numbers alone. Raises NotANumber."""
@@ -257,7 +257,7 @@ class _Run:
         measures = evaluation.measures()
         self._write({"iteration": self.done, "validation": numbers(measures)})
         said = "  ".join(f"{name} {value:.4g}" for name, value in measures.items())
-        self.watch.told(f"validation after {self.done} steps: {said}")
+        self.watch.message(f"validation after {self.done} steps: {said}")
         return evaluation
 
     def _write(self, *lines: dict[str, Any]) -> None:
