@@ -55,9 +55,9 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "anetc": (
         "devices memory",
         "modules",
+        "weights",
         "plan",
         "engines",
-        "weights",
         "export",
         "video",
         "data",

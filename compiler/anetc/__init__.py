@@ -1,7 +1,11 @@
 """The compiler of AnetDSL: from a `Network` to tensors, and the `anetc` command.
 
-`build_network` and `load_artifact` are loaded when they are first asked for, so that importing
-this package (as every light command does) does not import torch.
+    compile_network(network)  the fast engine, for inference
+    build_network(network)    the reference module, in plain PyTorch, for training and comparison
+    load_artifact(path)       a module from a file that `anetc compile` wrote
+
+The package loads these names at their first use. So commands that need no tensors do not import
+torch.
 """
 
 from __future__ import annotations
@@ -10,13 +14,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from anetc.engines.inference.inference_engine import compile_network
     from anetc.export.load import load_artifact
     from anetc.modules.network import build_network
 
-__all__ = ["build_network", "load_artifact"]
+__all__ = ["build_network", "compile_network", "load_artifact"]
 
 _HOMES = {
     "build_network": "anetc.modules.network",
+    "compile_network": "anetc.engines.inference.inference_engine",
     "load_artifact": "anetc.export.load",
 }
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from anetc.modules.network import NetworkModule
+    from anetc.modules.network import NetworkParts
     from anetdsl.ir import Network
 
 _VARIABLE = re.compile(r"node(?P<index>\d+)/(?P<role>[\w.]+)/(?P<leaf>\w+)")
@@ -38,7 +38,7 @@ _NORM_LEAVES = {
 }
 
 
-def load_authors_weights(model: NetworkModule, path: str | Path) -> None:
+def load_authors_weights(model: NetworkParts, path: str | Path) -> None:
     """Read the authors' variables from an .npz archive into a model, in place.
 
     Their node NN is the network's NNth (`anetdsl.interchange.authors.list_order`). Raises

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from anetc.modules.network import NetworkModule
+    from anetc.modules.network import NetworkParts
     from anetdsl.ir import Network
 
 FORMAT_VERSION = 1
@@ -54,7 +54,7 @@ def text_hash(network: Network) -> str:
     return hashlib.sha256(str(network).encode()).hexdigest()
 
 
-def save_weights(model: NetworkModule, path: str | Path) -> None:
+def save_weights(model: NetworkParts, path: str | Path) -> None:
     """Write a model's weights to a file, which appears complete or not at all.
 
     Equal models give equal bytes. Raises CannotRun when the file cannot be written.
@@ -74,7 +74,7 @@ def save_weights(model: NetworkModule, path: str | Path) -> None:
     write_atomically(path, save(tensors, {_METADATA_KEY: json.dumps(about)}))
 
 
-def load_weights(model: NetworkModule, path: str | Path) -> WeightsInfo:
+def load_weights(model: NetworkParts, path: str | Path) -> WeightsInfo:
     """Read a weights file into a model, in place, and say what the file says of itself.
 
     Tensors of other floating types are converted. Raises WeightsError, and leaves the model as it
@@ -100,7 +100,7 @@ def read_weights(path: str | Path) -> tuple[WeightsInfo, dict[str, Tensor]]:
         raise WeightsError(f"{path}: not a readable safetensors file: {_reason(error)}") from error
 
 
-def fill(model: NetworkModule, tensors: Mapping[str, Tensor], source: str) -> None:
+def fill(model: NetworkParts, tensors: Mapping[str, Tensor], source: str) -> None:
     """Copy tensors by name into a model's parameters and statistics, all of them or none.
 
     `source` says in messages where the tensors come from. Raises WeightsError, with what is

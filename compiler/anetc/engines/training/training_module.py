@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from anetc.engines.training.nodes import Call, NodeSteps, node_steps
 from anetc.engines.training.together import are_several
 from anetc.modules.names import NODES
-from anetc.modules.network import NetworkModule, build_network, check_inputs
+from anetc.modules.network import NetworkModule, NetworkParts, build_network, check_inputs
 from anetc.plan.lower import lower
 from anetc.plan.passes import TRAINING, optimise
 
@@ -26,7 +26,7 @@ _PLANS = 8
 """Sizes of clips whose plans are kept."""
 
 
-class TrainingModule(nn.Module):
+class TrainingModule(NetworkParts):
     """Runs a plain module's parameters by a plan. Called as the plain module is.
 
     It has the plain module's parts, not copies: `state_dict` is equal by name, shape and value, so
