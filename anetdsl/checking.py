@@ -14,7 +14,7 @@ import attrs
 from lark import Token
 
 from anetdsl.diagnostics import Diagnostic, Severity, did_you_mean, in_order
-from anetdsl.errors import AnetError, CannotRun
+from anetdsl.errors import AnetError, CannotRun, cannot_read
 from anetdsl.ir import Network
 from anetdsl.rules import run_checks
 from anetdsl.rules.names import elaborate
@@ -79,8 +79,7 @@ def read_source(path: str | Path, data: bytes | None = None) -> SourceFile | Che
             with open(path, "rb") as file:
                 data = file.read(MAX_FILE_BYTES + 1)
         except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else str(error)
-            raise CannotRun(f"{name}: {reason or error}") from None
+            raise cannot_read(name, error) from None
     if len(data) > MAX_FILE_BYTES:
         return Checked(SourceFile(name, ""), None, (_too_large(),))
     try:

@@ -12,6 +12,18 @@ class CannotRun(Exception):
     """The work could not be done (a missing file, a bad option); its text is for the user."""
 
 
+def cannot_read(path: object, error: Exception | None = None) -> CannotRun:
+    """Return the exception for a file that cannot be read, with one wording everywhere.
+
+    Its text is "PATH: no such file", or "PATH: cannot be read: REASON" for an `error` other than
+    FileNotFoundError.
+    """
+    if error is None or isinstance(error, FileNotFoundError):
+        return CannotRun(f"{path}: no such file")
+    reason = error.strerror if isinstance(error, OSError) else None
+    return CannotRun(f"{path}: cannot be read: {reason or error}")
+
+
 class AnetError(Exception):
     """Raised at the API's edge when a text has errors; `diagnostics` holds all of them."""
 

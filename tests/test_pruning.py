@@ -227,7 +227,7 @@ def test_the_command_writes_a_file(file: Path, tmp_path: Path) -> None:
         (TEXT, ("--below", "0"), 2, "0.0 is not in the range 0<x<1"),
         (TEXT, ("--below", "nan"), 2, "'nan'"),
         (TEXT, ("--below", "0.5", "--weights", "w"), 2, "--weights and --weights-out go together"),
-        (TEXT, ("--below", "0.5", "--weights", "no", "--weights-out", "o"), 2, "no: No such file"),
+        (TEXT, ("--below", "0.5", "--weights", "no", "--weights-out", "o"), 2, "no: no such file"),
         (PRUNED.replace("@0.8", "").replace("@0.3", ""), ("--below", "0.5"), 2, "train it first"),
         (TEXT.replace("sink", "snik"), ("--below", "0.5"), 1, "did you mean `sink`"),
     ],

@@ -128,12 +128,12 @@ def test_run_tells_what_is_wrong_before_it_loads_torch(folder: Path) -> None:
     (folder / "labels.txt").write_text("a\nb\n")
     (folder / "binary.txt").write_bytes(b"\xff")
     for options, reason in (
-        (["--video", "nope.mp4"], "nope.mp4: No such file"),
-        (["--video", CLIP, "--weights", "nope.safetensors"], "nope.safetensors: No such file"),
-        (["--video", CLIP, "--labels", "nope.txt"], "nope.txt: No such file"),
+        (["--video", "nope.mp4"], "nope.mp4: no such file"),
+        (["--video", CLIP, "--weights", "nope.safetensors"], "nope.safetensors: no such file"),
+        (["--video", CLIP, "--labels", "nope.txt"], "nope.txt: no such file"),
         (["--video", CLIP, "--labels", "labels.txt"], "labels.txt: 2 names for 10 classes"),
         (["--video", CLIP, "--labels", "binary.txt"], "binary.txt: not UTF-8"),
-        (["--video", CLIP, "--labels", "empty"], "empty: Is a directory"),
+        (["--video", CLIP, "--labels", "empty"], "empty: cannot be read: Is a directory"),
         (["--video", CLIP, "--top", "0"], "Invalid value for '--top'"),
         (["--video", CLIP, "--fps", "nan"], "--fps"),
     ):

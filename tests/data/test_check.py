@@ -182,11 +182,11 @@ def test_flow(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["info", "/nowhere"], "No such file or directory"),
+        (["info", "/nowhere"], "no such file"),
         (["check", "motion"], "motion holds no video files"),
         (["flow", "{}", "--short-side", "24", "--size", "24"], "exclude each other"),
         (["check", "{}", "--format", "moments"], "no trainingSet.csv and no validationSet.csv"),
-        (["check", "{}", "--format", "charades"], "Charades_v1_classes.txt: No such file"),
+        (["check", "{}", "--format", "charades"], "Charades_v1_classes.txt: no such file"),
         (["check", "{}", "--quarantine", "{}"], "is a folder"),
         (["flow", "{}/train/run/1.mp4", "--format", "folder"], "is no folder"),
     ],

@@ -77,7 +77,7 @@ def test_videos_of_moments_lie_below_the_folder_of_their_split(
         ("trainingSet.csv", "\na/x.mp4", r":2: a row is `path,label,votes for,votes against`"),
         ("trainingSet.csv", "../x.mp4,jumping,1,0", r":1: `../x.mp4` is no path below training"),
         ("trainingSet.csv", "/x.mp4,jumping,1,0", r":1: `/x.mp4` is no path below training"),
-        ("trainingSet.csv", None, "trainingSet.csv: No such file"),
+        ("trainingSet.csv", None, "trainingSet.csv: no such file"),
         ("moments_categories.txt", "a,0\nb", r":2: `b` is not `name,index`"),
         ("moments_categories.txt", "a,0\nb,0", r":2: the number 0 is that of `a` too"),
         ("moments_categories.txt", "a,0\nb,2", "there is no class 1"),

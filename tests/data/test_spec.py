@@ -89,7 +89,7 @@ def test_an_archive_is_plain_and_a_question_mark_in_its_name_no_option(tmp_path:
 @pytest.mark.parametrize(
     ("text", "format", "message"),
     [
-        ("/nowhere/x", None, "No such file or directory"),
+        ("/nowhere/x", None, "no such file"),
         ("moment:/x", None, "did you mean moments?"),
         ("x", "moment", "did you mean moments?"),
         ("x", "avi", "there are moments, charades, "),

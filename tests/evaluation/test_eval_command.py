@@ -126,8 +126,8 @@ def test_confusions_as_a_table_and_as_a_picture(case: Case, tmp_path: Path) -> N
     [
         (("{network}",), "name a network, --weights and --data; or a file of --predictions"),
         (("{network}", "--predictions", "p.csv"), "leave out FILE and --weights"),
-        (("{network}", "--weights", "no.safetensors", "--data", "{data}"), "No such file"),
-        (("{network}", "--weights", "{weights}", "--data", "nowhere"), "nowhere: No such file"),
+        (("{network}", "--weights", "no.safetensors", "--data", "{data}"), "no.safetensors: no such file"),
+        (("{network}", "--weights", "{weights}", "--data", "nowhere"), "nowhere: no such file"),
         (("--predictions", "p.csv", "--save", "p.npz"), "predictions are .jsonl or .csv"),
         (("--predictions", "p.csv", "--confusion", "c.png"), "write .svg, .csv, or - to print it"),
         (("--predictions", "p.json"), "predictions are .jsonl or .csv"),

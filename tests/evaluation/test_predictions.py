@@ -249,6 +249,6 @@ def test_what_a_format_cannot_hold(tmp_path: Path) -> None:
         write_predictions(tmp_path / "p.txt", spaces)
     with pytest.raises(CannotRun, match=r"predictions are \.jsonl or \.csv, or \.txt"):
         write_predictions(tmp_path / "p.npz", spaces)
-    with pytest.raises(CannotRun, match="No such file"):
+    with pytest.raises(CannotRun, match="no such file"):
         read_predictions(tmp_path / "missing.csv")
     assert not list(tmp_path.iterdir())

@@ -124,7 +124,7 @@ def test_files_that_are_no_artifacts_say_what_they_are(
     assert read_about(text) is None
     with pytest.raises(CannotRun, match="no artifact"):
         anetc.load_artifact(text)
-    with pytest.raises(CannotRun, match="No such file"):
+    with pytest.raises(CannotRun, match="no such file"):
         anetc.load_artifact(tmp_path / "missing")
 
 
@@ -146,7 +146,7 @@ def run(*args: object) -> Any:
         (["--emit", "plan", "--seed", "1"], "--seed does not concern --emit plan"),
         (["--emit", "plan", "--no-cache"], "--no-cache does not concern --emit plan"),
         (["-o", "a" * 300], "cannot be written: File name too long"),
-        (["-o", "out", "--weights", "missing.safetensors"], "missing.safetensors: No such file"),
+        (["-o", "out", "--weights", "missing.safetensors"], "missing.safetensors: no such file"),
     ],
 )
 def test_options_that_cannot_be_met_are_said_before_any_work(

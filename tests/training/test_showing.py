@@ -109,7 +109,7 @@ def test_the_command_trains_and_goes_on(clips: DataSpec, tmp_path: Path) -> None
         (TEXT, ["--data", "nowhere"], 2, "nowhere"),
         (TEXT, ["--format", "video"], 2, "--format video: no such format"),
         (TEXT, ["--init-text", "x.anet"], 2, "--init-text"),
-        (TEXT, ["--init-from", "x.safetensors"], 2, "x.safetensors: No such file"),
+        (TEXT, ["--init-from", "x.safetensors"], 2, "x.safetensors: no such file"),
         (TEXT, ["--iterations", "0"], 2, "--iterations"),
         (TEXT, ["--learning-rate", "nan"], 2, "learning_rate"),
         (TEXT, ["--size", "0"], 2, "no size"),

@@ -264,10 +264,10 @@ def test_the_exit_code_says_how_it_ended(clips: DataSpec, tmp_path: Path) -> Non
     assert failed.code == 1
     assert f"failed; {failing / 'result.json'} says why" in failed.err
     missing = anetc("trial", tmp_path / "nowhere")
-    assert (missing.code, "job.json: No such file" in missing.err) == (2, True)
+    assert (missing.code, "job.json: no such file" in missing.err) == (2, True)
     (failing / "candidate.anet").unlink()
     missing = anetc("trial", failing)
-    assert (missing.code, "candidate.anet: No such file" in missing.err) == (2, True)
+    assert (missing.code, "candidate.anet: no such file" in missing.err) == (2, True)
 
 
 MINIMAL = {"schema": "anetdsl-trial-job", "schema_version": 1, "data": "motion"}

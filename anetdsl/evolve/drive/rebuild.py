@@ -36,7 +36,7 @@ def rebuild(directory: RunDir, identify: Callable[[str], str]) -> tuple[int, lis
     settings cannot be read.
     """
     if not directory.path.is_dir():
-        raise CannotRun(f"{directory.path}: there is no such folder")
+        raise CannotRun(f"{directory.path}: no such folder")
     with locked(directory):
         asked = read_whole_settings(str(directory.settings))
         problems: list[str] = []

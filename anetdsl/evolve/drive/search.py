@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from anetdsl.errors import CannotRun
+from anetdsl.errors import CannotRun, cannot_read
 from anetdsl.evolve.drive import candidate_files
 from anetdsl.evolve.drive.driver import Driver, Rules
 from anetdsl.evolve.drive.lock import locked
@@ -67,7 +67,7 @@ def drive_run(
     starts, to stop it; what it returns is called after each change. Raises CannotRun.
     """
     if not directory.path.is_dir():
-        raise CannotRun(f"{directory.path}: there is no such folder")
+        raise CannotRun(f"{directory.path}: no such folder")
     with locked(directory), open_store(directory) as store:
         _make_folders(directory)
         asked = _settings_now(directory, store, check)
@@ -117,7 +117,7 @@ def _catch_up_text(directory: RunDir, candidate: Candidate) -> None:
     except FileNotFoundError:
         found = b""
     except OSError as error:
-        raise CannotRun(f"{path}: cannot be read: {error.strerror}") from None
+        raise cannot_read(path, error) from None
     if found == candidate.record.text.encode():
         return
     if found.strip() and found != candidate.proposal.encode():

@@ -254,7 +254,7 @@ def explained(name: Path, error: sqlite3.Error) -> CannotRun:
 
 def _missing(directory: RunDir) -> str:
     if not directory.path.is_dir():
-        return f"{directory.path}: there is no such folder"
+        return f"{directory.path}: no such folder"
     if directory.settings.exists():
         return (
             f"{directory.database}: is missing; "

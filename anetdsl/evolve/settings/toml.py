@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 import attrs
 
 from anetdsl.diagnostics import did_you_mean
-from anetdsl.errors import CannotRun
+from anetdsl.errors import CannotRun, cannot_read
 from anetdsl.terminal import visible
 
 T = TypeVar("T")
@@ -51,7 +51,7 @@ def read_document(path: str | Path) -> Document:
     except UnicodeDecodeError:
         raise CannotRun(f"{path}: is not UTF-8 text") from None
     except OSError as error:
-        raise CannotRun(f"{path}: cannot be read: {error.strerror or error}") from None
+        raise cannot_read(path, error) from None
     return parse_document(str(path), text)
 
 

@@ -21,7 +21,7 @@ from typing import Any
 
 import attrs
 
-from anetdsl.errors import CannotRun
+from anetdsl.errors import CannotRun, cannot_read
 from anetdsl.evolve.workers.trial_process import Job, Outcome, ProcessGroup, run_trial
 
 MOST_THREADS = 4096
@@ -135,7 +135,7 @@ def _dask(place: str) -> Iterator[Workers]:
 def _address_in(path: Path) -> str:
     """The address in a scheduler's file. Raises CannotRun where there is none."""
     if not path.is_file():
-        raise CannotRun(f"--executor: {path}: there is no such scheduler file")
+        raise cannot_read(f"--executor: {path}")
     for _ in range(_FILE_READS):
         try:
             match json.loads(path.read_text(encoding="utf-8")):
@@ -143,7 +143,7 @@ def _address_in(path: Path) -> str:
                     return address
             break
         except OSError as error:
-            raise CannotRun(f"--executor: {path}: cannot be read: {error.strerror}") from None
+            raise cannot_read(f"--executor: {path}", error) from None
         except (ValueError, RecursionError):
             # A scheduler that has just been started may still be writing it.
             time.sleep(_FILE_SECONDS)

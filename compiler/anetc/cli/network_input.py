@@ -11,7 +11,7 @@ import click
 
 from anetdsl.checking import Checked, check_file
 from anetdsl.diagnostics import Diagnostic
-from anetdsl.errors import CannotRun
+from anetdsl.errors import CannotRun, cannot_read
 from anetdsl.terminal import visible
 from anetdsl.vocabulary import MAX_FILE_BYTES
 
@@ -39,7 +39,7 @@ def read_stdin(most: int) -> bytes:
     try:
         return sys.stdin.buffer.read(most)
     except OSError as error:
-        raise CannotRun(f"standard input: {error.strerror}") from None
+        raise cannot_read("standard input", error) from None
 
 
 def check_path(path: str, *, search: bool = False, allow: Collection[str] = ()) -> Checked:

@@ -15,7 +15,7 @@ from urllib.parse import quote, unquote
 
 from anetc.data.values import DataSpec, Format
 from anetdsl.diagnostics import did_you_mean
-from anetdsl.errors import CannotRun
+from anetdsl.errors import CannotRun, cannot_read
 from anetdsl.terminal import visible
 
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -90,8 +90,7 @@ def place_of(spec: DataSpec) -> Path:
     try:
         path.stat()
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise CannotRun(f"--data {shown(spec)}: {reason or error}") from None
+        raise cannot_read(f"--data {shown(spec)}", error) from None
     return path
 
 
@@ -164,7 +163,7 @@ def _guess(path: str) -> Format:
         word = path.partition(":")[0]
         guess = did_you_mean(word, FORMATS)
         hint = f"; did you mean {guess}?" if guess else ""
-        raise CannotRun(f"--data {visible(path)}: No such file or directory{hint}")
+        raise CannotRun(f"{cannot_read(f'--data {path}')}{hint}")
     if place.is_file() and place.suffix.lower() == ".npz":
         return "arrays"
     if place.is_dir():

@@ -14,7 +14,7 @@ import attrs
 from anetc.export import cache
 from anetc.export.about import About
 from anetc.export.kinds import METADATA_KEY, safetensors_header
-from anetdsl.errors import CannotRun
+from anetdsl.errors import CannotRun, cannot_read
 from anetdsl.files import check_writable, is_device, replacing, write_atomically
 from anetdsl.ir import Network
 
@@ -143,7 +143,7 @@ def _weights_digest(weights: str | Path | None) -> str | None:
     try:
         return cache.file_digest(Path(weights))
     except OSError as error:
-        raise CannotRun(f"{weights}: {error.strerror or error}") from None
+        raise cannot_read(weights, error) from None
 
 
 def _hand_over(files: tuple[Path, ...], targets: tuple[Path, ...]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from anetc.export.about import PYTHON_MARK, About, about_from_json
-from anetdsl.errors import CannotRun
+from anetdsl.errors import CannotRun, cannot_read
 
 METADATA_KEY = "anet_artifact"
 """Entry of the header of a `module`, and of an ONNX model's properties."""
@@ -30,7 +30,7 @@ def read_about(path: str | Path) -> About | None:
         with path.open("rb") as file:
             start = file.read(4096)
     except OSError as error:
-        raise CannotRun(f"{path}: {error.strerror or error}") from None
+        raise cannot_read(path, error) from None
     if start.startswith(b"PK"):
         return _of_archive(path)
     if start[8:9] == b"{" and b"\0" in start[:8]:

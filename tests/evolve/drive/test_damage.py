@@ -171,9 +171,9 @@ def test_a_damaged_database_says_what_mends_it(
 
 
 def test_what_is_no_run_directory(tmp_path: Path, run: Run) -> None:
-    with pytest.raises(CannotRun, match="there is no such folder"):
+    with pytest.raises(CannotRun, match="no such folder"):
         read_run(tmp_path / "nowhere")
-    with pytest.raises(CannotRun, match="there is no such folder"):
+    with pytest.raises(CannotRun, match="no such folder"):
         drive_run(RunDir(tmp_path / "nowhere"), RULES)
     with pytest.raises(CannotRun, match="is no run directory"):
         read_run(tmp_path)

@@ -177,7 +177,7 @@ def test_a_cluster_that_has_gone_stops_the_search(tmp_path: Path) -> None:
     ("text", "gpus", "message"),
     [
         ("dask:tcp://127.0.0.1:1", (), "no Dask scheduler answers at tcp://127.0.0.1:1"),
-        ("dask:no/scheduler.json", (), "no/scheduler.json: there is no such scheduler file"),
+        ("dask:no/scheduler.json", (), "no/scheduler.json: no such file"),
         ("dask:nonsense://here:1", (), "no Dask scheduler answers.*unknown address scheme"),
         ("dask:nonsense://here", (), "`nonsense://here` is no address such as tcp://HOST:8786"),
         ("dask:tls://127.0.0.1:1", (), "no Dask scheduler answers.*TLS"),

@@ -10,7 +10,7 @@ import click
 
 from anetc.cli.network_input import read_stdin, rendered
 from anetdsl.checking import check_source
-from anetdsl.errors import CannotRun
+from anetdsl.errors import CannotRun, cannot_read
 from anetdsl.files import write_atomically
 from anetdsl.interchange.document import SCHEMA, from_json
 from anetdsl.interchange.json_fields import MAX_JSON_CHARACTERS, parse_json
@@ -98,6 +98,6 @@ def _read(file: str, choices: Choices) -> Network:
     except UnicodeDecodeError as error:
         raise CannotRun(f"{file}: byte {error.start} is not UTF-8 text") from None
     except OSError as error:
-        raise CannotRun(f"{file}: {error.strerror or error}") from None
+        raise cannot_read(file, error) from None
     except CannotRun as error:
         raise CannotRun(f"{file}: {error}") from None

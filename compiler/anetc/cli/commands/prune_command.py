@@ -12,7 +12,7 @@ from anetc.cli.network_input import check_path, show
 from anetc.cli.options import frames_option, size_option
 from anetdsl.checking import check_source
 from anetdsl.diff import diff
-from anetdsl.errors import CannotRun
+from anetdsl.errors import CannotRun, cannot_read
 from anetdsl.files import write_atomically
 from anetdsl.pruning import Pruning, prune, pruned_text
 from anetdsl.source import SourceFile
@@ -87,7 +87,7 @@ def command(
 
 def _prune_weights(pruning: Pruning, weights: str, out: str) -> None:
     if not Path(weights).exists():
-        raise CannotRun(f"{visible(weights)}: No such file or directory")
+        raise cannot_read(weights)
     # torch takes seconds to import.
     from anetc.modules.network import build_network
     from anetc.weights.files import fill, read_weights, save_weights

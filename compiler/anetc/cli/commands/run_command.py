@@ -18,7 +18,7 @@ from anetc.devices import check_device
 from anetc.export.about import About
 from anetc.export.kinds import read_about
 from anetdsl.api import parse
-from anetdsl.errors import AnetError, CannotRun
+from anetdsl.errors import AnetError, CannotRun, cannot_read
 from anetdsl.terminal import visible
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def command(
     # torch takes seconds to import: first whatever can be wrong without it.
     for path in (video, weights):
         if path is not None and not Path(path).exists():
-            raise CannotRun(f"{path}: No such file or directory")
+            raise cannot_read(path)
     start = time.perf_counter()
     from anetc.evaluation.one_video import predict_video
     from anetc.modules.network import InputError, build_network
@@ -174,7 +174,7 @@ def _read_labels(path: str | None, classes: int) -> list[str] | None:
     except UnicodeDecodeError:
         raise CannotRun(f"{path}: not UTF-8 text") from None
     except OSError as error:
-        raise CannotRun(f"{path}: {error.strerror or error}") from None
+        raise cannot_read(path, error) from None
     if len(names) != classes:
         raise CannotRun(f"{path}: {len(names)} names for {classes} classes")
     return names

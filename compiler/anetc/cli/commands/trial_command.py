@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from anetdsl.errors import CannotRun
+from anetdsl.errors import cannot_read
 from anetdsl.terminal import visible
 
 
@@ -23,7 +23,7 @@ def command(folder: str) -> None:
 
     read_job(path)  # before torch, which takes seconds to import
     if not (path / "candidate.anet").is_file():
-        raise CannotRun(f"{visible(str(path / 'candidate.anet'))}: No such file or directory")
+        raise cannot_read(path / "candidate.anet")
     from anetc.cli.log import show_log
     from anetc.trial.trial import RESULT, run_trial
 

@@ -6,8 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from anetdsl.errors import CannotRun
-from anetdsl.terminal import visible
+from anetdsl.errors import cannot_read
 
 VIDEO_SUFFIXES = frozenset(
     (
@@ -56,8 +55,7 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
         with os.scandir(folder) as entries:
             return list(entries)
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise CannotRun(f"{visible(str(folder))}: {reason or error}") from None
+        raise cannot_read(folder, error) from None
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

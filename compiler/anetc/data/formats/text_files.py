@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterator
 from pathlib import Path
 
-from anetdsl.errors import CannotRun
+from anetdsl.errors import CannotRun, cannot_read
 from anetdsl.terminal import visible
 
 
@@ -19,7 +19,7 @@ def read_text(path: Path) -> str:
     try:
         return path.read_bytes().decode("utf-8-sig", "surrogateescape")
     except OSError as error:
-        raise CannotRun(f"{visible(str(path))}: {error.strerror or error}") from None
+        raise cannot_read(path, error) from None
 
 
 def lines(path: Path) -> Iterator[tuple[int, str]]:

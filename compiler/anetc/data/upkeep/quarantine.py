@@ -15,7 +15,7 @@ from urllib.parse import quote, unquote
 from anetc.data.formats.text_files import lines
 from anetc.data.spec import shown
 from anetc.data.values import DataSpec
-from anetdsl.errors import CannotRun
+from anetdsl.errors import cannot_read
 from anetdsl.terminal import visible
 
 NAME = "quarantine.txt"
@@ -36,7 +36,7 @@ def quarantined(spec: DataSpec, root: Path) -> frozenset[str]:
     if asked is None and not path.is_file():
         return frozenset()
     if not path.is_file():
-        raise CannotRun(f"--data {shown(spec)}: {OPTION}={visible(asked or '')}: no such file")
+        raise cannot_read(f"--data {shown(spec)}: {OPTION}={asked}")
     names = frozenset(read_quarantine(path))
     if names:
         count = f"{len(names)} video{'s' * (len(names) > 1)}"

@@ -17,7 +17,7 @@ from anetc.evaluation.predictions.csv_files import from_csv, from_submission, to
 from anetc.evaluation.predictions.jsonl import from_jsonl, to_jsonl
 from anetc.evaluation.predictions.rows import Predictions
 from anetc.evaluation.scores import Evaluation
-from anetdsl.errors import CannotRun
+from anetdsl.errors import CannotRun, cannot_read
 from anetdsl.files import write_atomically
 from anetdsl.terminal import visible
 
@@ -72,7 +72,7 @@ def read_predictions(path: str | Path) -> Predictions:
     try:
         text = path.read_bytes().decode("utf-8-sig", "surrogateescape")
     except OSError as error:
-        raise CannotRun(f"{visible(str(path))}: {error.strerror or error}") from None
+        raise cannot_read(path, error) from None
     _, from_text = _FORMATS[path.suffix.lower()]
     predictions = from_text(path, text)
     if not predictions.names:
