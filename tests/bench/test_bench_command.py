@@ -1,4 +1,4 @@
-"""`anetc bench`: what is measured adds up, in a table, as JSON and as a picture."""
+"""`anetc bench`: consistent measurements, as a table, as JSON and as a picture."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def run(*options: str) -> Result:
 
 @pytest.fixture(scope="module")
 def found() -> dict[str, Any]:
-    """The JSON of one run, of which several tests read."""
+    """JSON of one run, shared by several tests."""
     names = "plain,plan,plan-bf16" if HALF else "plain,plan"
     result = run("--backends", names, "--batch", "2", "--json")
     assert result.exit_code == 0
@@ -53,14 +53,14 @@ def test_json_follows_its_schema(found: dict[str, Any]) -> None:
     assert schema["$defs"]["result"]["properties"]["backend"]["enum"] == list(BACKENDS)
 
 
-def test_what_was_asked_for_was_measured(found: dict[str, Any]) -> None:
+def test_the_measured_clip_and_rounds_are_those_of_the_options(found: dict[str, Any]) -> None:
     keys = ("network", "frames", "height", "width", "batch", "threads", "repeats")
     assert [found[key] for key in keys] == ["small_two_stream_level4", 4, 32, 32, 2, 1, 2]
     assert all(len(result["seconds"]) == 2 for result in found["results"])
 
 
-def test_multiply_adds_are_those_of_stats(found: dict[str, Any]) -> None:
-    """Of both clips of the batch, node by node, whatever the backend makes of them."""
+def test_multiply_adds_equal_those_of_stats(found: dict[str, Any]) -> None:
+    """For every backend, each node counts both clips of the batch."""
     expected = cost(anetdsl.load(EXAMPLE), frames=4, size=32)
     rows = {row.name: 2 * row.multiply_adds for row in (*expected.nodes, expected.sink)}
     for result in found["results"]:
@@ -68,8 +68,8 @@ def test_multiply_adds_are_those_of_stats(found: dict[str, Any]) -> None:
         assert {n["name"]: n["multiply_adds"] for n in result["nodes"]} == {**rows, "rest": 0}
 
 
-def test_nodes_add_up_to_the_whole(found: dict[str, Any]) -> None:
-    """Every node takes time; medians of parts need not be parts of the median."""
+def test_times_of_nodes_add_up_to_the_total(found: dict[str, Any]) -> None:
+    """Every node takes time. A sum of medians may differ from the median of the sum."""
     for result in found["results"]:
         *nodes, _ = result["nodes"]
         assert all(node["seconds"] > 0 for node in nodes)
@@ -77,21 +77,21 @@ def test_nodes_add_up_to_the_whole(found: dict[str, Any]) -> None:
         assert sum(node["moved_bytes"] for node in nodes) == result["moved_bytes"]
 
 
-def test_backends_give_the_same_logits(found: dict[str, Any]) -> None:
+def test_backends_compute_the_same_logits(found: dict[str, Any]) -> None:
     errors = {result["backend"]: result["error"] for result in found["results"]}
     assert errors["plain"] == 0
     assert errors["plan"] < 1e-5
     assert errors.get("plan-bf16", 0) < 2e-2
 
 
-def test_a_plan_moves_and_holds_less_than_the_plain_module(found: dict[str, Any]) -> None:
+def test_a_plan_moves_fewer_bytes_in_less_memory_than_the_reference(found: dict[str, Any]) -> None:
     plain, plan, *_ = found["results"]
     assert plan["moved_bytes"] < 0.6 * plain["moved_bytes"]
     assert plan["peak_bytes"] < plain["peak_bytes"]
     assert plain["weight_bytes"] >= 4 * cost(anetdsl.load(EXAMPLE)).parameters
 
 
-def test_table_shows_backends_side_by_side() -> None:
+def test_the_table_has_columns_for_each_backend() -> None:
     result = run("--backends", "plan,plain")
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
@@ -110,25 +110,25 @@ def test_table_shows_backends_side_by_side() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--backends", "plan,fast"], "--backends: fast given; there are plain, plan, plan-bf16"),
-        (["--backends", ","], "--backends: none given; there are plain"),
+        (["--backends", "plan,fast"], "--backends: no backend fast; choose from plain, plan, "),
+        (["--backends", ","], "--backends: no backend is named; choose from plain"),
         (["--roofline", "out.gif"], "--roofline out.gif: the name must end in .svg"),
         (["--roofline", "no/out.svg"], "--roofline no/out.svg: there is no folder no"),
     ],
 )
-def test_what_cannot_be_done_is_said_before_anything_runs(options: list[str], message: str) -> None:
+def test_wrong_options_are_reported_before_anything_runs(options: list[str], message: str) -> None:
     with pytest.raises(CannotRun) as error:
         run(*options)
     assert str(error.value).startswith(message)
 
 
-def test_processors_without_bfloat16_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_processor_without_bfloat16_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: False)
     with pytest.raises(CannotRun, match="plan-bf16: this processor has no bfloat16"):
         run("--backends", "plan-bf16")
 
 
-def test_a_compiler_that_fails_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_of_torch_compile_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     def compile_nothing(*_: object, **__: object) -> Any:
         def fail(_: object) -> None:
             raise RuntimeError("no C++ compiler\nand more")
@@ -141,8 +141,8 @@ def test_a_compiler_that_fails_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.slow
-def test_frozen_and_not_frozen_are_compiled_apart() -> None:
-    """Frozen norms are folded, which rounds otherwise; the other is not taken from the cache."""
+def test_frozen_and_compile_share_no_cached_code() -> None:
+    """Only frozen folds batch normalisations, which rounds differently."""
     found = json.loads(run("--backends", "plain,compile,frozen", "--json").stdout)
     plain, compiled, frozen = found["results"]
     assert compiled["error"] < 1e-5
@@ -151,30 +151,30 @@ def test_frozen_and_not_frozen_are_compiled_apart() -> None:
     assert compiled["nodes"] == frozen["nodes"] == []
 
 
-def test_roofline_is_drawn(tmp_path: Path) -> None:
-    """Every node is in it, and the ceilings; the folder holds nothing else afterwards."""
+def test_the_roofline_shows_nodes_and_ceilings(tmp_path: Path) -> None:
+    """No other file is left in the folder."""
     path = tmp_path / "out.svg"
     nodes = (NodeTime("n7", 0.001, 10**6, 10**5), NodeTime("sink", 0.001, 10**3, 10**5))
     result = BackendResult(
         "plan", "float32", (0.01,), 1, 10**7, 10**6, 100.0, 1, 1, 0.1, None, nodes
     )
-    text = "processor", "2.9"
-    roofline.write_roofline(Bench("net", 4, 8, 8, 1, 1, 1, *text, 1e10, (result,)), str(path))
+    machine = "processor", "2.9"
+    roofline.write_roofline(Bench("net", 4, 8, 8, 1, 1, 1, *machine, 1e10, (result,)), str(path))
     assert list(tmp_path.iterdir()) == [path]
     drawing = path.read_text("utf-8")
     ElementTree.fromstring(drawing)
-    for said in (
+    for text in (
         ">n7<",
         "plan: 10 ms, 2 GFLOP/s",
         "convolution, float32: 100 GFLOP/s",
         "10.0 GB/s",
     ):
-        assert said in drawing
+        assert text in drawing
     assert ">sink<" not in drawing
 
 
-def test_threads_are_given_back() -> None:
-    """A benchmark leaves the process as it was, the model's hooks too."""
+def test_the_number_of_threads_is_restored() -> None:
+    """The benchmark runs with the given number."""
     before = torch.get_num_threads()
     other = 2 if before == 1 else 1
     found = bench(anetdsl.load(EXAMPLE), frames=2, size=(16, 16), repeats=1, threads=other)
@@ -183,7 +183,7 @@ def test_threads_are_given_back() -> None:
 
 
 def test_allocated_bytes_are_counted() -> None:
-    """Two tensors of a MiB at once, of which one stays."""
+    """Three tensors of 1 MiB exist at once; one of them stays."""
     kept: list[torch.Tensor] = []
 
     def work() -> None:
@@ -194,8 +194,7 @@ def test_allocated_bytes_are_counted() -> None:
     assert found.remaining >> 20 == 1
 
 
-def test_traffic_counts_each_operation_once() -> None:
-    """Arguments, weights and result, for each clip; weights count with each operation too."""
+def test_traffic_counts_arguments_weights_and_result_of_each_operation() -> None:
     plan = parse_plan(
         "plan p frames=2 size=4x4 mode=inference\n"
         "x 3x2x4x4 input()\n"
@@ -212,8 +211,8 @@ def test_traffic_counts_each_operation_once() -> None:
     }
 
 
-def test_what_was_joined_counts_for_each_node() -> None:
-    """By its channels, the convolution before a joined pool too."""
+def test_a_joined_operation_is_shared_by_its_nodes() -> None:
+    """In proportion to their channels; the same holds for the convolution before a joined pool."""
     plan = parse_plan(
         "plan p frames=1 size=4x4 mode=inference\n"
         "x 3x1x4x4 input()\n"
@@ -230,6 +229,6 @@ def test_what_was_joined_counts_for_each_node() -> None:
     assert moved["a"] == 4 * ((3 * 16 + 8 * 16 + 24 + 8 * 16 + 8 * 4) // 4 + 8 * 4 + 2 * 4)
 
 
-def test_ceilings_are_measured() -> None:
+def test_ceilings_are_positive() -> None:
     assert Ceiling.of(torch.float32).gflops() > 0.1
     assert Copy.of(1 << 16).bytes_per_second() > 1e6

@@ -1,1 +1,1 @@
-"""How fast a network runs here, by each means of running it, beside what the machine can do."""
+"""Measure a network's speed on this machine, with several backends, and the machine's limits."""

@@ -1,7 +1,7 @@
-"""What a function allocates: every tensor, and what operations need while they run.
+"""Measure the memory that a function allocates: its tensors and the buffers of its operations.
 
-Counted where PyTorch's own allocator on the CPU hands memory out, which oneDNN's packed weights go
-through too; what libraries take from the system behind its back is not seen.
+PyTorch's CPU allocator is measured, which also serves oneDNN's packed weights. Memory that a
+library takes directly from the system is not counted.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ import attrs
 
 @attrs.frozen
 class Allocated:
-    """Bytes above what was held before."""
+    """Allocated bytes, beyond those that were allocated before."""
 
     peak: int
-    """The most at one time."""
+    """Largest number of bytes at one time."""
     remaining: int
-    """What is still held in the end."""
+    """Number of bytes that are still allocated at the end."""
 
 
 def allocated(function: Callable[[], object]) -> Allocated:
-    """Run a function under PyTorch's profiler, and count."""
-    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # else it reports on standard error
+    """Run a function under PyTorch's profiler and return the bytes it allocated."""
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # otherwise it writes to standard error
     from torch.profiler import ProfilerActivity, profile
 
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:

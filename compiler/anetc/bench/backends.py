@@ -1,10 +1,10 @@
-"""The means of running a network that can be compared.
+"""The backends that a benchmark compares.
 
-plain      the plain module, eager
+plain      the reference module, eager
 plan       the optimised plan, float32
 plan-bf16  the optimised plan, bfloat16
-compile    torch.compile of the plain module
-frozen     the same with weights as constants (inductor's freezing)
+compile    torch.compile of the reference module
+frozen     the same with weights as constants (Inductor's freezing)
 """
 
 from __future__ import annotations
@@ -37,21 +37,23 @@ Times = dict[str, float]
 
 @attrs.frozen
 class Backend:
-    """A prepared means of running: it has run once."""
+    """A prepared backend. It has run once."""
 
     name: str
     dtype: torch.dtype
     forward: Callable[[Inputs], Tensor]
     timed: Callable[[Inputs], Times]
-    """Runs once and gives seconds by node, as far as one can tell."""
+    """Function that runs once and returns seconds by node; empty if nodes cannot be timed."""
     plan: Plan
-    """What is run, for counting what it moves."""
+    """Plan that is run, for counting the bytes it moves."""
     prepare_seconds: float
+    """Time from the reference module to the end of the first pass."""
     weight_bytes: int | None
+    """Bytes held between passes; None if they cannot be measured."""
 
 
 def make_backend(name: str, model: NetworkModule, inputs: Inputs) -> Backend:
-    """Prepare one of `BACKENDS` for inputs of this size. Raises CannotRun where it cannot run."""
+    """Prepare one of `BACKENDS` for inputs of this size. Raise CannotRun if it cannot run."""
     first = next(iter(inputs.values()))
     height, width = first.shape[3:]
     lowered = lower(model.network, frames=first.shape[2], size=(height, width))
@@ -71,7 +73,9 @@ def make_backend(name: str, model: NetworkModule, inputs: Inputs) -> Backend:
 def _plan(name: str, lowered: Plan, model: NetworkModule, inputs: Inputs) -> Backend:
     dtype = torch.bfloat16 if name == "plan-bf16" else torch.float32
     if dtype is torch.bfloat16 and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
-        raise CannotRun(f"{name}: this processor has no bfloat16; leave it out of --backends")
+        raise CannotRun(
+            f"{name}: this processor has no bfloat16 instructions; leave it out of --backends"
+        )
     plan = optimise(lowered)
     made: list[_TimedPlan] = []
     seconds = 0.0
@@ -96,9 +100,10 @@ def _plan(name: str, lowered: Plan, model: NetworkModule, inputs: Inputs) -> Bac
 
 
 class _TimedPlan(PlanModule):
-    """A plan whose operations are timed, while it has a clock: seconds by node."""
+    """A plan whose operations are timed while `clock` is set."""
 
     clock: Times | None = None
+    """Seconds by node."""
 
     def __init__(self, plan: Plan, *args: Any, **options: Any) -> None:
         super().__init__(plan, *args, **options)
@@ -116,7 +121,7 @@ class _TimedPlan(PlanModule):
 
 
 def _by_hooks(model: NetworkModule, inputs: Inputs) -> Times:
-    """Seconds of each node's module. The hooks go again: a compiler would see them."""
+    """Run once and return seconds by node. No hook is left: torch.compile would trace it."""
     times: Times = {}
     parts = {node_name(key): part for key, part in model.nodes.items()} | {"sink": model.sink}
 
@@ -142,7 +147,7 @@ def _by_hooks(model: NetworkModule, inputs: Inputs) -> Times:
 
 def _compiled(name: str, lowered: Plan, model: NetworkModule, inputs: Inputs) -> Backend:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of PyTorch about itself
+        warnings.simplefilter("ignore")  # PyTorch warns about its own code
         return _compiled_quietly(name, lowered, model, inputs)
 
 
@@ -151,16 +156,16 @@ def _compiled_quietly(name: str, lowered: Plan, model: NetworkModule, inputs: In
     from torch._inductor.compile_fx import compile_fx
 
     def backend(graph: Any, given: Any) -> Any:
-        """Inductor, by a function of its own: code compiled for another is not taken again."""
+        """Call Inductor from a new function, so that code compiled for another is not reused."""
         return compile_fx(graph, given)
 
     compiled: Callable[[Inputs], Tensor] = torch.compile(model, backend=backend, dynamic=False)
     start = time.perf_counter()
     try:
-        # Not as an option of `torch.compile`: tracing, too, asks whether weights are frozen.
+        # Not an option of `torch.compile`: tracing also reads whether weights are frozen.
         with inductor.patch(freezing=name == "frozen"), mended_scheduler():
             compiled(inputs)
-    except Exception as error:  # whatever a compiler stumbles over: it is not ours
+    except Exception as error:  # a compiler of others may raise anything
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise CannotRun(f"{name}: torch.compile failed: {lines[0]}") from None
     seconds = time.perf_counter() - start

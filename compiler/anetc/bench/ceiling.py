@@ -1,8 +1,8 @@
-"""What the machine can do: a large convolution, and a copy, timed like anything else.
+"""Measure the machine's limits: a large convolution and a large copy.
 
-The convolution is the kind that networks spend most time in, at a size that suits every processor:
-3x3 from 256 to 256 channels, in the layout and by the library that plans use. A network's own are
-smaller, thinner or strided, so the ceiling is one that is hardly reached.
+Networks spend most of their time in such convolutions: 3x3, 256 to 256 channels, in the layout and
+with the library that plans use. The size suits every processor. A network's own convolutions are
+smaller, have fewer channels or a stride, so networks stay below this ceiling.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ CHANNELS = 256
 IMAGES = 8
 SIDE = 28
 COPIED = 1 << 26
-"""Numbers that are copied: 256 MiB, more than caches hold."""
+"""Count of float32 numbers that are copied: 256 MiB, more than caches hold."""
 NUMBER_BYTES = 4
 
 Clock = Callable[[], float]
-"""Seconds since some moment."""
+"""Function that returns seconds since a fixed moment."""
 GFLOP = 2e-9 * IMAGES * SIDE * SIDE * CHANNELS * CHANNELS * 9
 
 
 @attrs.frozen
 class Ceiling:
-    """Tensors of a convolution in one type."""
+    """A convolution of one data type."""
 
     x: Tensor
     weight: Tensor
 
     @classmethod
     def of(cls, dtype: torch.dtype) -> Ceiling:
-        """Made of numbers drawn from a fixed seed."""
+        """Return a convolution of random numbers, drawn from a fixed seed."""
         generator = torch.Generator().manual_seed(0)
         x = torch.randn(IMAGES, CHANNELS, SIDE, SIDE, generator=generator)
         weight = torch.randn(CHANNELS, CHANNELS, 3, 3, generator=generator)
@@ -44,7 +44,7 @@ class Ceiling:
         return cls(*(part.to(dtype).contiguous(memory_format=layout) for part in (x, weight)))
 
     def gflops(self, clock: Clock = time.perf_counter) -> float:
-        """Billions of operations a second of one run."""
+        """Run once and return billions of floating-point operations per second."""
         start = clock()
         functional.conv2d(self.x, self.weight, padding=1)
         return GFLOP / (clock() - start)
@@ -52,18 +52,18 @@ class Ceiling:
 
 @attrs.frozen
 class Copy:
-    """Memory to copy, and to copy it to."""
+    """A copy from one tensor to another."""
 
     source: Tensor
     target: Tensor
 
     @classmethod
     def of(cls, count: int = COPIED) -> Copy:
-        """So many numbers of single precision."""
+        """Return a copy of `count` float32 numbers."""
         return cls(torch.ones(count), torch.zeros(count))
 
     def bytes_per_second(self, clock: Clock = time.perf_counter) -> float:
-        """Bytes read and written a second, of one run."""
+        """Run once and return the bytes read and written per second."""
         start = clock()
         self.target.copy_(self.source)
         return 2 * NUMBER_BYTES * self.source.numel() / (clock() - start)

@@ -1,4 +1,4 @@
-"""The measuring: all means of running in turn, round by round, with the machine's ceilings."""
+"""Run a benchmark: in each round, the machine's ceilings and then every backend."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ def bench(
     threads: int | None = None,
     seed: int = 0,
     clock: Clock = time.perf_counter,
-    tell: Callable[[str], None] = lambda _: None,
+    report: Callable[[str], None] = lambda _: None,
 ) -> Bench:
-    """Run a network on random clips by each of the backends (`anetc.bench.backends`).
+    """Run a network on random clips with each of the backends (`anetc.bench.backends`).
 
-    Every backend runs once before anything is timed. Then in each of `repeats` rounds come the
-    ceilings and every backend once, so that a slow minute of the machine falls on all of them;
-    medians are what counts. Times are wall times, on so many `threads` (as many as PyTorch takes by
-    itself, if None); with one, `time.thread_time` as the `clock` leaves out what else runs. `tell`
-    hears what is being done. Raises CannotRun for a backend that cannot run here.
+    Every backend runs once before anything is timed. Each of the `repeats` rounds then runs the
+    ceilings and every backend once, so that a slow minute of the machine affects all of them. The
+    results are medians of wall times, on `threads` threads (None: PyTorch's default). With one
+    thread, the clock `time.thread_time` does not count other processes. `report` receives a line
+    about each step. Raise CannotRun for a backend that cannot run here.
     """
     with _threads(threads), torch.no_grad():
         model = build_network(network, seed=seed).eval()
@@ -55,14 +55,14 @@ def bench(
         }
         prepared: list[Backend] = []
         for name in backends:
-            tell(f"preparing {name}")
+            report(f"preparing {name}")
             prepared.append(make_backend(name, model, inputs))
         logits: dict[str, Tensor] = {}
         peaks = {
-            backend.name: allocated(partial(_note, backend, inputs, logits)).peak
+            backend.name: allocated(partial(_run_and_keep, backend, inputs, logits)).peak
             for backend in prepared
         }
-        tell(f"measuring, {repeats} rounds")
+        report(f"measuring, {repeats} rounds")
         ceilings = {backend.dtype: Ceiling.of(backend.dtype) for backend in prepared}
         copy = Copy.of()
         for ceiling in ceilings.values():
@@ -141,7 +141,7 @@ def _result(
     )
 
 
-def _note(backend: Backend, inputs: dict[str, Tensor], logits: dict[str, Tensor]) -> None:
+def _run_and_keep(backend: Backend, inputs: dict[str, Tensor], logits: dict[str, Tensor]) -> None:
     logits[backend.name] = backend.forward(inputs)
 
 
@@ -160,7 +160,7 @@ def _threads(count: int | None) -> Iterator[None]:
 
 
 def _processor() -> str:
-    """The processor's name, where the system says it."""
+    """Return the processor's name, as far as the system provides it."""
     info = Path("/proc/cpuinfo")
     if info.exists():
         for line in info.read_text("utf-8", "replace").splitlines():

@@ -1,4 +1,4 @@
-"""What a benchmark found, as values and as JSON."""
+"""Results of a benchmark, as values and as JSON."""
 
 from __future__ import annotations
 
@@ -9,82 +9,82 @@ import attrs
 SCHEMA = "anetdsl-bench"
 SCHEMA_VERSION = 1
 OPERATIONS = 2
-"""Floating-point operations of a multiply-add."""
+"""Floating-point operations per multiply-add."""
 REST = "rest"
-"""What belongs to no node: bringing inputs into a layout, and the calls themselves."""
+"""Row for time outside of nodes: changing the layout of inputs, and the calls."""
 
 
 @attrs.frozen
 class NodeTime:
-    """One node, or `sink`, or the rest, in a forward pass of the whole batch."""
+    """Time of one node, of `sink` or of the rest, in a forward pass of the whole batch."""
 
     name: str
     seconds: float
     """Median over the rounds."""
     multiply_adds: int
-    """Of the network as written (`anetdsl.cost`), however it is run; 0 for the rest."""
+    """Multiply-adds of the network as written (`anetdsl.cost`); 0 for the rest."""
     moved_bytes: int
-    """What the node's operations read and write, each its arguments, weights and result once."""
+    """Bytes that the node's operations read and write: arguments, weights and result, once each."""
 
     @property
     def gflops(self) -> float:
-        """Billions of floating-point operations a second."""
+        """Billions of floating-point operations per second."""
         return _gflops(self.multiply_adds, self.seconds)
 
     @property
     def intensity(self) -> float:
-        """Floating-point operations for a byte that is moved."""
+        """Floating-point operations per moved byte."""
         return OPERATIONS * self.multiply_adds / self.moved_bytes if self.moved_bytes else 0.0
 
 
 @attrs.frozen
 class BackendResult:
-    """One means of running the network."""
+    """Result of one backend."""
 
     backend: str
     dtype: str
     seconds: tuple[float, ...]
-    """Wall time of a forward pass of the batch, round by round."""
+    """Wall time of a forward pass of the batch in each round."""
     batch: int
     multiply_adds: int
     moved_bytes: int
     ceiling_gflops: float
-    """What a large convolution reaches in this type, measured in the same rounds."""
+    """GFLOP/s of a large convolution of this type, measured in the same rounds."""
     peak_bytes: int
-    """The most that a forward pass holds at once, beyond inputs and weights."""
+    """Peak memory of a forward pass, without inputs and weights."""
     weight_bytes: int | None
-    """What is held between passes, packed weights included; None where it cannot be seen."""
+    """Bytes held between passes, with packed weights; None if they cannot be measured."""
     prepare_seconds: float
-    """From the plain module to the end of the first pass."""
+    """Time from the reference module to the end of the first pass."""
     error: float | None
-    """Of the logits, max|a - b| / max|b| to the plain module's; None if that did not run."""
+    """max|a - b| / max|b| of the logits a and those of `plain`, b; None without `plain`."""
     nodes: tuple[NodeTime, ...]
-    """In the order of the text, then the sink and the rest; empty where one cannot tell."""
+    """Nodes in the order of the text, sink, rest; empty if nodes cannot be timed."""
 
     @property
     def median(self) -> float:
-        """Median of `seconds`: the latency."""
+        """Latency: the median of `seconds`."""
         return _median(self.seconds)
 
     @property
     def clips_per_second(self) -> float:
-        """The throughput."""
+        """Throughput: clips of the batch divided by the latency."""
         return self.batch / self.median
 
     @property
     def gflops(self) -> float:
-        """Billions of floating-point operations a second."""
+        """Billions of floating-point operations per second."""
         return _gflops(self.multiply_adds, self.median)
 
     @property
     def intensity(self) -> float:
-        """Floating-point operations for a byte that is moved."""
+        """Floating-point operations per moved byte."""
         return OPERATIONS * self.multiply_adds / self.moved_bytes
 
 
 @attrs.frozen
 class Bench:
-    """All means of running a network that were asked for, side by side."""
+    """Results of all backends of one benchmark."""
 
     network: str
     frames: int
@@ -96,11 +96,11 @@ class Bench:
     processor: str
     torch: str
     copy_bytes_per_second: float
-    """Reading and writing together, of a copy much larger than caches, in the same rounds."""
+    """Bytes read and written per second by a copy much larger than caches, in the same rounds."""
     results: tuple[BackendResult, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values for JSON, with the version of their layout."""
+        """Return values for JSON (docs/schemas/bench.schema.json)."""
         values = attrs.asdict(self, recurse=False)
         values["results"] = [_backend_to_json(result) for result in self.results]
         return {"schema": SCHEMA, "schema_version": SCHEMA_VERSION, **values}

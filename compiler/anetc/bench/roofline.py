@@ -1,9 +1,9 @@
-"""The roofline as a picture: what each node reaches, under what the machine allows.
+"""Draw the roofline of a benchmark: the speed of each node below the limits of the machine.
 
-To the right is more arithmetic for each byte that operations move, upwards is faster. The slanted
-roof is what copying allows, the flat ones are large convolutions in each type, as measured in the
-same rounds. Beside every node, the whole network is a dot of its own. The fastest back end's nodes
-bear their names, the others' when pointed at. The sink is left out: it has next to no arithmetic.
+The x axis is arithmetic per moved byte, the y axis is speed. The slanted roof is the speed of a
+copy, the flat roofs are large convolutions of each data type, measured in the same rounds. Every
+node is a dot, and so is the whole network. Nodes of the fastest backend are labelled; labels of the
+others appear under the pointer. The sink is left out because it has almost no arithmetic.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _LEGEND = "{}: {:.4g} ms, {:.0f} GFLOP/s"
 
 
 def check_roofline(path: str) -> None:
-    """Raise CannotRun unless such a picture can be drawn."""
+    """Raise CannotRun if no picture can be written to `path`."""
     if Path(path).suffix.lower() != SUFFIX:
         raise CannotRun(f"--roofline {path}: the name must end in {SUFFIX}")
     if not Path(path).parent.is_dir():
@@ -28,16 +28,16 @@ def check_roofline(path: str) -> None:
 
 
 def write_roofline(bench: Bench, path: str) -> None:
-    """Draw the picture into a file. Raises CannotRun."""
+    """Draw the picture into a file. Raise CannotRun if it cannot be written."""
     check_roofline(path)
     write_atomically(path, draw_roofline(bench))
 
 
 def draw_roofline(bench: Bench) -> str:
-    """The picture as SVG text."""
-    shown = {result.backend: _shown(result) for result in bench.results}
+    """Return the picture as SVG text."""
+    drawn = {result.backend: _drawable_nodes(result) for result in bench.results}
     intensities = [result.intensity for result in bench.results]
-    intensities += [node.intensity for nodes in shown.values() for node in nodes]
+    intensities += [node.intensity for nodes in drawn.values() for node in nodes]
     copying = bench.copy_bytes_per_second / 1e9
     roofs = {result.dtype: result.ceiling_gflops for result in bench.results}
     left = min(intensities) / 2
@@ -60,7 +60,7 @@ def draw_roofline(bench: Bench) -> str:
         dots.append(Dots(name, [whole], color=color))
         nodes = [
             Dot(node.intensity, node.gflops, node.name, labelled=result is fastest)
-            for node in shown[result.backend]
+            for node in drawn[result.backend]
         ]
         dots.append(Dots(f"{result.backend}, nodes", nodes, color=color, faint=True))
     return plot(
@@ -68,14 +68,14 @@ def draw_roofline(bench: Bench) -> str:
         title=f"{bench.network}, {bench.batch} x {bench.frames} x {bench.height} x {bench.width}, "
         f"threads: {bench.threads}",
         description=f"GFLOP/s of each node and of the whole network over the floating-point "
-        f"operations for a byte moved; copying moves {copying:.1f} GB/s.",
-        x=Axis("floating-point operations for a byte moved by operations", log=True),
+        f"operations per moved byte; a copy moves {copying:.1f} GB/s.",
+        x=Axis("floating-point operations per moved byte", log=True),
         y=Axis("GFLOP/s", log=True),
         width=800,
         height=520,
     )
 
 
-def _shown(result: BackendResult) -> list[NodeTime]:
-    """The nodes that have a place on logarithmic axes."""
+def _drawable_nodes(result: BackendResult) -> list[NodeTime]:
+    """Return the nodes that can be drawn on logarithmic axes."""
     return [node for node in result.nodes if node.name != "sink" and node.intensity and node.gflops]

@@ -1,7 +1,8 @@
-"""Bytes that a plan's operations read and write, each its arguments, weights and result once.
+"""Count the bytes that a plan's operations read and write.
 
-Caches serve part of that, so the memory itself moves less. What it shows is how much a plan hands
-from operation to operation: fusing them is to lower it.
+Each operation counts its arguments, its weights and its result once. Caches serve a part of these
+bytes, so the memory itself moves fewer. The count shows how much data goes from operation to
+operation; fusing operations lowers it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from anetc.plan.plan import Op, Plan
 
 
 def traffic(plan: Plan, batch: int, number_bytes: int) -> dict[str, int]:
-    """Bytes by node, with `sink`, for a batch in a type of so many bytes a number."""
+    """Return the bytes by node and for `sink`, for a batch of numbers of `number_bytes` each."""
     sizes = {op.name: math.prod(op.shape) * batch for op in plan.ops}
     shares = node_shares(plan)
     moved: dict[str, float] = {}
@@ -26,9 +27,10 @@ def traffic(plan: Plan, batch: int, number_bytes: int) -> dict[str, int]:
 
 
 def node_shares(plan: Plan) -> dict[str, dict[str, float]]:
-    """The nodes that each operation counts for, and how much for each; the sink's have none.
+    """Return, for each operation, the nodes it belongs to and the share of each.
 
-    What was joined for several nodes counts for each by its channels.
+    A joined operation is shared by its nodes in proportion to their channels. Operations of no node
+    count for `sink`, inputs for the rest.
     """
     users = plan.users()
     shares: dict[str, dict[str, float]] = {}

@@ -120,6 +120,11 @@ class _TrainingDisplay:
         self._display.update(self._bar.at(done, loss, speed), line, _PARTS_OF_A_RUN * done // total)
 
 
+def print_line(text: str) -> None:
+    """Print a line on standard error."""
+    click.echo(visible(text), err=True)
+
+
 class _Quiet:
     def message(self, text: str) -> None:
         pass
@@ -135,7 +140,7 @@ class _Lines:
         self._milestone: object = None
 
     def message(self, text: str) -> None:
-        click.echo(visible(text), err=True)
+        print_line(text)
 
     def update(
         self, view: Callable[[], RenderableType], line: str = "", milestone: object = None

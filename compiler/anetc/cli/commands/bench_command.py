@@ -1,4 +1,4 @@
-"""`anetc bench`: how fast a network runs here, by each means of running it."""
+"""`anetc bench`: measure how fast a network runs on this machine, with each backend."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import click
 
 from anetc.cli.network_input import load_network
 from anetc.cli.options import SizeType
+from anetc.cli.progress import print_line
 from anetc.cli.tables import show_table
 from anetdsl.errors import CannotRun
 from anetdsl.terminal import visible
@@ -37,19 +38,38 @@ _SUMMARY = (
     default="plain,plan",
     show_default=True,
     metavar="NAMES",
-    help="Of plain, plan, plan-bf16, compile, frozen; the last two take a minute to prepare.",
+    help="Some of plain, plan, plan-bf16, compile, frozen. The last two take a minute to prepare.",
 )
-@click.option("--frames", type=click.IntRange(1, 100_000), default=16, show_default=True)
-@click.option("--size", type=SizeType(), default="112", show_default=True, metavar="S|HxW")
 @click.option(
-    "--batch", type=click.IntRange(1, 10_000), default=1, show_default=True, help="Clips at once."
+    "--frames",
+    type=click.IntRange(1, 100_000),
+    default=16,
+    show_default=True,
+    help="Frames of a clip.",
 )
-@click.option("--threads", type=click.IntRange(1, 1024), help="Threads; all cores by default.")
 @click.option(
-    "--repeats", type=click.IntRange(1, 10_000), default=5, show_default=True, help="Rounds."
+    "--size",
+    type=SizeType(),
+    default="112",
+    show_default=True,
+    metavar="S|HxW",
+    help="Height and width in pixels.",
+)
+@click.option(
+    "--batch", type=click.IntRange(1, 10_000), default=1, show_default=True, help="Clips per pass."
+)
+@click.option(
+    "--threads", type=click.IntRange(1, 1024), help="Threads of PyTorch; all cores by default."
+)
+@click.option(
+    "--repeats",
+    type=click.IntRange(1, 10_000),
+    default=5,
+    show_default=True,
+    help="Number of rounds.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--roofline", metavar="OUT", help="Draw a roofline (.svg).")
+@click.option("--roofline", metavar="OUT", help="Draw the roofline into a file (.svg).")
 def command(
     file: str,
     backends: str,
@@ -61,10 +81,10 @@ def command(
     as_json: bool,
     roofline: str | None,
 ) -> None:
-    """How fast the network in FILE runs here: latency, throughput, arithmetic and memory.
+    """Measure how fast the network in FILE runs: latency, throughput, arithmetic and memory.
 
-    Weights and clips are random. All backends run in turn in each round, with a large convolution
-    and a copy, which are the ceiling; times are medians of wall times.
+    Weights and clips are random. In each round every backend runs once, and so do a large
+    convolution and a copy, which are the ceiling. Times are medians of wall times.
     """
     network = load_network(file)
     names = tuple(dict.fromkeys(name.strip() for name in backends.split(",") if name.strip()))
@@ -78,10 +98,8 @@ def command(
 
     unknown = [name for name in names if name not in BACKENDS]
     if unknown or not names:
-        raise CannotRun(
-            f"--backends: {visible(', '.join(unknown)) or 'none'} given; "
-            f"there are {', '.join(BACKENDS)}"
-        )
+        wrong = f"no backend {', '.join(unknown)}" if unknown else "no backend is named"
+        raise CannotRun(f"--backends: {wrong}; choose from {', '.join(BACKENDS)}")
     found = bench(
         network,
         frames=frames,
@@ -90,27 +108,27 @@ def command(
         backends=names,
         repeats=repeats,
         threads=threads,
-        tell=lambda message: click.echo(message, err=True),
+        report=print_line,  # no live view: drawing it would take time from what is measured
     )
     if as_json:
         click.echo(json.dumps(found.to_json(), indent=2))
     else:
-        _show(found)
-    if roofline is not None:  # last: what was measured must not be lost with it
+        _print_results(found)
+    if roofline is not None:  # last, so that an error here does not lose the results
         from anetc.bench.roofline import write_roofline
 
         write_roofline(found, roofline)
         click.echo(f"wrote {visible(roofline)}", err=True)
 
 
-def _show(bench: Bench) -> None:
+def _print_results(bench: Bench) -> None:
     threads = "1 thread" if bench.threads == 1 else f"{bench.threads} threads"
     click.echo(
         f"{visible(bench.network)}: batch {bench.batch}, {bench.frames} frames, "
         f"{bench.height} x {bench.width} pixels; {threads}, {bench.repeats} rounds\n"
         f"{visible(bench.processor)}, torch {bench.torch}\n"
     )
-    _show_nodes([result for result in bench.results if result.nodes])
+    _print_nodes([result for result in bench.results if result.nodes])
     show_table(_SUMMARY, [_summary(result, bench.results[0]) for result in bench.results])
     ceilings = {result.dtype: result.ceiling_gflops for result in bench.results}
     listed = ", ".join(f"{gflops:.1f} GFLOP/s in {dtype}" for dtype, gflops in ceilings.items())
@@ -120,8 +138,8 @@ def _show(bench: Bench) -> None:
     )
 
 
-def _show_nodes(results: list[BackendResult]) -> None:
-    """Node by node, for the backends that can tell."""
+def _print_nodes(results: list[BackendResult]) -> None:
+    """Print the times of nodes, for the backends that have them."""
     if not results:
         return
     header = ["node", "GFLOP"]
