@@ -21,6 +21,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from anetdsl.api import parse
 from anetdsl.checking import check_source
 from anetdsl.evolve.candidates import Member
+from anetdsl.evolve.operations import sentences
 from anetdsl.evolve.propose.algorithms import propose
 from anetdsl.evolve.propose.canonical import canonical_form
 from anetdsl.evolve.propose.child_text import Parent, child_edits, child_text, untrained
@@ -73,7 +74,7 @@ def genomes() -> Iterator[tuple[DraftNetwork, Origin]]:
             DraftNetwork.of(PARENT.network), rng, guided_rewiring, OPERATORS, count
         )
         network = untrained(draft.network)
-        yield attrs.evolve(draft, network=network), Origin("g0034", 99, 1, ops)
+        yield attrs.evolve(draft, network=network), Origin("g0034", 99, 1, sentences(ops))
 
 
 def edits_of(draft: DraftNetwork, origin: Origin) -> list[Edit]:

@@ -47,6 +47,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "text.edits diff",
         "drawing api pruning",
         "evolve.settings",
+        "evolve.operations",
         "evolve.candidates",
         "evolve.propose evolve.workers",
         "evolve.drive",

@@ -6,44 +6,55 @@ from typing import Literal
 
 import attrs
 
+from anetdsl.evolve.operations import Operation, sentences
+
 Status = Literal["proposed", "running", "done", "failed"]
 
 
 @attrs.frozen
 class Member:
-    """A candidate with its result: what selection and the operators see of it."""
+    """A finished candidate with its result, as selection and the operators use it."""
 
     index: int
     name: str
     text: str
-    """With its learned edge weights."""
+    """Text with learned edge weights."""
     fitness: float
 
 
 @attrs.frozen
 class Proposal:
-    """A candidate to be trained: a whole text, with its name and `origin`."""
+    """A candidate that is to be trained."""
 
     index: int
     name: str
     text: str
+    """Text with the candidate's name and `origin`."""
     parent: str | None
-    ops: tuple[str, ...]
-    identity: str | None = None
-    """That of its network, where it is known already."""
+    operations: tuple[Operation, ...]
+    canonical_form: str
+    """Canonical form of the network, equal for networks that differ in names and order only."""
+
+    @property
+    def ops(self) -> tuple[str, ...]:
+        """Sentences of the operations, as in `origin`."""
+        return sentences(self.operations)
 
 
 @attrs.frozen
 class Record:
-    """All that a run directory says of one candidate. Times are seconds since the epoch."""
+    """Everything that a run directory holds about a candidate. Times are seconds since the epoch.
+
+    Values that are not known yet are None.
+    """
 
     index: int
     name: str
     status: Status
     text: str
-    """As proposed; once done, with learned weights and score."""
+    """Text as proposed; once the candidate is done, text with learned weights and score."""
     parent: str | None = None
-    ops: tuple[str, ...] = ()
+    operations: tuple[Operation, ...] = ()
     fitness: float | None = None
     top1: float | None = None
     top5: float | None = None
@@ -51,18 +62,23 @@ class Record:
     multiply_adds: int | None = None
     seconds: float | None = None
     peak_memory: int | None = None
-    """Bytes."""
+    """Peak memory of the trial in bytes."""
     failure: str | None = None
-    """`out_of_memory`, `nan`, `timeout`, `bad_data`, `killed` or `error`."""
+    """Kind of failure: `out_of_memory`, `nan`, `timeout`, `bad_data`, `killed` or `error`."""
     message: str | None = None
     attempts: int = 0
-    """How often its training was started."""
+    """Number of times that training was started."""
     source: str | None = None
-    """The file of the inbox that a person added it by; None for a proposal of the search."""
+    """Name of the inbox file that a person added; None for a proposal of the search."""
     measures: tuple[tuple[str, float], ...] = ()
-    """All that its evaluation measured, by name."""
+    """All measures of the evaluation, by name."""
     iterations: int | None = None
-    """Of training, behind its result."""
+    """Number of training steps that produced the result."""
     proposed: float | None = None
     started: float | None = None
     finished: float | None = None
+
+    @property
+    def ops(self) -> tuple[str, ...]:
+        """Sentences of the operations, as in `origin`."""
+        return sentences(self.operations)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import random
 import re
 import sys
 from collections.abc import Container, Sequence
 from pathlib import Path
 
+from anetdsl.api import parse
 from anetdsl.evolve.candidates import Member, Proposal
 from anetdsl.evolve.drive.driver import Rules
+from anetdsl.evolve.operations import Described
+from anetdsl.evolve.propose.canonical import canonical_form
 from anetdsl.evolve.settings.run_settings import Running, RunSettings
 from anetdsl.evolve.settings.search_settings import SearchSettings, Space
 from tests.evolve import synthetic_trial
@@ -34,10 +36,6 @@ sink  inputs=[e]  classes=5
 """
 
 
-def identify(text: str) -> str:
-    return hashlib.sha256(synthetic_trial.network_of(text).encode()).hexdigest()
-
-
 def propose(
     settings: SearchSettings, index: int, alive: Sequence[Member], taken: Container[str]
 ) -> Proposal:
@@ -54,8 +52,10 @@ def propose(
         lineage = f'parent="{parent.name}" ' if parent else ""
         origin = f'origin {lineage}round={index} seed={settings.seed} ops=["r drawn"]'
         text = re.sub(r"(?m)^network .*$", f"network {name}\n{origin}", text)
-        if identify(text) not in taken:
-            return Proposal(index, name, text, parent.name if parent else None, ("r drawn",))
+        form = canonical_form(parse(text))
+        if form not in taken:
+            made = (Described("r drawn"),)
+            return Proposal(index, name, text, parent.name if parent else None, made, form)
 
 
 def select(settings: SearchSettings, members: Sequence[Member]) -> tuple[Member, ...]:
@@ -65,7 +65,7 @@ def select(settings: SearchSettings, members: Sequence[Member]) -> tuple[Member,
     return tuple(member for member in members if member.index in alive)
 
 
-RULES = Rules(propose, select, identify)
+RULES = Rules(propose, select)
 
 
 def asked(**changes: object) -> RunSettings:

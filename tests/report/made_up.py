@@ -12,7 +12,6 @@ from anetdsl.cost import cost
 from anetdsl.evolve.candidates import Record
 from anetdsl.evolve.drive.run_reader import Run
 from anetdsl.evolve.propose.algorithms import propose
-from anetdsl.evolve.propose.canonical import canonical_form
 from anetdsl.evolve.settings.presets import space
 from anetdsl.evolve.settings.search_settings import Method, SearchSettings
 from anetdsl.ir import Network, Score
@@ -51,14 +50,14 @@ def made_up_run(
     for index in range(min(rounds, judged + 2)):
         proposal = propose(settings, index, members, taken)
         network = parse(proposal.text)
-        taken.add(canonical_form(network))
+        taken.add(proposal.canonical_form)
         base = Record(
             index,
             proposal.name,
             "proposed",
             proposal.text,
             parent=proposal.parent,
-            ops=proposal.ops,
+            operations=proposal.operations,
             proposed=START + 100 * index,
         )
         if index >= judged:

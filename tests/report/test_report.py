@@ -20,6 +20,7 @@ from anetdsl.errors import CannotRun
 from anetdsl.evolve.candidates import Record
 from anetdsl.evolve.drive.driver import Driver
 from anetdsl.evolve.drive.run_reader import Run, read_run
+from anetdsl.evolve.operations import Described
 from anetdsl.evolve.propose.algorithms import population
 from anetdsl.evolve.settings.run_settings import Running
 from anetdsl.evolve.workers.trial_process import Job, Outcome
@@ -220,7 +221,7 @@ def with_texts(run: Run, text: str) -> Run:
     best = ranked(judged(run))[0].record
     records = []
     for record in run.records:
-        changed = attrs.evolve(record, ops=(text,), message=text)
+        changed = attrs.evolve(record, operations=(Described(text),), message=text)
         if record.status == "failed":
             changed = attrs.evolve(changed, failure=text, name=text, parent=text, source=text)
         if record.name == best.name:

@@ -15,6 +15,7 @@ import attrs
 from anetdsl.errors import CannotRun
 from anetdsl.evolve.drive.run_dir import RunDir
 from anetdsl.evolve.drive.store import Candidate
+from anetdsl.evolve.operations import operations_to_json
 from anetdsl.evolve.settings.run_settings import RunSettings
 from anetdsl.files import write_atomically
 
@@ -53,6 +54,7 @@ def job_of(
         job["init_from"] = {
             "weights": str(weights),
             "text": str(weights.with_name("trained.anet")),
+            "operations": operations_to_json(candidate.record.operations),
         }
     return job
 
@@ -84,8 +86,9 @@ def write_record(directory: RunDir, candidate: Candidate) -> None:
 
 def record_text(candidate: Candidate) -> str:
     """All that is known of a candidate, but the texts that other files hold, JSON."""
-    values = attrs.asdict(candidate.record)
+    values = attrs.asdict(candidate.record, recurse=False)
     del values["text"]
+    values["operations"] = operations_to_json(candidate.record.operations)
     own = {"faults": candidate.faults, "short": candidate.short, "bar": candidate.bar}
     record = {"schema": RECORD_SCHEMA, "schema_version": 1, **values, **own}
     return json.dumps(record, indent=1) + "\n"

@@ -29,7 +29,6 @@ from anetdsl.evolve.workers.dispatch import Trials
 from anetdsl.evolve.workers.trial_process import Outcome
 
 Propose = Callable[[SearchSettings, int, Sequence[Member], Container[str]], Proposal]
-Identify = Callable[[str], str]
 
 _AT_ONCE = 32
 """Candidates proposed in one commit: the first of many shall not wait for the last."""
@@ -43,8 +42,6 @@ class Rules:
 
     propose: Propose
     select: Select
-    identify: Identify
-    """What is the same for texts of equal networks."""
 
 
 @attrs.define
@@ -175,7 +172,7 @@ class Driver:
             status="proposed",
             text=proposal.text,
             parent=proposal.parent,
-            ops=proposal.ops,
+            operations=proposal.operations,
             source=source,
             proposed=time.time(),
         )
@@ -183,7 +180,7 @@ class Driver:
         candidate = Candidate(
             record,
             proposal.text,
-            proposal.identity or self.rules.identify(proposal.text),
+            proposal.canonical_form,
             bar=self.known.visible.bar(halving) if halving > 1 else None,
         )
         self.known.admit(candidate)
@@ -197,6 +194,7 @@ class Driver:
                     self.store.event("joined" if source else "proposed", candidate.index)
                     self.store.put(candidate)
             for candidate in new:
+                candidate_files.write_record(self.directory, candidate)
                 candidate_files.write_text(self.directory, candidate)
 
     def _start(self, candidates: Sequence[Candidate]) -> None:
@@ -247,7 +245,7 @@ class Driver:
         fates: list[Decision] = []
         with self.store.commit():
             for index, outcome in ended:
-                fate = decide(self._running.pop(index), outcome, self.asked, self.rules.identify)
+                fate = decide(self._running.pop(index), outcome, self.asked)
                 fates.append(fate)
                 self.store.event(fate.kind, index, **fate.about)
                 self.store.put(fate.candidate)
@@ -292,12 +290,7 @@ class Driver:
             if self.known.next >= self.asked.search.rounds:
                 return
             found = inbox.examine(
-                path,
-                self.asked.search,
-                self.known.next,
-                self._find,
-                self._named,
-                self.rules.identify,
+                path, self.asked.search, self.known.next, self._find, self._named
             )
             if isinstance(found, str):
                 inbox.refuse(path, found)

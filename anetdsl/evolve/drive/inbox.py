@@ -17,6 +17,8 @@ from anetdsl.checking import check_file
 from anetdsl.errors import CannotRun
 from anetdsl.evolve.candidates import Proposal, Record
 from anetdsl.evolve.drive.run_dir import RunDir
+from anetdsl.evolve.operations import AddedByHand
+from anetdsl.evolve.propose.canonical import canonical_form
 from anetdsl.evolve.propose.limits import beyond_limits
 from anetdsl.evolve.settings.search_settings import SearchSettings
 from anetdsl.files import write_atomically
@@ -46,7 +48,6 @@ def examine(
     index: int,
     known: Callable[[str], Record | None],
     named: Callable[[str], Record | None],
-    identify: Callable[[str], str],
 ) -> Proposal | Record | str:
     """The proposal that a file is, the candidate that it has become, or why it cannot join.
 
@@ -68,15 +69,16 @@ def examine(
         what, value, limit = beyond
         return f"it has {value:,} {what}; the search allows {limit:,}"
     text = checked.source.text
-    if same := known(identify(text)):
+    form = canonical_form(network)
+    if same := known(form):
         # It joined, and the driver was killed before the file was moved away.
         return same if same.source == shown(path) else f"it is the same network as {same.name}"
     name = f"g{index:04d}"
     parent = network.name if _stems_from(network, named(network.name), search.seed) else None
-    ops = (f"added by hand: {shown(path)}",)
-    origin = Origin(parent=parent, round=index, seed=search.seed, ops=ops)
+    operation = AddedByHand(shown(path))
+    origin = Origin(parent=parent, round=index, seed=search.seed, ops=(operation.sentence,))
     text = _edited(text, name, origin)
-    return Proposal(index, name, text, parent, ops)
+    return Proposal(index, name, text, parent, (operation,), form)
 
 
 def refuse(path: Path, message: str) -> None:

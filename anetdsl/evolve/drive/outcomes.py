@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import attrs
 
+from anetdsl.api import parse
 from anetdsl.errors import AnetError
 from anetdsl.evolve.drive.candidate_files import iterations_of
 from anetdsl.evolve.drive.store import Candidate
+from anetdsl.evolve.propose.canonical import canonical_form
 from anetdsl.evolve.settings.run_settings import RunSettings
 from anetdsl.evolve.workers.trial_process import RETRIED, Outcome
 
@@ -27,12 +29,10 @@ class Decision:
     about: Mapping[str, Any] = {}
 
 
-def decide(
-    candidate: Candidate, outcome: Outcome, asked: RunSettings, identify: Callable[[str], str]
-) -> Decision:
+def decide(candidate: Candidate, outcome: Outcome, asked: RunSettings) -> Decision:
     """A pure function but for the clock."""
     if outcome.failure is None:
-        outcome = _checked(candidate, outcome, identify)
+        outcome = _checked(candidate, outcome)
     if outcome.failure is not None:
         return _failed(candidate, outcome, asked)
     assert outcome.result is not None
@@ -75,11 +75,11 @@ def _failed(candidate: Candidate, outcome: Outcome, asked: RunSettings) -> Decis
     return Decision(attrs.evolve(candidate, record=record), "failed", about)
 
 
-def _checked(candidate: Candidate, outcome: Outcome, identify: Callable[[str], str]) -> Outcome:
+def _checked(candidate: Candidate, outcome: Outcome) -> Outcome:
     """The outcome, or a failure where the trained text is not that of the candidate."""
     assert outcome.text is not None
     with contextlib.suppress(AnetError):
-        if identify(outcome.text) == candidate.identity:
+        if canonical_form(parse(outcome.text)) == candidate.identity:
             return outcome
     return Outcome(failure="error", message="the trained text is not the candidate's network")
 

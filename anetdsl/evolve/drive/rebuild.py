@@ -7,12 +7,13 @@ import json
 import re
 import time
 import typing
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import attrs
 
+from anetdsl.api import parse
 from anetdsl.checking import check_file, network_of
 from anetdsl.errors import AnetError, CannotRun
 from anetdsl.evolve.candidates import Record
@@ -20,6 +21,8 @@ from anetdsl.evolve.drive.candidate_files import RECORD_SCHEMA
 from anetdsl.evolve.drive.lock import locked
 from anetdsl.evolve.drive.run_dir import RunDir
 from anetdsl.evolve.drive.store import Candidate, open_store
+from anetdsl.evolve.operations import Described, operations_from_json
+from anetdsl.evolve.propose.canonical import canonical_form
 from anetdsl.evolve.settings.run_settings import read_whole_settings
 from anetdsl.evolve.settings.toml import as_kind
 
@@ -27,7 +30,7 @@ _NAME = re.compile(r"g(\d{4,})")
 _KINDS = {**typing.get_type_hints(Record), **typing.get_type_hints(Candidate)}
 
 
-def rebuild(directory: RunDir, identify: Callable[[str], str]) -> tuple[int, list[str]]:
+def rebuild(directory: RunDir) -> tuple[int, list[str]]:
     """Make the database anew: how many candidates it holds, and what could not be taken up.
 
     A candidate's text comes from `archs`, its fate from `trials`; one without a fate is trained
@@ -40,7 +43,7 @@ def rebuild(directory: RunDir, identify: Callable[[str], str]) -> tuple[int, lis
     with locked(directory):
         asked = read_whole_settings(str(directory.settings))
         problems: list[str] = []
-        found = list(_candidates(directory, identify, problems))
+        found = list(_candidates(directory, problems))
         stamp = time.strftime("%Y%m%d-%H%M%S")
         _set_aside(directory, stamp)
         _leave_out(directory, len(found), stamp)
@@ -54,9 +57,7 @@ def rebuild(directory: RunDir, identify: Callable[[str], str]) -> tuple[int, lis
         return len(found), problems
 
 
-def _candidates(
-    directory: RunDir, identify: Callable[[str], str], problems: list[str]
-) -> Iterator[Candidate]:
+def _candidates(directory: RunDir, problems: list[str]) -> Iterator[Candidate]:
     """The candidates of the files, without a gap: what comes after a missing one came of it."""
     numbered = _numbered(directory.archs.glob("*.anet"))
     for index in range(max(numbered, default=-1) + 1):
@@ -68,7 +69,7 @@ def _candidates(
             )
             return
         try:
-            yield _candidate(directory, numbered[index], index, identify, problems)
+            yield _candidate(directory, numbered[index], index, problems)
         except CannotRun as error:
             problems.append(f"{error}; it and those after it will be proposed again")
             return
@@ -81,11 +82,7 @@ def _candidates(
 
 
 def _candidate(
-    directory: RunDir,
-    path: Path,
-    index: int,
-    identify: Callable[[str], str],
-    problems: list[str],
+    directory: RunDir, path: Path, index: int, problems: list[str]
 ) -> Candidate:
     checked = check_file(path)
     if checked.network is None:
@@ -98,7 +95,8 @@ def _candidate(
         "proposed",
         text,
         parent=origin.parent if origin else None,
-        ops=origin.ops if origin else (),
+        # Overwritten by the record; a text alone tells the operations in words only.
+        operations=tuple(map(Described, origin.ops)) if origin else (),
         proposed=path.stat().st_mtime,
     )
     own: dict[str, Any] = {}
@@ -113,16 +111,17 @@ def _candidate(
     record = attrs.evolve(record, attempts=max(starts, default=record.attempts))
     folder = directory.job(path.stem, record.attempts)
     proposal = _text_of(folder / "candidate.anet") or text
+    form = canonical_form(parse(proposal))
     if record.status == "done":
         # What a person has made of it since joins as a candidate of its own (`catch_up`).
         trained = _text_of(folder / "trained.anet") or text
-        if identify(trained) != identify(proposal):
+        if canonical_form(parse(trained)) != form:
             problems.append(f"{path}: is not the network that was trained; {path.stem} is trained")
             record, own = attrs.evolve(record, status="proposed", fitness=None), {}
         record = attrs.evolve(record, text=trained)
     if record.status != "done":
         record = attrs.evolve(record, text=proposal)
-    return Candidate(record, proposal, identify(proposal), **own)
+    return Candidate(record, proposal, form, **own)
 
 
 def _text_of(path: Path) -> str | None:
@@ -137,6 +136,7 @@ def _recorded(path: Path, record: Record) -> tuple[Record, dict[str, Any]]:
     if not isinstance(values, dict) or values.get("schema") != RECORD_SCHEMA:
         raise ValueError("is no record")
     del values["schema"], values["schema_version"]
+    operations = operations_from_json(values.pop("operations"))
     values = {name: as_kind(value, _KINDS[name]) for name, value in values.items()}
     own = {name: values.pop(name) for name in ("faults", "short", "bar")}
     if (values["index"], values["name"]) != (record.index, record.name):
@@ -145,7 +145,7 @@ def _recorded(path: Path, record: Record) -> tuple[Record, dict[str, Any]]:
         values["status"] = "proposed"
     if (values["status"] == "done") != (values["fitness"] is not None):
         raise ValueError("is done without a fitness, or has one without")
-    return Record(text=record.text, **values), own
+    return Record(text=record.text, operations=operations, **values), own
 
 
 def _numbered(paths: Iterable[Path]) -> dict[int, Path]:

@@ -104,9 +104,8 @@ def catch_up(directory: RunDir, store: Store) -> None:
     """
     for candidate in store.candidates():
         _catch_up_text(directory, candidate)
-        if candidate.is_finished and not _holds(
-            directory.record(candidate.name), candidate_files.record_text(candidate)
-        ):
+        record = candidate_files.record_text(candidate)
+        if not _holds(directory.record(candidate.name), record):
             candidate_files.write_record(directory, candidate)
 
 

@@ -19,6 +19,7 @@ import attrs
 from anetdsl.errors import CannotRun
 from anetdsl.evolve.candidates import Record
 from anetdsl.evolve.drive.run_dir import RunDir
+from anetdsl.evolve.operations import operations_from_json, operations_to_json
 from anetdsl.evolve.settings.run_settings import EMPTY, RunSettings, settings_of, settings_text
 from anetdsl.evolve.settings.search_settings import SearchSettings
 from anetdsl.evolve.settings.toml import parse_document
@@ -28,11 +29,11 @@ _SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS candidates (
     number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, status TEXT NOT NULL,
     proposal TEXT NOT NULL, text TEXT NOT NULL, identity TEXT NOT NULL, parent TEXT,
-    ops TEXT NOT NULL DEFAULT '[]', source TEXT, fitness REAL, top1 REAL, top5 REAL,
+    operations TEXT NOT NULL DEFAULT '[]', source TEXT, fitness REAL, top1 REAL, top5 REAL,
     parameters INTEGER, multiply_adds INTEGER, seconds REAL, peak_memory INTEGER,
     measures TEXT NOT NULL DEFAULT '[]', iterations INTEGER, failure TEXT, message TEXT,
     attempts INTEGER NOT NULL DEFAULT 0, faults INTEGER NOT NULL DEFAULT 0,
-    short REAL, bar REAL,    proposed REAL, started REAL, finished REAL
+    short REAL, bar REAL, proposed REAL, started REAL, finished REAL
 );
 CREATE INDEX IF NOT EXISTS by_status ON candidates (status, fitness);
 CREATE INDEX IF NOT EXISTS by_finish ON candidates (finished);
@@ -76,7 +77,6 @@ class Candidate:
         return self.record.status in ("done", "failed")
 
 
-_JSON = ("ops", "measures")
 _RECORD = tuple(field.name for field in attrs.fields(Record) if field.name != "index")
 _OWN = ("proposal", "identity", "faults", "short", "bar")
 _COLUMNS = ("number", *_RECORD, *_OWN)
@@ -118,7 +118,11 @@ class Store:
         values: list[Any] = [record.index]
         for name in _RECORD:
             value = getattr(record, name)
-            values.append(json.dumps(value) if name in _JSON else value)
+            if name == "operations":
+                value = json.dumps(operations_to_json(value))
+            elif name == "measures":
+                value = json.dumps(value)
+            values.append(value)
         values += [getattr(candidate, name) for name in _OWN]
         marks = ", ".join("?" * len(_COLUMNS))
         self.connection.execute(
@@ -277,6 +281,6 @@ def _check(connection: sqlite3.Connection, name: Path) -> None:
 def _candidate(row: tuple[Any, ...]) -> Candidate:
     values = dict(zip(_COLUMNS, row))
     own = {name: values.pop(name) for name in _OWN}
-    values["ops"] = tuple(json.loads(values["ops"]))
+    values["operations"] = operations_from_json(json.loads(values["operations"]))
     values["measures"] = tuple((name, value) for name, value in json.loads(values["measures"]))
     return Candidate(Record(index=values.pop("number"), **values), **own)

@@ -15,6 +15,7 @@ import attrs
 from anetdsl.checking import check_source
 from anetdsl.errors import CannotRun
 from anetdsl.evolve.candidates import Member, Proposal
+from anetdsl.evolve.operations import DrawnAtRandom, Operation, sentences
 from anetdsl.evolve.propose.canonical import canonical_form
 from anetdsl.evolve.propose.child_text import Parent, child_text, untrained
 from anetdsl.evolve.propose.draft import DraftNetwork, Operator
@@ -82,10 +83,11 @@ def propose(
         else:
             parent = tournament(alive, settings.tournament, rng)
             draft = _child(settings, index, parent, rewiring(settings), rng)
-        refusal = _refusal(settings.space, settings.limits, draft.network, taken)
+        form = canonical_form(draft.network)
+        refusal = _refusal(settings.space, settings.limits, draft.network, form, taken)
         if refusal is None:
             if (text := draft.write()) is not None:
-                return Proposal(index, _name(index), text, draft.parent, draft.ops)
+                return Proposal(index, _name(index), text, draft.parent, draft.operations, form)
             refusal = "had errors that `anetc check` would name"
         refusals[refusal] += 1
     raise CannotRun(_gave_up(index, refusals))
@@ -99,7 +101,7 @@ class _Draft:
     write: Callable[[], str | None]
     """None where the text has errors."""
     parent: str | None
-    ops: tuple[str, ...]
+    operations: tuple[Operation, ...]
 
 
 def _name(index: int) -> str:
@@ -109,14 +111,14 @@ def _name(index: int) -> str:
 def _drawn(settings: SearchSettings, index: int, rng: Random) -> _Draft:
     """A random network."""
     network = random_network(settings.space, rng)
-    ops = ["drawn at random"]
+    operations: list[Operation] = [DrawnAtRandom()]
     if (repaired := repair(DraftNetwork.of(network), rng)) is not None:
         network = repaired.draft.network
-        ops.append(repaired.sentence)
+        operations.append(repaired.operation)
     network = attrs.evolve(
         network,
         name=_name(index),
-        origin=Origin(round=index, seed=settings.seed, ops=tuple(ops)),
+        origin=Origin(round=index, seed=settings.seed, ops=sentences(operations)),
     )
 
     def write() -> str | None:
@@ -124,7 +126,7 @@ def _drawn(settings: SearchSettings, index: int, rng: Random) -> _Draft:
         checked = check_source(SourceFile(network.name, text), search=True)
         return None if checked.network is None else text
 
-    return _Draft(network, write, None, tuple(ops))
+    return _Draft(network, write, None, tuple(operations))
 
 
 def _child(
@@ -132,7 +134,7 @@ def _child(
 ) -> _Draft:
     """A child of a parent: other connections, some operators, and a repair where one is needed."""
     known = _read(parent.name, parent.text)
-    draft, ops = mutated(
+    draft, operations = mutated(
         DraftNetwork.of(known.network),
         rng,
         rewiring,
@@ -142,12 +144,12 @@ def _child(
     child = attrs.evolve(
         draft, network=untrained(draft.network, keep_weights=settings.keep_weights)
     )
-    origin = Origin(parent.name, index, settings.seed, ops)
+    origin = Origin(parent.name, index, settings.seed, sentences(operations))
     return _Draft(
         child.network,
         lambda: child_text(known, child, _name(index), origin),
         parent.name,
-        ops,
+        operations,
     )
 
 
@@ -162,11 +164,13 @@ def _read(name: str, text: str) -> Parent:
     return Parent.of(source, checked.network)
 
 
-def _refusal(space: Space, limits: Limits, network: Network, taken: Container[str]) -> str | None:
+def _refusal(
+    space: Space, limits: Limits, network: Network, form: str, taken: Container[str]
+) -> str | None:
     """Why a candidate is thrown away, or None."""
     if network.longest_path() < space.least_depth:
         return f"had fewer than {space.least_depth} blocks on its longest path (least_depth)"
-    if canonical_form(network) in taken:
+    if form in taken:
         return "had been there before"
     if beyond := beyond_limits(network, limits):
         what, _, limit = beyond

@@ -11,10 +11,8 @@ from random import Random
 
 import attrs
 
+from anetdsl.evolve.operations import Operation, Pair
 from anetdsl.ir import Edge, Network, Node, Sink
-
-Pair = tuple[str, str]
-"""A connection: the name of the node that is read, and that of the one that reads it."""
 
 
 @attrs.frozen
@@ -40,10 +38,10 @@ class DraftNetwork:
 
 @attrs.frozen
 class Change:
-    """What an operator made of a draft, and a sentence for `origin` that says what it did."""
+    """The result of an operator: the changed draft, and the operation as a value."""
 
     draft: DraftNetwork
-    sentence: str
+    operation: Operation
 
 
 Operator = Callable[[DraftNetwork, Random], Change | None]
@@ -111,11 +109,6 @@ def with_parts(network: Network, nodes: Iterable[Node], sink: Sink) -> Network:
 def reading(node: Node, edges: tuple[Edge, ...]) -> Node:
     """The node with other inputs. It stands nowhere in a text."""
     return Node(node.name, node.level, node.channels, node.dilation, node.stride, edges)
-
-
-def arrows(pairs: Iterable[Pair]) -> str:
-    """Connections as a sentence names them: `s0->n6 n5->n10`."""
-    return " ".join(f"{source}->{reader}" for source, reader in pairs)
 
 
 def sink_fits(network: Network) -> bool:

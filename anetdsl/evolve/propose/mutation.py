@@ -9,6 +9,7 @@ from random import Random
 import attrs
 
 from anetdsl.errors import CannotRun
+from anetdsl.evolve.operations import Operation, sentences
 from anetdsl.evolve.propose.canonical import canonical_form
 from anetdsl.evolve.propose.child_text import Parent, child_text, untrained
 from anetdsl.evolve.propose.draft import DraftNetwork, Operator
@@ -34,26 +35,26 @@ def mutated(
     rewiring: Operator | None,
     choices: Sequence[Operator],
     count: int,
-) -> tuple[DraftNetwork, tuple[str, ...]]:
+) -> tuple[DraftNetwork, tuple[Operation, ...]]:
     """The draft after other connections and `count` operators, and what was done.
 
     An operator that can change nothing gives way to another.
     """
-    ops: list[str] = []
+    operations: list[Operation] = []
     if rewiring is not None and (change := rewiring(draft, rng)) is not None:
         draft = change.draft
-        ops.append(change.sentence)
+        operations.append(change.operation)
     for _ in range(count):
         steps = (operator(draft, rng) for operator in rng.sample(choices, len(choices)))
         change = next((step for step in steps if step is not None), None)
         if change is None:
             break
         draft = change.draft
-        ops.append(change.sentence)
+        operations.append(change.operation)
     if (change := repair(draft, rng)) is not None:
         draft = change.draft
-        ops.append(change.sentence)
-    return draft, tuple(ops)
+        operations.append(change.operation)
+    return draft, tuple(operations)
 
 
 @attrs.frozen
@@ -62,7 +63,7 @@ class Child:
 
     name: str
     text: str
-    ops: tuple[str, ...]
+    operations: tuple[Operation, ...]
 
 
 @attrs.frozen
@@ -110,15 +111,15 @@ def children(
         rng = Random(f"anetdsl mutate {seed} {number}")
         name = f"{parent.name}_{seed}_{number}"
         for _ in range(_MOST_DRAWS):
-            draft, ops = _wished(DraftNetwork.of(parent), rng, wish)
+            draft, operations = _wished(DraftNetwork.of(parent), rng, wish)
             network = untrained(draft.network, keep_weights=wish.keep_weights)
             if network.longest_path() < least or canonical_form(network) in taken:
                 continue
-            origin = Origin(parent=parent.name, seed=seed, ops=ops)
+            origin = Origin(parent=parent.name, seed=seed, ops=sentences(operations))
             text = child_text(known, attrs.evolve(draft, network=network), name, origin)
             if text is not None:
                 taken.add(canonical_form(network))
-                found.append(Child(name, text, ops))
+                found.append(Child(name, text, operations))
                 break
         else:
             raise CannotRun(
@@ -130,19 +131,19 @@ def children(
 
 def _wished(
     draft: DraftNetwork, rng: Random, wish: MutationRequest
-) -> tuple[DraftNetwork, tuple[str, ...]]:
+) -> tuple[DraftNetwork, tuple[Operation, ...]]:
     if not wish.names:
         count = rng.randint(0, MOST_OPERATORS)
         guided = OPERATORS["guided"](wish)
         return mutated(draft, rng, guided, operators(RESOLUTIONS), count)
-    ops: list[str] = []
+    operations: list[Operation] = []
     for name in wish.names:
         change = OPERATORS[name](wish)(draft, rng)
         if change is None:
             raise CannotRun(f"{draft.network.name}: {_IMPOSSIBLE[name]}")
         draft = change.draft
-        ops.append(change.sentence)
+        operations.append(change.operation)
     if (change := repair(draft, rng)) is not None:
         draft = change.draft
-        ops.append(change.sentence)
-    return draft, tuple(ops)
+        operations.append(change.operation)
+    return draft, tuple(operations)

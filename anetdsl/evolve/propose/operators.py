@@ -12,6 +12,7 @@ from random import Random
 
 import attrs
 
+from anetdsl.evolve.operations import ChangeResolution, Merge, Split
 from anetdsl.evolve.propose.draft import Change, DraftNetwork, reading, with_parts
 from anetdsl.evolve.propose.naming import merged_name, split_names
 from anetdsl.evolve.settings.search_settings import RESOLUTIONS
@@ -72,7 +73,7 @@ def change_resolution(
         attrs.evolve(node, dilation=new) if node.name == name else node
         for node in draft.network.nodes
     )
-    return Change(draft.with_nodes(nodes), f"r {name}: {old} -> {new}")
+    return Change(draft.with_nodes(nodes), ChangeResolution(name, old, new))
 
 
 def can_split(network: Network, node: Node) -> bool:
@@ -121,7 +122,7 @@ def split_node(draft: DraftNetwork, node: Node) -> Change:
     if node.name in draft.lines:
         lines[names[0]] = draft.lines[node.name]
     changed = _with(draft.network, nodes, inputs)
-    return Change(DraftNetwork(changed, lines), f"split {node.name} -> {names[0]} {names[1]}")
+    return Change(DraftNetwork(changed, lines), Split(node.name, names))
 
 
 def merge_nodes(draft: DraftNetwork, first: Node, second: Node, dilation: int) -> Change:
@@ -157,7 +158,7 @@ def merge_nodes(draft: DraftNetwork, first: Node, second: Node, dilation: int) -
     if stays.name in draft.lines:
         lines[name] = draft.lines[stays.name]
     changed = _with(draft.network, nodes, inputs)
-    return Change(DraftNetwork(changed, lines), f"merge {first.name} {second.name} -> {name}")
+    return Change(DraftNetwork(changed, lines), Merge((first.name, second.name), name))
 
 
 def _is_read_by_mean(network: Network, node: Node) -> bool:

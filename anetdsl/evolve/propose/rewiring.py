@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from random import Random
 
+from anetdsl.evolve.operations import Pair, Repair, Rewire
 from anetdsl.evolve.propose.draft import (
     Change,
     DraftNetwork,
-    Pair,
-    arrows,
     edges_of,
     possible_edges,
     rewired,
@@ -78,7 +77,7 @@ def repair(draft: DraftNetwork, rng: Random) -> Change | None:
                 added.append((node.name, rng.choice(higher)))
     if not added:
         return None
-    return Change(rewired(draft, (), added), f"repair: added {arrows(added)}")
+    return Change(rewired(draft, (), added), Repair(tuple(added)))
 
 
 def _others(draft: DraftNetwork, present: Sequence[Pair]) -> list[Pair]:
@@ -90,9 +89,5 @@ def _others(draft: DraftNetwork, present: Sequence[Pair]) -> list[Pair]:
 def _change(
     draft: DraftNetwork, kept: Sequence[Pair], dropped: Sequence[Pair], added: Sequence[Pair]
 ) -> Change:
-    parts = [f"kept {len(kept)}"]
-    if dropped:
-        parts.append(f"dropped {arrows(dropped)}")
-    if added:
-        parts.append(f"added {arrows(added)}")
-    return Change(rewired(draft, dropped, added), f"edges: {', '.join(parts)}")
+    operation = Rewire(len(kept), tuple(dropped), tuple(added))
+    return Change(rewired(draft, dropped, added), operation)

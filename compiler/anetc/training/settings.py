@@ -14,6 +14,7 @@ import attrs
 from anetc.devices import Precision
 from anetdsl.diagnostics import did_you_mean
 from anetdsl.errors import CannotRun
+from anetdsl.evolve.operations import Operation
 from anetdsl.terminal import visible
 
 LEARNING_RATE_PER_CLIP = 0.00625
@@ -81,13 +82,14 @@ class TrainSettings:
 
 @attrs.frozen
 class Parent:
-    """Trained weights to begin with, and the text that they belong to.
-
-    Without a text it is the one beside the weights, or the network's own.
-    """
+    """Trained weights to start from."""
 
     weights: Path
     text: Path | None = None
+    """Text that the weights belong to; None is the text beside them, or the network's own text."""
+    operations: tuple[Operation, ...] = ()
+    """Operations of the search from the parent to the network. Without them the network inherits
+    by equal node names alone."""
 
 
 UNHARMFUL = frozenset({"save_every", "workers", "threads", "device", "plain", "recompute"})

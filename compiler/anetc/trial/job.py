@@ -15,7 +15,8 @@ from anetc.data.spec import parse_spec
 from anetc.data.values import DataSpec, Split
 from anetc.training.settings import Parent, TrainSettings, settings_from_json
 from anetdsl.diagnostics import did_you_mean
-from anetdsl.errors import CannotRun
+from anetdsl.errors import CannotRun, cannot_read
+from anetdsl.evolve.operations import operations_from_json
 from anetdsl.terminal import visible
 
 SCHEMA = "anetdsl-trial-job"
@@ -47,7 +48,7 @@ def read_job(folder: Path) -> Job:
     try:
         document: Any = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise CannotRun(f"{path}: {error.strerror or error}") from None
+        raise cannot_read(path, error) from None
     except ValueError as error:
         raise CannotRun(f"{path}: not JSON: {error}") from None
     return parse_job(document, str(path))
@@ -92,9 +93,16 @@ def _parent(value: object, name: str) -> Parent | None:
         return None
     if isinstance(value, Mapping):
         weights, text = value.get("weights"), value.get("text")
-        if len(value) == 2 and isinstance(weights, str) and isinstance(text, str):
-            return Parent(Path(weights), Path(text))
-    raise CannotRun(f'{name}: init_from must be null or {{"weights": PATH, "text": PATH}}')
+        is_known = value.keys() <= {"weights", "text", "operations"}
+        if is_known and isinstance(weights, str) and isinstance(text, str):
+            try:
+                operations = operations_from_json(value.get("operations", []))
+            except ValueError as error:
+                raise CannotRun(f"{name}: init_from: {error}") from None
+            return Parent(Path(weights), Path(text), operations)
+    raise CannotRun(
+        f'{name}: init_from must be null or {{"weights": PATH, "text": PATH, "operations": [...]}}'
+    )
 
 
 def _timeout(value: object, name: str) -> float | None:

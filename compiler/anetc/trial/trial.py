@@ -91,7 +91,9 @@ def _do(folder: Path, checked: Checked, job: Job, began: float) -> dict[str, Any
     state = make_train_state(network, job.settings, make_accelerator(job.settings))
     inherited: tuple[str, ...] | None = None
     if job.init_from is not None:
-        report = inherit_file(state.model, job.init_from.weights, job.init_from.text)
+        report = inherit_file(
+            state.model, job.init_from.weights, job.init_from.text, job.init_from.operations
+        )
         inherited = report.lines()
     with Journal(folder / LOG) as journal:
         batches = training_batches(training, batch=job.settings.batch, seed=job.settings.seed)

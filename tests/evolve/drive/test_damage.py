@@ -22,14 +22,14 @@ from anetdsl.evolve.settings.run_settings import Running
 from anetdsl.evolve.workers.trial_process import Job, Outcome
 from tests.evolve.conftest import Essence, stop_after
 from tests.evolve.driving import after_a_while, at_once, drive, essence, searched
-from tests.evolve.method import COMMAND, RULES, asked, identify
+from tests.evolve.method import COMMAND, RULES, asked
 
 
 def test_the_database_can_be_made_anew(run: Run) -> None:
     """From the other files; times and all."""
     directory = RunDir(run.path)
     directory.database.unlink()
-    assert rebuild(directory, identify) == (24, [])
+    assert rebuild(directory) == (24, [])
     again = read_run(run.path)
     assert again.records == run.records
     assert (again.settings, again.trial, again.finished) == (run.settings, run.trial, run.finished)
@@ -50,7 +50,7 @@ def test_a_search_goes_on_from_a_database_made_anew(halving: int, tmp_path: Path
     for count in (4, 9, 14):
         assert not drive(directory.path, question, trial, watch=stop_after(count))
         before = essence(read_run(directory.path))
-        assert rebuild(directory, identify)[1] == []
+        assert rebuild(directory)[1] == []
         assert essence(read_run(directory.path)) == before
     assert drive(directory.path, question, trial)
     assert essence(read_run(directory.path)) == essence(reference)
@@ -60,7 +60,7 @@ def test_what_is_lost_with_the_files_is_proposed_again(run: Run, reference: Esse
     directory = RunDir(run.path)
     directory.arch("g0015").unlink()
     directory.record("g0003").write_text("[]")
-    count, problems = rebuild(directory, identify)
+    count, problems = rebuild(directory)
     assert count == 15
     assert len(problems) == 2
     assert "g0003 is trained" in problems[0]
@@ -81,7 +81,7 @@ def test_candidates_that_are_proposed_again_are_trained_again(
     before = essence(read_run(directory.path))
     directory.arch("g0006").unlink()
     directory.record("g0002").write_text("[]")
-    assert rebuild(directory, identify)[0] == 6
+    assert rebuild(directory)[0] == 6
     (aside,) = directory.path.glob("left-out-*")
     assert sorted(path.name for path in (aside / "trials").iterdir()) == [
         f"g{index:04d}" for index in range(6, 12)
@@ -100,7 +100,7 @@ def test_a_text_changed_by_hand_gets_no_score_that_another_has_earned(tmp_path: 
     changed = old.replace(" r=", " r=1", 1)
     path.write_text(changed)
     directory.database.unlink()
-    assert rebuild(directory, identify) == (8, [])
+    assert rebuild(directory) == (8, [])
     assert read_run(directory.path).records[2].text == old
     assert drive_run(directory, RULES, command=COMMAND)
     assert path.read_text() == old
@@ -118,7 +118,7 @@ def test_a_record_that_says_what_it_cannot_is_not_believed(
     directory = RunDir(run.path)
     path = directory.record("g0003")
     path.write_text(json.dumps({**json.loads(path.read_text()), name: value}))
-    count, (problem,) = rebuild(directory, identify)
+    count, (problem,) = rebuild(directory)
     assert count == 24
     assert "cannot be read; g0003 is trained" in problem
 
@@ -127,13 +127,13 @@ def test_settings_that_are_not_whole_are_not_rebuilt_from(run: Run) -> None:
     directory = RunDir(run.path)
     directory.settings.write_text("[search]\nrounds = 4\n")
     with pytest.raises(CannotRun, match="is not whole: there is no `classes`"):
-        rebuild(directory, identify)
+        rebuild(directory)
 
 
 def test_a_text_with_errors_ends_what_can_be_rebuilt(run: Run) -> None:
     directory = RunDir(run.path)
     directory.arch("g0020").write_text("anet 1\nnetwork")
-    count, (problem,) = rebuild(directory, identify)
+    count, (problem,) = rebuild(directory)
     assert count == 20
     assert "g0020.anet: has errors" in problem
 
@@ -165,7 +165,7 @@ def test_a_damaged_database_says_what_mends_it(
         read_run(run.path)
     with pytest.raises(CannotRun, match=mend):
         drive_run(directory, RULES, command=COMMAND)
-    assert rebuild(directory, identify) == (24, [])
+    assert rebuild(directory) == (24, [])
     assert essence(read_run(run.path)) == reference
     assert list(run.path.glob("search-*.db"))
 

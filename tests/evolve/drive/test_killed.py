@@ -27,7 +27,7 @@ from anetdsl.evolve.settings.run_settings import Running
 from tests.evolve.conftest import Essence, stop_after
 from tests.evolve.drive import driver as driver_script
 from tests.evolve.driving import after_a_while, drive, essence, searched
-from tests.evolve.method import COMMAND, RULES, asked, identify
+from tests.evolve.method import COMMAND, RULES, asked
 from tests.evolve.workers.test_trials import is_alive, paths, until
 
 # Killed at any moment
@@ -142,7 +142,7 @@ def test_a_second_driver_refuses(tmp_path: Path) -> None:
         ):
             drive_run(directory, RULES, command=COMMAND)
         with pytest.raises(CannotRun, match="a search is running here"):
-            rebuild(directory, identify)
+            rebuild(directory)
         process.kill()
         process.wait()
     assert directory.lock.exists()

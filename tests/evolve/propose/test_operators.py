@@ -71,7 +71,7 @@ def test_split_halves_c_and_doubles_the_connections(path: Path) -> None:
             continue
         change = split_node(DraftNetwork.of(network), node)
         child = change.draft.network
-        match = re.fullmatch(rf"split {node.name} -> (\w+) (\w+)", change.sentence)
+        match = re.fullmatch(rf"split {node.name} -> (\w+) (\w+)", change.operation.sentence)
         assert match is not None
         halves = [child.node(name) for name in match.groups()]
         assert not {half.name for half in halves} & {other.name for other in network.nodes}
@@ -111,7 +111,7 @@ def test_where_nothing_can_be_split_none_is() -> None:
 def split_of(network: Network, seed: int) -> str:
     change = split(DraftNetwork.of(network), Random(seed))
     assert change is not None
-    return change.sentence.split()[1]
+    return change.operation.sentence.split()[1]
 
 
 def with_channels(channels: dict[str, int]) -> Network:
@@ -143,7 +143,7 @@ def test_merge_adds_c_unites_edges_and_takes_r_from_one() -> None:
     for seed in range(2000):
         change = merge(DraftNetwork.of(network), Random(seed))
         assert change is not None
-        match = re.fullmatch(r"merge (\w+) (\w+) -> (\w+)", change.sentence)
+        match = re.fullmatch(r"merge (\w+) (\w+) -> (\w+)", change.operation.sentence)
         assert match is not None
         first, second = (network.node(name) for name in match.groups()[:2])
         merged = change.draft.network.node(match[3])
@@ -170,7 +170,7 @@ def test_every_pair_of_one_level_is_merged_equally_often() -> None:
     for seed in range(3000):
         change = merge(DraftNetwork.of(table_4()), Random(seed))
         assert change is not None
-        counts[change.sentence.partition(" ->")[0]] += 1
+        counts[change.operation.sentence.partition(" ->")[0]] += 1
     assert len(counts) == 1 + 6 + 6
     assert excess_of_counts(counts, dict.fromkeys(counts, 1 / 13)) < ENOUGH
 
@@ -209,7 +209,7 @@ def test_a_united_edge_has_the_mean_weight() -> None:
     ]
     draft = DraftNetwork.of(attrs.evolve(network, nodes=tuple(nodes)))
     change = merge_nodes(draft, network.node("n6"), network.node("n9"), 1)
-    name = change.sentence.split()[-1]
+    name = change.operation.sentence.split()[-1]
     merged = next(e for e in change.draft.network.node("n12").inputs if e.source == name)
     assert merged.weight == pytest.approx(0.4)
     assert (
@@ -234,7 +234,7 @@ def test_merge_undoes_split(path: Path) -> None:
             for name in sorted({n.name for n in again.nodes} - {n.name for n in network.nodes})
         ]
         merged = merge_nodes(DraftNetwork.of(again), halves[0], halves[1], node.dilation)
-        assert merged.sentence == f"merge {halves[0].name} {halves[1].name} -> {node.name}"
+        assert merged.operation.sentence == f"merge {halves[0].name} {halves[1].name} -> {node.name}"
         assert merged.draft.network == network
         # The gaps of a table's columns grow with a name, and stay.
         assert format_text(child_of(split_text, merged.draft, again)) == format_text(text)
@@ -249,7 +249,7 @@ def test_a_block_gets_another_resolution_at_random() -> None:
     for seed in range(6000):
         change = change_resolution(DraftNetwork.of(network), Random(seed))
         assert change is not None
-        match = re.fullmatch(r"r (\w+): (\d+) -> (\d+)", change.sentence)
+        match = re.fullmatch(r"r (\w+): (\d+) -> (\d+)", change.operation.sentence)
         assert match is not None
         old, new = network.node(match[1]), change.draft.network.node(match[1])
         assert (old.dilation, new.dilation) == (int(match[2]), int(match[3]))
@@ -340,7 +340,7 @@ def test_after_any_sequence_of_operators_the_text_is_sound(
         if not changes:
             continue
         draft = attrs.evolve(changes[-1].draft, network=untrained(changes[-1].draft.network))
-        ops = tuple(change.sentence for change in changes)
+        ops = tuple(change.operation.sentence for change in changes)
         origin = Origin(network.name, number, 7, ops)
         parent = Parent.of(SourceFile("", text), network)
         new = child_text(parent, draft, f"g{number}", origin)

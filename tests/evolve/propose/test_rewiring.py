@@ -10,7 +10,8 @@ from random import Random
 import attrs
 import pytest
 
-from anetdsl.evolve.propose.draft import DraftNetwork, Pair, edges_of, possible_edges
+from anetdsl.evolve.operations import Pair
+from anetdsl.evolve.propose.draft import DraftNetwork, edges_of, possible_edges
 from anetdsl.evolve.propose.rewiring import guided_rewiring, random_rewiring, repair
 from anetdsl.ir import Edge, Network
 from tests.evolve.propose.chances import ENOUGH, excess_of_mean, excess_of_trials
@@ -146,15 +147,15 @@ def test_where_all_possible_edges_are_there_none_is_added() -> None:
     draft = DraftNetwork.of(attrs.evolve(network, nodes=tuple(full)))
     change = guided_rewiring(draft, Random(0), threshold=0.5)
     assert connections(change.draft.network) == set()
-    assert change.sentence.startswith("edges: kept 0, dropped s0->n4 s1->n4 ")
-    assert "added" not in change.sentence
+    assert change.operation.sentence.startswith("edges: kept 0, dropped s0->n4 s1->n4 ")
+    assert "added" not in change.operation.sentence
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_the_sentence_says_what_changed(seed: int) -> None:
     change = guided_rewiring(DraftNetwork.of(PARENT), Random(seed))
     child = connections(change.draft.network)
-    match = re.fullmatch(r"edges: kept (\d+), dropped (.*), added (.*)", change.sentence)
+    match = re.fullmatch(r"edges: kept (\d+), dropped (.*), added (.*)", change.operation.sentence)
     assert match is not None
     assert int(match[1]) == len(child & EDGES.keys())
 
@@ -216,7 +217,7 @@ def test_a_node_without_an_input_gets_one_possible_edge() -> None:
     for seed in range(600):
         change = repair(DraftNetwork.of(lacking("n11")), Random(seed))
         assert change is not None
-        match = re.fullmatch(r"repair: added (\w+)->n11(?: n7->n1[0-4])?", change.sentence)
+        match = re.fullmatch(r"repair: added (\w+)->n11(?: n7->n1[0-4])?", change.operation.sentence)
         assert match is not None
         found[match[1]] += 1
     assert found.keys() == {node.name for node in table_4().nodes if node.level < 3}

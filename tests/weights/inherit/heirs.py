@@ -8,6 +8,7 @@ from torch import Tensor
 import anetdsl
 from anetc.modules.network import NetworkModule, build_network
 from anetc.weights.inherit.inheritance import Inheritance, inherit
+from anetdsl.evolve.operations import Operation
 from anetdsl.ir import Network
 from tests.modules.networks import clip
 
@@ -47,9 +48,9 @@ def trained(given: Network, *, silent: bool = False, seed: int = 7) -> NetworkMo
     return model
 
 
-def heir(child: Network, parent: NetworkModule, *ops: str) -> tuple[NetworkModule, Inheritance]:
+def heir(child: Network, parent: NetworkModule, *operations: Operation) -> tuple[NetworkModule, Inheritance]:
     model = build_network(child, seed=3)
-    return model, inherit(model, parent.network, parent.state_dict(), ops)
+    return model, inherit(model, parent.network, parent.state_dict(), operations)
 
 
 def state(model: NetworkModule) -> dict[str, Tensor]:

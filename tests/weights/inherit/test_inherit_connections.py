@@ -7,6 +7,7 @@ import torch
 
 from anetc.modules.network import build_network
 from anetc.weights.inherit.inheritance import inherit
+from anetdsl.evolve.operations import Merge, Split
 from tests.weights.inherit.heirs import (
     MERGED,
     PARENT,
@@ -39,9 +40,9 @@ def test_edges_of_halves_and_of_joined_nodes() -> None:
     """A half is read with the weight of the whole, a joined node with the mean of both."""
     parent = trained(network())
     w = state(parent)["nodes.n5.fuse.w"].tolist()
-    model, _ = heir(SPLIT, parent, "split n4 -> a b")
+    model, _ = heir(SPLIT, parent, Split("n4", ("a", "b")))
     assert state(model)["nodes.n5.fuse.w"].tolist() == [w[0], w[1], w[1], w[2]]
-    model, _ = heir(MERGED, parent, "merge n2 n3 -> m")
+    model, _ = heir(MERGED, parent, Merge(("n2", "n3"), "m"))
     w4 = state(parent)["nodes.n4.fuse.w"].tolist()
     assert state(model)["nodes.n4.fuse.w"].tolist() == pytest.approx([w4[0], (w4[1] + w4[2]) / 2])
     first, second = (state(parent)[f"nodes.{n}.fuse.w"] for n in ("n2", "n3"))
@@ -120,7 +121,7 @@ def test_inputs_that_cannot_be_told_apart_are_fitted_and_told() -> None:
     """The halves of n4 share what reads them: the mean of what read either half of n4."""
     parent = trained(network(PARENT, ("[n2, n4, s1]", "[n4]")))
     child = network(str(SPLIT).replace("[n2, a, b, s1]", "[a, b]"))
-    model, report = heir(child, parent, "split n4 -> a b")
+    model, report = heir(child, parent, Split("n4", ("a", "b")))
     assert [(node, source) for node, source, _ in report.fitted] == [("n5", "a"), ("n5", "b")]
     whole = reads(parent, "n5", "n4")
     mean = (whole[:, :8] + whole[:, 8:]) / 2
@@ -193,21 +194,21 @@ def test_a_sink_that_reads_joined_nodes_gives_the_same_logits() -> None:
     for name, value in parts.items():
         if name.startswith("nodes.n6.fuse."):
             value.copy_(parts[name.replace("n6", "n5")])
-    model, report = heir(network(PARENT, *JOINED), parent, "merge n5 n6 -> m")
+    model, report = heir(network(PARENT, *JOINED), parent, Merge(("n5", "n6"), "m"))
     assert not report.fresh
     torch.testing.assert_close(logits(model)["logits"], logits(parent)["logits"])
 
 
 def test_a_sink_that_joins_halves_gives_the_same_logits() -> None:
     parent = trained(network(), silent=True)
-    model, report = heir(network(PARENT, *HALVES), parent, "split n5 -> a b")
+    model, report = heir(network(PARENT, *HALVES), parent, Split("n5", ("a", "b")))
     assert not report.fresh
     torch.testing.assert_close(logits(model)["logits"], logits(parent)["logits"])
 
 
 def test_a_sink_that_averages_halves_starts_afresh() -> None:
     child = network(PARENT, *HALVES, (" combine=concat", ""))
-    _, report = heir(child, trained(network()), "split n5 -> a b")
+    _, report = heir(child, trained(network()), Split("n5", ("a", "b")))
     assert [(item.node, item.part) for item in report.fresh] == [("sink", "fc.weight")]
 
 

@@ -12,10 +12,11 @@ from anetc.modules.network import build_network
 from anetc.weights.files import save_weights
 from anetc.weights.inherit.lookup import inherit_file
 from anetdsl.errors import CannotRun
+from anetdsl.evolve.operations import ChangeResolution, Split, sentences
 from anetdsl.ir import Network, Origin
 from tests.training.toys import network
 
-OPS = ("split n2 -> a b", "r s0: 1 -> 2")
+OPERATIONS = (Split("n2", ("a", "b")), ChangeResolution("s0", 1, 2))
 
 
 def written(folder: Path, parent: Network, name: str | None = "model.anet") -> Path:
@@ -36,13 +37,14 @@ def child() -> Network:
         parent,
         nodes=(*parent.nodes[:2], *halves),
         sink=attrs.evolve(parent.sink, inputs=read),
-        origin=Origin(parent="toy", ops=OPS),
+        origin=Origin(parent="toy", ops=sentences(OPERATIONS)),
     )
 
 
 @pytest.mark.parametrize("name", ["model.anet", "trained.anet"])
 def test_the_text_beside_the_weights_is_the_parent_s(tmp_path: Path, name: str) -> None:
-    report = inherit_file(build_network(child()), written(tmp_path, network(), name))
+    weights = written(tmp_path, network(), name)
+    report = inherit_file(build_network(child()), weights, operations=OPERATIONS)
     assert report.ancestry.parents("b") == ("n2",)
     assert "nodes.b.m0.conv1.weight" in report.inherited
 
@@ -50,7 +52,9 @@ def test_the_text_beside_the_weights_is_the_parent_s(tmp_path: Path, name: str) 
 def test_a_text_that_is_named_comes_first(tmp_path: Path) -> None:
     weights = written(tmp_path, network(), "elsewhere.anet")
     (tmp_path / "model.anet").write_text("not read")
-    report = inherit_file(build_network(child()), weights, tmp_path / "elsewhere.anet")
+    report = inherit_file(
+        build_network(child()), weights, tmp_path / "elsewhere.anet", OPERATIONS
+    )
     assert report.ancestry.parents("a") == ("n2",)
 
 
@@ -59,8 +63,16 @@ def test_weights_without_a_text_may_be_the_network_s_own(tmp_path: Path) -> None
     assert not report.fresh
 
 
+def test_no_sentence_of_origin_is_read(tmp_path: Path) -> None:
+    """Without operations, nodes inherit by equal names: the halves of n2 have no weights."""
+    report = inherit_file(build_network(child()), written(tmp_path, network()))
+    assert report.ancestry.parents("s0") == ("s0",)
+    assert not report.ancestry.parents("a")
+    assert report.lines()[0].endswith("from toy, by equal node names")
+
+
 def test_a_candidate_s_own_weights_are_not_split_again(tmp_path: Path) -> None:
-    """Its `origin` says how it came to be; trained on, it is the same network."""
+    """The network is the parent itself; its `origin` still names a split."""
     model = build_network(child())
     report = inherit_file(model, written(tmp_path, child()))
     assert not report.fresh
@@ -77,7 +89,7 @@ def test_a_candidate_s_own_weights_are_not_split_again(tmp_path: Path) -> None:
         ("other", "model.anet", "not the weights of .*: there is no nodes.n3.fuse.w"),
         ("wide", "model.anet", "nodes.s0.conv.weight is 4 x 3 x 1 x 7 x 7 for 6 x 3"),
         ("broken", "model.anet", "has errors, `anetc check` shows them"),
-        (None, "missing.anet", "No such file"),
+        (None, "missing.anet", "no such file"),
     ],
 )
 def test_weights_of_another_text_are_refused(

@@ -152,7 +152,7 @@ def _status(directory: RunDir) -> None:
 def _rebuild(directory: RunDir) -> None:
     from anetdsl.evolve.drive.rebuild import rebuild
 
-    count, problems = rebuild(directory, _rules().identify)
+    count, problems = rebuild(directory)
     for problem in problems:
         click.echo(f"warning: {visible(problem)}", err=True)
     click.echo(f"{visible(str(directory.database))}: {count} candidates")
@@ -249,9 +249,7 @@ def _ready(driver: Driver, show: Show) -> Callable[[], None]:
 
 
 def _rules() -> Rules:
-    from anetdsl.api import parse
     from anetdsl.evolve.drive.driver import Rules
     from anetdsl.evolve.propose.algorithms import population, propose
-    from anetdsl.evolve.propose.canonical import canonical_form
 
-    return Rules(propose, population, lambda text: canonical_form(parse(text)))
+    return Rules(propose, population)

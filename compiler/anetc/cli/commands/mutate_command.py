@@ -80,8 +80,8 @@ def _names(text: str | None) -> tuple[str, ...]:
 
 
 def _say(child: Child, *, err: bool = False) -> None:
-    for op in child.ops:
-        click.echo(f"{visible(child.name)}: {visible(op)}", err=err)
+    for operation in child.operations:
+        click.echo(f"{visible(child.name)}: {visible(operation.sentence)}", err=err)
 
 
 def _write(found: list[Child], out: str) -> None:

@@ -1,15 +1,15 @@
-"""A training run in a folder of its own, which can be stopped at any moment and gone on with.
+"""A training run in its own folder, which can be stopped at any moment and resumed.
 
-`RUN/run.json` says what is trained on what, and how: --resume wants the same. `RUN/metrics.jsonl`
-has the loss of each step, and what validation gave; `RUN/checkpoints/` the last two checkpoints. In
-the end there are `weights.safetensors`, `model.anet` and `result.json`.
+`RUN/run.json` holds the data, the clips and the settings: --resume requires the same.
+`RUN/metrics.jsonl` holds the loss of each step and the measures of each validation;
+`RUN/checkpoints/` the last two checkpoints. A finished run also has `weights.safetensors`,
+`model.anet` and `result.json`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-import math
 import time
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -21,13 +21,13 @@ import torch
 from anetc.data.batches.loader import Batch, needs_flow, training_batches
 from anetc.data.open import open_data
 from anetc.evaluation.runner import check_classes
-from anetc.training.failures import NotANumber, memory_watched
-from anetc.training.loop import Step, TrainState, make_accelerator, make_train_state, steps
-from anetc.training.optimiser import momentum_of, set_momentum
+from anetc.training.failures import report_out_of_memory
+from anetc.training.loop import TrainState, make_accelerator, make_train_state
+from anetc.training.optimiser import set_momentum
 from anetc.training.run.board import Board
-from anetc.training.run.checkpoint import Checkpoint, newest_checkpoint, save_checkpoint
+from anetc.training.run.checkpoint import Checkpoint, newest_checkpoint
 from anetc.training.run.journal import Journal
-from anetc.training.run.records import FLUSHED, check_finite, numbers, step_lines, validate
+from anetc.training.run.records import json_measures
 from anetc.training.run.run_folder import (
     BOARD,
     CHECKPOINTS,
@@ -35,10 +35,12 @@ from anetc.training.run.run_folder import (
     MODEL,
     RESULT,
     WEIGHTS,
-    about_run,
-    open_folder,
+    open_run_folder,
+    run_description,
 )
-from anetc.training.run.watcher import SilentWatcher, StepReport, Watcher
+from anetc.training.run.run_loop import RunLoop
+from anetc.training.run.stop_request import StopRequest
+from anetc.training.run.watcher import SilentWatcher, Watcher
 from anetc.weights.files import save_weights
 from anetc.weights.inherit.lookup import inherit_file
 from anetc.weights.learned import trained_text
@@ -56,24 +58,25 @@ if TYPE_CHECKING:
 
 @attrs.frozen
 class TrainResult:
-    """How a run ended."""
+    """The result of a finished run."""
 
     iterations: int
     measures: dict[str, float]
-    """Of the validation split, as `Evaluation.measures` has them."""
+    """Measures of the last validation, as in `Evaluation.measures`."""
     parameters: int
+    """Number of parameters of the network."""
     seconds: float
-    """Since this process began to train; a run that went on counts anew."""
+    """Time since this process began to train; a resumed run does not count earlier processes."""
     waiting: float
-    """The part of the steps' time that was spent waiting for clips."""
+    """Fraction of the steps' time that was spent waiting for clips."""
 
     def to_json(self) -> dict[str, Any]:
-        """What result.json holds. A measure that is no number is null."""
+        """Return the content of result.json. A measure that is not finite is null."""
         return {
             "schema": "anetdsl-training-result",
             "schema_version": 1,
             **attrs.asdict(self),
-            "measures": numbers(self.measures),
+            "measures": json_measures(self.measures),
         }
 
 
@@ -88,180 +91,97 @@ def train(
     init_from: Parent | None = None,
     tensorboard: bool = False,
     watch: Watcher | None = None,
+    stop: StopRequest | None = None,
 ) -> TrainResult:
-    """Train the network of a text in the folder `out`, or go on where that stopped.
+    """Train the network of a text in the folder `out`, or resume the run in that folder.
 
-    In each of several processes alike; the first one writes. Raises AnetError for a text with
-    errors, and CannotRun (TrainingFailure) for whatever stops the run; the last checkpoint stays.
+    Several processes call it alike; the first one writes. Raises AnetError for a text with errors;
+    CannotRun (or its subclass TrainingFailure) where the run cannot start or continue, and the last
+    checkpoint stays; KeyboardInterrupt where `stop` requests it, after a checkpoint.
     """
     network = network_of(check_source(source))
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
     accelerator = make_accelerator(settings)
-    main = accelerator.is_main_process
+    is_first = accelerator.is_main_process
+    watch = watch if is_first and watch else SilentWatcher()
     flow = needs_flow(network)
-    seed = settings.seed
-    training = open_data(data, "train", recipes.train, flow=flow, seed=seed)
-    validation = open_data(data, "validation", recipes.validation, flow=flow, seed=seed)
+    training = open_data(data, "train", recipes.train, flow=flow)
+    validation = open_data(data, "validation", recipes.validation, flow=flow)
     check_classes(network, training)
-    watch = watch if main and watch else SilentWatcher()
-    with memory_watched("for the network"):
+    with report_out_of_memory("for the network"):
         state = make_train_state(network, settings, accelerator)
     last = newest_checkpoint(out / CHECKPOINTS)
     inheritance = None
     if init_from is not None and last is None:
-        # Before the folder is made: a parent that cannot be read must not leave a run behind.
-        inheritance = inherit_file(state.model, init_from.weights, init_from.text)
-    if main:
-        open_folder(out, about_run(source.text, settings, data, recipes, init_from), resume=resume)
+        # Before the folder is made: a parent that cannot be read must not leave a run.
+        inheritance = inherit_file(
+            state.model, init_from.weights, init_from.text, init_from.operations
+        )
+    if is_first:
+        description = run_description(source.text, settings, data, recipes, init_from)
+        open_run_folder(out, description, resume=resume)
     accelerator.wait_for_everyone()
     if last is not None:
-        with memory_watched("for the network"):
-            _restore(state, last, out)
-        watch.message(f"going on from step {last.iteration}")
+        _restore(state, last, out)
+        watch.message(f"resuming after step {last.iteration}")
     elif inheritance is not None:
         for line in inheritance.lines():
             watch.message(line)
+
+    start = time.perf_counter()
+    done = last.iteration if last else 0
     with contextlib.ExitStack() as stack:
-        journal = board = None
-        if main:
+        loop = RunLoop(state, out, validation, watch, stop or StopRequest(), done=done)
+        if is_first:
             kept = last.metrics_bytes if last else 0
-            journal = stack.enter_context(Journal(out / METRICS, keep=kept))
+            loop.journal = stack.enter_context(Journal(out / METRICS, keep=kept))
             if tensorboard:
-                board = stack.enter_context(Board(out / BOARD, last.iteration if last else 0))
-        run = _Run(state, out, journal, board, watch, validation)
-        if last is not None:
-            run.done = last.iteration
-        batches = training_batches(
-            training,
-            batch=settings.batch,
-            seed=seed,
-            start=run.done,
-            workers=settings.workers,
-            rank=accelerator.process_index,
-            world=accelerator.num_processes,
-        )
-        stack.enter_context(contextlib.closing(cast("Generator[Batch]", batches)))
-        evaluation = run.go(batches)
-    result = run.result(evaluation)
-    if main:
-        save_weights(state.model, out / WEIGHTS)
-        text = trained_text(source, state.model, evaluation.score())
-        write_atomically(out / MODEL, text)
-        write_atomically(out / RESULT, json.dumps(result.to_json(), indent=2) + "\n")
+                loop.board = stack.enter_context(Board(out / BOARD, done))
+        evaluation = loop.finish(stack.enter_context(_batches(training, state, done)))
+    result = TrainResult(
+        iterations=settings.iterations,
+        measures=evaluation.measures(),
+        parameters=sum(p.numel() for p in state.model.parameters()),
+        seconds=time.perf_counter() - start,
+        waiting=loop.waited / loop.stepping if loop.stepping else 0.0,
+    )
+    if is_first:
+        _write_results(out, source, state, evaluation, result)
     accelerator.wait_for_everyone()
     return result
 
 
 def _restore(state: TrainState, last: Checkpoint, folder: Path) -> None:
-    """Put a checkpoint's state into a model that is ready to be trained."""
+    """Load a checkpoint into a model that is ready for training."""
     try:
-        state.model.load_state_dict(dict(last.model))
+        with report_out_of_memory("for the network"):
+            state.model.load_state_dict(dict(last.model))
     except RuntimeError:
         raise CannotRun(f"{folder}: its checkpoints are of another network") from None
     set_momentum(state.optimiser, state.model, last.momentum)
     torch.set_rng_state(last.random)
 
 
-@attrs.define(eq=False)
-class _Run:
-    """A run under way, in one process."""
+def _batches(
+    training: Dataset, state: TrainState, start: int
+) -> contextlib.closing[Generator[Batch]]:
+    """Return the batches of this process, from batch `start` on."""
+    batches: Iterator[Batch] = training_batches(
+        training,
+        batch=state.settings.batch,
+        seed=state.settings.seed,
+        start=start,
+        workers=state.settings.workers,
+        rank=state.accelerator.process_index,
+        world=state.accelerator.num_processes,
+    )
+    return contextlib.closing(cast("Generator[Batch]", batches))
 
-    state: TrainState
-    out: Path
-    journal: Journal | None
-    """None in all processes but the first."""
-    board: Board | None
-    watch: Watcher
-    validation: Dataset
-    done: int = 0
-    """Steps."""
-    pending: list[Step] = attrs.Factory(list)
-    """Steps that are not written yet."""
-    began: float = attrs.Factory(time.perf_counter)
-    flushed: float = attrs.Factory(time.perf_counter)
-    stepping: float = 0.0
-    waited: float = 0.0
 
-    def go(self, batches: Iterator[Batch]) -> Evaluation:
-        """Train to the end. The last evaluation."""
-        settings = self.state.settings
-        with memory_watched("to train"):
-            # A run that goes on from a checkpoint was stopped before it evaluated there.
-            evaluation = self._evaluate() if self._is_due() else None
-            self.flushed = time.perf_counter()
-            for step in steps(self.state, batches, self.done):
-                self.done = step.iteration + 1
-                self.pending.append(step)
-                saving = self.done % settings.save_every == 0 or self.done == settings.iterations
-                if saving or self._is_due() or len(self.pending) == FLUSHED:
-                    self._flush()
-                if saving:
-                    self._save()
-                if self._is_due():
-                    evaluation = self._evaluate()
-                    self.flushed = time.perf_counter()
-        assert evaluation is not None
-        return evaluation
-
-    def result(self, evaluation: Evaluation) -> TrainResult:
-        """How it ended."""
-        return TrainResult(
-            self.state.settings.iterations,
-            evaluation.measures(),
-            sum(p.numel() for p in self.state.model.parameters()),
-            time.perf_counter() - self.began,
-            self.waited / self.stepping if self.stepping else 0.0,
-        )
-
-    def _is_due(self) -> bool:
-        """Whether there is an evaluation after so many steps."""
-        every = self.state.settings.evaluate_every
-        last = self.done == self.state.settings.iterations
-        return last or bool(self.done and every and self.done % every == 0)
-
-    def _flush(self) -> None:
-        """Read the losses, write them, and say how far it is. Raises NotANumber."""
-        pending, self.pending = self.pending, []
-        lines = step_lines(self.state, pending)
-        # JSON has no NaN: the last line is the last good step's.
-        self._write(*(line for line in lines if math.isfinite(line["loss"])))
-        check_finite(lines, f"; {self.out / CHECKPOINTS} holds the last good state")
-        now = time.perf_counter()
-        passed, self.flushed = now - self.flushed, now
-        self.stepping += passed
-        self.waited += sum(step.waited for step in pending)
-        settings = self.state.settings
-        speed = settings.batch * len(pending) / passed
-        mean = sum(line["loss"] for line in lines) / len(lines)
-        rate = pending[-1].learning_rate
-        self.watch.steps_done(StepReport(self.done, settings.iterations, mean, rate, speed))
-
-    def _save(self) -> None:
-        """Write a checkpoint, of numbers alone. Raises NotANumber."""
-        model = self.state.model
-        if not all(bool(t.isfinite().all()) for t in model.state_dict().values()):
-            raise NotANumber(
-                f"a weight is no number any more after step {self.done}; "
-                f"{self.out / CHECKPOINTS} holds the last good state"
-            )
-        if self.journal is not None:
-            momentum = momentum_of(self.state.optimiser, model)
-            state = Checkpoint(
-                self.done, self.journal.size, model.state_dict(), momentum, torch.get_rng_state()
-            )
-            save_checkpoint(self.out / CHECKPOINTS, state)
-
-    def _evaluate(self) -> Evaluation:
-        evaluation = validate(self.state, self.validation)
-        measures = evaluation.measures()
-        self._write({"iteration": self.done, "validation": numbers(measures)})
-        said = "  ".join(f"{name} {value:.4g}" for name, value in measures.items())
-        self.watch.message(f"validation after {self.done} steps: {said}")
-        return evaluation
-
-    def _write(self, *lines: dict[str, Any]) -> None:
-        if self.journal is not None:
-            self.journal.write(*lines)
-        if self.board is not None:
-            self.board.write(*lines)
+def _write_results(
+    out: Path, source: SourceFile, state: TrainState, evaluation: Evaluation, result: TrainResult
+) -> None:
+    save_weights(state.model, out / WEIGHTS)
+    write_atomically(out / MODEL, trained_text(source, state.model, evaluation.score()))
+    write_atomically(out / RESULT, json.dumps(result.to_json(), indent=2) + "\n")

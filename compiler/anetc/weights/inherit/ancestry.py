@@ -1,23 +1,21 @@
-"""Which filters of a parent network those of a child descend from, by the sentences of `origin`.
+"""Find which filters of a parent network the filters of a child descend from.
 
-A split gives each half its half of the filters, a merge joins those of two nodes (semantics 12).
-Sentences follow one another, so that what one has made the next may take apart. Sentences about
-anything else (edges, r) move no filter.
+The search's operations lead from the parent to the child (`anetdsl.evolve.operations`). A split
+gives each half its half of the filters, a merge joins the filters of two nodes (semantics 12). The
+other operations move no filters. If no operations are known, nodes of equal names correspond.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import attrs
 
+from anetdsl.evolve.operations import Merge, Operation, Split
+
 if TYPE_CHECKING:
     from anetdsl.ir import Network
-
-_SPLIT = re.compile(r"split (\w+) -> (\w+) (\w+)", re.ASCII)
-_MERGE = re.compile(r"merge (\w+) (\w+) -> (\w+)", re.ASCII)
 
 
 @attrs.frozen
@@ -44,8 +42,8 @@ class Ancestry:
     pieces: Mapping[str, Pieces]
     filters: Mapping[str, int]
     """C of the parent's nodes."""
-    misfits: tuple[str, ...] = ()
-    """Sentences that speak of nodes which there were not, when it was their turn."""
+    misfits: tuple[Operation, ...] = ()
+    """Operations on nodes that did not exist when their turn came."""
 
     def parents(self, node: str) -> tuple[str, ...]:
         """The nodes of the parent that a node descends from."""
@@ -70,8 +68,8 @@ class Ancestry:
         )
 
 
-def trace(parent: Network, ops: Sequence[str]) -> Ancestry:
-    """Follow the filters of a parent's nodes through the sentences, one after another.
+def trace(parent: Network, operations: Sequence[Operation]) -> Ancestry:
+    """Follow the filters of a parent's nodes through the operations, one after another.
 
     The filters of a node stand in the parent's order, whatever order they were merged in: a split
     that is merged again is the parent's own node.
@@ -81,17 +79,15 @@ def trace(parent: Network, ops: Sequence[str]) -> Ancestry:
         node.name: (Piece(node.name, 0, node.channels),) for node in parent.nodes
     }
     misfits = []
-    for sentence in ops:
-        split, merge = _SPLIT.fullmatch(sentence), _MERGE.fullmatch(sentence)
-        old = [split[1]] if split else [merge[1], merge[2]] if merge else []
-        if not nodes.keys() >= set(old):
-            misfits.append(sentence)
-            continue
-        joined = [piece for name in old for piece in nodes.pop(name)]
-        if split:
-            nodes[split[2]], nodes[split[3]] = _halves(joined)
-        elif merge:
-            nodes[merge[3]] = _in_order(joined, ranks)
+    for operation in operations:
+        match operation:
+            case Split(node, (first, second)) if node in nodes:
+                nodes[first], nodes[second] = _halves(nodes.pop(node))
+            case Merge((first, second), into) if first in nodes and second in nodes:
+                joined = (*nodes.pop(first), *nodes.pop(second))
+                nodes[into] = _in_order(joined, ranks)
+            case Split() | Merge():
+                misfits.append(operation)
     filters = {node.name: node.channels for node in parent.nodes}
     return Ancestry(nodes, filters, tuple(misfits))
 

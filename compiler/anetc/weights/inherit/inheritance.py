@@ -23,10 +23,11 @@ from anetc.modules.names import SINK, split_name
 from anetc.weights.inherit.ancestry import Ancestry, trace
 from anetc.weights.inherit.layer_tensors import Edges, block_tensor, classifier, edge_weights
 from anetc.weights.inherit.refit import InputReading, kept_reading
+from anetdsl.evolve.operations import are_known
 
 if TYPE_CHECKING:
-    from anetc.engines.training import TrainingModule
-    from anetc.modules.network import NetworkModule
+    from anetc.modules.network import NetworkParts
+    from anetdsl.evolve.operations import Operation
     from anetdsl.ir import Network
 
 _EDGES = "fuse.w"
@@ -61,6 +62,8 @@ class Inheritance:
     """Inherited parameters and statistics."""
     all_numbers: int
     """Parameters and statistics of the network."""
+    by_names: bool
+    """True if the operations are not known, so that nodes of equal names correspond."""
 
     def lines(self) -> tuple[str, ...]:
         """The report, by node."""
@@ -71,7 +74,7 @@ class Inheritance:
         touched = {split_name(name)[0] for name in self.inherited}
         said = [
             f"inherited {self.numbers:,} of {self.all_numbers:,} numbers ({share:.1f} %) "
-            f"from {self.parent}"
+            f"from {self.parent}{', by equal node names' if self.by_names else ''}"
         ]
         whole = [name for name in (*self.nodes, SINK) if name in touched and name not in reasons]
         plain = [name for name in whole if self.ancestry.is_same(name) or name == SINK]
@@ -89,22 +92,22 @@ class Inheritance:
             for node, source, error in self.fitted
         ]
         said += [f"not needed: {', '.join(self.gone)}"] if self.gone else []
-        return (*said, *(f"not understood: {sentence}" for sentence in self.ancestry.misfits))
+        return (*said, *(f"not applicable: {one.sentence}" for one in self.ancestry.misfits))
 
 
 def inherit(
-    model: NetworkModule | TrainingModule,
+    model: NetworkParts,
     parent: Network,
     tensors: Mapping[str, Tensor],
-    ops: Sequence[str] = (),
+    operations: Sequence[Operation] = (),
 ) -> Inheritance:
     """Copy into a model what its parent's tensors give; say what that is, and what starts afresh.
 
-    `tensors` are the parent's, named as in `anetc.modules.names`; `ops` the sentences of `origin`
-    that lead from the parent to the model's network. What does not fit is left out and reported,
+    `tensors` are the parent's, named as in `anetc.modules.names`; `operations` lead from
+    the parent to the model's network; without them nodes of equal names correspond. What does not fit is left out and reported,
     whatever it is.
     """
-    network, ancestry = model.network, trace(parent, ops)
+    network, ancestry = model.network, trace(parent, operations)
     readings = _readings(model, parent, tensors, ancestry)
     inherited: list[str] = []
     fresh: list[Fresh] = []
@@ -158,11 +161,12 @@ def inherit(
         tuple((name, *error) for name, reading in readings.items() for error in reading.errors),
         numbers,
         total,
+        not are_known(operations),
     )
 
 
 def _readings(
-    model: NetworkModule | TrainingModule,
+    model: NetworkParts,
     parent: Network,
     tensors: Mapping[str, Tensor],
     ancestry: Ancestry,

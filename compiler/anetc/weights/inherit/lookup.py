@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from anetc.modules.network import NetworkModule
+from anetc.modules.network import NetworkModule, NetworkParts
 from anetc.weights.files import read_weights
 from anetc.weights.inherit.inheritance import Inheritance, inherit
 from anetdsl.checking import check_file
@@ -16,7 +17,7 @@ from anetdsl.errors import CannotRun
 from anetdsl.terminal import visible
 
 if TYPE_CHECKING:
-    from anetc.engines.training import TrainingModule
+    from anetdsl.evolve.operations import Operation
     from anetdsl.ir import Network
 
 _BESIDE = ("model.anet", "trained.anet")
@@ -24,14 +25,17 @@ _BESIDE = ("model.anet", "trained.anet")
 
 
 def inherit_file(
-    model: NetworkModule | TrainingModule, weights: str | Path, text: str | Path | None = None
+    model: NetworkParts,
+    weights: str | Path,
+    text: str | Path | None = None,
+    operations: Sequence[Operation] = (),
 ) -> Inheritance:
-    """`inherit` from a weights file, by the sentences in the `origin` of the model's network.
+    """Copy into a model what the weights of its parent give; see `inherit`.
 
     `text` is the parent's; without it that beside the weights (`model.anet`, `trained.anet`), or
-    the model's own if the weights are of that. Where the parent says the same `origin`, it is the
-    same candidate, and the sentences lead to it, not from it. Raises CannotRun where a file cannot
-    be read, and where the weights are of another text.
+    the model's own if the weights are of that. `operations` lead from the
+    parent to the model's network; without them nodes of equal names correspond. Raises CannotRun
+    where a file cannot be read, and where the weights are of another text.
     """
     weights = Path(weights)
     _, tensors = read_weights(weights)
@@ -41,9 +45,7 @@ def inherit_file(
             raise CannotRun(f"{weights}: not the weights of {text}: {problem}")
     else:
         parent = _found(model.network, weights, tensors)
-    origin = model.network.origin
-    ops = () if origin is None or origin == parent.origin else origin.ops
-    return inherit(model, parent, tensors, ops)
+    return inherit(model, parent, tensors, operations)
 
 
 def misfit(network: Network, tensors: dict[str, Tensor]) -> str | None:
