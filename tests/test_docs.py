@@ -338,7 +338,7 @@ def test_every_public_name_is_documented() -> None:
 
 def test_documented_parameter_names_match_a_built_network() -> None:
     """Every parameter of a network has a row in the table, and every row occurs."""
-    table = rows(section(DOCS / "semantics.md", "## Parameters and weights files"))
+    table = rows(section(DOCS / "semantics.md", "## 9. Parameters and weights files"))
     network = anetdsl.load(REPOSITORY / "examples" / "small_assemblenet.anet")
     names = [name for name, _ in anetc.build_network(network).named_parameters()]
     found = {_layer(name) for name in names if "_bn." not in name}
