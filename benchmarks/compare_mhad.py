@@ -42,7 +42,7 @@ from anetdsl.evolve.drive.run_reader import Run, read_run
 from anetdsl.evolve.propose.child_text import untrained
 from anetdsl.evolve.settings.search_settings import Space
 from anetdsl.evolve.workers.executors import open_workers
-from anetdsl.evolve.workers.trial_process import Job, Outcome
+from anetdsl.evolve.workers.trial_process import TrialTask, Outcome
 from anetdsl.ir import Network
 from anetdsl.source import Edit, SourceFile
 from anetdsl.syntax.parser import parse_syntax
@@ -126,7 +126,7 @@ def compare(asked: argparse.Namespace) -> int:
             failed += 1
             print(f"{said} {outcome.failure}: {outcome.message}", file=sys.stderr)
             continue
-        row = row_of(network, job, outcome.result)
+        row = row_of(network, job, outcome.result.to_json())
         done[key_of(network.text, job)] = row
         asked.out.parent.mkdir(parents=True, exist_ok=True)
         with asked.out.open("a", encoding="utf-8") as file:
@@ -245,7 +245,7 @@ def trained(
             folder.mkdir()
             (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
             (folder / "candidate.anet").write_text(network.text, encoding="utf-8")
-            future = pool.executor.submit(pool.run, Job(network.name, str(folder)))
+            future = pool.executor.submit(pool.run, TrialTask(network.name, str(folder)))
             running[future] = number
         for future in as_completed(running):
             number = running[future]

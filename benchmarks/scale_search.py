@@ -31,6 +31,7 @@ from pathlib import Path
 import attrs
 
 from anetdsl.api import parse
+from anetdsl.evolve.contract import TrialResult
 from anetdsl.evolve.drive.driver import Driver, Rules
 from anetdsl.evolve.drive.run_dir import RunDir
 from anetdsl.evolve.drive.search import make_run
@@ -40,9 +41,9 @@ from anetdsl.evolve.propose.canonical import canonical_form
 from anetdsl.evolve.settings.presets import space
 from anetdsl.evolve.settings.run_settings import RunSettings
 from anetdsl.evolve.settings.search_settings import SearchSettings
-from anetdsl.evolve.workers.dispatch import Trials
+from anetdsl.evolve.workers.dispatch import Dispatcher
 from anetdsl.evolve.workers.executors import Workers, open_workers
-from anetdsl.evolve.workers.trial_process import Job, Outcome
+from anetdsl.evolve.workers.trial_process import TrialTask, Outcome
 
 _INPUTS = re.compile(r"(?m)^(node .*level=[1-4].*inputs=\[)([^\]]*,[^\]]*)\]")
 
@@ -53,7 +54,7 @@ class Sleep:
 
     mean: float
 
-    def __call__(self, job: Job) -> Outcome:
+    def __call__(self, job: TrialTask) -> Outcome:
         """Sleep, and make up a fitness and weights."""
         text = (Path(job.folder) / "candidate.anet").read_text(encoding="utf-8")
         draw = random.Random(hashlib.sha256(text.encode()).digest())
@@ -69,7 +70,9 @@ class Sleep:
             text,
         )
         measures = {"began": began, "ended": ended}
-        return Outcome({"fitness": draw.uniform(0, 200), "measures": measures}, trained)
+        return Outcome(
+            TrialResult(status="done", fitness=draw.uniform(0, 200), measures=measures), trained
+        )
 
 
 def _names(listed: str) -> list[str]:
@@ -88,7 +91,7 @@ def main() -> None:
         make_run(directory, RunSettings(settings, {"data": "none", "settings": {"iterations": 1}}))
         with _workers(options, sleep) as workers, open_store(directory) as store:
             method = Rules(propose, population, lambda text: canonical_form(parse(text)))
-            driver = Driver(directory, store.asked(), store, method, Trials(workers))
+            driver = Driver(directory, store.asked(), store, method, Dispatcher(workers))
             watcher = _Watcher(directory, options.candidates)
             driver.watch = watcher.look
             started, processor = time.perf_counter(), time.process_time()

@@ -48,6 +48,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "drawing api pruning",
         "evolve.settings",
         "evolve.operations",
+        "evolve.contract",
         "evolve.candidates",
         "evolve.propose evolve.workers",
         "evolve.drive",

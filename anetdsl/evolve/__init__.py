@@ -1,5 +1,5 @@
-"""The search over `.anet` texts: connection-learning-guided evolution (paper 3.2, 4.1).
+"""Search over `.anet` texts: connection-learning-guided evolution (paper 3.2 and 4.1).
 
-Everything here works on text and values, without torch: a trained candidate is a text with its
-learned edge weights and its score.
+The search works on texts and values and does not import torch: a trained candidate is a text with
+its learned edge weights and its score.
 """

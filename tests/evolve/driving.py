@@ -11,32 +11,33 @@ from pathlib import Path
 
 import attrs
 
+from anetdsl.evolve.contract import TrialResult
 from anetdsl.evolve.drive.driver import Driver
 from anetdsl.evolve.drive.run_dir import RunDir
 from anetdsl.evolve.drive.run_reader import Run, read_run
 from anetdsl.evolve.drive.search import catch_up, make_run
 from anetdsl.evolve.drive.store import open_store
 from anetdsl.evolve.settings.run_settings import RunSettings
-from anetdsl.evolve.workers.dispatch import Trials
+from anetdsl.evolve.workers.dispatch import Dispatcher
 from anetdsl.evolve.workers.executors import Workers
-from anetdsl.evolve.workers.trial_process import Job, Outcome
+from anetdsl.evolve.workers.trial_process import TrialTask, Outcome
 from tests.evolve.method import RULES
 from tests.evolve.synthetic_trial import result_of, trained
 
-Trial = Callable[[Job], Outcome]
+Trial = Callable[[TrialTask], Outcome]
 
 
-def at_once(job: Job) -> Outcome:
+def at_once(job: TrialTask) -> Outcome:
     """A trial that takes no time."""
     text = (Path(job.folder) / "candidate.anet").read_text(encoding="utf-8")
-    return Outcome(result=result_of(text), text=trained(text))
+    return Outcome(result=TrialResult.from_json(result_of(text)), text=trained(text))
 
 
 def after_a_while(longest: float, seed: int = 0) -> Trial:
     """A trial that takes a time of its own, drawn up to `longest` seconds."""
     draw = random.Random(seed)
 
-    def trial(job: Job) -> Outcome:
+    def trial(job: TrialTask) -> Outcome:
         time.sleep(draw.uniform(0, longest))
         return at_once(job)
 
@@ -59,7 +60,7 @@ def drive(
         catch_up(directory, store)
         ended = threading.Event()
         run = Workers(pool, lambda: workers, trial, ended.set)
-        driver = Driver(directory, store.asked(), store, RULES, Trials(run))
+        driver = Driver(directory, store.asked(), store, RULES, Dispatcher(run))
         driver.watch = lambda: watch(driver)
         return driver.drive()
 

@@ -23,7 +23,7 @@ from anetdsl.evolve.drive.run_reader import Run, read_run
 from anetdsl.evolve.operations import Described
 from anetdsl.evolve.propose.algorithms import population
 from anetdsl.evolve.settings.run_settings import Running
-from anetdsl.evolve.workers.trial_process import Job, Outcome
+from anetdsl.evolve.workers.trial_process import TrialTask, Outcome
 from anetdsl.report.facts import alive, judged, lineage, ranked
 from anetdsl.report.pages import curves, report
 from tests.evolve import driving
@@ -94,7 +94,7 @@ def test_the_population_now_is_the_drivers(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(driving, "RULES", attrs.evolve(RULES, select=population))
     gate = threading.Event()
 
-    def trial(job: Job) -> Outcome:
+    def trial(job: TrialTask) -> Outcome:
         if job.name == "g0000":
             assert gate.wait(10)
         if job.name == "g0021":

@@ -16,6 +16,7 @@ import attrs
 
 from anetdsl.errors import CannotRun
 from anetdsl.evolve.candidates import Member, Proposal, Record
+from anetdsl.evolve.contract import TrialFolder
 from anetdsl.evolve.drive import candidate_files, inbox
 from anetdsl.evolve.drive.heartbeat import beating
 from anetdsl.evolve.drive.history import SearchHistory
@@ -25,7 +26,7 @@ from anetdsl.evolve.drive.run_dir import RunDir
 from anetdsl.evolve.drive.store import Candidate, Store
 from anetdsl.evolve.settings.run_settings import RunSettings
 from anetdsl.evolve.settings.search_settings import SearchSettings
-from anetdsl.evolve.workers.dispatch import Trials
+from anetdsl.evolve.workers.dispatch import Dispatcher
 from anetdsl.evolve.workers.trial_process import Outcome
 
 Propose = Callable[[SearchSettings, int, Sequence[Member], Container[str]], Proposal]
@@ -52,7 +53,7 @@ class Driver:
     asked: RunSettings
     store: Store
     rules: Rules
-    trials: Trials
+    trials: Dispatcher
     stopping: threading.Event = attrs.field(factory=threading.Event)
     """Set it, and the driver stops: running trials are ended, and start again on resume."""
     watch: Callable[[], None] = lambda: None
@@ -223,7 +224,7 @@ class Driver:
             self._running[candidate.index] = candidate
             limit = self.asked.running.timeout
             pulse = self.directory.pulse
-            self.trials.submit(candidate.index, candidate.name, folder, pulse, limit)
+            self.trials.submit(candidate.index, candidate.name, TrialFolder(folder), pulse, limit)
 
     def _parent(self, candidate: Candidate) -> Candidate | None:
         """Whose weights a candidate starts from: none where they have been removed meanwhile."""
@@ -240,7 +241,7 @@ class Driver:
         """Commit what came of trials, then write it into their files."""
         if not ended or self.stopping.is_set():
             return
-        if not self.trials.workers.is_there():
+        if not self.trials.workers.is_connected():
             raise CannotRun("the cluster cannot be reached any more; start it and resume the run")
         fates: list[Decision] = []
         with self.store.commit():
@@ -289,9 +290,7 @@ class Driver:
         for path in inbox.arrivals(self.directory):
             if self.known.next >= self.asked.search.rounds:
                 return
-            found = inbox.examine(
-                path, self.asked.search, self.known.next, self._find, self._named
-            )
+            found = inbox.examine(path, self.asked.search, self.known.next, self._find, self._named)
             if isinstance(found, str):
                 inbox.refuse(path, found)
                 continue

@@ -11,11 +11,12 @@ import attrs
 
 from anetdsl.api import parse
 from anetdsl.errors import AnetError
+from anetdsl.evolve.contract import RETRIED, TrialResult
 from anetdsl.evolve.drive.candidate_files import iterations_of
 from anetdsl.evolve.drive.store import Candidate
 from anetdsl.evolve.propose.canonical import canonical_form
 from anetdsl.evolve.settings.run_settings import RunSettings
-from anetdsl.evolve.workers.trial_process import RETRIED, Outcome
+from anetdsl.evolve.workers.trial_process import Outcome
 
 
 @attrs.frozen
@@ -37,7 +38,8 @@ def decide(candidate: Candidate, outcome: Outcome, asked: RunSettings) -> Decisi
         return _failed(candidate, outcome, asked)
     assert outcome.result is not None
     assert outcome.text is not None
-    fitness = float(outcome.result["fitness"])
+    fitness = outcome.result.fitness
+    assert fitness is not None
     if asked.running.halving > 1 and candidate.short is None:
         candidate = attrs.evolve(candidate, short=fitness)
         if candidate.bar is None or fitness >= candidate.bar:
@@ -62,7 +64,7 @@ def decide(candidate: Candidate, outcome: Outcome, asked: RunSettings) -> Decisi
 
 def _failed(candidate: Candidate, outcome: Outcome, asked: RunSettings) -> Decision:
     about = {"failure": outcome.failure, "message": outcome.message}
-    if outcome.is_of_the_disk:
+    if outcome.is_disk_full:
         record = attrs.evolve(candidate.record, status="proposed")
         return Decision(attrs.evolve(candidate, record=record), "full", about)
     record = attrs.evolve(candidate.record, failure=outcome.failure, message=outcome.message)
@@ -84,29 +86,15 @@ def _checked(candidate: Candidate, outcome: Outcome) -> Outcome:
     return Outcome(failure="error", message="the trained text is not the candidate's network")
 
 
-def _measured(result: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a record that a result fills. What is missing or odd stays unknown."""
-    measures = result.get("measures")
-    numbers = (
-        {str(name): float(value) for name, value in measures.items() if _is_number(value)}
-        if isinstance(measures, dict)
-        else {}
-    )
+def _measured(result: TrialResult) -> dict[str, Any]:
+    """Return the fields of a record that a result fills."""
+    measures = {name: value for name, value in result.measures.items() if value is not None}
     return {
-        "measures": tuple(numbers.items()),
-        "top1": numbers.get("top1"),
-        "top5": numbers.get("top5"),
-        "seconds": _number(result, "seconds", float),
-        "parameters": _number(result, "parameters", int),
-        "multiply_adds": _number(result, "multiply_adds", int),
-        "peak_memory": _number(result, "peak_memory", int),
+        "measures": tuple(measures.items()),
+        "top1": measures.get("top1"),
+        "top5": measures.get("top5"),
+        "seconds": result.seconds,
+        "parameters": result.parameters,
+        "multiply_adds": result.multiply_adds,
+        "peak_memory": result.peak_memory,
     }
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value == value
-
-
-def _number(result: Mapping[str, Any], name: str, kind: type[int] | type[float]) -> Any:
-    value: Any = result.get(name)
-    return kind(value) if _is_number(value) and abs(value) < 2**62 else None

@@ -81,9 +81,7 @@ def _candidates(directory: RunDir, problems: list[str]) -> Iterator[Candidate]:
             return
 
 
-def _candidate(
-    directory: RunDir, path: Path, index: int, problems: list[str]
-) -> Candidate:
+def _candidate(directory: RunDir, path: Path, index: int, problems: list[str]) -> Candidate:
     checked = check_file(path)
     if checked.network is None:
         raise CannotRun(f"{path}: has errors")

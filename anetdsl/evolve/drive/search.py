@@ -22,7 +22,7 @@ from anetdsl.evolve.settings.run_settings import (
     read_run_settings,
     settings_text,
 )
-from anetdsl.evolve.workers.dispatch import Trials
+from anetdsl.evolve.workers.dispatch import Dispatcher
 from anetdsl.evolve.workers.executors import check_workers, open_workers
 from anetdsl.evolve.workers.trial_process import COMMAND
 from anetdsl.files import write_atomically
@@ -75,7 +75,7 @@ def drive_run(
         check_asked(asked)
         catch_up(directory, store)
         with open_workers(asked.running.executor, asked.running.gpus) as workers:
-            driver = Driver(directory, asked, store, rules, Trials(workers, command))
+            driver = Driver(directory, asked, store, rules, Dispatcher(workers, command))
             driver.watch = ready(driver) or driver.watch
             return driver.drive()
 

@@ -1,1 +1,1 @@
-"""Run trials: on threads of this machine or on a Dask cluster."""
+"""Workers of a search: run trials on threads of this machine or on a Dask cluster."""

@@ -1,6 +1,7 @@
-"""Where trials run: `threads:N` on this machine, `dask:ADDRESS` (or its file) on a cluster.
+"""Open the workers that run trials: `threads:N` on this machine, `dask:ADDRESS` on a cluster.
 
-Both are a `concurrent.futures.Executor`, a number of trials at a time, and a function of a Job.
+Each kind is a `concurrent.futures.Executor`, the number of trials that it runs at a time, and the
+function that it calls with a TrialTask.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from typing import Any
 import attrs
 
 from anetdsl.errors import CannotRun, cannot_read
-from anetdsl.evolve.workers.trial_process import Job, Outcome, ProcessGroup, run_trial
+from anetdsl.evolve.workers.trial_process import Outcome, RunningTrials, TrialTask, run_trial
 
 MOST_THREADS = 4096
 CONNECT_SECONDS = 20.0
@@ -34,26 +35,26 @@ _MOST_PORT = 65_535
 
 @attrs.frozen
 class Workers:
-    """What runs trials."""
+    """The workers that run the trials of a driver."""
 
     executor: Executor
     capacity: Callable[[], int]
-    """Trials at a time; a cluster's may change."""
-    run: Callable[[Job], Outcome]
-    """Run by the executor; it never raises for what happens to a trial."""
+    """Function that returns how many trials run at a time; on a cluster the number may change."""
+    run: Callable[[TrialTask], Outcome]
+    """Function that the executor calls; it returns an Outcome also for a trial that failed."""
     stop: Callable[[], None]
-    """Ends all running trials."""
+    """Function that kills all running trials."""
     remote: bool = False
-    """Whether trials may go on when this process has gone, but for the pulse."""
-    is_there: Callable[[], bool] = lambda: True
-    """Whether the workers can still be reached."""
+    """Whether trials run on other machines and notice the end of the driver by its heartbeat."""
+    is_connected: Callable[[], bool] = lambda: True
+    """Function that returns whether the workers can still be reached."""
 
 
 @contextlib.contextmanager
 def open_workers(text: str, gpus: Sequence[str] = ()) -> Iterator[Workers]:
-    """The workers that `--executor` names; when the block ends, no trial is running.
+    """Open the workers that `--executor` names. When the block ends, no trial is running.
 
-    Raises CannotRun where there are none such.
+    Raise CannotRun if the text names no workers or the cluster does not answer.
     """
     check_workers(text, gpus)
     kind, _, rest = text.partition(":")
@@ -62,42 +63,46 @@ def open_workers(text: str, gpus: Sequence[str] = ()) -> Iterator[Workers]:
 
 
 def check_workers(text: str, gpus: Sequence[str] = ()) -> None:
-    """Raise CannotRun where `--executor` names no workers, as far as that can be told here."""
+    """Raise CannotRun if `--executor` names no workers. This connects to no cluster."""
     kind, _, rest = text.partition(":")
     if kind == "threads":
         if not (rest.isdecimal() and 1 <= int(rest) <= MOST_THREADS):
             raise CannotRun(
-                f"--executor: `{text}`: a number from 1 to {MOST_THREADS} goes after threads:"
+                f"--executor: `{text}`: after `threads:` write a number from 1 to {MOST_THREADS}"
             )
         return
     if kind != "dask" or not rest:
         raise CannotRun(f"--executor: `{text}` is neither threads:N nor dask:ADDRESS")
     if gpus:
-        raise CannotRun("--gpus is for threads:N; a Dask worker's devices are set at its start")
+        raise CannotRun(
+            "--gpus works with --executor threads:N only; "
+            "set CUDA_VISIBLE_DEVICES where you start a Dask worker"
+        )
     if importlib.util.find_spec("distributed") is None:
         raise CannotRun(
-            "--executor dask: needs the package distributed; pip install 'anetdsl[cluster]'"
+            "--executor dask: the package `distributed` is missing; "
+            "run pip install 'anetdsl[cluster]'"
         )
 
 
 @contextlib.contextmanager
 def _threads(count: int, gpus: Sequence[str]) -> Iterator[Workers]:
-    group = ProcessGroup()
+    running = RunningTrials()
     numbers = itertools.count()
     slot = threading.local()
 
     def enter() -> None:
         slot.number = next(numbers)
 
-    def run(job: Job) -> Outcome:
-        return run_trial(job, {"CUDA_VISIBLE_DEVICES": gpus[slot.number % len(gpus)]}, group)
+    def run(task: TrialTask) -> Outcome:
+        return run_trial(task, {"CUDA_VISIBLE_DEVICES": gpus[slot.number % len(gpus)]}, running)
 
     executor = ThreadPoolExecutor(count, "trial", enter)
-    function = run if gpus else functools.partial(run_trial, group=group)
+    function = run if gpus else functools.partial(run_trial, running=running)
     try:
-        yield Workers(executor, lambda: count, function, group.stop)
+        yield Workers(executor, lambda: count, function, running.stop)
     finally:
-        group.stop()
+        running.stop()
         executor.shutdown(wait=True, cancel_futures=True)
 
 
@@ -106,7 +111,7 @@ def _dask(place: str) -> Iterator[Workers]:
     import distributed
     from distributed.comm.addressing import parse_address, parse_host_port
 
-    # What it logs when a connection breaks, tracebacks too, tells a user nothing that we do not.
+    # Dask logs tracebacks when a connection breaks; our own message says all that a user needs.
     for name in list(logging.root.manager.loggerDict):
         if name.startswith("distributed"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
@@ -117,10 +122,11 @@ def _dask(place: str) -> Iterator[Workers]:
         port = 0
     if not 0 < port <= _MOST_PORT:
         raise CannotRun(
-            f"--executor dask:{place}: `{address}` is no address such as tcp://HOST:8786"
+            f"--executor dask:{place}: `{address}` is not an address; "
+            "give one such as tcp://HOST:8786"
         )
     with _client(distributed.Client, address) as client:
-        # pure=False: each call is a trial of its own. No retries: the search counts them itself.
+        # pure=False: equal calls are separate trials. No retries: the driver counts them itself.
         executor = client.get_executor(pure=False, retries=0)
         yield Workers(
             executor,
@@ -128,12 +134,12 @@ def _dask(place: str) -> Iterator[Workers]:
             run_trial,
             stop=lambda: None,
             remote=True,
-            is_there=lambda: bool(client.status == "running"),
+            is_connected=lambda: bool(client.status == "running"),
         )
 
 
 def _address_in(path: Path) -> str:
-    """The address in a scheduler's file. Raises CannotRun where there is none."""
+    """Return the address in a scheduler file. Raise CannotRun if it has none."""
     if not path.is_file():
         raise cannot_read(f"--executor: {path}")
     for _ in range(_FILE_READS):
@@ -145,30 +151,34 @@ def _address_in(path: Path) -> str:
         except OSError as error:
             raise cannot_read(f"--executor: {path}", error) from None
         except (ValueError, RecursionError):
-            # A scheduler that has just been started may still be writing it.
+            # A scheduler that was just started may still be writing the file.
             time.sleep(_FILE_SECONDS)
-    raise CannotRun(f"--executor: {path}: is no scheduler file: it holds no address")
+    raise CannotRun(f"--executor: {path}: not a scheduler file: it contains no address")
 
 
 def _client(kind: Any, address: str) -> Any:
-    """A client, of distributed's class, of the scheduler there. Raises CannotRun."""
+    """Return a client that is connected to the scheduler at an address. Raise CannotRun.
+
+    `kind` is the class `distributed.Client`.
+    """
 
     class Client(kind):  # type: ignore[misc]
-        """Not started by its constructor, so that one that cannot be started can be closed.
+        """A client whose constructor does not connect.
 
-        It would be closed when Python ends otherwise: that takes long, and prints a traceback.
+        So a client that cannot connect is closed here. Otherwise Python closes it at exit, which
+        takes long and prints a traceback.
         """
 
         def start(self, **options: Any) -> None:
-            pass
+            """Do nothing."""
 
     client: Any = None
     try:
         client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
-        # The first time is for a connection; who is connected may still never answer.
+        # CONNECT_SECONDS are for the connection; a server that accepts it may still not answer.
         most = CONNECT_SECONDS + _ANSWER_SECONDS
         kind.start(client, timeout=CONNECT_SECONDS, callback_timeout=most)
-    except Exception as error:  # whatever comes of talking to what is no scheduler
+    except Exception as error:  # a server that is not a scheduler may cause any exception
         reason = str(error) or type(error).__name__
         raise CannotRun(f"--executor: no Dask scheduler answers at {address}: {reason}") from None
     finally:
@@ -179,19 +189,19 @@ def _client(kind: Any, address: str) -> Any:
 
 
 class _Capacity:
-    """The threads of a Dask cluster's workers, asked for every few seconds."""
+    """Number of threads of a Dask cluster's workers, requested every few seconds."""
 
     seconds = 3.0
 
     def __init__(self, client: Any) -> None:
         self._client = client
-        self._known, self._asked = 0, -math.inf
+        self._threads, self._updated = 0, -math.inf
 
     def __call__(self) -> int:
-        if time.monotonic() - self._asked > self.seconds:
+        if time.monotonic() - self._updated > self.seconds:
             try:
-                self._known = sum(self._client.nthreads().values())
+                self._threads = sum(self._client.nthreads().values())
             except (OSError, TimeoutError):
-                self._known = 0
-            self._asked = time.monotonic()
-        return self._known
+                self._threads = 0
+            self._updated = time.monotonic()
+        return self._threads

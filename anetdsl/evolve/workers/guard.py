@@ -1,9 +1,14 @@
-"""Stands between a driver and one trial: `python guard.py SECONDS COMMAND...`, run as a script.
+"""Run one trial and kill it when it must not go on: `python guard.py SECONDS COMMAND...`.
 
-The trial, with all its processes, is ended when the driver is gone (the other end of standard
-input is closed), when its time is up (SECONDS; 0 is no limit; said as `timeout` on standard
-output), and when this process is killed. Otherwise the exit code is the trial's. The driver starts
-this as the leader of a process group of its own. Nothing is imported that takes long to start.
+The driver starts this script by its path (`python -I -S`) as the leader of a new process group. It
+imports only modules of the standard library that load fast. The guard kills the trial with all its
+processes
+
+- when the driver has ended: the other end of the guard's standard input is closed;
+- when SECONDS have passed (0: no limit): the guard writes TIMEOUT to standard output first;
+- when the guard itself is killed.
+
+Otherwise the guard exits with the exit status of the trial.
 """
 
 from __future__ import annotations
@@ -15,25 +20,31 @@ import signal
 import sys
 import time
 
+TIMEOUT = "timeout"
+"""What the guard writes to standard output when the time is up."""
+
 PR_SET_PDEATHSIG = 1
 
 
 def main() -> int:
-    """Run the command of the command line; its exit code, 128 and the signal if it was killed."""
+    """Run the command of the command line and return its exit status.
+
+    The status is 128 + n if signal n ended the command.
+    """
     seconds, command = float(sys.argv[1]), sys.argv[2:]
     woken, wake = os.pipe()
     os.set_blocking(woken, False)
     os.set_blocking(wake, False)
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    parent = os.getpid()
+    guard = os.getpid()
     pid = os.fork()
     if pid == 0:
-        _become(command, parent)
+        _execute(command, guard)
     end = time.monotonic() + seconds
     while True:
-        done, status = os.waitpid(pid, os.WNOHANG)
-        if done:
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended:
             code = os.waitstatus_to_exitcode(status)
             return code if code >= 0 else 128 - code
         left = max(0.0, end - time.monotonic()) if seconds else None
@@ -41,21 +52,21 @@ def main() -> int:
         if woken in ready:
             with contextlib.suppress(BlockingIOError):
                 os.read(woken, 512)
-        gone = 0 in ready and not os.read(0, 512)
-        if gone or not ready:
-            if not gone:
-                os.write(1, b"timeout")
+        driver_ended = 0 in ready and not os.read(0, 512)
+        if driver_ended or not ready:
+            if not driver_ended:
+                os.write(1, TIMEOUT.encode())
             os.killpg(0, signal.SIGKILL)
 
 
-def _become(command: list[str], parent: int) -> None:
-    """Turn this process into the trial. It prints where this process's standard error goes."""
+def _execute(command: list[str], guard: int) -> None:
+    """Replace this process by the command. Its output goes to the guard's standard error."""
     try:
         if sys.platform.startswith("linux"):
             import ctypes
 
             ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL))
-            if os.getppid() != parent:
+            if os.getppid() != guard:
                 os._exit(1)
         nothing = os.open(os.devnull, os.O_RDONLY)
         os.dup2(nothing, 0)

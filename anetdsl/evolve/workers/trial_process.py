@@ -1,7 +1,7 @@
-"""One trial: `anetc trial FOLDER` as a subprocess, and what came of it.
+"""Run one trial: `anetc trial FOLDER` as a subprocess, behind a guard process (`guard`).
 
-`run_trial` is what an executor runs, on this machine or on another that sees the same folder. It
-never raises for what happens to a trial: a trial that was killed or hung is an Outcome too.
+An executor calls `run_trial`, on this machine or on another one that sees the same folder. For a
+trial that was killed or hung, `run_trial` returns an Outcome with a failure; it does not raise.
 """
 
 from __future__ import annotations
@@ -9,91 +9,88 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
-import math
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import attrs
 
+from anetdsl.evolve.contract import FailureKind, TrialFolder, TrialResult, killed_by
 from anetdsl.evolve.workers import guard
 
 PYTHON = "{python}"
-"""Stands for the Python of the machine that the trial runs on."""
+"""Word of a command that stands for the Python of the machine on which the trial runs."""
 
 COMMAND = (PYTHON, "-P", "-m", "anetc", "trial")
-"""-P: a `random.py` in the folder that the search was started from is no module of a trial's."""
+"""Command of a trial. -P: the trial does not import a `random.py` of the current folder."""
 
-RETRIED = frozenset({"killed", "out_of_memory", "timeout", "error"})
-"""Failures that may not come again; `nan` and `bad_data` would."""
-
-_NO_ROOM = tuple(map(os.strerror, (errno.ENOSPC, errno.EDQUOT)))
-_PULSE_SECONDS = 2.0
+_DISK_FULL = tuple(map(os.strerror, (errno.ENOSPC, errno.EDQUOT)))
+_HEARTBEAT_SECONDS = 2.0
 _LONGEST_MESSAGE = 2000
 
 
 @attrs.frozen
-class Job:
-    """A trial to run: its folder holds `candidate.anet` and `job.json`."""
+class TrialTask:
+    """A trial to run, for an executor. Its folder holds the candidate and the job."""
 
     name: str
+    """Name of the candidate."""
     folder: str
     command: tuple[str, ...] = COMMAND
-    timeout: float | None = None
-    """Seconds until it is killed."""
-    pulse: str | None = None
-    """A file that the driver rewrites: without it, or when it is stale, the driver is gone."""
+    """Command without its last word, the folder."""
+    kill_after: float | None = None
+    """Seconds after which the guard kills the trial."""
+    heartbeat: str | None = None
+    """File that the driver rewrites; the trial is killed if it is missing or does not change."""
     driver: str = ""
-    """What the pulse starts with as long as it is that of the same driver."""
-    stale: float = 60.0
-    """Seconds without change after which the pulse is stale."""
-    allowed: float | None = None
-    """Seconds that it was given, fewer than `timeout`: it may say itself that it is late."""
+    """Identifier of the driver. The content of the heartbeat file starts with it."""
+    heartbeat_timeout: float = 60.0
+    """Seconds without a change of the heartbeat file after which the trial is killed."""
+    time_limit: float | None = None
+    """Seconds that the job allows; `kill_after` is longer, so that the trial can report itself."""
 
 
 @attrs.frozen
 class Outcome:
-    """What came of a trial: `result.json` and the trained text, or a failure."""
+    """How a trial ended: the result and the trained text, or a failure."""
 
-    result: Mapping[str, Any] | None = None
+    result: TrialResult | None = None
     text: str | None = None
-    failure: str | None = None
-    """`out_of_memory`, `nan`, `timeout`, `bad_data`, `killed` or `error`."""
+    failure: FailureKind | None = None
     message: str = ""
 
     @property
-    def is_of_the_disk(self) -> bool:
-        """Whether it failed as there was no room to write to: the next would fail as well."""
-        return self.failure is not None and any(words in self.message for words in _NO_ROOM)
+    def is_disk_full(self) -> bool:
+        """Whether the trial failed because the disk is full; any other trial would fail, too."""
+        return self.failure is not None and any(words in self.message for words in _DISK_FULL)
 
 
-class ProcessGroup:
-    """Trials that run on this machine for one driver; `stop` ends them all."""
+class RunningTrials:
+    """The trials that run on this machine for one driver."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._running: set[subprocess.Popen[bytes]] = set()
+        self._processes: set[subprocess.Popen[bytes]] = set()
         self._stopped = False
 
     def stop(self) -> None:
-        """Kill all trials with all their processes; those that start later end at once."""
+        """Kill all trials with all their processes, now and whenever one starts later."""
         with self._lock:
             self._stopped = True
-            running = list(self._running)
-        for process in running:
+            processes = list(self._processes)
+        for process in processes:
             _kill_group(process)
 
     @contextlib.contextmanager
-    def holding(self, process: subprocess.Popen[bytes]) -> Any:
-        """While the block runs, `stop` ends this process."""
+    def registered(self, process: subprocess.Popen[bytes]) -> Iterator[None]:
+        """Have `stop` kill this process while the block runs."""
         with self._lock:
-            self._running.add(process)
+            self._processes.add(process)
             stopped = self._stopped
         try:
             if stopped:
@@ -101,39 +98,45 @@ class ProcessGroup:
             yield
         finally:
             with self._lock:
-                self._running.discard(process)
+                self._processes.discard(process)
 
 
 def run_trial(
-    job: Job, environment: Mapping[str, str] | None = None, group: ProcessGroup | None = None
+    task: TrialTask,
+    environment: Mapping[str, str] | None = None,
+    running: RunningTrials | None = None,
 ) -> Outcome:
-    """Run a trial to its end, whatever that is. `environment` is added to that of this process."""
-    folder = Path(job.folder)
+    """Run a trial until it ends and return its outcome.
+
+    `environment` is added to the environment of this process.
+    """
+    folder = TrialFolder(task.folder)
     try:
-        # A scheduler that has lost sight of a worker starts its tasks again elsewhere: never may
-        # two trials write into one folder.
-        with (folder / "claimed").open("x") as claim:
+        # A Dask scheduler that lost contact with a worker starts its tasks again on another one.
+        # Two trials must never write into one folder.
+        with folder.claim.open("x") as claim:
             claim.write(f"{os.uname().nodename} {os.getpid()}\n")
     except FileExistsError:
         return Outcome(failure="killed", message="the worker that ran it was lost")
     except OSError as error:
-        return Outcome(failure="error", message=f"{folder}: {error.strerror}")
+        return Outcome(failure="error", message=f"{folder.path}: {error.strerror}")
     try:
-        said, code = _run(job, {**os.environ, **(environment or {})}, group or ProcessGroup())
+        report, status = _run(
+            task, {**os.environ, **(environment or {})}, running or RunningTrials()
+        )
     except OSError as error:
         return Outcome(failure="error", message=f"the trial cannot be started: {error.strerror}")
-    return _outcome(job, said, code)
+    return _read_outcome(task, folder, report, status)
 
 
-def _run(job: Job, environment: dict[str, str], group: ProcessGroup) -> tuple[str, int]:
-    """Run the command behind its guard: what the guard said, and the exit code."""
-    command = [sys.executable if word == PYTHON else word for word in job.command]
-    limit = str(job.timeout or 0)
+def _run(task: TrialTask, environment: dict[str, str], running: RunningTrials) -> tuple[str, int]:
+    """Run the command behind its guard; return what the guard reported and the exit status."""
+    command = [sys.executable if word == PYTHON else word for word in task.command]
     # -I -S: the guard needs the standard library alone, and starts in a few milliseconds.
-    words = [sys.executable, "-I", "-S", guard.__file__, limit, *command, job.folder]
-    with (Path(job.folder) / "output.txt").open("wb") as output:
+    interpreter = [sys.executable, "-I", "-S"]
+    with TrialFolder(task.folder).output.open("wb") as output:
         process = subprocess.Popen(
-            words,
+            [*interpreter, guard.__file__, str(task.kill_after or 0), *command, task.folder],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=output,
@@ -142,83 +145,71 @@ def _run(job: Job, environment: dict[str, str], group: ProcessGroup) -> tuple[st
         )
     assert process.stdin is not None
     assert process.stdout is not None
-    with process.stdin, process.stdout, group.holding(process):
-        if job.pulse is not None:
-            _watch(process, job)
-        said = process.stdout.read().decode("utf-8", "replace")
+    with process.stdin, process.stdout, running.registered(process):
+        if task.heartbeat is not None:
+            _wait_with_heartbeat(process, task, Path(task.heartbeat))
+        report = process.stdout.read().decode("utf-8", "replace")
         _kill_group(process)
-        return said, process.wait()
+        return report, process.wait()
 
 
-def _watch(process: subprocess.Popen[bytes], job: Job) -> None:
-    """Wait for the end; kill the trial when the driver's pulse has stopped."""
-    assert job.pulse is not None
-    pulse = Path(job.pulse)
-    last, seen = b"", time.monotonic()
+def _wait_with_heartbeat(process: subprocess.Popen[bytes], task: TrialTask, path: Path) -> None:
+    """Wait for the end of the trial; kill the trial when the driver's heartbeat has stopped."""
+    last, changed = b"", time.monotonic()
     while True:
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(_PULSE_SECONDS)
+            process.wait(_HEARTBEAT_SECONDS)
             return
         try:
-            now = pulse.read_bytes()
+            content = path.read_bytes()
         except FileNotFoundError:
             break
         except OSError:
-            now = last
-        if now and not now.startswith(job.driver.encode()):
+            content = last
+        if content and not content.startswith(task.driver.encode()):
             break
-        if now != last:
-            last, seen = now, time.monotonic()
-        elif time.monotonic() - seen > job.stale:
+        if content != last:
+            last, changed = content, time.monotonic()
+        elif time.monotonic() - changed > task.heartbeat_timeout:
             break
     _kill_group(process)
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:
-    """Kill a guard and all that it started. The guard leads the group, which has its number."""
+    """Kill a guard and all processes that it started: the guard leads their process group."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
 
 
-def _outcome(job: Job, said: str, code: int) -> Outcome:
-    """What the folder and the exit code say."""
-    folder = Path(job.folder)
+def _read_outcome(task: TrialTask, folder: TrialFolder, report: str, status: int) -> Outcome:
+    """Return the outcome that the trial's files have, or that follows from the exit status."""
     try:
-        data = (folder / "result.json").read_bytes()
+        data = folder.result.read_bytes()
     except OSError:
-        return _without_result(job, said, code)
+        return _outcome_without_result(task, folder, report, status)
     try:
-        result = json.loads(data)
-        if not isinstance(result, dict):
-            raise ValueError("is no object")
-        if result.get("status") == "failed":
-            failure = str(result.get("failure", "error"))
-            return Outcome(failure=failure, message=str(result.get("message", "")))
-        if not is_fitness(result.get("fitness")):
-            raise ValueError("holds no fitness")
-        text = (folder / "trained.anet").read_text(encoding="utf-8")
-    except (ValueError, OSError) as error:
-        return Outcome(failure="error", message=f"the trial's result cannot be used: {error}")
+        result = TrialResult.from_json(json.loads(data))
+        if result.status == "failed":
+            return Outcome(failure=result.failure, message=result.message)
+        text = folder.trained.read_text(encoding="utf-8")
+    except (ValueError, OSError, RecursionError) as error:
+        return Outcome(failure="error", message=f"{folder.result.name}: cannot be used: {error}")
     return Outcome(result=result, text=text)
 
 
-def is_fitness(value: object) -> bool:
-    """Whether a value can be compared as a fitness: a finite number."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _without_result(job: Job, said: str, code: int) -> Outcome:
-    if said == "timeout":
-        seconds = job.allowed or job.timeout
+def _outcome_without_result(
+    task: TrialTask, folder: TrialFolder, report: str, status: int
+) -> Outcome:
+    if report == guard.TIMEOUT:
+        seconds = task.time_limit or task.kill_after
         return Outcome(failure="timeout", message=f"it took more than {seconds:g} seconds")
-    number = -code if code < 0 else code - 128
-    if 0 < number < 65:
+    if number := killed_by(status):
         with contextlib.suppress(ValueError):
             name = signal.Signals(number).name
             hint = "; the system does so when memory runs out" if number == signal.SIGKILL else ""
             return Outcome(failure="killed", message=f"it was ended by {name}{hint}")
-    message = f"it ended with exit code {code} and left no result"
-    if last := _last_line(Path(job.folder) / "output.txt"):
+    message = f"it ended with exit code {status} and left no result"
+    if last := _last_line(folder.output):
         message += f": {last}"
     return Outcome(failure="error", message=message)
 

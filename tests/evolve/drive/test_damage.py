@@ -19,7 +19,7 @@ from anetdsl.evolve.drive.run_reader import Run, read_run
 from anetdsl.evolve.drive.search import drive_run, make_run
 from anetdsl.evolve.drive.store import explained, open_store
 from anetdsl.evolve.settings.run_settings import Running
-from anetdsl.evolve.workers.trial_process import Job, Outcome
+from anetdsl.evolve.workers.trial_process import TrialTask, Outcome
 from tests.evolve.conftest import Essence, stop_after
 from tests.evolve.driving import after_a_while, at_once, drive, essence, searched
 from tests.evolve.method import COMMAND, RULES, asked
@@ -41,7 +41,7 @@ def test_a_search_goes_on_from_a_database_made_anew(halving: int, tmp_path: Path
     """In the middle, with failures, as if nothing had happened."""
     question = asked(running=Running(executor="threads:4", halving=halving))
 
-    def trial(job: Job) -> Outcome:
+    def trial(job: TrialTask) -> Outcome:
         bad = job.name in ("g0002", "g0011")
         return Outcome(failure="nan", message="NaN") if bad else after_a_while(0.01)(job)
 
@@ -227,7 +227,7 @@ def test_a_trial_without_room_to_write_stops_the_search_and_fails_nobody(
 ) -> None:
     left = [f"weights: cannot be written: {os.strerror(errno.ENOSPC)}"]
 
-    def trial(job: Job) -> Outcome:
+    def trial(job: TrialTask) -> Outcome:
         if job.name == "g0005" and left:
             return Outcome(failure="error", message=left.pop())
         return at_once(job)

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from anetdsl.errors import CannotRun
 from anetdsl.evolve.candidates import Member, Proposal
+from anetdsl.evolve.contract import TrialResult
 from anetdsl.evolve.drive.candidate_files import seed_of
 from anetdsl.evolve.drive.driver import Driver
 from anetdsl.evolve.drive.population import Result, VisiblePopulation
@@ -25,7 +26,7 @@ from anetdsl.evolve.drive.run_dir import RunDir
 from anetdsl.evolve.drive.run_reader import read_run
 from anetdsl.evolve.drive.store import open_store
 from anetdsl.evolve.settings.run_settings import Running
-from anetdsl.evolve.workers.trial_process import Job, Outcome
+from anetdsl.evolve.workers.trial_process import TrialTask, Outcome
 from tests.evolve.driving import after_a_while, at_once, drive, essence, searched
 from tests.evolve.method import RULES, asked, propose, select
 
@@ -74,7 +75,7 @@ def test_the_window_is_what_a_candidate_waits_for(tmp_path: Path) -> None:
     gate = threading.Event()
     started: list[str] = []
 
-    def trial(job: Job) -> Outcome:
+    def trial(job: TrialTask) -> Outcome:
         started.append(job.name)
         if job.name == "g0003":
             assert gate.wait(10)
@@ -117,7 +118,7 @@ def test_results_are_taken_in_by_number(order: list[int], failed: set[int], wind
 def test_arrival_order_waits_for_nobody(tmp_path: Path) -> None:
     gate = threading.Event()
 
-    def trial(job: Job) -> Outcome:
+    def trial(job: TrialTask) -> Outcome:
         if job.name == "g0000":
             assert gate.wait(10)
         if job.name == "g0023":
@@ -133,11 +134,11 @@ def test_arrival_order_waits_for_nobody(tmp_path: Path) -> None:
 # Failures
 
 
-def failing(names: dict[str, list[str]]) -> Callable[[Job], Outcome]:
+def failing(names: dict[str, list[str]]) -> Callable[[TrialTask], Outcome]:
     """A trial that fails so, for these candidates, start by start."""
     left = {name: list(kinds) for name, kinds in names.items()}
 
-    def trial(job: Job) -> Outcome:
+    def trial(job: TrialTask) -> Outcome:
         if left.get(job.name):
             kind = left[job.name].pop(0)
             return Outcome(failure=kind, message=f"{kind} it was")
@@ -189,8 +190,12 @@ def test_a_search_in_which_everything_fails_stops(tmp_path: Path) -> None:
 def test_a_trained_text_is_the_candidates_own(
     result: dict[str, object], text: str, tmp_path: Path
 ) -> None:
-    def trial(job: Job) -> Outcome:
-        return Outcome(result=result, text=text) if job.name == "g0002" else at_once(job)
+    def trial(job: TrialTask) -> Outcome:
+        return (
+            Outcome(result=TrialResult.from_json(result), text=text)
+            if job.name == "g0002"
+            else at_once(job)
+        )
 
     run = searched(tmp_path / "run", asked(), trial)
     assert run.record("g0002").failure == "error"
@@ -198,10 +203,10 @@ def test_a_trained_text_is_the_candidates_own(
 
 
 def test_odd_numbers_in_a_result_stay_unknown(tmp_path: Path) -> None:
-    def trial(job: Job) -> Outcome:
+    def trial(job: TrialTask) -> Outcome:
         found = at_once(job)
         odd = {"measures": {"top1": "high", "loss": 2}, "seconds": None, "parameters": 1e300}
-        return attrs.evolve(found, result={**(found.result or {}), **odd})
+        return attrs.evolve(found, result=TrialResult.from_json({**found.result.to_json(), **odd}))
 
     record = searched(tmp_path / "run", asked(), trial).records[0]
     assert (record.status, record.top1, record.seconds, record.parameters) == (
@@ -266,7 +271,7 @@ def test_weights_that_were_removed_are_not_inherited(tmp_path: Path) -> None:
         assert (record.status, job["init_from"]) == ("done", None)
 
 
-def with_weights(job: Job) -> Outcome:
+def with_weights(job: TrialTask) -> Outcome:
     """A trial that leaves weights."""
     (Path(job.folder) / "weights.safetensors").write_bytes(b"weights")
     return at_once(job)
@@ -325,7 +330,7 @@ def test_events_come_before_what_they_speak_of(tmp_path: Path) -> None:
     """A trial runs only after its start is committed; a file is written after its text is."""
     seen: list[str] = []
 
-    def trial(job: Job) -> Outcome:
+    def trial(job: TrialTask) -> Outcome:
         with open_store(RunDir(tmp_path / "run")) as store:
             (found,) = store.candidates("name = ?", job.name)
             seen.append(found.record.status)

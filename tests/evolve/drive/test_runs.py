@@ -14,7 +14,7 @@ from anetdsl.evolve.drive.search import drive_run
 from anetdsl.evolve.drive.search_progress import progress_of
 from anetdsl.evolve.drive.store import open_for_reading, open_store
 from anetdsl.evolve.settings.run_settings import settings_text
-from anetdsl.evolve.workers.trial_process import Job, Outcome
+from anetdsl.evolve.workers.trial_process import TrialTask, Outcome
 from tests.evolve.conftest import Essence, stop_after
 from tests.evolve.driving import after_a_while, at_once, drive, essence, searched
 from tests.evolve.method import COMMAND, RULES, asked
@@ -103,7 +103,7 @@ def test_what_a_run_says(run: Run) -> None:
 
 
 def test_progress(tmp_path: Path) -> None:
-    def trial(job: Job) -> Outcome:
+    def trial(job: TrialTask) -> Outcome:
         return Outcome(failure="nan", message="NaN") if job.name == "g0002" else at_once(job)
 
     directory = RunDir(tmp_path / "run")

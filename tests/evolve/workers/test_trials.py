@@ -1,4 +1,4 @@
-"""Trials as subprocesses: each ends, with all its processes, and says how."""
+"""Dispatcher as subprocesses: each ends, with all its processes, and says how."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from pathlib import Path
 import pytest
 
 from anetdsl.errors import CannotRun
+from anetdsl.evolve.contract import TrialResult
 from anetdsl.evolve.workers.executors import open_workers
 from anetdsl.evolve.workers.trial_process import (
     COMMAND,
     PYTHON,
-    Job,
+    TrialTask,
     Outcome,
-    ProcessGroup,
+    RunningTrials,
     run_trial,
 )
 from tests.conftest import REPOSITORY
@@ -75,12 +76,12 @@ def all_gone(folder: Path) -> None:
 
 
 def run(folder: Path, command: tuple[str, ...], timeout: float | None = None) -> Outcome:
-    return run_trial(Job("g0000", str(folder), command, timeout))
+    return run_trial(TrialTask("g0000", str(folder), command, timeout))
 
 
 def test_a_trial_that_goes_well(tmp_path: Path) -> None:
     outcome = run(tmp_path, python(DONE))
-    assert outcome == Outcome(result={"status": "done", "fitness": 3.5}, text="text")
+    assert outcome == Outcome(result=TrialResult(status="done", fitness=3.5), text="text")
 
 
 def fail(text: str) -> tuple[str, ...]:
@@ -166,7 +167,7 @@ def test_the_guard_alone_killed_is_the_trial_killed(tmp_path: Path) -> None:
 def test_a_driver_killed_leaves_no_trial(number: signal.Signals, tmp_path: Path) -> None:
     code = (
         "import sys; from anetdsl.evolve.workers.trial_process import *\n"
-        f"run_trial(Job('g0000', sys.argv[1], {python(HANG)!r}))"
+        f"run_trial(TrialTask('g0000', sys.argv[1], {python(HANG)!r}))"
     )
     driver = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], env=paths())
     pids(tmp_path)
@@ -192,16 +193,16 @@ def test_without_a_folder_there_is_no_trial(tmp_path: Path) -> None:
 
 
 def test_a_group_is_stopped_at_once(tmp_path: Path) -> None:
-    group = ProcessGroup()
+    group = RunningTrials()
     stopper = threading.Thread(target=lambda: (pids(tmp_path), group.stop()))
     stopper.start()
     started = time.monotonic()
-    assert run_trial(Job("g", str(tmp_path), python(HANG)), group=group).failure == "killed"
+    assert run_trial(TrialTask("g", str(tmp_path), python(HANG)), group=group).failure == "killed"
     assert time.monotonic() - started < 10
     stopper.join()
     later = tmp_path / "later"
     later.mkdir()
-    assert run_trial(Job("g", str(later), python(HANG)), group=group).failure == "killed"
+    assert run_trial(TrialTask("g", str(later), python(HANG)), group=group).failure == "killed"
 
 
 @pytest.mark.parametrize("how", ["removed", "stale", "another's"])
@@ -228,7 +229,7 @@ def test_a_trial_elsewhere_ends_with_the_drivers_pulse(
     thread = threading.Thread(target=end)
     thread.start()
     stale = 2.0 if how == "stale" else 60.0
-    job = Job("g", str(folder), python(HANG), None, str(pulse), "me", stale)
+    job = TrialTask("g", str(folder), python(HANG), None, str(pulse), "me", stale)
     assert run_trial(job).failure == "killed"
     thread.join()
     all_gone(folder)
@@ -242,7 +243,9 @@ def test_a_pulse_that_beats_keeps_a_trial(tmp_path: Path, monkeypatch: pytest.Mo
     folder.mkdir()
     code = "import time\nfor i in range(30):\n time.sleep(.12); open({!r}, 'w').write(f'me {{i}}')"
     command = python(code.format(str(pulse)) + DONE)
-    assert run_trial(Job("g", str(folder), command, None, str(pulse), "me", 2.5)).failure is None
+    assert (
+        run_trial(TrialTask("g", str(folder), command, None, str(pulse), "me", 2.5)).failure is None
+    )
 
 
 # Executors
@@ -254,7 +257,7 @@ def test_each_of_the_slots_has_a_gpu(tmp_path: Path) -> None:
     for number in range(6):
         (tmp_path / str(number)).mkdir()
     jobs = [
-        Job("g", str(tmp_path / str(number)), python("import time; time.sleep(.2)" + code))
+        TrialTask("g", str(tmp_path / str(number)), python("import time; time.sleep(.2)" + code))
         for number in range(6)
     ]
     with open_workers("threads:3", ("0", "2")) as workers:

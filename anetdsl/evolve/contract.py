@@ -1,0 +1,234 @@
+"""The contract between the driver of a search and a trial.
+
+For each start of a candidate's training the driver makes a folder (`TrialFolder`), writes
+`candidate.anet` and `job.json` into it, and runs `anetc trial FOLDER`. The trial trains the
+candidate, evaluates it and writes `trained.anet`, `weights.safetensors` and, last of all,
+`result.json` (`TrialResult`). Each file is complete or absent.
+
+The exit status of `anetc trial` is EXIT_DONE, EXIT_FAILED or EXIT_NO_RESULT. `result.json` counts
+if it exists, whatever the exit status is; without it the exit status decides the kind of failure
+(`killed_by`).
+
+Both packages import this module: `anetdsl.evolve` for the driver and `anetc.trial` for the trial.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import attrs
+
+# Failures
+
+TrialFailure = Literal["out_of_memory", "nan", "timeout", "bad_data", "error"]
+"""Kinds of failure that a trial reports in `result.json`."""
+
+FailureKind = Literal["out_of_memory", "nan", "timeout", "bad_data", "error", "killed"]
+"""Kinds of failure that the driver records: those of a trial, and `killed` for a lost process."""
+
+RETRIED: frozenset[FailureKind] = frozenset({"killed", "out_of_memory", "timeout", "error"})
+"""Failures that may not occur again. `nan` and `bad_data` occur again for the same job."""
+
+EXIT_DONE = 0
+"""Exit status of a trial whose result has the status `done`."""
+EXIT_FAILED = 1
+"""Exit status of a trial whose result has the status `failed`."""
+EXIT_NO_RESULT = 2
+"""Exit status of a trial that could not read its job or could not write its result."""
+SIGNAL_BASE = 128
+"""A guard exits with SIGNAL_BASE + n if signal n ended the trial, as a shell does."""
+
+_SIGNALS = range(1, 65)
+
+
+def killed_by(exit_status: int) -> int | None:
+    """Return the number of the signal that ended a process, or None if the process exited.
+
+    `exit_status` is negative as of `subprocess`, or SIGNAL_BASE + n as of a shell or a guard.
+    """
+    number = -exit_status if exit_status < 0 else exit_status - SIGNAL_BASE
+    return number if number in _SIGNALS else None
+
+
+# Files
+
+
+@attrs.frozen
+class TrialFolder:
+    """The folder of one start of a candidate's training: `RUN/trials/g0012/1`."""
+
+    path: Path = attrs.field(converter=Path)
+
+    @property
+    def candidate(self) -> Path:
+        """Text of the candidate, as proposed. Written by the driver."""
+        return self.path / "candidate.anet"
+
+    @property
+    def job(self) -> Path:
+        """How the candidate is trained and evaluated, JSON. Written by the driver."""
+        return self.path / "job.json"
+
+    @property
+    def claim(self) -> Path:
+        """File that the worker creates before it starts the trial: a folder has one trial."""
+        return self.path / "claimed"
+
+    @property
+    def output(self) -> Path:
+        """What the trial printed."""
+        return self.path / "output.txt"
+
+    @property
+    def log(self) -> Path:
+        """Losses and measures, JSON lines. Written by the trial while it runs."""
+        return self.path / "log.jsonl"
+
+    @property
+    def trained(self) -> Path:
+        """Text of the candidate with its learned edge weights and its score."""
+        return self.path / "trained.anet"
+
+    @property
+    def weights(self) -> Path:
+        """Weights of the trained network."""
+        return self.path / "weights.safetensors"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of the checkpoints, if the trial writes any."""
+        return self.path / "checkpoints"
+
+    @property
+    def result(self) -> Path:
+        """Result of the trial, JSON. Written last."""
+        return self.path / "result.json"
+
+
+# The result
+
+RESULT_SCHEMA = "anetdsl-trial-result"
+RESULT_VERSION = 1
+
+TrialStatus = Literal["done", "failed"]
+
+
+@attrs.frozen(kw_only=True)
+class TrialResult:
+    """Result of a trial (`result.json`, docs/schemas/trial-result.schema.json).
+
+    A result with the status `done` has a finite fitness; one with the status `failed` has a
+    failure and a message. Other fields are None where they are unknown.
+    """
+
+    status: TrialStatus
+    fitness: float | None = None
+    """top1 + top5 in percent; the mAP where videos have several labels."""
+    measures: Mapping[str, float | None] = {}
+    """Measures of the evaluation by name; None for one that is not finite."""
+    edges: Mapping[str, Any] = {}
+    """sigmoid(w) of each node with several inputs, in the order of its inputs."""
+    parameters: int | None = None
+    multiply_adds: int | None = None
+    """Multiply-adds of one clip."""
+    inherited: tuple[str, ...] | None = None
+    """Report of the inherited weights, by line; None if training started afresh."""
+    failure: FailureKind | None = None
+    message: str = ""
+    seed: int | None = None
+    versions: Mapping[str, str] = {}
+    """Versions of the packages and of the platform that the numbers may depend on."""
+    seconds: float | None = None
+    """Duration of the trial."""
+    peak_memory: int | None = None
+    """Largest resident memory of the process in bytes."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON object of `result.json`."""
+        document: dict[str, Any] = {
+            "schema": RESULT_SCHEMA,
+            "schema_version": RESULT_VERSION,
+            "status": self.status,
+            "seed": self.seed,
+            "versions": dict(self.versions),
+        }
+        if self.status == "done":
+            document |= {
+                "fitness": self.fitness,
+                "measures": dict(self.measures),
+                "edges": dict(self.edges),
+                "parameters": self.parameters,
+                "multiply_adds": self.multiply_adds,
+                "inherited": None if self.inherited is None else list(self.inherited),
+            }
+        else:
+            document |= {"failure": self.failure, "message": self.message}
+        return document | {"seconds": self.seconds, "peak_memory": self.peak_memory}
+
+    @classmethod
+    def from_json(cls, document: object) -> TrialResult:
+        """Return the result of a JSON object.
+
+        Optional values of a wrong type become None. Raise ValueError if the document is not an
+        object, or has the status `done` without a finite fitness.
+        """
+        if not isinstance(document, dict):
+            raise ValueError("it is not a JSON object")
+        found = _common_fields(document)
+        if document.get("status") == "failed":
+            kind, message = document.get("failure", "error"), str(document.get("message", ""))
+            if kind not in get_args(FailureKind):
+                kind, message = "error", f"{kind}: {message}"
+            return cls(status="failed", failure=kind, message=message, **found)
+        fitness = _float(document.get("fitness"))
+        if fitness is None:
+            raise ValueError("it has no finite fitness")
+        inherited = document.get("inherited")
+        return cls(
+            status="done",
+            fitness=fitness,
+            measures={
+                name: _float(value) for name, value in _mapping(document, "measures").items()
+            },
+            edges=_mapping(document, "edges"),
+            parameters=_int(document.get("parameters")),
+            multiply_adds=_int(document.get("multiply_adds")),
+            inherited=tuple(map(str, inherited)) if isinstance(inherited, list) else None,
+            **found,
+        )
+
+
+def _common_fields(document: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "seed": _int(document.get("seed")),
+        "versions": {
+            name: str(version) for name, version in _mapping(document, "versions").items()
+        },
+        "seconds": _float(document.get("seconds")),
+        "peak_memory": _int(document.get("peak_memory")),
+    }
+
+
+def _mapping(document: Mapping[str, Any], name: str) -> dict[str, Any]:
+    value = document.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def _float(value: object) -> float | None:
+    """Return a finite number as a float; None for any other value."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _int(value: object) -> int | None:
+    """Return a number as an integer that fits SQLite; None for any other value."""
+    number = _float(value)
+    return int(number) if number is not None and abs(number) < 2**62 else None
