@@ -260,6 +260,7 @@ def test_children_inherit_weights_where_that_is_asked_for(tmp_path: Path) -> Non
             assert job["init_from"] == {
                 "weights": str(folder / "weights.safetensors"),
                 "text": str(folder / "trained.anet"),
+                "operations": [{"operation": "described", "sentence": "r drawn"}],
             }
     assert any(record.parent for record in run.records)
 
