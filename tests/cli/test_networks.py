@@ -131,7 +131,10 @@ def test_run_tells_what_is_wrong_before_it_loads_torch(folder: Path) -> None:
         (["--video", "nope.mp4"], "nope.mp4: no such file"),
         (["--video", CLIP, "--weights", "nope.safetensors"], "nope.safetensors: no such file"),
         (["--video", CLIP, "--labels", "nope.txt"], "nope.txt: no such file"),
-        (["--video", CLIP, "--labels", "labels.txt"], "labels.txt: 2 names for 10 classes"),
+        (
+            ["--video", CLIP, "--labels", "labels.txt"],
+            "labels.txt: holds 2 names, but the network has 10 classes",
+        ),
         (["--video", CLIP, "--labels", "binary.txt"], "binary.txt: not UTF-8"),
         (["--video", CLIP, "--labels", "empty"], "empty: cannot be read: Is a directory"),
         (["--video", CLIP, "--top", "0"], "Invalid value for '--top'"),

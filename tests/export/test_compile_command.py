@@ -110,6 +110,6 @@ def test_run_refuses_what_an_artifact_has_settled(tiny_file: Path, tmp_path: Pat
     run("compile", tiny_file, "-o", output, "--frames", 4, "--size", 32)
     video = ["--video", DATA / "city_cc0.mp4"]
     result = run("run", output, *video, "--classes", 7)
-    assert "--classes: an artifact was compiled" in str(result.exception)
+    assert "--classes: cannot be changed for an artifact" in str(result.exception)
     result = run("run", output, *video, "--size", 64)
     assert "compiled for height 32, not 64" in str(result.exception)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from typing import Literal
 
 import click
 from click.core import ParameterSource
+
+Engine = Literal["fast", "reference"]
 
 _SIZE = re.compile(r"(\d{1,5})(?:x(\d{1,5}))?")
 
@@ -47,6 +50,13 @@ size_option = click.option(
 )
 classes_option = click.option(
     "--classes", type=click.IntRange(1, 1_000_000), help="Classes, in place of the network's own."
+)
+engine_option = click.option(
+    "--engine",
+    type=click.Choice(["fast", "reference"]),
+    default="fast",
+    show_default=True,
+    help="What computes the network: optimised plans, or the reference module to compare with.",
 )
 
 

@@ -1,4 +1,4 @@
-"""`anetc run`: a network on a video."""
+"""`anetc run`: run a network on a video and print the most probable classes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import click
 from click.core import ParameterSource
 
 from anetc.cli.network_input import load_network
-from anetc.cli.options import classes_option, size_option
+from anetc.cli.options import Engine, classes_option, engine_option, size_option
 from anetc.cli.tables import show_table
 from anetc.devices import check_device
 from anetc.export.about import About
@@ -32,26 +32,43 @@ if TYPE_CHECKING:
 @click.option("--video", required=True, metavar="CLIP", help="The video file.")
 @click.option("--weights", metavar="FILE", help="Trained weights (.safetensors).")
 @click.option(
-    "--top", type=click.IntRange(1), default=5, show_default=True, help="Classes to show."
+    "--top",
+    type=click.IntRange(1),
+    default=5,
+    show_default=True,
+    help="Number of classes to print.",
 )
 @click.option(
-    "--labels", metavar="FILE", help="Class names, one a line, in the order of the classes."
+    "--labels", metavar="FILE", help="Names of the classes, one per line, in their order."
 )
-@click.option("--frames", type=click.IntRange(1, 100_000), default=36, show_default=True)
+@click.option(
+    "--frames",
+    type=click.IntRange(1, 100_000),
+    default=36,
+    show_default=True,
+    help="Frames of a clip.",
+)
 @size_option
 @click.option(
     "--fps",
     type=click.FloatRange(0.1, 1000),
     default=12.5,
     show_default=True,
-    help="Frames a second.",
+    help="Frames per second.",
 )
 @click.option(
-    "--clips", type=click.IntRange(1, 1000), default=1, help="Clips to average, spread evenly."
+    "--clips",
+    type=click.IntRange(1, 1000),
+    default=1,
+    show_default=True,
+    help="Number of clips to average, evenly spaced.",
 )
-@click.option("--seed", type=int, default=0, help="Seed of the weights of an untrained network.")
-@click.option("--device", default="cpu", show_default=True, help="Such as cpu or cuda.")
-@click.option("--trust", is_flag=True, help="Load an artifact that holds code.")
+@click.option("--seed", type=int, default=0, help="Seed of the initial weights, without --weights.")
+@engine_option
+@click.option(
+    "--device", default="cpu", show_default=True, help="Device of PyTorch, such as cpu or cuda."
+)
+@click.option("--trust", is_flag=True, help="Load an artifact that contains code.")
 @classes_option
 @click.pass_context
 def command(
@@ -66,27 +83,28 @@ def command(
     fps: float,
     clips: int,
     seed: int,
+    engine: Engine,
     device: str,
     trust: bool,
     classes: int | None,
 ) -> None:
-    """Run the network in FILE on a video: decode, optical flow, forward, the best classes.
+    """Run the network in FILE on a video and print the most probable classes.
 
-    FILE is a network's text or an artifact that `anetc compile` made, which brings its weights and
-    the size of its clips.
+    FILE is a network text, or an artifact of `anetc compile`, which contains its weights and the
+    size of its clips.
 
-    The picture's short side is resized so that the centre crop of --size fits. Optical flow is
-    computed (TV-L1) where the network has a flow input.
+    Frames are resized, and --size is cropped from the centre. Optical flow (TV-L1) is computed if the
+    network has a flow input.
     """
-    if math.isnan(fps):  # which no range rules out
-        raise click.BadParameter("'nan' is no number.", param_hint="'--fps'")
+    if math.isnan(fps):  # NaN is in every range
+        raise click.BadParameter("'nan' is not a number.", param_hint="'--fps'")
     about = read_about(file) if Path(file).is_file() else None
     if about is None:
         network = load_network(file)
     else:
         _refuse_for_artifacts(context)
         network = _network_of(file, about)
-        # The clip that the artifact was made for, unless another is asked for.
+        # By default the clip that the artifact was made for.
         if not _is_given(context, "frames"):
             frames = about.frames
         if not _is_given(context, "size"):
@@ -94,16 +112,16 @@ def command(
     if classes is not None:
         network = attrs.evolve(network, sink=attrs.evolve(network.sink, classes=classes))
     names = _read_labels(labels, network.sink.classes)
-    # torch takes seconds to import: first whatever can be wrong without it.
+    # Check the files first: importing torch takes seconds.
     for path in (video, weights):
         if path is not None and not Path(path).exists():
             raise cannot_read(path)
     start = time.perf_counter()
+    from anetc.engines.inference.inference_engine import compile_network
     from anetc.evaluation.one_video import predict_video
-    from anetc.modules.network import InputError, build_network
+    from anetc.modules.network import InputError
     from anetc.video.clips import Recipe
     from anetc.video.source import VideoError
-    from anetc.weights.files import load_weights
 
     check_device(device)
     model: nn.Module
@@ -112,9 +130,8 @@ def command(
 
         model = load_known(Path(file), about, trust=trust)
     else:
-        model = build_network(network, seed=seed)
-        if weights is not None:
-            load_weights(model, weights)
+        compiled = compile_network(network, seed=seed, weights=weights)
+        model = compiled if engine == "fast" else compiled.reference
     prepared = time.perf_counter() - start
     recipe = Recipe(
         frames=frames,
@@ -131,7 +148,7 @@ def command(
     except InputError as error:
         raise CannotRun(f"{file}: {error}") from None
     if not (about.trained if about else weights):
-        click.echo("The weights are untrained: these classes mean nothing.")
+        click.echo("The weights are untrained, so these classes are random.")
     rows = [
         (names[number] if names else f"class {number}", f"{100 * probability:.2f} %")
         for number, probability in zip(result.classes, result.probabilities)
@@ -146,7 +163,7 @@ def command(
     )
 
 
-_NOT_FOR_ARTIFACTS = ("weights", "seed", "device", "classes")
+_NOT_FOR_ARTIFACTS = ("weights", "seed", "engine", "device", "classes")
 
 
 def _is_given(context: click.Context, option: str) -> bool:
@@ -156,14 +173,16 @@ def _is_given(context: click.Context, option: str) -> bool:
 def _refuse_for_artifacts(context: click.Context) -> None:
     for option in _NOT_FOR_ARTIFACTS:
         if _is_given(context, option):
-            raise CannotRun(f"--{option}: an artifact was compiled; this cannot be changed now")
+            raise CannotRun(
+                f"--{option}: cannot be changed for an artifact; compile the network again"
+            )
 
 
 def _network_of(file: str, about: About) -> Network:
     try:
         return parse(about.network)
     except AnetError:
-        raise CannotRun(f"{file}: the text of its network is damaged") from None
+        raise CannotRun(f"{file}: the artifact is damaged: its network text has errors") from None
 
 
 def _read_labels(path: str | None, classes: int) -> list[str] | None:
@@ -176,5 +195,5 @@ def _read_labels(path: str | None, classes: int) -> list[str] | None:
     except OSError as error:
         raise cannot_read(path, error) from None
     if len(names) != classes:
-        raise CannotRun(f"{path}: {len(names)} names for {classes} classes")
+        raise CannotRun(f"{path}: holds {len(names)} names, but the network has {classes} classes")
     return names
