@@ -1,6 +1,6 @@
-"""Pictures of networks, by way of Graphviz (paper, Figures 1 to 3).
+"""Draw networks with Graphviz (paper, Figures 1 to 3).
 
-DOT text needs no Graphviz and is the same on every machine; the other formats need an engine, which
+DOT text needs no Graphviz and is the same on every machine. Other formats need an engine, which
 `anetdsl.drawing.engine` finds.
 """
 
@@ -13,7 +13,7 @@ from typing import Literal, TypedDict, Unpack, overload
 
 from anetdsl.drawing.changes import diff_source
 from anetdsl.drawing.dot import Direction
-from anetdsl.drawing.engine import Format, find_engine, run
+from anetdsl.drawing.engine import find_engine, run
 from anetdsl.drawing.network import dot_source
 from anetdsl.errors import CannotRun
 from anetdsl.files import write_atomically
@@ -55,14 +55,15 @@ def draw(
     direction: Direction = "LR",
     dot: str | os.PathLike[str] | None = None,
 ) -> str | bytes | None:
-    """The network's picture; or what changed since `diff`, the older network.
+    """Draw the network, or the changes from `diff`, an older network.
 
-    `target` is a format, `svg` or `dot` (returned as str), `png` or `pdf` (bytes); or the path of a
-    file to write, whose ending names the format. `weights`, `numbers`, `title` and `direction` are
-    those of `dot_source` and `diff_source`; `dot` names the engine (`anetdsl.drawing.engine`).
+    `target` is a format, or the path of a file to write, whose suffix is the format. The formats
+    `svg` and `dot` are returned as str, `png` and `pdf` as bytes. For `weights`, `numbers`, `title`
+    and `direction` see `dot_source` and `diff_source`. `dot` is the engine's program
+    (`anetdsl.drawing.engine`); `pdf` needs Graphviz's `dot`.
 
-    Raises CannotRun when nothing can draw, when the engine fails or takes over a minute, when the
-    format is unknown, and when the file cannot be written.
+    Raises CannotRun if no engine is found, if the engine fails or takes over a minute, if the
+    format is unknown, and if the file cannot be written.
     """
     if diff is None:
         source = dot_source(
@@ -79,7 +80,7 @@ def draw(
 
 
 def notebook_bundle(network: Network) -> dict[str, str]:
-    """The network for a notebook, by media type: its text, and its picture if one can be drawn."""
+    """Return the network's text, and its drawing if an engine is found, by media type."""
     bundle = {"text/plain": str(network)}
     with contextlib.suppress(CannotRun):
         engine = find_engine("svg")
@@ -92,11 +93,7 @@ def _content(source: str, format: str, dot: str | os.PathLike[str] | None) -> by
     match format:
         case "dot" | "gv":
             return source.encode()
-        case "svg" | "png" | "pdf" as drawn:
-            return _drawn(source, drawn, dot)
-    kinds = ", ".join(f"`{known}`" for known in FORMATS)
-    raise CannotRun(f"cannot draw: a picture's format is one of {kinds}, not `{format}`")
-
-
-def _drawn(source: str, format: Format, dot: str | os.PathLike[str] | None) -> bytes:
-    return run(find_engine(format, dot), source, format)
+        case "svg" | "png" | "pdf":
+            return run(find_engine(format, dot), source, format)
+    formats = ", ".join(f"`{known}`" for known in FORMATS)
+    raise CannotRun(f"cannot draw: unknown format `{format}`; use one of {formats}")

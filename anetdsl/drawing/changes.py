@@ -1,4 +1,4 @@
-"""The picture of what changed between two networks, such as parent and child (paper, Figure 2)."""
+"""Draw the differences between two networks, such as parent and child (paper, Figure 2)."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from anetdsl.drawing.dot import (
     Column,
     Direction,
     Picture,
+    escaped,
     identifier,
-    shown,
     small,
     write,
 )
@@ -27,7 +27,7 @@ Change = Literal["added", "removed", "changed", "kept"]
 
 
 class _Look(NamedTuple):
-    """How a change looks: what the colour tells, the sign and the outline tell as well."""
+    """Appearance of a change. Sign and outline distinguish the changes without the colours, too."""
 
     sign: str
     fill: str
@@ -62,11 +62,12 @@ def diff_source(
     title: str | None = None,
     direction: Direction = "LR",
 ) -> str:
-    """DOT text of a picture of both networks, nodes matched by name, with what changed set off.
+    """Return DOT text of a drawing of both networks in one. Nodes are matched by name.
 
-    What was added is green, bold and marked `+`; what was removed is red, dashed and marked `-`; a
-    node whose attributes changed is blue, doubly outlined, marked `~`, and says `r 8 -> 2`. With
-    `weights`, an edge whose weight changed in its first two digits says so too.
+    Added parts are green, bold and marked `+`. Removed parts are red, dashed and marked `-`. A node
+    with changed attributes is blue, has a double outline, is marked `~` and names each change, such
+    as `r 8 -> 2`. With `weights`, the changes of edge weights are written on the edges if the first
+    two digits differ.
     """
     difference = diff(old, new)
     if title is None:
@@ -75,7 +76,7 @@ def diff_source(
     for change in difference.attributes:
         changes[change.statement, change.owner].append(change)
     entries = [
-        *(legend.words(_in_words(change)) for change in changes["network", ""]),
+        *(legend.words(_change_text(change)) for change in changes["network", ""]),
         *(
             legend.swatch(look.fill, look.line, f"{look.sign}{change}")
             for change, look in _LOOKS.items()
@@ -85,7 +86,7 @@ def diff_source(
     sink = _box(SINK_ID, "sink", {"classes": new.sink.classes}, "kept", changes["sink", ""])
     picture = Picture(
         name=new.name,
-        caption=legend.caption(shown(title, longest=80), entries),
+        caption=legend.caption(escaped(title, longest=80), entries),
         columns=(
             Column("inputs", tuple(_input_boxes(difference, changes))),
             *_levels(difference, changes, direction),
@@ -98,58 +99,60 @@ def diff_source(
 
 
 _Changes = dict[tuple[str, str], list[AttributeChange]]
-"""What changed, by statement and name."""
+"""Changed attributes, by kind of statement and name of the owner."""
 
 
 def _input_boxes(difference: NetworkDiff, changes: _Changes) -> Iterator[Box]:
-    fates = _fates(difference.inputs_added, difference.inputs_removed)
+    changed = _added_or_removed(difference.inputs_added, difference.inputs_removed)
     for value in (*difference.new.inputs, *difference.inputs_removed):
         yield _box(
             identifier(value.name),
             value.name,
             {"channels": value.channels},
-            fates.get(value.name, "kept"),
+            changed.get(value.name, "kept"),
             changes["input", value.name],
         )
 
 
 def _levels(difference: NetworkDiff, changes: _Changes, direction: Direction) -> Iterator[Column]:
-    fates = _fates(difference.nodes_added, difference.nodes_removed)
+    changed = _added_or_removed(difference.nodes_added, difference.nodes_removed)
 
     def box(node: Node) -> Box:
-        fate = fates.get(node.name, "kept")
-        network = difference.old if fate == "removed" else difference.new
+        change = changed.get(node.name, "kept")
+        network = difference.old if change == "removed" else difference.new
         values = {"C": node.channels}
         if has_resolution(node, network):
             values["r"] = node.dilation
         size = extent(node.channels, direction)
-        changed = changes["node", node.name]
-        return _box(identifier(node.name), node.name, values, fate, changed, size)
+        attributes = changes["node", node.name]
+        return _box(identifier(node.name), node.name, values, change, attributes, size)
 
     for heading, nodes in by_level((*difference.new.nodes, *difference.nodes_removed)):
         yield Column(heading, tuple(map(box, nodes)))
 
 
-def _fates(added: Sequence[Input | Node], removed: Sequence[Input | Node]) -> dict[str, Change]:
-    fates: dict[str, Change] = {thing.name: "added" for thing in added}
-    return fates | {thing.name: "removed" for thing in removed}
+def _added_or_removed(
+    added: Sequence[Input | Node], removed: Sequence[Input | Node]
+) -> dict[str, Change]:
+    changes: dict[str, Change] = {part.name: "added" for part in added}
+    return changes | {part.name: "removed" for part in removed}
 
 
 def _box(
     id: str,
     name: str,
     values: dict[str, int],
-    fate: Change,
-    changes: Sequence[AttributeChange],
+    change: Change,
+    attributes: Sequence[AttributeChange],
     size: Attributes | None = None,
 ) -> Box:
-    """A box that tells its main attributes, and every attribute that has changed."""
-    look = _LOOKS["changed" if changes else fate]
-    changed = {change.attribute for change in changes}
+    """Return a box with the main attributes (`values`) and every changed attribute."""
+    look = _LOOKS["changed" if attributes else change]
+    changed = {attribute.attribute for attribute in attributes}
     plain = "  ".join(f"{key}={value}" for key, value in values.items() if key not in changed)
     rows = [small(plain)] if plain else []
-    rows.extend(small(f"<b>{_in_words(change)}</b>") for change in changes)
-    label = "<br/>".join((f"<b>{look.sign}{shown(name)}</b>", *rows))
+    rows.extend(small(f"<b>{_change_text(attribute)}</b>") for attribute in attributes)
+    label = "<br/>".join((f"<b>{look.sign}{escaped(name)}</b>", *rows))
     return Box(id, label, {"fillcolor": look.fill, "color": look.line, **look.box, **(size or {})})
 
 
@@ -168,11 +171,11 @@ def _arrows(difference: NetworkDiff, *, weights: bool) -> Iterator[Arrow]:
                 added[ends] -= 1
                 yield _arrow(*ends, "added")
             elif weights and change is not None and _number(change.old) != _number(change.new):
-                yield _arrow(*ends, "changed", _became(_number(change.old), _number(change.new)))
+                yield _arrow(*ends, "changed", f"{_number(change.old)} -> {_number(change.new)}")
             else:
                 yield _arrow(*ends, "kept")
-    for gone in difference.edges_removed:
-        yield _arrow(gone.source, gone.target, "removed")
+    for edge_removed in difference.edges_removed:
+        yield _arrow(edge_removed.source, edge_removed.target, "removed")
 
 
 def _arrow(source: str, target: str, change: Change, label: str = "") -> Arrow:
@@ -185,12 +188,9 @@ def _number(weight: float | None) -> str:
     return "untrained" if weight is None else f"{weight:.2f}"
 
 
-def _in_words(change: AttributeChange) -> str:
-    return f"{change.attribute} {_became(_value(change.old), _value(change.new))}"
-
-
-def _became(old: str, new: str) -> str:
-    return f"{old} -&gt; {new}"
+def _change_text(change: AttributeChange) -> str:
+    """Return the change as markup."""
+    return f"{change.attribute} {_value(change.old)} -&gt; {_value(change.new)}"
 
 
 def _value(value: Any) -> str:

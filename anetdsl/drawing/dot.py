@@ -1,18 +1,22 @@
-"""Pictures as values, and their DOT text.
+"""Drawings as values, and their DOT text.
 
-Names and titles come from strangers. They reach the text in two ways only: through `identifier`,
-which keeps letters, digits and `_` and spells out the rest, and through `shown`, which escapes what
-markup gives a meaning to. All else that is written is numbers and words of our own.
+Names and titles may come from an untrusted file. They reach the DOT text in two ways only: through
+`identifier`, which keeps letters, digits and `_` and encodes the rest, and through `escaped`, which
+escapes the characters that have a meaning in markup. Everything else is written by this package.
 """
 
 from __future__ import annotations
 
 import html
 import itertools
+from collections import Counter
 from collections.abc import Mapping
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import attrs
+
+if TYPE_CHECKING:
+    import graphviz
 
 Direction = Literal["LR", "TB"]
 """LR: a column per level, inputs on the left. TB: a row per level, inputs on top."""
@@ -25,7 +29,7 @@ FAINT_INK = "#707070"
 
 @attrs.frozen
 class Box:
-    """An input, a node or the sink. `label` is markup, made of `shown` texts."""
+    """An input, a node or the sink. `label` is markup made of `escaped` texts."""
 
     id: str
     label: str
@@ -34,7 +38,7 @@ class Box:
 
 @attrs.frozen
 class Arrow:
-    """An edge between the boxes of those identifiers. `label` is markup; it stands beside."""
+    """An edge between two boxes, given by their identifiers. `label` is trusted plain text."""
 
     tail: str
     head: str
@@ -44,7 +48,7 @@ class Arrow:
 
 @attrs.frozen
 class Column:
-    """Boxes side by side under a heading: a column of an LR picture, a row of a TB one."""
+    """Boxes side by side with a heading: a column of an LR drawing, a row of a TB drawing."""
 
     heading: str
     boxes: tuple[Box, ...]
@@ -52,7 +56,7 @@ class Column:
 
 @attrs.frozen
 class Picture:
-    """All that is drawn. `caption` is markup; it stands beneath."""
+    """A whole drawing. `caption` is markup below it."""
 
     name: str
     caption: str
@@ -61,13 +65,13 @@ class Picture:
     direction: Direction = "LR"
 
     @property
-    def places(self) -> dict[str, int]:
-        """The column of each box, by its identifier."""
-        return {box.id: number for number, c in enumerate(self.columns) for box in c.boxes}
+    def has_labels(self) -> bool:
+        """True if an arrow has a label."""
+        return any(arrow.label for arrow in self.arrows)
 
 
 def identifier(name: str) -> str:
-    """A name as an identifier that needs no escapes. Different names give different ones.
+    """Return an identifier that needs no escapes. Different names give different identifiers.
 
     >>> identifier("n4"), identifier("a-b")
     ('n4', 'a{2d}b')
@@ -75,8 +79,8 @@ def identifier(name: str) -> str:
     return "".join(c if c == "_" or c.isalnum() else f"{{{ord(c):x}}}" for c in name)
 
 
-def shown(text: str, longest: int = 24) -> str:
-    """Untrusted text as markup: escaped, of one line, cut in its middle when it is long."""
+def escaped(text: str, longest: int = 24) -> str:
+    """Return untrusted text as one line of markup, shortened in the middle if it is long."""
     text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
     if len(text) > longest:
         text = f"{text[: longest - 11]}...{text[-8:]}"
@@ -84,14 +88,14 @@ def shown(text: str, longest: int = 24) -> str:
 
 
 def small(markup: str, color: str | None = None) -> str:
-    """Markup in the size of a box's second line."""
+    """Return markup in the font size of a box's second line."""
     paint = f' color="{color}"' if color else ""
     return f'<font point-size="9"{paint}>{markup}</font>'
 
 
 def write(picture: Picture) -> str:
-    """The picture as DOT text: the same picture gives the same text on every machine."""
-    import graphviz  # only who draws shall wait for it
+    """Return the DOT text, which depends on nothing but the picture."""
+    import graphviz  # imported here because it slows down the start of commands that do not draw
 
     graph = graphviz.Digraph(identifier(picture.name) or "network")
     graph.attr("graph", **_written(_graph_attributes(picture)))
@@ -99,18 +103,16 @@ def write(picture: Picture) -> str:
     graph.attr("edge", **_written(_EDGE))
     headings = [_heading_id(number) for number in range(len(picture.columns))]
     for heading, column in zip(headings, picture.columns):
-        # A rank for each column, held in place by a chain of unseen arrows between the headings.
+        # Each column is a rank of Graphviz. Invisible arrows between the headings fix their order.
         with graph.subgraph() as rank:
             rank.attr(rank="same")
             rank.node(heading, column.heading, **_written(_HEADING))
             for box in column.boxes:
                 rank.node(box.id, f"<{box.label}>", **_written(box.attributes))
+    between: Attributes = {"style": "invis", **({"minlen": 2} if picture.has_labels else {})}
     for left, right in itertools.pairwise(headings):
-        graph.edge(left, right, style="invis")
-    places = picture.places
-    for arrow in picture.arrows:
-        label = f"<{_beside(arrow.label)}>" if arrow.label else None
-        graph.edge(arrow.tail, arrow.head, label, **_written(_arrow_attributes(arrow, places)))
+        graph.edge(left, right, **_written(between))
+    _write_arrows(graph, picture)
     graph.attr(label=f"<{picture.caption}>")
     return str(graph.source)
 
@@ -136,16 +138,25 @@ _HEADING: Attributes = {
     "width": 0,
     "height": 0.3,
 }
+_ARROW_LABEL: Attributes = {
+    "style": "filled",
+    "color": "white",
+    "fontsize": 8,
+    "margin": "0.03,0.02",
+    "width": 0,
+    "height": 0,
+}
 
 
 def _graph_attributes(picture: Picture) -> Attributes:
-    across = picture.direction == "LR"
     streams = max((len(column.boxes) for column in picture.columns), default=1)
-    # Arrows stay apart only if a picture of many streams is wide as well as high.
+    # With many streams, arrows overlap unless the distance between columns grows as well.
     spread = min(max(1.0, streams / 6), 4.0)
+    if picture.has_labels:
+        spread *= 0.75  # each column is followed by a rank for labels
     return {
         "rankdir": picture.direction,
-        "ranksep": (0.75 if across else 0.5) * spread,
+        "ranksep": (0.75 if picture.direction == "LR" else 0.5) * spread,
         "nodesep": 0.2,
         "pad": 0.15,
         "outputorder": "edgesfirst",
@@ -157,26 +168,39 @@ def _graph_attributes(picture: Picture) -> Attributes:
     }
 
 
-def _arrow_attributes(arrow: Arrow, place: Mapping[str, int]) -> Attributes:
-    if place.get(arrow.tail, -1) >= place.get(arrow.head, -1):
-        # Only a network with errors has such an edge; it must not move a column.
-        return {**arrow.attributes, "constraint": "false"}
-    return arrow.attributes
+def _write_arrows(graph: graphviz.Digraph, picture: Picture) -> None:
+    """Write the arrows, each label as a white box in the middle of its arrow.
+
+    Graphviz would put the label of an edge beside the edge, often closer to another edge.
+    """
+    places = {box.id: number for number, c in enumerate(picture.columns) for box in c.boxes}
+    entry, exit = ("w", "e") if picture.direction == "LR" else ("n", "s")
+    repeated: Counter[str] = Counter()
+    for arrow in picture.arrows:
+        attributes = _written(arrow.attributes)
+        if places.get(arrow.tail, -1) >= places.get(arrow.head, -1):
+            # Only a network with errors has such an edge. It must not move a column.
+            label = arrow.label or None
+            graph.edge(arrow.tail, arrow.head, label, constraint="false", **attributes)
+        elif arrow.label:
+            box = f"({arrow.tail} -> {arrow.head})"
+            repeated[box] += 1
+            if repeated[box] > 1:
+                box += f" {repeated[box]}"
+            graph.node(box, arrow.label, **_written(_ARROW_LABEL))
+            graph.edge(arrow.tail, box, headport=entry, **{**attributes, "arrowhead": "none"})
+            graph.edge(box, arrow.head, tailport=exit, **attributes)
+        else:
+            graph.edge(arrow.tail, arrow.head, **attributes)
 
 
 def _heading_id(number: int) -> str:
-    """An identifier that no name can have."""
+    """Return an identifier that differs from those of all names."""
     return f"(column {number})"
 
 
-def _beside(markup: str) -> str:
-    """Markup with room around it, so that it stands clear of its arrow."""
-    options = 'border="0" cellborder="0" cellspacing="0" cellpadding="3"'
-    return f"<table {options}><tr><td>{markup}</td></tr></table>"
-
-
 def _written(attributes: Attributes) -> dict[str, str]:
-    """Attributes for the graphviz package, which quotes them."""
+    """Return the attributes as the package graphviz takes them. It adds the quotes."""
     return {
         key: value if isinstance(value, str) else f"{value:.4g}"
         for key, value in attributes.items()

@@ -1,8 +1,8 @@
-"""Finding a Graphviz engine and running it.
+"""Find a Graphviz engine and run it.
 
-The first of these is used: what the caller or the variable ANETC_DOT names; the `graphviz-pure` of
-this Python environment, which gives the same bytes on every machine; `dot` on PATH. graphviz-pure
-writes no PDF: there `dot` comes first, and `anetdsl.drawing.pdf` sets what graphviz-pure lays out.
+The engine is the first of these that exists: the program named by the caller or by the variable
+ANETC_DOT; the program `graphviz-pure` of this Python environment, whose output is the same on every
+machine; `dot` on PATH. graphviz-pure cannot write PDF, so PDF needs `dot`.
 """
 
 from __future__ import annotations
@@ -16,37 +16,40 @@ from typing import Literal
 
 import attrs
 
-from anetdsl.drawing.pdf import pdf_from_layout
 from anetdsl.errors import CannotRun
 
 Format = Literal["svg", "png", "pdf"]
 ENGINE_VARIABLE = "ANETC_DOT"
 TIME_LIMIT = 60.0
-"""Seconds. A network of the paper's size takes some hundredths of one."""
+"""Seconds. A network of the paper's size takes less than 0.1 s."""
 PNG_DPI = 144
 _LONGEST_REASON = 300
 
 _PURE = "graphviz-pure"
-_NOTHING_THERE = (
-    "nothing here can draw: install graphviz-pure (`pip install graphviz-pure`) or Graphviz, whose "
-    f"`dot` must be on PATH or named by --dot or {ENGINE_VARIABLE}; DOT text needs neither"
+_NO_ENGINE = (
+    "cannot draw: no Graphviz engine found; install graphviz-pure (`pip install graphviz-pure`), "
+    f"or install Graphviz and put `dot` on PATH or name it with --dot or {ENGINE_VARIABLE}; "
+    "DOT text (format `dot`) needs no engine"
+)
+_NO_PDF = (
+    "cannot draw PDF: it needs the program `dot` of Graphviz, which is not on PATH; install "
+    f"Graphviz or name `dot` with --dot or {ENGINE_VARIABLE}, or draw svg or png instead"
 )
 
 
 @attrs.frozen
 class Engine:
-    """A program that takes Graphviz's command line."""
+    """A program that accepts Graphviz's command line."""
 
     path: Path
 
-    @property
-    def is_pure(self) -> bool:
-        """Whether this is graphviz-pure, which has no PDF of its own."""
-        return self.path.stem == _PURE
-
 
 def find_engine(format: Format, named: str | os.PathLike[str] | None = None) -> Engine:
-    """The engine to draw with. Raises CannotRun when there is none, or not the one named."""
+    """Return the engine for a format.
+
+    `named` is a program, as a path or a name on PATH. Raises CannotRun if this program or the one
+    named by ANETC_DOT does not exist, and if there is no engine at all.
+    """
     wanted = os.fspath(named) if named is not None else os.environ.get(ENGINE_VARIABLE)
     if wanted:
         found = shutil.which(wanted)
@@ -54,19 +57,19 @@ def find_engine(format: Format, named: str | os.PathLike[str] | None = None) -> 
             origin = "" if named is not None else f" ({ENGINE_VARIABLE})"
             raise CannotRun(f"cannot draw: there is no program `{wanted}`{origin}")
         return Engine(Path(found))
-    on_path = shutil.which("dot")
-    pure = _pure_of_this_environment()
-    candidates = (on_path, pure) if format == "pdf" else (pure, on_path)
-    for candidate in candidates:
-        if candidate is not None:
-            return Engine(Path(candidate))
-    raise CannotRun(_NOTHING_THERE)
+    pure = None if format == "pdf" else _pure_of_this_environment()
+    program = pure or shutil.which("dot")
+    if program is None:
+        raise CannotRun(_NO_PDF if format == "pdf" else _NO_ENGINE)
+    return Engine(Path(program))
 
 
 def run(engine: Engine, source: str, format: Format, *, time_limit: float = TIME_LIMIT) -> bytes:
-    """The picture of a DOT text. Raises CannotRun, with the engine's own words, when it fails."""
-    if format == "pdf" and engine.is_pure:
-        return pdf_from_layout(_run(engine, source, ["-Tjson"], time_limit))
+    """Return the drawing of a DOT text.
+
+    Raises CannotRun if the engine fails, with the engine's message, and if it takes longer than
+    `time_limit` seconds.
+    """
     options = [f"-T{format}"]
     if format == "png":
         options.append(f"-Gdpi={PNG_DPI}")
@@ -74,8 +77,8 @@ def run(engine: Engine, source: str, format: Format, *, time_limit: float = TIME
 
 
 def _run(engine: Engine, source: str, options: list[str], time_limit: float) -> bytes:
-    # The package `graphviz`, which writes the DOT text, keeps the engine in a global and has no
-    # time limit: the program is run from here.
+    # The package `graphviz`, which writes the DOT text, could run the engine, too. But it keeps the
+    # engine's path in a global variable and has no time limit.
     try:
         done = subprocess.run(
             [engine.path, "-Kdot", *options],
@@ -87,21 +90,20 @@ def _run(engine: Engine, source: str, options: list[str], time_limit: float) -> 
         )
     except subprocess.TimeoutExpired:
         raise CannotRun(
-            f"cannot draw: {engine.path.name} was not done after {time_limit:g} s; "
-            "the network is too large for it (DOT text can still be written)"
+            f"cannot draw: {engine.path.name} did not finish within {time_limit:g} s; "
+            "the network is too large for it, draw DOT text (format `dot`) instead"
         ) from None
     except OSError as error:
-        raise CannotRun(f"cannot draw: {engine.path} does not run: {error.strerror}") from None
+        raise CannotRun(f"cannot draw: cannot run {engine.path}: {error.strerror}") from None
     if done.returncode or not done.stdout:
-        words = " ".join(done.stderr.decode(errors="replace").split())
-        silent = f"it stopped with code {done.returncode}" if done.returncode else "it drew nothing"
-        reason = words[:_LONGEST_REASON] or silent
-        raise CannotRun(f"cannot draw: {engine.path.name}: {reason}")
+        message = " ".join(done.stderr.decode(errors="replace").split())
+        default = f"exit code {done.returncode}" if done.returncode else "it wrote nothing"
+        raise CannotRun(f"cannot draw: {engine.path.name}: {message[:_LONGEST_REASON] or default}")
     return done.stdout
 
 
 def _pure_of_this_environment() -> Path | None:
-    """The program of the installed distribution, which need not be on PATH."""
+    """Return the program of the installed package graphviz-pure, which may not be on PATH."""
     try:
         files = metadata.files(_PURE) or []
     except metadata.PackageNotFoundError:

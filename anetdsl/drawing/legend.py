@@ -1,4 +1,4 @@
-"""The small legend beneath a picture, as markup: one row of a title and entries."""
+"""Write the legend below a drawing, as Graphviz markup: one row with a title and entries."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from collections.abc import Iterable
 
 
 def caption(title: str, entries: Iterable[str]) -> str:
-    """A row of a title, which is markup, and of `swatch`, `stroke` and `words` entries."""
+    """Return the row. `title` is markup; entries come from `swatch`, `stroke` and `words`."""
     cells = "".join((f"<td><b>{title}  </b></td>", *entries))
     return _table(f"<tr>{cells}</tr>", spacing=4)
 
 
 def swatch(fill: str, line: str, meaning: str) -> str:
-    """A little box of that paint, and what it means."""
+    """Return an entry: a small box with these colours, and its meaning."""
     size = 'fixedsize="true" width="15" height="10"'
     box = f'<td {size} border="1" color="{line}" bgcolor="{fill}"></td>'
     return f"<td>{_table(f'<tr>{box}</tr>')}</td>{words(meaning)}"
 
 
 def stroke(color: str, width: float, meaning: str, *, dashed: bool = False) -> str:
-    """A little line of that pen, and what it means."""
+    """Return an entry: a short line, and its meaning."""
     length, times = (4, 4) if dashed else (24, 1)
     size = f'fixedsize="true" width="{length}" height="{max(1, round(width))}"'
     line = f'<td {size} bgcolor="{color}"></td>' * times
@@ -27,8 +27,8 @@ def stroke(color: str, width: float, meaning: str, *, dashed: bool = False) -> s
 
 
 def words(text: str) -> str:
-    """Markup before the entries that it is about."""
-    # The bold gap makes Graphviz set the words on the same line as the bold title, not lower.
+    """Return an entry of words only."""
+    # With the bold spaces Graphviz puts the words on the baseline of the bold title, not lower.
     return f"<td>{text}<b>  </b></td>"
 
 

@@ -1,4 +1,4 @@
-"""The picture of one network, after the paper's Figure 1."""
+"""Draw one network, as in the paper's Figure 1."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from anetdsl.drawing.dot import (
     Column,
     Direction,
     Picture,
+    escaped,
     identifier,
-    shown,
     small,
     write,
 )
@@ -24,13 +24,13 @@ from anetdsl.drawing.streams import StreamKind, stream_kinds
 from anetdsl.ir import Edge, Input, Network, Node, Sink
 
 SINK_ID = "(sink)"
-"""An identifier that no name can have."""
+"""Identifier of the sink's box. It differs from those of all names."""
 MOST_NUMBERS = 40
-"""With more trained edges than this, their numbers would hide the picture."""
+"""Number of trained edges up to which weights are drawn as numbers by default."""
 
 
 class Paint(NamedTuple):
-    """Fill and outline of a box, and what they mean."""
+    """Fill colour and outline colour of a box, and their meaning in the legend."""
 
     fill: str
     line: str
@@ -43,7 +43,7 @@ PAINTS: dict[StreamKind, Paint] = {
     "mixed": Paint("#DFF0DC", "#3B7A4A", "both"),
     "unused": Paint("#F4F4F4", "#9A9A9A", "unused"),
 }
-"""Orange, blue, pale green: apart for colour-blind eyes, and in grey print by their lightness."""
+"""Orange, blue, pale green: distinct for colour-blind readers and, by lightness, in grey print."""
 
 _PLAIN_LINE = "#5A5A5A"
 _PLAIN_WIDTH = 1.1
@@ -60,12 +60,13 @@ def dot_source(
     title: str | None = None,
     direction: Direction = "LR",
 ) -> str:
-    """DOT text of the network's picture: a column (LR) or row (TB) per level, streams side by side.
+    """Return DOT text of a drawing with a column (LR) or a row (TB) per level.
 
-    With `weights` an edge is the darker and wider the heavier it is (paper, Figure 1), dashed while
-    it is untrained, and plain where it is a sole input or the sink's, which have no weight. With
-    `numbers` the weights stand beside the edges; by default they do where they are few enough to be
-    read. The network need not be without errors. The same network gives the same text.
+    With `weights`, an edge with a higher weight is darker and wider (paper, Figure 1). An untrained
+    edge is dashed. A sole input and the edges into the sink have no weight and are plain. With
+    `numbers`, weights are also written on the edges; by default this is done for up to
+    `MOST_NUMBERS` trained edges. `title` replaces the network's name in the legend. The network may
+    contain errors. Equal networks give the same text.
     """
     kinds = stream_kinds(network)
     if numbers is None:
@@ -77,7 +78,7 @@ def dot_source(
     picture = Picture(
         name=network.name,
         caption=legend.caption(
-            shown(network.name if title is None else title, longest=60), entries
+            escaped(network.name if title is None else title, longest=60), entries
         ),
         columns=(
             Column("inputs", tuple(_input_box(value, kinds) for value in network.inputs)),
@@ -94,7 +95,7 @@ def dot_source(
 
 
 def weight_pen(weight: float) -> dict[str, str | float]:
-    """The pen of a trained edge. Darkness and width both grow with the weight, from 0 to 1."""
+    """Return the line attributes of a trained edge: darker and wider for a weight closer to 1."""
     weight = min(1.0, max(0.0, weight))
     grey = round(0xCC - 0xC0 * weight)
     return {
@@ -105,13 +106,13 @@ def weight_pen(weight: float) -> dict[str, str | float]:
 
 
 def by_level(nodes: tuple[Node, ...]) -> Iterator[tuple[str, list[Node]]]:
-    """The levels that have nodes, from the lowest, as a heading and their nodes in order."""
+    """Return heading and nodes of each level that has nodes, from the lowest level up."""
     for level in sorted({node.level for node in nodes}):
         yield f"level {level}", [node for node in nodes if node.level == level]
 
 
 def extent(channels: int, direction: Direction) -> dict[str, str | float]:
-    """A block's extent across the streams, in inches: it grows as the square root of C."""
+    """Return a block's size across the streams in inches, which grows with the square root of C."""
     inches = min(0.36 + 0.05 * math.sqrt(max(channels, 0)), 1.6)
     if direction == "LR":
         return {"height": max(inches, 0.5)}
@@ -119,20 +120,20 @@ def extent(channels: int, direction: Direction) -> dict[str, str | float]:
 
 
 def has_resolution(node: Node, network: Network) -> bool:
-    """Whether r means anything: a stem of flow has no temporal convolution (paper 3.1)."""
+    """Return whether r has an effect: a flow stem has no temporal convolution (paper 3.1)."""
     flows = {value.name for value in network.inputs if value.kind == "flow"}
     return not (node.is_stem and node.inputs and all(edge.source in flows for edge in node.inputs))
 
 
 def sink_label(sink: Sink) -> str:
-    """The label of the sink's box."""
+    """Return the label of the sink's box."""
     words = [f"{sink.classes} classes"]
     words.extend(word for word in (sink.combine, sink.head) if word != "mean")
     return "<br/>".join(("<b>sink</b>", *map(small, words)))
 
 
 def _input_box(value: Input, kinds: dict[str, StreamKind]) -> Box:
-    label = f"<b>{shown(value.name)}</b><br/>{small(f'{value.channels} channels')}"
+    label = f"<b>{escaped(value.name)}</b><br/>{small(f'{value.channels} channels')}"
     return Box(identifier(value.name), label, {**_painted(kinds[value.name]), "style": "filled"})
 
 
@@ -144,7 +145,7 @@ def _node_box(
         attributes += f"  r={node.dilation}"
     return Box(
         identifier(node.name),
-        f"<b>{shown(node.name)}</b><br/>{small(attributes)}",
+        f"<b>{escaped(node.name)}</b><br/>{small(attributes)}",
         {**_painted(kinds[node.name]), **extent(node.channels, direction)},
     )
 
@@ -176,7 +177,7 @@ def _arrows(
 
 
 def _weighted_edges(network: Network) -> list[Edge]:
-    """The edges that have a weight: those of nodes with several inputs."""
+    """Return the edges into nodes with several inputs, trained or not."""
     return [edge for node in network.nodes if node.has_edge_weights for edge in node.inputs]
 
 

@@ -1,4 +1,4 @@
-"""Which inputs a block has seen, and whether the sink sees it: what a box's colour means."""
+"""Find the kinds of input that reach each block. A block's colour in a drawing shows them."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Literal
 from anetdsl.ir import Network
 
 StreamKind = Literal["rgb", "flow", "mixed", "unused"]
-"""One kind of input, both kinds; or nothing reaches the block, or nothing reads it."""
+"""Kinds of input that reach a block: one or both. `unused` if no input reaches it, or if the sink
+does not need it."""
 
 
 def stream_kinds(network: Network) -> dict[str, StreamKind]:
-    """The kind of every input and node. The network need not be without errors."""
+    """Return the kind of every input and node. The network may contain errors."""
     readers: dict[str, list[str]] = {}
     for node in network.nodes:
         for edge in node.inputs:
             readers.setdefault(edge.source, []).append(node.name)
-
     inputs = network.inputs
     from_rgb = _reachable((value.name for value in inputs if value.kind == "rgb"), readers)
     from_flow = _reachable((value.name for value in inputs if value.kind == "flow"), readers)

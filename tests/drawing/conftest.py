@@ -1,4 +1,4 @@
-"""The engine that a developer has chosen draws nothing in these tests."""
+"""Run these tests without the engine that the developer may have set by ANETC_DOT."""
 
 from __future__ import annotations
 

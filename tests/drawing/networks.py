@@ -1,4 +1,4 @@
-"""Networks to draw, and what is read off the DOT text of their pictures."""
+"""Networks to draw, and a reader of the DOT text of their pictures."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ STEMS: list[Row] = [
 
 
 def network(name: str, rows: Sequence[Row], classes: int = 10) -> Network:
-    """A network from rows; the sink reads the last of them."""
+    """Return a network made from rows. The sink reads the last one."""
     nodes = tuple(
         Node(
             name=node,
@@ -84,7 +84,7 @@ ASN50 = network(
     classes=400,
 )
 SMALL = network("small", [STEMS[0], ("n1", 1, ["s0"], 8, 2)])
-# As SMALL, after some of everything that can change.
+# SMALL with a change of each kind.
 CHANGED = attrs.evolve(
     network(
         "child",
@@ -105,14 +105,14 @@ needs_pure = pytest.mark.skipif(
 )
 
 _ID = r'(?:"([^"]*)"|([^\s"]+))'
-_REST = r"(?:label=<(.*)> ?)?([^<\n]*)\]$"
-_BOX = re.compile(rf"^\t\t{_ID} \[{_REST}", re.MULTILINE)
-_ARROW = re.compile(rf"^\t{_ID} -> {_ID} \[{_REST}", re.MULTILINE)
+_BOX = re.compile(rf"^\t\t{_ID} \[(?:label=<(.*)> ?)?([^<\n]*)\]$", re.MULTILINE)
+_ARROW = re.compile(rf"^\t{_ID} -> {_ID} \[(.*)\]$", re.MULTILINE)
+_ARROW_LABEL = re.compile(rf"^\t{_ID} \[(.*)\]$", re.MULTILINE)
 _ATTRIBUTE = re.compile(r'(\w+)=("[^"]*"|\S+)')
 
 
 def boxes(source: str) -> dict[str, tuple[str, str]]:
-    """Text and attributes of each box, by identifier."""
+    """Return text and attributes of each box, by identifier."""
     return {
         quoted or plain: (re.sub("<[^>]*>", " ", label), rest)
         for quoted, plain, label, rest in _BOX.findall(source)
@@ -121,18 +121,34 @@ def boxes(source: str) -> dict[str, tuple[str, str]]:
 
 
 def arrow_list(source: str) -> list[tuple[tuple[str, str], str, dict[str, str]]]:
-    """Ends, text and attributes of each arrow."""
-    return [
-        (
-            (tail or plain_tail, head or plain_head),
-            re.sub("<[^>]*>", "", label),
-            dict(_ATTRIBUTE.findall(rest)),
-        )
-        for tail, plain_tail, head, plain_head, label, rest in _ARROW.findall(source)
-        if not tail.startswith("(column")
-    ]
+    """Return ends, text and attributes of each arrow.
+
+    An arrow with a label is written as two: one to the label's box, without a head, and one from
+    there. The attributes are those of the second.
+    """
+    labels = {
+        quoted: _attributes(rest)["label"]
+        for quoted, _, rest in _ARROW_LABEL.findall(source)
+        if quoted.startswith("(")
+    }
+    tails: dict[str, str] = {}
+    found = []
+    for tail, plain_tail, head, plain_head, rest in _ARROW.findall(source):
+        start, end = tail or plain_tail, head or plain_head
+        attributes = _attributes(rest)
+        if end in labels:
+            assert attributes["arrowhead"] == "none"
+            tails[end] = start
+        elif not start.startswith("(column"):
+            label = labels.get(start, attributes.pop("label", ""))
+            found.append(((tails.get(start, start), end), label.strip('"'), attributes))
+    return found
+
+
+def _attributes(text: str) -> dict[str, str]:
+    return dict(_ATTRIBUTE.findall(text))
 
 
 def arrows(source: str) -> dict[tuple[str, str], tuple[str, dict[str, str]]]:
-    """Text and attributes of each arrow, by its ends."""
+    """Return text and attributes of each arrow, by its ends."""
     return {ends: (label, pen) for ends, label, pen in arrow_list(source)}

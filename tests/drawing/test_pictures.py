@@ -1,4 +1,4 @@
-"""What the pictures show, of a network and of a change."""
+"""The content of the drawings of one network and of a difference."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
@@ -36,30 +37,38 @@ from tests.drawing.networks import (
 from tests.networks import networks
 
 
+def layout(source: str) -> dict[str, Any]:
+    """Return the layout of a DOT text."""
+    drawn = engine._run(engine.find_engine("svg"), source, ["-Tjson"], 60)
+    found: dict[str, Any] = json.loads(drawn)
+    return found
+
+
 @pytest.mark.parametrize(
     ("name", "source"),
     [
         ("table4", dot_source(TABLE_4)),
         ("table4_rows", dot_source(TABLE_4, weights=True, direction="TB")),
         ("asn50_weights", dot_source(ASN50, weights=True)),
+        ("asn50_rows", dot_source(ASN50, weights=True, direction="TB")),
         ("change", diff_source(SMALL, CHANGED, weights=True)),
     ],
 )
 def test_dot_text_is_the_golden_one(
     name: str, source: str, golden: Callable[[str, str], None]
 ) -> None:
-    """The text, and so the picture, changes on purpose only."""
+    """The text, and with it the drawing, does not change unintentionally."""
     golden(f"drawing/{name}.dot", source)
 
 
 @needs_pure
 def test_svg_has_the_same_bytes_on_every_machine(golden: Callable[[str, str], None]) -> None:
-    """graphviz-pure carries its own metrics: no font of the machine moves anything."""
+    """graphviz-pure has its own font metrics: fonts of the machine have no effect."""
     golden("drawing/asn50_weights.svg", draw(ASN50, "svg", weights=True))
 
 
 def test_dot_text_does_not_depend_on_the_hash_seed() -> None:
-    """Nothing is written in the order of a set."""
+    """No part is written in the order of a set."""
     code = (
         "from anetdsl.drawing import diff_source, dot_source;"
         "from tests.drawing.networks import ASN50, TABLE_4;"
@@ -81,12 +90,11 @@ def test_dot_text_does_not_depend_on_the_hash_seed() -> None:
 @needs_pure
 @pytest.mark.parametrize(("direction", "axis"), [("LR", 0), ("TB", 1)])
 def test_a_level_is_one_column_or_row(direction: Direction, axis: int) -> None:
-    """Equal levels have equal places along the flow, from the inputs to the sink."""
+    """Nodes of a level have the same position along the direction of the drawing."""
     source = dot_source(ASN50, weights=True, direction=direction)
-    drawn = engine._run(engine.find_engine("svg"), source, ["-Tjson"], 60)
     places = {
         item["name"]: float(item["pos"].split(",")[axis])
-        for item in json.loads(drawn)["objects"]
+        for item in layout(source)["objects"]
         if "pos" in item
     }
     if direction == "TB":
@@ -101,7 +109,7 @@ def test_a_level_is_one_column_or_row(direction: Direction, axis: int) -> None:
 
 
 def test_a_box_names_its_node_with_c_and_r() -> None:
-    """A stem of flow has no temporal convolution and so no r."""
+    """A flow stem has no temporal convolution and so no r."""
     found = boxes(dot_source(TABLE_4))
     assert set(found) == {"rgb", "flow", "(sink)", *(node.name for node in TABLE_4.nodes)}
     assert found["n9"][0].split() == ["n9", "C=64", "r=8"]
@@ -110,8 +118,8 @@ def test_a_box_names_its_node_with_c_and_r() -> None:
     assert found["(sink)"][0].split() == ["sink", "339", "classes"]
 
 
-def test_a_box_has_the_colour_of_what_reaches_it() -> None:
-    """RGB, flow, both; and grey where the sink does not see a node, or it sees no input."""
+def test_a_box_has_the_colour_of_the_inputs_that_reach_it() -> None:
+    """RGB, flow or both; grey if no input reaches it or if the sink does not need it."""
     extra = Node("idle", 2, 8, 1, 2, (Edge("n5"),))
     drawn = attrs.evolve(TABLE_4, nodes=(*TABLE_4.nodes, extra))
     kinds = stream_kinds(drawn)
@@ -128,7 +136,7 @@ def test_a_box_has_the_colour_of_what_reaches_it() -> None:
 
 
 def test_colours_stay_apart_without_hue() -> None:
-    """In grey print the three kinds differ by 10 of 100 steps of lightness; text stands out."""
+    """The three kinds differ by 10 in lightness (of 100), and the text has contrast 4.5."""
 
     def luminance(color: str) -> float:
         parts = [int(color[at : at + 2], 16) / 255 for at in (1, 3, 5)]
@@ -143,13 +151,13 @@ def test_colours_stay_apart_without_hue() -> None:
 
 
 def test_without_weights_all_arrows_are_equal() -> None:
-    """Whether weights are known does not show, nor do their numbers."""
+    """Weights have no effect on the lines, and no numbers are written."""
     found = arrows(dot_source(ASN50)).values()
     assert len({(label, *pen.items()) for label, pen in found}) == 1
 
 
 def test_with_weights_an_edge_is_dashed_plain_or_of_its_weight() -> None:
-    """Untrained; a sole input or the sink's, which has no weight to train; or trained."""
+    """Dashed if untrained. Plain for a sole input and the sink, which have no weights."""
     rows: list[Row] = [*STEMS[:2], ("n1", 1, ["s0", ("s1", 0.25)], 8, 1), ("n2", 2, ["n1"], 8, 1)]
     found = arrows(dot_source(network("half", rows), weights=True))
     assert found["s0", "n1"][1]["style"] == "dashed"
@@ -164,7 +172,7 @@ def test_with_weights_an_edge_is_dashed_plain_or_of_its_weight() -> None:
 
 @given(networks())
 def test_exactly_the_untrained_edges_are_dashed(drawn: Network) -> None:
-    """In any network: those of nodes with several inputs, without a weight, that the sink sees."""
+    """They are the edges without a weight into needed nodes with several inputs."""
     unused = {name for name, kind in stream_kinds(drawn).items() if kind == "unused"}
     expected = {
         (edge.source, node.name)
@@ -179,7 +187,7 @@ def test_exactly_the_untrained_edges_are_dashed(drawn: Network) -> None:
 
 @given(st.floats(0, 1), st.floats(0, 1))
 def test_a_heavier_edge_is_darker_and_wider(first: float, second: float) -> None:
-    """Darkness never falls with the weight, and width grows with it."""
+    """Darkness does not decrease with the weight, and width increases with it."""
     light, heavy = (weight_pen(weight) for weight in sorted((first, second)))
     assert int(str(heavy["color"])[1:], 16) <= int(str(light["color"])[1:], 16)
     assert float(heavy["penwidth"]) >= float(light["penwidth"])
@@ -188,8 +196,8 @@ def test_a_heavier_edge_is_darker_and_wider(first: float, second: float) -> None
         assert heavy["penwidth"] != light["penwidth"]
 
 
-def test_numbers_stand_beside_few_edges_only() -> None:
-    """Beyond forty trained edges they would hide the picture; asking for them overrules."""
+def test_numbers_are_written_by_default_up_to_forty_edges() -> None:
+    """More numbers would hide the drawing. `numbers` overrides the default."""
     names = [f"a{number}" for number in range(41)]
     rows: list[Row] = [
         *((name, 0, ["rgb"], 8, 1) for name in names),
@@ -207,6 +215,38 @@ def test_numbers_stand_beside_few_edges_only() -> None:
     assert count(many, numbers=True) == 41
 
 
+@needs_pure
+@pytest.mark.parametrize("direction", ["LR", "TB"])
+def test_a_number_is_drawn_on_its_edge(direction: Direction) -> None:
+    """The two halves of an edge end at opposite sides of the box of its number."""
+    drawn = layout(dot_source(ASN50, weights=True, direction=direction))
+    centres = {item["_gvid"]: item for item in drawn["objects"] if "pos" in item}
+    halves = [
+        (centres[edge[end]], edge["pos"].removeprefix("e,").split()[place])
+        for edge in drawn["edges"]
+        for end, place in (("head", -1), ("tail", 1))
+        if centres[edge[end]]["name"].startswith("(") and "->" in centres[edge[end]]["name"]
+    ]
+    assert len(halves) == 2 * 28
+    for box, point in halves:
+        distance = [
+            abs(float(a) - float(b)) for a, b in zip(box["pos"].split(","), point.split(","))
+        ]
+        half = 36 * float(box["width" if direction == "LR" else "height"])
+        assert distance == pytest.approx([half, 0] if direction == "LR" else [0, half], abs=1.5)
+
+
+def test_repeated_edges_have_a_number_each() -> None:
+    """So has an edge that leads to a lower level, in a network with errors."""
+    rows: list[Row] = [*STEMS[:2], ("n1", 1, [("s0", 0.25), ("s0", 0.5), ("n2", 0.75)], 8, 1)]
+    found = arrow_list(dot_source(network("n", [*rows, ("n2", 2, ["n1"], 8, 1)]), weights=True))
+    assert [(ends, label) for ends, label, _ in found if ends[1] == "n1"] == [
+        (("s0", "n1"), "0.25"),
+        (("s0", "n1"), "0.50"),
+        (("n2", "n1"), "0.75"),
+    ]
+
+
 @pytest.mark.parametrize(
     "broken",
     [
@@ -221,13 +261,13 @@ def test_numbers_stand_beside_few_edges_only() -> None:
 )
 @needs_pure
 def test_a_network_with_errors_is_drawn_too(broken: Network) -> None:
-    """A picture helps to find the mistake; `check` tells it."""
+    """A drawing helps to find the mistake."""
     assert "<svg" in draw(broken, "svg", weights=True)
     assert "<svg" in draw(broken, "svg", diff=SMALL)
 
 
 def test_a_change_shows_by_sign_and_outline_as_well_as_colour() -> None:
-    """Whoever does not see the colours still sees what was added, removed and changed."""
+    """Added, removed and changed parts are distinct without colours."""
     found = boxes(diff_source(CHANGED, SMALL))
     assert found["n1"][0].split() == ["~", "n1", "C=8", "r", "8", "-&gt;", "2"]
     assert "peripheries=2" in found["n1"][1]
@@ -240,29 +280,29 @@ def test_a_change_shows_by_sign_and_outline_as_well_as_colour() -> None:
     assert added["(sink)"][0].split() == ["~", "sink", "classes", "10", "-&gt;", "157"]
 
 
-def test_edges_that_came_are_wide_and_those_that_went_dashed() -> None:
-    """An edge into a node that both have is told from its neighbours."""
-    came = arrows(diff_source(SMALL, CHANGED))
-    assert came["s2", "n1"][1]["penwidth"] == "2.6"
-    assert came["s0", "n1"][1]["penwidth"] == "1"
-    went = arrows(diff_source(CHANGED, SMALL))
-    assert went["s2", "n1"][1]["style"] == "dashed"
-    assert "style" not in went["s0", "n1"][1]
+def test_added_edges_are_wide_and_removed_edges_dashed() -> None:
+    """Edges of a node that both networks have are distinct, too."""
+    added = arrows(diff_source(SMALL, CHANGED))
+    assert added["s2", "n1"][1]["penwidth"] == "2.6"
+    assert added["s0", "n1"][1]["penwidth"] == "1"
+    removed = arrows(diff_source(CHANGED, SMALL))
+    assert removed["s2", "n1"][1]["style"] == "dashed"
+    assert "style" not in removed["s0", "n1"][1]
 
 
 def test_changed_weights_show_on_request() -> None:
-    """Training changes every weight: only what two digits tell is worth a number."""
+    """Training changes every weight: only changes of the first two digits are written."""
     rows: list[Row] = [*STEMS[:2], ("n1", 1, [("s0", 0.25), ("s1", 0.501)], 8, 1)]
     after: list[Row] = [*STEMS[:2], ("n1", 1, [("s0", 0.75), ("s1", 0.502)], 8, 1)]
     old, new = network("a", rows), network("a", after)
     assert {label for label, _ in arrows(diff_source(old, new)).values()} == {""}
     found = arrows(diff_source(old, new, weights=True))
-    assert found["s0", "n1"][0] == "0.25 -&gt; 0.75"
+    assert found["s0", "n1"][0] == "0.25 -> 0.75"
     assert found["s1", "n1"][0] == ""
 
 
-def test_the_caption_tells_both_names_and_what_changed_throughout() -> None:
-    """Changes of the network itself have no box."""
+def test_the_caption_has_both_names_and_the_changes_of_the_network() -> None:
+    """These changes have no box."""
     caption = re.sub("<[^>]*>", "", diff_source(SMALL, CHANGED).splitlines()[-2])
     assert "small -&gt; child" in caption
     assert "modules 3, 4, 6, 3 -&gt; 3, 4, 5, 3" in caption
@@ -270,7 +310,7 @@ def test_the_caption_tells_both_names_and_what_changed_throughout() -> None:
 
 @given(networks(), networks())
 def test_any_two_networks_are_drawn_together(old: Network, new: Network) -> None:
-    """Every input and node of either has a box."""
+    """Every input and node of both networks has a box."""
     names = [
         *(value.name for value in (*old.inputs, *new.inputs)),
         *(node.name for node in (*old.nodes, *new.nodes)),
