@@ -163,7 +163,7 @@ class Session:
         shutil.copytree(REPOSITORY / "examples", self.folder / "examples")
         shutil.copytree(REPOSITORY / "tests" / "media", self.folder / "tests" / "media")
         # The same text that pip writes. Spawned processes import it.
-        source = 'from anetc.cli.main import run\nif __name__ == "__main__":\n    run()\n'
+        source = 'from anetc.cli.entry_point import run\nif __name__ == "__main__":\n    run()\n'
         self._program("anetc", f"#!{sys.executable}\n{source}")
         # A link would not work: Python would not find the packages of its virtual environment.
         self._program("python", f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')

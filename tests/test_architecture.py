@@ -255,7 +255,7 @@ def test_the_wheel_holds_two_packages_and_the_grammar(wheel: zipfile.ZipFile) ->
         "anetc/data/formats/motion/motion_assets.npz",
         "anetc/data/formats/motion/motion_assets.txt",
     }
-    assert b"anetc = anetc.cli.main:run" in wheel.read(f"{about}/entry_points.txt")
+    assert b"anetc = anetc.cli.entry_point:run" in wheel.read(f"{about}/entry_points.txt")
 
 
 def test_the_wheel_works_elsewhere(wheel: zipfile.ZipFile, tmp_path: Path) -> None:

@@ -10,10 +10,10 @@ torch.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # importing `typing` takes time
 if TYPE_CHECKING:
+    from typing import Any
+
     from anetc.engines.inference.inference_engine import compile_network
     from anetc.export.load import load_artifact
     from anetc.modules.network import build_network
@@ -30,6 +30,8 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
     return getattr(import_module(_HOMES[name]), name)
 
 

@@ -1,7 +1,7 @@
-"""`python -m anetc` is the `anetc` command."""
+"""Run the `anetc` command as `python -m anetc`."""
 
 from __future__ import annotations
 
-from anetc.cli.main import run
+from anetc.cli.entry_point import run
 
 run()

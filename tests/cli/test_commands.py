@@ -76,7 +76,9 @@ def test_a_file_that_is_not_there(folder: Path, name: str) -> None:
 @pytest.mark.parametrize("name", FILE_COMMANDS)
 def test_a_folder_in_place_of_a_file(folder: Path, name: str) -> None:
     result = anetc(*command_on(name, "empty"))
-    reason = "there is no .anet file" if name in ("check", "fmt") else "cannot be read: Is a directory"
+    reason = (
+        "there is no .anet file" if name in ("check", "fmt") else "cannot be read: Is a directory"
+    )
     assert_told(result, f"empty: {reason}")
 
 
@@ -87,9 +89,13 @@ def test_a_file_that_cannot_be_read(folder: Path, name: str) -> None:
     secret.write_text(GOOD)
     secret.chmod(0)
     if os.geteuid() != 0:
-        assert_told(anetc(*command_on(name, secret)), "secret.anet: cannot be read: Permission denied")
+        assert_told(
+            anetc(*command_on(name, secret)), "secret.anet: cannot be read: Permission denied"
+        )
     elif Path("/proc/self/mem").exists():
-        assert_told(anetc(*command_on(name, "/proc/self/mem")), "mem: cannot be read: Input/output error")
+        assert_told(
+            anetc(*command_on(name, "/proc/self/mem")), "mem: cannot be read: Input/output error"
+        )
     else:
         pytest.skip("root reads everything here")
 

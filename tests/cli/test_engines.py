@@ -12,7 +12,7 @@ import pytest
 import anetdsl
 from anetc.engines.inference.inference_engine import InferenceEngine
 from anetc.evaluation import one_video, runner
-from anetc.modules.initial import scramble
+from anetc.modules.initial import randomise_norms
 from anetc.modules.network import NetworkModule, build_network
 from anetc.weights.files import save_weights
 from tests.cli.conftest import CLIP, REPOSITORY
@@ -27,7 +27,7 @@ SIZE = ["--frames", "4", "--size", "32"]
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Random weights, also of batch normalisations: initial ones would hide errors."""
     model = build_network(anetdsl.load(NETWORK))
-    scramble(model, 0)
+    randomise_norms(model, 0)
     path = tmp_path_factory.mktemp("weights") / "w.safetensors"
     save_weights(model, path)
     return path
@@ -54,7 +54,7 @@ def test_eval_with_both_engines(
     logits = {}
     for engine, kind in ENGINES.items():
         saved = tmp_path / f"{engine}.jsonl"
-        data = ["--data", "motion:clips=48,size=16,frames=8", "--split", "test", "--save", saved]
+        data = ["--data", "motion:clips=48,size=16", "--split", "test", "--save", saved]
         done = anetc("eval", NETWORK, "--weights", weights, *data, "--engine", engine)
         assert done.code == 0, done.err
         model, *_ = calls[-1][0]
@@ -82,7 +82,7 @@ def test_the_fast_engine_is_the_default(weights: Path, monkeypatch: pytest.Monke
     assert anetc("run", NETWORK, "--video", CLIP, *SIZE).code == 0
     assert isinstance(calls[0][0][1], InferenceEngine)
     calls = spy(monkeypatch, runner, "evaluate")
-    data = ["--data", "motion:clips=48,size=16,frames=8"]
+    data = ["--data", "motion:clips=48,size=16"]
     assert anetc("eval", NETWORK, "--weights", weights, *data).code == 0
     assert isinstance(calls[0][0][0], InferenceEngine)
 

@@ -1,4 +1,4 @@
-"""What the packages note in their log, on standard error: a line each."""
+"""Print the log of the package on standard error, one line per record."""
 
 from __future__ import annotations
 
@@ -6,30 +6,32 @@ import logging
 
 import click
 
+from anetdsl.terminal import visible
+
 
 class _Echo(logging.Handler):
-    """Writes to the standard error of the moment, the same line once."""
+    """Log handler that prints each line once, on the current `sys.stderr`."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._said: set[str] = set()
+        self._printed: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
         line = self.format(record)
-        if line not in self._said:
-            self._said.add(line)
-            click.echo(line, err=True)
+        if line not in self._printed:
+            self._printed.add(line)
+            click.echo(visible(line), err=True)
 
 
 def show_log() -> None:
-    """Show what `anetc` notes from now to the end of the command that is running."""
+    """Print the log of `anetc` until the running command ends."""
     log, echo = logging.getLogger("anetc"), _Echo()
     before = log.level
     log.setLevel(logging.INFO)
     log.addHandler(echo)
 
-    def hide() -> None:
+    def stop() -> None:
         log.removeHandler(echo)
         log.setLevel(before)
 
-    click.get_current_context().call_on_close(hide)
+    click.get_current_context().call_on_close(stop)

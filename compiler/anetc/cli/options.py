@@ -21,7 +21,7 @@ class SizeType(click.ParamType[tuple[int, int]]):
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[int, int]:
-        """(height, width) of the text."""
+        """Return (height, width)."""
         if isinstance(value, tuple):
             return value
         match = _SIZE.fullmatch(str(value))
@@ -29,7 +29,9 @@ class SizeType(click.ParamType[tuple[int, int]]):
             match[1].lstrip("0") or "0",
             (match[2] or "1").lstrip("0") or "0",
         ):
-            self.fail(f"{value!r} is no size; write 224, or HEIGHTxWIDTH as 128x160", param, ctx)
+            self.fail(
+                f"{value!r} is not a size; write 224, or HEIGHTxWIDTH such as 128x160", param, ctx
+            )
         return int(match[1]), int(match[2] or match[1])
 
 
@@ -49,7 +51,9 @@ size_option = click.option(
     help="Height and width in pixels.",
 )
 classes_option = click.option(
-    "--classes", type=click.IntRange(1, 1_000_000), help="Classes, in place of the network's own."
+    "--classes",
+    type=click.IntRange(1, 1_000_000),
+    help="Classes, in place of the network's own.",
 )
 engine_option = click.option(
     "--engine",
@@ -61,9 +65,10 @@ engine_option = click.option(
 
 
 def given_options(*names: str) -> list[str]:
-    """Those of the running command's options that stand on its command line, as they are written.
+    """Return the options given on the command line, of the running command's parameters `names`.
 
-    `names` are those of its parameters.
+    >>> given_options("max_failures")  # doctest: +SKIP
+    ['--max-failures']
     """
     source = click.get_current_context().get_parameter_source
     given = (name for name in names if source(name) is ParameterSource.COMMANDLINE)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 import attrs
 import click
 
-from anetc.cli.network_input import is_terminal
+from anetc.cli.streams import is_terminal
 from anetdsl.terminal import duration, visible
 
 if TYPE_CHECKING:

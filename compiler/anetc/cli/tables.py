@@ -1,4 +1,4 @@
-"""Tables: drawn by rich on a terminal, plain aligned columns elsewhere."""
+"""Print tables: drawn by rich on a terminal, as plain aligned columns elsewhere."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import click
 
-from anetc.cli.network_input import is_terminal
+from anetc.cli.streams import is_terminal
 from anetdsl.terminal import columns as screen_columns
 from anetdsl.terminal import visible
 
@@ -15,7 +15,7 @@ from anetdsl.terminal import visible
 def show_table(
     header: Sequence[str], rows: Sequence[Sequence[str]], total: Sequence[str] | None = None
 ) -> None:
-    """Print a table: the first column set left, the others right, `total` below a line."""
+    """Print a table: the first column left-aligned, the others right; `total` is the last row."""
     if is_terminal(sys.stdout):
         _show_rich(header, rows, total)
         return

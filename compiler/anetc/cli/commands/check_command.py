@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from anetc.cli.network_input import anet_files, check_path, rendered
+from anetc.cli.network_input import anet_files, check_path, render_findings
 from anetdsl.checking import check_allowed_codes
 
 
@@ -15,15 +15,17 @@ from anetdsl.checking import check_allowed_codes
     "style",
     type=click.Choice(["text", "concise", "json"]),
     default="text",
-    help="Text with carets, one line each, or JSON in the shape of the Language Server Protocol.",
+    help="Text with carets, one line per finding, or JSON as in the Language Server Protocol.",
 )
-@click.option("--allow", multiple=True, metavar="CODE", help="Leave out a warning. Repeatable.")
-@click.option("--search", is_flag=True, help="Judge as the search does: more is an error.")
+@click.option(
+    "--allow", multiple=True, metavar="CODE", help="Do not report this warning. Repeatable."
+)
+@click.option("--search", is_flag=True, help="Check by the stricter rules of the search.")
 def command(files: tuple[str, ...], style: str, allow: tuple[str, ...], search: bool) -> None:
     """Find mistakes in FILES (folders are searched for .anet files; - is standard input).
 
-    Exits with 0 when there is nothing to say, 1 when there is. A warning is turned off by --allow,
-    or for one file by a comment in it: `# anetc: allow A602`.
+    The exit code is 0 without findings and 1 with findings. --allow turns a warning off; the
+    comment `# anetc: allow A602` turns it off for the file that contains the comment.
     """
     codes = tuple(code for given in allow for code in given.split(","))
     check_allowed_codes(codes)
@@ -44,7 +46,7 @@ def command(files: tuple[str, ...], style: str, allow: tuple[str, ...], search: 
         if style == "concise":
             click.echo(render_concise(result.source, result.diagnostics), nl=False)
         elif style == "text":
-            click.echo(rendered(result.source, result.diagnostics), nl=False)
+            click.echo(render_findings(result.source, result.diagnostics), nl=False)
     if style == "text":
         click.echo(summary(found), err=True)
     raise click.exceptions.Exit(1)

@@ -1,4 +1,4 @@
-"""`anetc fmt`: canonical layout."""
+"""`anetc fmt`: write files in the canonical layout."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import difflib
 
 import click
 
-from anetc.cli.network_input import anet_files, read_bytes, show
+from anetc.cli.network_input import anet_files, name_and_data, show_findings
 from anetdsl.checking import Checked, read_source
 from anetdsl.errors import AnetError
 from anetdsl.files import write_atomically
@@ -16,26 +16,27 @@ from anetdsl.text.formatting import format_source
 
 @click.command("fmt")
 @click.argument("files", nargs=-1, required=True)
-@click.option("--check", is_flag=True, help="Write nothing; exit with 1 where a file would change.")
+@click.option("--check", is_flag=True, help="Write nothing; exit with 1 if a file would change.")
 @click.option("--diff", "show_diff", is_flag=True, help="Write nothing; print what would change.")
 def command(files: tuple[str, ...], check: bool, show_diff: bool) -> None:
-    """Lay out FILES in the canonical way (folders are searched; - is standard input to output).
+    """Write FILES in the canonical layout.
 
-    Comments are kept and nothing changes its meaning: the result is read again and compared before
-    anything is written. A file with syntax errors is left as it is.
+    Folders are searched for .anet files. With - standard input is formatted to standard output.
+    Comments and meaning are kept: each result is parsed and compared before the file is written. A
+    file with syntax errors is not changed.
     """
     findings = False
     for path in anet_files(files):
-        name, data = read_bytes(path)
+        name, data = name_and_data(path)
         source = read_source(name, data)
         if isinstance(source, Checked):
-            show(source.source, source.diagnostics)
+            show_findings(source.source, source.diagnostics)
             findings = True
             continue
         try:
             formatted = format_source(source)
         except AnetError as error:
-            show(source, error.diagnostics)
+            show_findings(source, error.diagnostics)
             findings = True
             continue
         changed = formatted != source.text
@@ -58,8 +59,8 @@ def _diff(name: str, before: str, after: str) -> str:
     lines = difflib.unified_diff(
         before.splitlines(),
         after.splitlines(),
-        visible(name),
-        f"{visible(name)} (formatted)",
+        name,
+        f"{name} (formatted)",
         lineterm="",
     )
     return "".join(visible(line) + "\n" for line in lines)

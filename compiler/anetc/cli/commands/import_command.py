@@ -1,4 +1,4 @@
-"""`anetc import`: JSON to .anet text."""
+"""`anetc import`: convert JSON to .anet text."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Literal
 import attrs
 import click
 
-from anetc.cli.network_input import read_stdin, rendered
+from anetc.cli.network_input import show_findings
+from anetc.cli.streams import read_stdin
 from anetdsl.checking import check_source
 from anetdsl.errors import CannotRun, cannot_read
 from anetdsl.files import write_atomically
@@ -23,7 +24,7 @@ from anetdsl.vocabulary import STATEMENTS
 
 @attrs.frozen
 class Choices:
-    """The options that choose among, or add to, what a structure document says."""
+    """Options that select from a structure document or add to it."""
 
     structure: str | None
     weights: str | None
@@ -35,7 +36,7 @@ class Choices:
 
 
 class _FourType(click.ParamType[tuple[int, int, int, int]]):
-    """Four whole numbers with commas between them, one for each of the levels 1 to 4."""
+    """Four integers separated by commas, one for each of the levels 1 to 4."""
 
     name = "four numbers"
 
@@ -44,34 +45,47 @@ class _FourType(click.ParamType[tuple[int, int, int, int]]):
     ) -> tuple[int, int, int, int]:
         parts = str(value).split(",")
         if len(parts) != 4 or not all(part.strip().isdecimal() and len(part) < 9 for part in parts):
-            self.fail(f"{value!r} is not four whole numbers, such as 64,128,256,512", param, ctx)
+            self.fail(
+                f"{value!r} is not a list of four integers such as 64,128,256,512", param, ctx
+            )
         a, b, c, d = map(int, parts)
         return a, b, c, d
 
 
 @click.command("import")
 @click.argument("file")
-@click.option("-o", "--output", metavar="PATH", help="Where to; standard output by default.")
-@click.option("--structure", metavar="NAME", help="Which structure, in a file of several.")
-@click.option("--weights", metavar="NAME", help="Which of its fields holds the learned weights.")
-@click.option("--name", help="The network's name.")
+@click.option(
+    "-o", "--output", metavar="PATH", help="The file to write; standard output by default."
+)
+@click.option("--structure", metavar="NAME", help="Name of the structure, if the file has several.")
+@click.option("--weights", metavar="NAME", help="Name of the field with the learned weights.")
+@click.option("--name", help="Name of the network.")
 @click.option("--classes", type=click.IntRange(1, 1_000_000), help="Number of classes.")
-@click.option("--widths", type=_FourType(), metavar="D1,..,D4", help="Widths D of the levels.")
-@click.option("--modules", type=_FourType(), metavar="M1,..,M4", help="Modules of the levels.")
-@click.option("--edges", type=click.Choice(STATEMENTS["network"].attributes[2].choices))
+@click.option("--widths", type=_FourType(), metavar="D1,..,D4", help="Widths D of levels 1 to 4.")
+@click.option(
+    "--modules",
+    type=_FourType(),
+    metavar="M1,..,M4",
+    help="Residual modules per block at levels 1 to 4.",
+)
+@click.option(
+    "--edges",
+    type=click.Choice(STATEMENTS["network"].attributes[2].choices),
+    help="Learned or fixed edge weights.",
+)
 def command(file: str, output: str | None, **options: object) -> None:
-    """Make .anet text of FILE: structure lists of the AssembleNet authors, or `anetc dump` JSON.
+    """Convert FILE to .anet text: structure lists of the AssembleNet authors, or `anetc dump` JSON.
 
-    A structure has stems [-1|-2, dilation] (RGB, flow) and blocks [level 0-3, [inputs], C,
-    dilation, stride, 0]; levels count from 0 there. - reads standard input.
+    A structure is a list of stems [-1|-2, dilation] (RGB, flow) and blocks [level 0-3, [inputs], C,
+    dilation, stride, 0], whose levels count from 0. With - standard input is read.
     """
     choices = Choices(**options)  # type: ignore[arg-type]
     network = _read(file, choices)
     text = str(network)
     checked = check_source(SourceFile(f"{network.name}.anet", text))
     if checked.network is None:
-        click.echo(rendered(checked.source, checked.errors, err=True), nl=False, err=True)
-        raise CannotRun(f"{visible(file)}: the network breaks rules of the language, see above")
+        show_findings(checked.source, checked.errors)
+        raise CannotRun(f"{file}: the network has errors, see above")
     if output is None or output == "-":
         click.echo(text, nl=False)
         return
@@ -92,7 +106,9 @@ def _read(file: str, choices: Choices) -> Network:
                 f"--{name}" for name, value in attrs.asdict(choices).items() if value is not None
             ]
             if given:
-                raise CannotRun(f"the file is a whole network: {', '.join(given)} cannot change it")
+                raise CannotRun(
+                    f"{', '.join(given)} cannot be used with a document of `anetc dump`"
+                )
             return from_json(document)
         return import_document(document, **attrs.asdict(choices))
     except UnicodeDecodeError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from anetc.cli.network_input import check_path, show
+from anetc.cli.network_input import check_path, require_network
 from anetdsl.errors import CannotRun
 from anetdsl.evolve.propose.mutation import OPERATORS, Child, MutationRequest, children
 from anetdsl.terminal import visible
@@ -56,10 +56,8 @@ def command(
     if count > 1 and out is None:
         raise CannotRun("a file holds one network: give a folder for the children with -o DIR")
     checked = check_path(file, search=True)
-    if checked.network is None:
-        show(checked.source, checked.errors)
-        raise click.exceptions.Exit(1)
-    found = children(checked.source, checked.network, wish, seed, count)
+    network = require_network(checked)
+    found = children(checked.source, network, wish, seed, count)
     if out is None:
         _say(found[0], err=True)
         click.echo(found[0].text.encode(), nl=False)

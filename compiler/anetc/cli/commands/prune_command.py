@@ -1,4 +1,4 @@
-"""`anetc prune`: low-weight edges of a trained network dropped."""
+"""`anetc prune`: drop the low-weight edges of a trained network."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from anetc.cli.network_input import check_path, show
+from anetc.cli.network_input import check_path, require_network, show_findings
 from anetc.cli.options import frames_option, size_option
 from anetdsl.checking import check_source
 from anetdsl.diff import diff
@@ -29,12 +29,20 @@ if TYPE_CHECKING:
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     required=True,
     metavar="B",
-    help="Drop edges whose weight is below this.",
+    help="Drop edges whose weight is below B.",
 )
-@click.option("-o", "--output", metavar="OUT", help="Where to; standard output by default.")
-@click.option("--drop-nodes", is_flag=True, help="Drop nodes too that nothing needs any more.")
-@click.option("--weights", metavar="FILE", help="The network's weights (.safetensors).")
-@click.option("--weights-out", metavar="OUT", help="Where to write those of the pruned network.")
+@click.option(
+    "-o", "--output", metavar="OUT", help="The file to write; standard output by default."
+)
+@click.option(
+    "--drop-nodes",
+    is_flag=True,
+    help="Also remove nodes and inputs that the sink does not depend on.",
+)
+@click.option("--weights", metavar="FILE", help="Weights of the network (.safetensors).")
+@click.option(
+    "--weights-out", metavar="OUT", help="File to write for the weights of the pruned network."
+)
 @frames_option
 @size_option
 def command(
@@ -47,30 +55,32 @@ def command(
     frames: int,
     size: tuple[int, int],
 ) -> None:
-    """Drop the low-weight edges of the trained network in FILE, and say what that saves.
+    """Drop the low-weight edges of the trained network in FILE, and print the change of its cost.
 
-    Every node keeps its strongest input, and every node that was read stays read, by its strongest
-    reader, unless --drop-nodes lets such nodes go. Comments are kept; the score goes.
+    Each node keeps its strongest input. Each node that was read keeps its strongest reader, unless
+    --drop-nodes removes such nodes. Comments are kept; the score is removed.
 
-    With --weights the weights are pruned too: the new network computes what the old one does
-    without the dropped edges.
+    With --weights the weights are pruned, too. The pruned network computes the same as the old
+    network without the dropped edges.
     """
-    if math.isnan(below):  # which no range rules out
-        raise click.BadParameter("'nan' is no number.", param_hint="'--below'")
+    if math.isnan(below):  # click accepts nan in any range
+        raise click.BadParameter("'nan' is not a number.", param_hint="'--below'")
     if (weights is None) != (weights_out is None):
-        raise CannotRun("--weights and --weights-out go together")
+        raise CannotRun("--weights and --weights-out must be given together")
     checked = check_path(file)
-    if checked.network is None:
-        show(checked.source, checked.errors)
-        raise click.exceptions.Exit(1)
-    if not _is_trained(checked.network):
-        raise CannotRun(f"{visible(checked.source.name)}: no edge has a weight: train it first")
-    pruning = prune(checked.network, below, drop_nodes=drop_nodes)
+    network = require_network(checked)
+    if not _is_trained(network):
+        raise CannotRun(
+            f"{checked.source.name}: no edge has a weight; train the network before pruning it"
+        )
+    pruning = prune(network, below, drop_nodes=drop_nodes)
     text = pruned_text(checked.source.text, pruning)
     again = check_source(SourceFile(checked.source.name, text))
     if again.network is None:
-        show(again.source, again.errors)
-        raise CannotRun(f"--below {below:g}: what would be left is no network; try a smaller one")
+        show_findings(again.source, again.errors)
+        raise CannotRun(
+            f"--below {below:g}: the pruned network has errors, see above; use a smaller value"
+        )
     if weights is not None and weights_out is not None:
         _prune_weights(pruning, weights, weights_out)
     if output is None:
@@ -80,7 +90,10 @@ def command(
     for line in pruning.lines():
         click.echo(visible(line), err=True)
     count, total = len(pruning.dropped), _weighted_edges(pruning.old)
-    click.echo(f"{count} of {total} weighted edges dropped, {len(pruning.spared)} spared", err=True)
+    click.echo(
+        f"{count} of {total} weighted edges dropped, {len(pruning.spared)} kept below {below:g}",
+        err=True,
+    )
     for line in diff(pruning.old, pruning.new).cost(frames=frames, size=size).lines():
         click.echo(line, err=True)
 
@@ -96,7 +109,7 @@ def _prune_weights(pruning: Pruning, weights: str, out: str) -> None:
 
     _, tensors = read_weights(weights)
     if (problem := misfit(pruning.old, tensors)) is not None:
-        raise CannotRun(f"{visible(weights)}: not the weights of this network: {problem}")
+        raise CannotRun(f"{weights}: these weights are not those of the network: {problem}")
     made = pruned_tensors(pruning, tensors)
     model = build_network(pruning.new)
     fill(model, made.tensors, weights)
@@ -106,10 +119,10 @@ def _prune_weights(pruning: Pruning, weights: str, out: str) -> None:
 
 
 def _is_trained(network: Network) -> bool:
-    """Whether any edge has a weight."""
+    """Return whether any edge has a weight."""
     return any(edge.weight is not None for node in network.nodes for edge in node.inputs)
 
 
 def _weighted_edges(network: Network) -> int:
-    """The edges that pruning looks at: those of nodes with several inputs."""
+    """Return the number of edges that can be dropped: those into nodes with several inputs."""
     return sum(len(node.inputs) for node in network.nodes if node.has_edge_weights)

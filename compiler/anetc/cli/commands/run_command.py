@@ -93,8 +93,8 @@ def command(
     FILE is a network text, or an artifact of `anetc compile`, which contains its weights and the
     size of its clips.
 
-    Frames are resized, and --size is cropped from the centre. Optical flow (TV-L1) is computed if the
-    network has a flow input.
+    Frames are resized, and --size is cropped from the centre. Optical flow (TV-L1) is computed if
+    the network has a flow input.
     """
     if math.isnan(fps):  # NaN is in every range
         raise click.BadParameter("'nan' is not a number.", param_hint="'--fps'")

@@ -1,4 +1,4 @@
-"""`anetc train`: a network on a data set."""
+"""`anetc train`: train a network on a data set."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from anetc.cli.network_input import check_path, show
+from anetc.cli.network_input import check_path, require_network
 from anetc.cli.options import SizeType
 from anetdsl.errors import CannotRun, cannot_read
 from anetdsl.terminal import visible
 
 if TYPE_CHECKING:
+    from anetc.training.run.stop_request import StopRequest
     from anetc.training.settings import Parent
 
 _SETTINGS = (
@@ -36,38 +37,46 @@ _SETTINGS = (
 @click.command("train")
 @click.argument("file")
 @click.option("--data", required=True, metavar="DATA", help="A folder, a file, or `motion`.")
-@click.option("--format", "format_", metavar="FORMAT", help="What --data is, if that is not plain.")
-@click.option("--out", required=True, metavar="RUN", help="The folder of the run.")
-@click.option("--resume", is_flag=True, help="Go on with the run that is there.")
 @click.option(
-    "--iterations", type=click.IntRange(1), default=50_000, show_default=True, help="Steps."
+    "--format", "format_", metavar="FORMAT", help="Format of --data, if it cannot be guessed."
+)
+@click.option("--out", required=True, metavar="RUN", help="The folder of the run.")
+@click.option("--resume", is_flag=True, help="Resume the run in RUN.")
+@click.option(
+    "--iterations",
+    type=click.IntRange(1),
+    default=50_000,
+    show_default=True,
+    help="Number of steps.",
 )
 @click.option(
-    "--batch", type=click.IntRange(1), default=32, show_default=True, help="Clips of a step."
+    "--batch", type=click.IntRange(1), default=32, show_default=True, help="Clips per step."
 )
 @click.option(
     "--accumulate",
     type=click.IntRange(1),
     default=1,
     show_default=True,
-    help="Parts to compute a step's clips in.",
+    help="Parts in which a step's clips are computed.",
 )
 @click.option(
-    "--learning-rate", type=click.FloatRange(0), help="The highest; 0.00625 x batch by default."
+    "--learning-rate",
+    type=click.FloatRange(0),
+    help="Peak learning rate; 0.00625 x batch by default.",
 )
 @click.option(
     "--edge-rate",
     type=click.FloatRange(0),
     default=1.0,
     show_default=True,
-    help="Learning rate of edge weights, by that of the others.",
+    help="Learning rate of edge weights, as a multiple of the others'.",
 )
 @click.option(
     "--warmup",
     type=click.FloatRange(0, 1),
     default=0.24,
     show_default=True,
-    help="Part of the run in which the learning rate rises.",
+    help="Fraction of the run in which the learning rate rises.",
 )
 @click.option("--momentum", type=click.FloatRange(0, 1), default=0.9, show_default=True)
 @click.option("--weight-decay", type=click.FloatRange(0), default=1e-4, show_default=True)
@@ -77,27 +86,30 @@ _SETTINGS = (
     type=click.Choice(["float32", "bfloat16"]),
     default="float32",
     show_default=True,
-    help="What is computed in; weights stay in float32.",
+    help="Precision of the computation; weights stay in float32.",
 )
 @click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--frames", type=click.IntRange(1), help="Frames of a clip.")
+@click.option("--frames", type=click.IntRange(1), help="Frames per clip.")
 @click.option("--size", type=SizeType(), metavar="S|HxW", help="Pixels of a clip.")
-@click.option("--flip/--no-flip", default=None, help="Mirror half of the clips to train with.")
+@click.option("--flip/--no-flip", default=None, help="Mirror half of the training clips.")
 @click.option(
     "--save-every",
     type=click.IntRange(1),
     default=500,
     show_default=True,
-    help="Steps from checkpoint to checkpoint.",
+    help="Steps between two checkpoints.",
 )
 @click.option(
     "--evaluate-every",
     type=click.IntRange(0),
     default=0,
-    help="Steps from validation to validation; only in the end by default.",
+    help="Steps between two validations; by default one at the end.",
 )
 @click.option(
-    "--workers", type=click.IntRange(0), default=0, help="Processes that load clips; 0 is none."
+    "--workers",
+    type=click.IntRange(0),
+    default=0,
+    help="Processes that load clips; with 0 the training process loads them.",
 )
 @click.option("--threads", type=click.IntRange(1), help="Threads that compute.")
 @click.option(
@@ -105,13 +117,17 @@ _SETTINGS = (
     type=click.Choice(["auto", "cpu"]),
     default="auto",
     show_default=True,
-    help="A GPU if there is one, or the CPU.",
+    help="auto is a GPU if there is one.",
 )
-@click.option("--plain", is_flag=True, help="Train the plain module, without gradients by hand.")
-@click.option("--recompute", is_flag=True, help="Less memory for more time.")
+@click.option(
+    "--plain", is_flag=True, help="Train the reference module, without handwritten gradients."
+)
+@click.option("--recompute", is_flag=True, help="Use less memory and more time.")
 @click.option("--init-from", metavar="WEIGHTS", help="Start from a parent's weights.")
 @click.option(
-    "--init-text", metavar="TEXT", help="The parent's text; by default that beside its weights."
+    "--init-text",
+    metavar="TEXT",
+    help="Text of the parent; by default the text beside its weights.",
 )
 @click.option("--tensorboard", is_flag=True, help="Also write RUN/tensorboard.")
 def command(
@@ -130,16 +146,16 @@ def command(
 ) -> None:
     """Train the network in FILE as the paper does, and validate it.
 
-    RUN gets checkpoints, metrics.jsonl with the loss of each step, and in the end
-    weights.safetensors and model.anet: FILE with the learned edge weights and its score. A run that
-    was stopped, at whatever moment, goes on with --resume and gives the same numbers.
+    RUN gets checkpoints, metrics.jsonl with the loss of each step, and at the end
+    weights.safetensors and model.anet: FILE with the learned edge weights and its score.
 
-    Several processes share a step's clips: start them by `torchrun` or `accelerate launch`.
+    Ctrl-C and SIGTERM stop the run after the current step, with a checkpoint (exit codes 130 and
+    143). --resume continues a run that was stopped or killed at any moment, with the same numbers.
+
+    Several processes share a step's clips: start them with `torchrun` or `accelerate launch`.
     """
     checked = check_path(file)
-    if checked.network is None:
-        show(checked.source, checked.errors)
-        raise click.exceptions.Exit(1)
+    require_network(checked)
     from anetc.data.recipes import recipes_for
     from anetc.data.spec import parse_spec
     from anetc.training.settings import settings_from_json
@@ -154,16 +170,18 @@ def command(
     from anetc.training.loop import shut_down_processes
     from anetc.training.run.run import train
     from anetc.training.run.run_folder import RUN
+    from anetc.training.run.stop_request import StopRequest
 
     folder = Path(out)
-    # Of several processes, which torchrun and accelerate number so, one draws the bar and tells.
+    # torchrun and accelerate number the processes. The first one writes to the terminal.
     is_first = os.environ.get("RANK", "0") == "0"
     if is_first:
         show_log()
         if resume and not (folder / RUN).exists():
-            click.echo(f"There is no run in {visible(out)}: one is begun.", err=True)
+            click.echo(f"There is no run in {visible(out)}; starting one.", err=True)
+    stop = StopRequest(_announce_stop if is_first else None)
     with (
-        _said_how_to_go_on(folder, tell=is_first),
+        _stoppable(stop, folder, settings.iterations, quiet=not is_first),
         training_progress(quiet=not is_first) as watch,
     ):
         result = train(
@@ -176,6 +194,7 @@ def command(
             init_from=parent,
             tensorboard=tensorboard,
             watch=watch,
+            stop=stop,
         )
     shut_down_processes()
     if not is_first:
@@ -183,32 +202,43 @@ def command(
     click.echo("  ".join(f"{name} {value:.4g}" for name, value in result.measures.items()))
     click.echo(
         f"wrote {visible(str(folder / 'model.anet'))} and weights.safetensors; "
-        f"{result.seconds:.1f} s, {100 * result.waiting:.1f} % of the steps waiting for clips",
+        f"{result.seconds:.1f} s, {100 * result.waiting:.1f} % of the training time waiting for clips",
         err=True,
     )
 
 
+def _announce_stop() -> None:
+    # Called in a signal handler, where sys.stderr may be in use.
+    os.write(2, b"\nstopping after this step; a second signal stops without a checkpoint\n")
+
+
 @contextmanager
-def _said_how_to_go_on(folder: Path, *, tell: bool) -> Iterator[None]:
-    """What Ctrl-C has cost is said."""
-    from anetc.training.run.checkpoint import checkpoints
+def _stoppable(stop: StopRequest, folder: Path, iterations: int, *, quiet: bool) -> Iterator[None]:
+    """Handle SIGINT and SIGTERM; print how many steps are saved, and exit with 130 or 143."""
+    from anetc.training.run.checkpoint import saved_steps
     from anetc.training.run.run_folder import CHECKPOINTS
 
     try:
-        yield
+        with stop.installed():
+            yield
     except KeyboardInterrupt:
-        if tell:
-            kept = checkpoints(folder / CHECKPOINTS)
-            done = int(kept[-1].stem) if kept else 0
-            click.echo(f"stopped; --resume goes on from step {done}, the last kept", err=True)
-        raise
+        if not quiet:
+            saved = saved_steps(folder / CHECKPOINTS)
+            click.echo(
+                f"anetc: interrupted; {saved} of {iterations} steps are saved in "
+                f"{visible(str(folder))}; the same command with --resume continues the run",
+                err=True,
+            )
+        raise click.exceptions.Exit(stop.exit_code) from None
 
 
 def _parent(weights: str | None, text: str | None) -> Parent | None:
-    """What the options say of a parent. Raises CannotRun for files that are not there."""
+    """Return the parent that the options name. Raises CannotRun for a missing file."""
     if weights is None:
         if text is not None:
-            raise CannotRun("--init-text: says whose the weights of --init-from are; give both")
+            raise CannotRun(
+                "--init-text: names the text of the --init-from weights; give both options"
+            )
         return None
     for path in (weights, text):
         if path is not None and not Path(path).is_file():

@@ -1,0 +1,127 @@
+"""Output of a run: a bar, lines, TensorBoard, and the messages of the command."""
+
+from __future__ import annotations
+
+import json
+import re
+import struct
+import sys
+from pathlib import Path
+
+import pytest
+
+from anetc.cli import progress
+from anetc.cli.progress import training_progress
+from anetc.data.values import DataSpec
+from anetc.training.run.board import Board
+from anetc.training.run.watcher import StepReport
+from anetdsl.errors import CannotRun
+from tests.command_line import anetc
+from tests.training.running import TEXT
+
+
+def test_progress_is_a_line_for_each_twentieth(capsys: pytest.CaptureFixture[str]) -> None:
+    with training_progress() as watch:
+        for done in range(10, 1001, 10):
+            watch.steps_done(StepReport(done, 1000, 1.25, 0.5, 12.0))
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "  10/1000  loss 1.2500  learning rate 0.5  12.0 clips/s"
+    assert [line.split("/")[0].strip() for line in lines] == ["10", *map(str, range(50, 1001, 50))]
+
+
+def test_a_terminal_displays_a_bar(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "is_terminal", lambda _: True)
+    with training_progress() as watch:
+        watch.steps_done(StepReport(3, 12, 1.25, 0.5, 12.0))
+        watch.message("validation [of] this")
+    shown = capsys.readouterr().err
+    assert "validation [of] this" in shown
+    assert re.search(r"3/12.*loss 1\.2500.*12\.0 clips/s", shown)
+
+
+def test_other_outputs_get_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    with training_progress() as watch:
+        watch.steps_done(StepReport(3, 12, 1.25, 0.5, 12.0))
+    assert capsys.readouterr().err == " 3/12  loss 1.2500  learning rate 0.5  12.0 clips/s\n"
+
+
+def events(folder: Path) -> list[bytes]:
+    """Return the records of event files: length, checksum, data and checksum each."""
+    found = []
+    for path in sorted(folder.iterdir()):
+        data = path.read_bytes()
+        while data:
+            (length,) = struct.unpack("<Q", data[:8])
+            found.append(data[12 : 12 + length])
+            data = data[16 + length :]
+    return found
+
+
+def test_tensorboard_gets_the_metrics(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    with Board(tmp_path, 0) as board:
+        board.write({"iteration": 0, "loss": 1.5, "learning_rate": 0.25})
+        board.write({"iteration": 1, "validation": {"top1": 50.0, "mAP": None}})
+    found = b"\n".join(events(tmp_path))
+    for tag in (b"training/loss", b"training/learning_rate", b"validation/top1"):
+        assert tag in found
+    assert b"mAP" not in found
+    assert struct.pack("<f", 1.5) in found
+
+
+def test_missing_tensorboard_is_named_with_its_extra(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(CannotRun, match=r"pip install 'anetdsl\[tensorboard\]'"):
+        Board(tmp_path, 0)
+
+
+# The command
+
+
+def test_the_command_trains_and_resumes(clips: DataSpec, tmp_path: Path) -> None:
+    (tmp_path / "toy.anet").write_text(TEXT)
+    arguments = ["train", tmp_path / "toy.anet", "--data", clips.path, "--out", tmp_path / "run"]
+    arguments += ["--frames", 4, "--size", 16, "--batch", 4, "--device", "cpu", "--threads", 1]
+    done = anetc(*arguments, "--iterations", 3)
+    assert done.code == 0, done.err
+    assert re.fullmatch(r"top1 \S+  top5 100  loss \S+  fitness \S+\n", done.out)
+    assert re.search(r"(?m)^wrote \S+model.anet and weights.safetensors; .* waiting", done.err)
+    assert "3/3  loss" in done.err
+    again = anetc(*arguments, "--iterations", 3)
+    assert (again.code, "--resume" in again.err) == (2, True)
+    other = anetc(*arguments, "--iterations", 4, "--resume")
+    assert (other.code, "iterations 3, now there is iterations 4" in other.err) == (2, True)
+    resumed = anetc(*arguments, "--iterations", 3, "--resume")
+    assert (resumed.code, resumed.out) == (0, done.out)
+    assert "resuming after step 3" in resumed.err
+    result = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert result["schema"] == "anetdsl-training-result"
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "code", "message"),
+    [
+        ("anet 1 network n", [], 1, "error[A"),
+        (TEXT, ["--data", "nowhere"], 2, "nowhere"),
+        (TEXT, ["--format", "video"], 2, "--format video: no such format"),
+        (TEXT, ["--init-text", "x.anet"], 2, "--init-text"),
+        (TEXT, ["--init-from", "x.safetensors"], 2, "x.safetensors: no such file"),
+        (TEXT, ["--iterations", "0"], 2, "--iterations"),
+        (TEXT, ["--learning-rate", "nan"], 2, "learning_rate"),
+        (TEXT, ["--size", "0"], 2, "is not a size"),
+        (TEXT, ["--device", "cpu", "--accumulate", "3"], 2, "3 parts"),
+    ],
+)
+def test_wrong_options_are_named(
+    text: str, options: list[str], code: int, message: str, clips: DataSpec, tmp_path: Path
+) -> None:
+    (tmp_path / "toy.anet").write_text(text)
+    given = ["train", tmp_path / "toy.anet", "--out", tmp_path / "run"]
+    given += [] if "--data" in options else ["--data", clips.path]
+    found = anetc(*given, *options)
+    assert (found.code, message in found.err) == (code, True), found.err
+    assert "Traceback" not in found.err
