@@ -1,4 +1,4 @@
-"""Fixtures that the tests of training also use."""
+"""Fixtures shared with the tests of training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`anetc eval`: protocols, tables and pictures, predictions that are scored alone, mistakes."""
+"""`anetc eval`: protocols, tables and pictures, prediction files, errors."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import pytest
 from anetc.data.values import DataSpec
 from anetc.evaluation.protocols import protocol_recipe, reported_split
 from anetc.evaluation.scores import Evaluation
-from anetc.evaluation.summary import class_rows, confusions, standard_errors
+from anetc.evaluation.summary import class_rows, standard_errors
 from anetc.modules.network import build_network
 from anetc.video.clips import CHARADES_TEST, MOMENTS_TEST
 from anetc.weights.files import save_weights
@@ -32,11 +32,11 @@ SCHEMA = json.loads((REPOSITORY / "docs" / "schemas" / "eval.schema.json").read_
 
 @attrs.frozen
 class Case:
-    """A network with weights, and the spec of its data."""
+    """Paths of a network and its weights, and the data as text for --data."""
 
     network: str
     other: str
-    """With another number of classes."""
+    """Path of a network with another number of classes."""
     weights: str
     data: str
 
@@ -51,7 +51,7 @@ def case(tmp_path_factory: pytest.TempPathFactory, clips: DataSpec) -> Case:
     return Case(*texts, str(folder / "w.safetensors"), f"arrays:{clips.path}")
 
 
-def evaluated(case: Case, *options: object, code: int = 0) -> str:
+def run_eval(case: Case, *options: object, code: int = 0) -> str:
     size = ("--frames", 4, "--size", 16, "--split", "validation")
     done = anetc(
         "eval", case.network, "--weights", case.weights, "--data", case.data, *size, *options
@@ -60,39 +60,39 @@ def evaluated(case: Case, *options: object, code: int = 0) -> str:
     return done.out if code == 0 else done.err
 
 
-def test_measures_and_classes_are_shown(case: Case) -> None:
-    lines = evaluated(case, "--confusion", "-").splitlines()
+def test_output_lists_measures_and_classes(case: Case) -> None:
+    lines = run_eval(case, "--confusion", "-").splitlines()
     assert lines[0].startswith("toy; arrays:")
     assert lines[0].endswith("validation split; 9 videos of 3 classes")
     assert lines[1] == "one clip of 4 frames of 16 x 16 pixels"
     assert [line.split()[0] for line in lines[3:6]] == ["top-1", "top-3", "loss"]
     assert lines[4].split()[1:3] == ["100.00", "%"]
-    heads = [line.split() for line in lines if line.startswith(("class ", "is "))]
-    assert heads[0] == ["class", "videos", "top-1", "top-3", "most", "mistaken", "for"]
+    heads = [line.split() for line in lines if line.startswith("class ")]
+    assert heads[0] == ["class", "videos", "top-1", "top-3", "most", "often", "predicted", "as"]
+    assert any(line.startswith("true \\ predicted ") for line in lines)
     counts = [line.split()[-3:] for line in lines[-3:]]
     assert sum(int(count) for row in counts for count in row) == 9
 
 
 def test_json_follows_its_schema(case: Case) -> None:
-    document = json.loads(evaluated(case, "--json"))
+    document = json.loads(run_eval(case, "--json"))
     jsonschema.Draft202012Validator(SCHEMA).validate(document)
     assert sum(map(sum, document["confusion"])) == document["videos"] == 9
     assert document["recipe"]["frames"] == 4
 
 
-def test_saved_predictions_score_the_same(case: Case, tmp_path: Path) -> None:
-    """Alone, and by the data; from JSON lines to the last bit."""
+def test_saved_predictions_give_the_same_scores(case: Case, tmp_path: Path) -> None:
+    """With their own labels and with those of the data; JSON lines give equal bits."""
     saved = tmp_path / "p.jsonl"
-    document = json.loads(evaluated(case, "--json", "--save", saved))
+    document = json.loads(run_eval(case, "--json", "--save", saved))
     alone = anetc("eval", "--predictions", saved, "--json")
     assert json.loads(alone.out) == document
     by_data = anetc(
-        *("eval", "--predictions", saved, "--data", case.data, "--split", "validation"),
-        *("--frames", 4, "--size", 16, "--json"),
+        *("eval", "--predictions", saved, "--data", case.data, "--split", "validation", "--json"),
     )
     assert json.loads(by_data.out) == document
     table = tmp_path / "p.csv"
-    evaluated(case, "--save", table)
+    run_eval(case, "--save", table)
     from_csv = json.loads(anetc("eval", "--predictions", table, "--json").out)
     assert from_csv["confusion"] == document["confusion"]
     assert from_csv["measures"] == {**document["measures"], "loss": None}
@@ -102,39 +102,83 @@ def test_equal_seeds_give_equal_scores(case: Case, tmp_path: Path) -> None:
     files = [tmp_path / f"{number}.jsonl" for number in range(3)]
     for file, seed in zip(files, (5, 5, 6)):
         random = ("--protocol", "charades", "--frames", 2, "--seed", seed)
-        out = evaluated(case, *random, "--save", file)
+        out = run_eval(case, *random, "--save", file)
         assert f"5 clips of 2 frames of 16 x 16 pixels, at random places (seed {seed})" in out
     first, again, other = (file.read_text() for file in files)
     assert first == again
     assert first.splitlines()[1:] != other.splitlines()[1:]
 
 
-def test_confusions_as_a_table_and_as_a_picture(case: Case, tmp_path: Path) -> None:
-    evaluated(case, "--confusion", tmp_path / "c.csv", "--no-per-class")
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (("--frames", 4), "one clip of 4 frames of 16 x 16 pixels"),
+        (("--frames", 2), "one clip of 2 frames of 16 x 16 pixels, from the middle of 4 stored"),
+        (("--frames", 6), "one clip of 6 frames of 16 x 16 pixels, repeated from 4 stored frames"),
+        (("--frames", 2, "--clips", 2), "2 clips of 2 frames of 16 x 16 pixels, evenly spread"),
+    ],
+)
+def test_headline_reports_how_stored_clips_are_cut(
+    case: Case, options: tuple[object, ...], text: str
+) -> None:
+    lines = run_eval(case, *options).splitlines()
+    assert lines[1].startswith(text)
+    recipe = json.loads(run_eval(case, *options, "--json"))["recipe"]
+    assert (recipe["fps"], recipe["stored_frames"]) == (None, 4)
+
+
+def test_confusion_matrix_as_table_and_as_picture(case: Case, tmp_path: Path) -> None:
+    run_eval(case, "--confusion", tmp_path / "c.csv", "--no-per-class")
     rows = list(csv.reader((tmp_path / "c.csv").read_text().splitlines()))
-    assert rows[0][0] == "is \\ taken for"
+    assert rows[0][0] == "true \\ predicted"
     assert rows[0][1:] == [row[0] for row in rows[1:]]
     assert sum(int(cell) for row in rows[1:] for cell in row[1:]) == 9
-    evaluated(case, "--confusion", tmp_path / "c.svg")
+    run_eval(case, "--confusion", tmp_path / "c.svg")
     root = ElementTree.parse(tmp_path / "c.svg").getroot()
     assert root.tag.endswith("svg")
-    assert "Confusions of toy" in "".join(root.itertext())
+    assert "Confusion matrix of toy" in "".join(root.itertext())
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("{network}",), "name a network, --weights and --data; or a file of --predictions"),
+        (("{network}",), "give a network FILE, --weights and --data; or --predictions"),
         (("{network}", "--predictions", "p.csv"), "leave out FILE and --weights"),
-        (("{network}", "--weights", "no.safetensors", "--data", "{data}"), "no.safetensors: no such file"),
+        (
+            ("{network}", "--weights", "no.safetensors", "--data", "{data}"),
+            "no.safetensors: no such file",
+        ),
         (("{network}", "--weights", "{weights}", "--data", "nowhere"), "nowhere: no such file"),
-        (("--predictions", "p.csv", "--save", "p.npz"), "predictions are .jsonl or .csv"),
-        (("--predictions", "p.csv", "--confusion", "c.png"), "write .svg, .csv, or - to print it"),
-        (("--predictions", "p.json"), "predictions are .jsonl or .csv"),
-        (("--predictions", "p.csv", "--data", "motion", "--fps", "nan"), "clips: "),
+        (
+            ("--predictions", "p.csv", "--save", "p.npz"),
+            "a prediction file must end in .jsonl, .csv",
+        ),
+        (("--predictions", "p.csv", "--confusion", "c.png"), "must end in .svg or .csv, or be -"),
+        (("--predictions", "p.json"), "a prediction file must end in .jsonl, .csv"),
+        (("--predictions", "p.csv", "--split", "test"), "--predictions: --split has no effect"),
+        (
+            ("--predictions", "p.csv", "--data", "motion", "--clips", "2"),
+            "--predictions: --clips has no effect here",
+        ),
+        (
+            ("{network}", "--weights", "{weights}", "--data", "folder:.", "--fps", "nan"),
+            "clips: ",
+        ),
+        (
+            ("{network}", "--weights", "{weights}", "--data", "{data}", "--fps", "5"),
+            "--fps: data of the format arrays store clips, whose frame rate is fixed",
+        ),
+        (
+            ("{network}", "--weights", "{weights}", "--data", "{data}", "--clips", "2"),
+            "a clip of 4 frames takes all 4 frames that arrays stores of a video",
+        ),
+        (
+            ("{network}", "--weights", "{weights}", "--data", "{data}", "--protocol", "charades"),
+            "so all clips would be equal; ask for fewer frames with --frames",
+        ),
         (
             ("{other}", "--weights", "{weights}", "--data", "{data}"),
-            "network toy has 4 classes, the data 3: write `classes=3` in its `sink`",
+            "network toy has 4 classes, but the data have 3: write `classes=3` in its `sink`",
         ),
         (
             ("{network}", "--weights", "{weights}", "--data", "{data}", "--device", "nowhere"),
@@ -142,9 +186,7 @@ def test_confusions_as_a_table_and_as_a_picture(case: Case, tmp_path: Path) -> N
         ),
     ],
 )
-def test_what_cannot_be_run(
-    case: Case, arguments: tuple[str, ...], message: str, tmp_path: Path
-) -> None:
+def test_errors(case: Case, arguments: tuple[str, ...], message: str, tmp_path: Path) -> None:
     (tmp_path / "p.csv").write_text("name,target,a\nx,0,1\n")
     given = [
         str(tmp_path / text) if text.startswith("p.") else text.format(**attrs.asdict(case))
@@ -157,7 +199,7 @@ def test_what_cannot_be_run(
     assert message in done.err
 
 
-def test_a_network_with_errors_is_shown(case: Case, tmp_path: Path) -> None:
+def test_errors_in_the_network_are_reported(case: Case, tmp_path: Path) -> None:
     (tmp_path / "bad.anet").write_text("anet 1\nnetwork n\n")
     done = anetc(
         *("eval", tmp_path / "bad.anet", "--weights", case.weights, "--data", case.data),
@@ -166,8 +208,8 @@ def test_a_network_with_errors_is_shown(case: Case, tmp_path: Path) -> None:
     assert "bad.anet" in done.err
 
 
-def test_several_labels(tmp_path: Path) -> None:
-    """mAP and wAP, a class without videos by name, videos without scores; no confusions."""
+def test_multi_label_data(tmp_path: Path) -> None:
+    """mAP and wAP, a class without videos, videos without scores, no confusion matrix."""
     path = tmp_path / "p.jsonl"
     path.write_text(
         '{"schema": "anetdsl-predictions", "schema_version": 1, "classes": ["a", "b", "c"]}\n'
@@ -180,24 +222,24 @@ def test_several_labels(tmp_path: Path) -> None:
     lines = [line.split() for line in done.out.splitlines()]
     assert ["mAP", "none"] in lines
     assert ["wAP,", "present", "classes", "88.89", "%"] in lines
-    assert "1 class has no video, so that the official mAP has no value: c" in done.out
-    assert "1 video has no scores; such stand behind all others: x" in done.out
-    assert "1 video has scores that are no numbers (NaN); such stand behind all" in done.out
+    assert "1 class has no video, so the official mAP is undefined: c" in done.out
+    assert "1 video has no scores and ranks after all other videos: x" in done.out
+    assert "1 video has NaN scores and ranks after all other videos: w" in done.out
     assert ["a", "2", "83.33"] in lines
     document = json.loads(anetc("eval", "--predictions", path, "--json").out)
     jsonschema.Draft202012Validator(SCHEMA).validate(document)
     assert document["measures"]["mAP"] is None
     refused = anetc("eval", "--predictions", path, "--confusion", "-")
     assert refused.code == 2
-    assert "may have several classes" in refused.err
+    assert "multi-label data have no confusion matrix" in refused.err
 
 
-def test_many_classes_have_a_table_only_if_asked(tmp_path: Path) -> None:
+def test_many_classes_are_listed_on_request_only(tmp_path: Path) -> None:
     path = tmp_path / "p.csv"
     names = ",".join(f"c{i}" for i in range(60))
     path.write_text(f"name,target,{names}\nv,3,{','.join(['0'] * 60)}\n")
-    assert "most mistaken" not in anetc("eval", "--predictions", path).out
-    assert "most mistaken" in anetc("eval", "--predictions", path, "--per-class").out
+    assert "most often predicted as" not in anetc("eval", "--predictions", path).out
+    assert "most often predicted as" in anetc("eval", "--predictions", path, "--per-class").out
 
 
 def test_predictions_are_scored_without_torch(tmp_path: Path) -> None:
@@ -221,14 +263,14 @@ def _paths() -> Iterator[tuple[str, str]]:
 # Summaries
 
 
-def test_classes_one_by_one() -> None:
+def test_class_rows_and_confusion_matrix() -> None:
     scores = np.array([[2.0, 1.0, 0.0], [0.0, 2.0, 1.0], [0.0, 2.0, 1.0]])
     found = Evaluation(("x", "y", "z"), scores, np.array([0, 0, 1]), ("a", "b", "c"))
     a, b, c = class_rows(found)
-    assert (a.videos, a.measures["top1"], a.mistaken_for) == (2, 50, ("b", 1))
-    assert (b.videos, b.measures["top1"], b.mistaken_for) == (1, 100, None)
+    assert (a.videos, a.measures["top1"], a.confused_with) == (2, 50, ("b", 1))
+    assert (b.videos, b.measures["top1"], b.confused_with) == (1, 100, None)
     assert (c.videos, c.measures["top1"], c.measures["top5"]) == (0, None, None)
-    assert confusions(found).tolist() == [[1, 1, 0], [0, 1, 0], [0, 0, 0]]
+    assert found.confusion().tolist() == [[1, 1, 0], [0, 1, 0], [0, 0, 0]]
     assert standard_errors(found)["top1"] == pytest.approx(100 * (2 / 9 / 3) ** 0.5)
 
 
@@ -239,7 +281,7 @@ def spec(format: str) -> DataSpec:
     return DataSpec(format, None if format == "motion" else "somewhere")  # type: ignore[arg-type]
 
 
-def test_protocols_are_the_paper_s() -> None:
+def test_protocols_of_the_paper() -> None:
     """Semantics 11."""
     assert protocol_recipe(spec("moments")) == MOMENTS_TEST
     assert protocol_recipe(spec("folder")) == MOMENTS_TEST
@@ -252,7 +294,7 @@ def test_protocols_are_the_paper_s() -> None:
     assert reported_split(spec("charades")) == reported_split(spec("motion")) == "test"
 
 
-def test_one_number_of_a_protocol_is_changed() -> None:
+def test_options_change_one_value_of_a_protocol() -> None:
     several = protocol_recipe(spec("moments"), clips=4)
     assert several == attrs.evolve(MOMENTS_TEST, clips=4, when="even")
     assert protocol_recipe(spec("charades"), clips=2) == attrs.evolve(CHARADES_TEST, clips=2)
@@ -264,12 +306,12 @@ def test_one_number_of_a_protocol_is_changed() -> None:
         protocol_recipe(spec("moments"), fps=float("nan"))
 
 
-# Charades, by its lists alone
+# Charades without its videos
 
 
 @pytest.fixture
 def lists(tmp_path: Path) -> Path:
-    """Three classes and four videos of a test list, one without actions; no videos."""
+    """Return a folder of lists: three classes, four test videos, one without actions."""
     (tmp_path / "Charades_v1_classes.txt").write_text("c000 Walk\nc001 Sit\nc002 Run\n")
     (tmp_path / "Charades_v1_test.csv").write_text(
         "id,actions\nAAAAA,c000 0.0 3.0;c001 1 2\nBBBBB,\nCCCCC,c002 5 4\nDDDDD,c000 1 2\n"
@@ -279,7 +321,7 @@ def lists(tmp_path: Path) -> Path:
 
 
 def test_a_submission_is_scored_without_the_videos(lists: Path) -> None:
-    """AP by hand: c000 (1/1 + 2/4) / 2 since DDDDD, not submitted, is behind BBBBB."""
+    """AP of c000, by hand: (1/1 + 2/4) / 2, since DDDDD was not submitted and ranks last."""
     done = anetc("eval", "--predictions", lists / "s.txt", "--data", f"charades:{lists}", "--json")
     assert done.code == 0, done.err
     document = json.loads(done.out)
@@ -289,8 +331,8 @@ def test_a_submission_is_scored_without_the_videos(lists: Path) -> None:
     assert document["data"] == f"charades:{lists}"
 
 
-def test_a_quarantine_is_told(lists: Path) -> None:
-    """Its videos do not count, unless asked for: with them the official script's number."""
+def test_quarantined_videos_do_not_count(lists: Path) -> None:
+    """With quarantine=no they do, as in the official script; a message reports the number."""
     (lists / "quarantine.txt").write_text("DDDDD\tdamaged\n")
     submission = ("eval", "--predictions", lists / "s.txt", "--json", "--data")
     done = anetc(*submission, f"charades:{lists}")

@@ -1,4 +1,4 @@
-"""A network on a split: every video once, clips averaged, failures named, processes sharing."""
+"""Evaluation of a network on a split: all videos, clips, failures, several processes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ from tests.training.toys import Toy, network
 
 
 def model(classes: int = 3) -> NetworkModule:
-    """Not as it starts, where the last batch normalisation of a module is 0."""
+    """Build a model with random parameters.
+
+    A new model has zeros in the last batch normalisation of each module.
+    """
     made = build_network(network(classes))
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
@@ -32,7 +35,7 @@ def model(classes: int = 3) -> NetworkModule:
 
 
 def alone(dataset: Toy, made: torch.nn.Module) -> torch.Tensor:
-    """The logits (videos, clips, classes), a clip at a time."""
+    """Compute the logits (videos, clips, classes), one clip at a time."""
     made.eval()
     rows = []
     for batch in test_batches(dataset, batch=1, max_failures=1):
@@ -46,7 +49,7 @@ def alone(dataset: Toy, made: torch.nn.Module) -> torch.Tensor:
 @pytest.mark.parametrize("clips", [1, 3])
 @pytest.mark.parametrize("multi_label", [False, True])
 def test_every_video_is_scored_in_order(clips: int, multi_label: bool) -> None:
-    """By the mean over its clips of what the model says of each, however they are batched."""
+    """Scores are the mean over the clips of a video and do not depend on the batches."""
     dataset = Toy(clips=clips, multi_label=multi_label)
     made = model()
     logits = alone(dataset, made)
@@ -61,8 +64,8 @@ def test_every_video_is_scored_in_order(clips: int, multi_label: bool) -> None:
     assert done == ([2, 4, 6, 7] if clips == 1 else [1, 2, 3, 4, 5, 6, 7])
 
 
-def test_no_more_clips_are_held_than_are_asked_for() -> None:
-    """Whole videos as far as they fit, a video in parts where one has more clips."""
+def test_batch_limits_the_number_of_clips() -> None:
+    """A batch holds whole videos; a video with more clips than a batch is split."""
 
     class Counting(torch.nn.Module):
         def __init__(self) -> None:
@@ -79,7 +82,7 @@ def test_no_more_clips_are_held_than_are_asked_for() -> None:
         assert counting.counts == counts
 
 
-def test_the_model_comes_back_as_it_was() -> None:
+def test_the_model_is_unchanged_by_evaluation() -> None:
     made = TrainingModule(model())
     made.train()
     before = {name: value.clone() for name, value in made.state_dict().items()}
@@ -88,7 +91,7 @@ def test_the_model_comes_back_as_it_was() -> None:
     assert all((before[name] == value).all() for name, value in made.state_dict().items())
 
 
-def test_the_training_module_scores_as_the_plain_one_does() -> None:
+def test_training_module_and_reference_give_equal_scores() -> None:
     plain = evaluate(model(), network(), Toy())
     trained = evaluate(TrainingModule(model()), network(), Toy())
     np.testing.assert_allclose(trained.logits, plain.logits, rtol=1e-5, atol=1e-6)
@@ -101,14 +104,14 @@ def test_equal_seeds_give_equal_scores() -> None:
     assert (first.logits != other.logits).any()
 
 
-def test_bfloat16_is_near() -> None:
+def test_bfloat16_is_close_to_float32() -> None:
     made = model()
     exact, near = (evaluate(made, network(), Toy(), precision=p) for p in ("float32", "bfloat16"))
     assert (exact.logits != near.logits).any()
     np.testing.assert_allclose(near.logits, exact.logits, atol=0.1)
 
 
-def test_videos_that_cannot_be_read_are_named_and_wrong(caplog: pytest.LogCaptureFixture) -> None:
+def test_unreadable_videos_are_reported_and_wrong(caplog: pytest.LogCaptureFixture) -> None:
     dataset = Toy(broken=(0, 5), clips=2)
     with caplog.at_level(logging.WARNING, "anetc.data"):
         found = evaluate(model(), network(), dataset, max_failures=0.5)
@@ -120,24 +123,24 @@ def test_videos_that_cannot_be_read_are_named_and_wrong(caplog: pytest.LogCaptur
 @pytest.mark.parametrize(
     ("dataset", "classes", "message"),
     [
-        (Toy(), 4, r"has 4 classes, the data 3: write `classes=3` in its `sink`"),
+        (Toy(), 4, r"has 4 classes, but the data have 3: write `classes=3` in its `sink`"),
         (Toy(count=0), 3, "has no videos"),
         (Toy(broken=(1,)), 3, "1 of the 7 videos of the test split cannot be read"),
         (Toy(broken=tuple(range(7))), 3, "cannot be read"),
     ],
 )
-def test_what_cannot_be_evaluated(dataset: Toy, classes: int, message: str) -> None:
+def test_errors(dataset: Toy, classes: int, message: str) -> None:
     with pytest.raises(CannotRun, match=message):
         evaluate(model(classes), network(classes), dataset)
 
 
-def test_no_video_at_all_can_be_read() -> None:
+def test_no_readable_video_is_an_error() -> None:
     with pytest.raises(CannotRun, match="none of the 2 videos"):
         evaluate(model(), network(), Toy(count=2, broken=(0, 1)), max_failures=1)
 
 
 def _process(rank: int, folder: Path) -> None:
-    """One of two processes: evaluates twice, the second time with a video broken for rank 1."""
+    """Evaluate twice in one of two processes; the second time the unreadable video is an error."""
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
     made = model()
@@ -151,7 +154,7 @@ def _process(rank: int, folder: Path) -> None:
 
 
 def test_two_processes_share_the_videos(tmp_path: Path) -> None:
-    """Both get what one gets alone; where one fails both stop, and neither waits for ever."""
+    """Both processes get the result of a single one; if one fails, both raise its error."""
     mp.spawn(_process, (tmp_path,), nprocs=2)
     expected: Evaluation = evaluate(model(), network(), Toy(broken=(6,)), batch=2, max_failures=0.5)
     for rank in range(2):

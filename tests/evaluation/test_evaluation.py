@@ -1,4 +1,4 @@
-"""What scores are worth: averages over clips, losses, measures, against numbers done otherwise."""
+"""Averages over clips, losses and measures, compared with other computations."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def clips_of(seed: int, *, scale: float = 3) -> NDArray[np.float64]:
     return scale * np.random.default_rng(seed).standard_normal((6, 5, 4))
 
 
-def single(scores: NDArray, targets: list[int]) -> Evaluation:
+def single_label(scores: NDArray, targets: list[int]) -> Evaluation:
     names = tuple(f"v{i}" for i in range(len(targets)))
     classes = tuple(f"c{i}" for i in range(scores.shape[1]))
     return Evaluation(names, scores, np.array(targets, np.int64), classes)
 
 
-def several(scores: NDArray, labels: NDArray) -> Evaluation:
+def multi_label_data(scores: NDArray, labels: NDArray) -> Evaluation:
     names = tuple(f"v{i}" for i in range(len(labels)))
     classes = tuple(f"c{i}" for i in range(scores.shape[1]))
     return Evaluation(names, scores, labels.astype(np.float64), classes)
@@ -35,7 +35,7 @@ def several(scores: NDArray, labels: NDArray) -> Evaluation:
 
 @pytest.mark.parametrize("multi_label", [False, True])
 def test_probabilities_are_averaged_over_clips(multi_label: bool) -> None:
-    """Paper A.6: the softmax or the sigmoid of each clip, then the mean."""
+    """Probabilities are the mean over clips of the softmax or sigmoid (paper A.6)."""
     clips = clips_of(0)
     turn = torch.sigmoid if multi_label else lambda x: x.softmax(-1)
     expected = turn(torch.from_numpy(clips)).mean(dim=1).numpy()
@@ -47,20 +47,20 @@ def test_probabilities_are_averaged_over_clips(multi_label: bool) -> None:
 
 
 @pytest.mark.parametrize("multi_label", [False, True])
-def test_one_clip_is_ranked_by_its_own_logits(multi_label: bool) -> None:
+def test_logits_of_one_clip_are_unchanged(multi_label: bool) -> None:
     clips = clips_of(1, scale=1e3)[:, :1]
     assert (average_clips(clips, multi_label=multi_label) == clips[:, 0]).all()
 
 
 @given(st.lists(logits, min_size=2, max_size=2), st.integers(1, 5))
-def test_equal_clips_are_one(values: list[float], count: int) -> None:
+def test_equal_clips_average_to_the_same_logits(values: list[float], count: int) -> None:
     clips = np.tile(np.array(values), (1, count, 1))
     averaged = average_clips(clips, multi_label=True)
     np.testing.assert_allclose(averaged[0], values, rtol=1e-9, atol=1e-12)
 
 
-def test_scores_near_one_do_not_become_ties() -> None:
-    """sigmoid(40) and sigmoid(45) are both 1 in float64; that video is the surer all the same."""
+def test_probabilities_near_one_do_not_become_ties() -> None:
+    """sigmoid(40) and sigmoid(45) are both 1 in float64, but the averaged logits differ."""
     clips = np.array([[[40.0], [40.0]], [[45.0], [45.0]], [[-40.0], [-40.0]]])
     averaged = average_clips(clips, multi_label=True)[:, 0]
     assert averaged.tolist() == pytest.approx([40, 45, -40])
@@ -69,7 +69,7 @@ def test_scores_near_one_do_not_become_ties() -> None:
 def test_measures_of_single_labels() -> None:
     scores = clips_of(2)[:, 0]
     targets = [0, 1, 2, 3, 0, 1]
-    result = single(scores, targets).measures()
+    result = single_label(scores, targets).measures()
     tensor = torch.from_numpy(scores)
     loss = float(torch.nn.functional.cross_entropy(tensor, torch.tensor(targets)))
     right = float((tensor.argmax(1) == torch.tensor(targets)).double().mean())
@@ -78,12 +78,12 @@ def test_measures_of_single_labels() -> None:
     )
 
 
-def test_measures_of_several_labels() -> None:
+def test_measures_of_multi_label_data() -> None:
     scores = clips_of(3)[:, 0]
     labels = np.array(
         [[1, 0, 0, 0], [1, 1, 0, 0], [0, 0, 1, 0], [0] * 4, [0, 1, 0, 0], [1, 0, 1, 0]]
     )
-    result = several(scores, labels)
+    result = multi_label_data(scores, labels)
     precision = charades_precision(scores, labels.astype(float))
     loss = torch.nn.functional.binary_cross_entropy_with_logits(
         torch.from_numpy(scores), torch.from_numpy(labels.astype(float))
@@ -97,26 +97,26 @@ def test_measures_of_several_labels() -> None:
     assert [name for name, _ in result.score().values] == ["loss", "fitness"]
 
 
-def test_a_video_that_could_not_be_read_is_wrong_and_left_out_of_the_loss() -> None:
+def test_an_unreadable_video_is_wrong_and_has_no_loss() -> None:
     scores = np.array([[2.0, 0.0], [math.nan, math.nan]])
-    result = single(scores, [0, 0])
+    result = single_label(scores, [0, 0])
     assert result.unranked.tolist() == [False, True]
     measures = result.measures()
     assert (measures["top1"], measures["top5"]) == (50, 50)
     assert measures["loss"] == pytest.approx(math.log1p(math.exp(-2)))
 
 
-def test_without_any_score_there_is_no_loss() -> None:
-    result = single(np.full((2, 3), math.nan), [0, 1])
+def test_loss_without_scores_is_nan() -> None:
+    result = single_label(np.full((2, 3), math.nan), [0, 1])
     assert math.isnan(result.loss())
     assert dict(result.score().values) == {"top1": 0, "top5": 0, "fitness": 0}
 
 
-def test_infinite_logits_spoil_no_other_video() -> None:
-    """Their loss is infinite or unknown, without a warning; what a text cannot hold is left out."""
+def test_infinite_logits_do_not_affect_other_videos() -> None:
+    """The loss is infinite or NaN, without a warning, and is left out of the `score` statement."""
     scores = np.array([[math.inf, 0.0], [0.0, -math.inf]])
-    assert single(scores, [0, 0]).measures()["top1"] == 100
+    assert single_label(scores, [0, 0]).measures()["top1"] == 100
     labels = np.array([[1, 0], [1, 0]])
-    assert several(scores, labels).loss() == pytest.approx(2 * math.log(2) / 4)
-    assert several(scores, 1 - labels).loss() == math.inf
-    assert "loss" not in dict(several(scores, 1 - labels).score().values)
+    assert multi_label_data(scores, labels).loss() == pytest.approx(2 * math.log(2) / 4)
+    assert multi_label_data(scores, 1 - labels).loss() == math.inf
+    assert "loss" not in dict(multi_label_data(scores, 1 - labels).score().values)

@@ -1,4 +1,4 @@
-"""Metrics: top-k, and the average precision of Charades against the official script's rules."""
+"""Top-k accuracy, and the average precision of Charades against the official script."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from anetc.evaluation.metrics import (
     charades_precision,
     class_top_k,
-    confusion,
+    confusion_matrix,
     target_ranks,
     top_k,
     unranked,
@@ -25,7 +25,7 @@ NAN = math.nan
 # Top-k
 
 
-def test_top_k_of_numbers_done_by_hand() -> None:
+def test_top_k_of_an_example_computed_by_hand() -> None:
     scores = np.array(
         [[3, 2, 1, 0, -1, -2], [0, 5, 4, 3, 2, 1], [1, 1, 1, 1, 1, 1], [9, 8, 7, 6, 5, 4]], float
     )
@@ -38,7 +38,7 @@ def test_top_k_of_numbers_done_by_hand() -> None:
 
 
 def test_k_is_at_most_the_number_of_classes() -> None:
-    """With fewer than five classes top-5 is the share of videos that have scores at all."""
+    """With fewer than five classes, top-5 is the fraction of videos without NaN scores."""
     scores = np.array([[0.0, 1.0, 2.0], [2.0, 1.0, 0.0], [NAN, 1.0, 0.0]])
     assert top_k(scores, np.array([0, 0, 1]), 5) == pytest.approx(2 / 3)
 
@@ -48,7 +48,7 @@ def test_a_nan_makes_a_video_wrong_for_every_k() -> None:
     targets = np.array([1, 1, 0])
     assert unranked(scores).tolist() == [True, False, True]
     assert top_k(scores, targets, 1) == top_k(scores, targets, 2) == pytest.approx(1 / 3)
-    assert confusion(scores, targets).tolist() == [[0, 0], [0, 1]]
+    assert confusion_matrix(scores, targets).tolist() == [[0, 0], [0, 1]]
 
 
 def test_infinite_scores_are_ranked() -> None:
@@ -58,7 +58,7 @@ def test_infinite_scores_are_ranked() -> None:
 
 @st.composite
 def scored(draw: st.DrawFn) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Few different scores, so that ties abound."""
+    """Draw scores from few values, so that ties are frequent."""
     videos, classes = draw(st.integers(1, 8)), draw(st.integers(1, 7))
     values = st.sampled_from([-math.inf, -1.0, 0.0, 0.5, 2.0, math.inf])
     row = st.lists(values, min_size=classes, max_size=classes)
@@ -68,7 +68,7 @@ def scored(draw: st.DrawFn) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
 
 
 @given(scored())
-def test_ranks_are_places_in_a_stable_sort(case: tuple[NDArray, NDArray]) -> None:
+def test_ranks_are_positions_in_a_stable_sort(case: tuple[NDArray, NDArray]) -> None:
     scores, targets = case
     order = np.argsort(-scores, axis=1, kind="stable")
     places = [int(np.flatnonzero(row == target)[0]) for row, target in zip(order, targets)]
@@ -76,10 +76,10 @@ def test_ranks_are_places_in_a_stable_sort(case: tuple[NDArray, NDArray]) -> Non
 
 
 @given(scored())
-def test_parts_agree(case: tuple[NDArray, NDArray]) -> None:
-    """Top-1 is the diagonal of the confusions; classes together are the whole; k only adds."""
+def test_metrics_agree_with_each_other(case: tuple[NDArray, NDArray]) -> None:
+    """Top-1 is the diagonal of the confusion matrix; top-k rises with k."""
     scores, targets = case
-    matrix = confusion(scores, targets)
+    matrix = confusion_matrix(scores, targets)
     assert matrix.sum() == len(targets)
     assert top_k(scores, targets, 1) == pytest.approx(np.trace(matrix) / len(targets))
     assert matrix.sum(axis=1).tolist() == np.bincount(targets, minlength=len(matrix)).tolist()
@@ -101,7 +101,7 @@ def test_parts_agree(case: tuple[NDArray, NDArray]) -> None:
         (np.zeros((2, 0)), np.array([0, 0])),
     ],
 )
-def test_what_does_not_fit_is_refused(scores: NDArray, targets: NDArray) -> None:
+def test_wrong_shapes_and_targets_are_refused(scores: NDArray, targets: NDArray) -> None:
     with pytest.raises(ValueError, match=r"targets|videos"):
         top_k(scores, targets, 1)
 
@@ -112,11 +112,11 @@ def test_what_does_not_fit_is_refused(scores: NDArray, targets: NDArray) -> None
 def official(
     truth: dict[str, list[int]], submission: dict[str, list[float]], classes: int
 ) -> tuple[list[float], float, float]:
-    """Charades_v1_classify.m, rule by rule, with lists and loops: AP of each class, MAP, WAP.
+    """Compute the AP of each class, MAP and WAP as Charades_v1_classify.m does, with loops.
 
-    Scores start at -inf. The id of a video without actions is never stored, so that nothing is
-    found for it in the submission; nor is anything found for a video that is not submitted.
-    MATLAB's `sort` is stable and puts NaN last. `mean` and `sum` give NaN when there is a NaN.
+    Scores start at -inf. The script does not store the id of a video without actions, so it finds
+    no scores for that video in the submission; nor does it for a video that was not submitted.
+    MATLAB's `sort` is stable and puts NaN last. `mean` and `sum` are NaN if a value is NaN.
     """
     count = len(truth)
     gtlabel = [[0.0] * classes for _ in range(count)]
@@ -166,7 +166,7 @@ def agree(got: float, expected: float) -> bool:
 
 @st.composite
 def competitions(draw: st.DrawFn) -> tuple[dict[str, list[int]], dict[str, list[float]], int]:
-    """Few different scores and NaN, videos without actions, videos that are not submitted."""
+    """Draw scores with ties and NaN, videos without actions and videos that are not submitted."""
     classes = draw(st.integers(1, 4))
     score = st.sampled_from([-math.inf, -2.0, 0.0, 0.1, 0.1 + 1e-15, 1.0, math.inf, NAN])
     truth: dict[str, list[int]] = {}
@@ -180,7 +180,7 @@ def competitions(draw: st.DrawFn) -> tuple[dict[str, list[int]], dict[str, list[
 
 
 @given(competitions())
-def test_average_precision_is_the_official_one(
+def test_average_precision_equals_the_official_script(
     case: tuple[dict[str, list[int]], dict[str, list[float]], int],
 ) -> None:
     truth, submission, classes = case
@@ -196,7 +196,7 @@ def test_average_precision_is_the_official_one(
 
 @pytest.mark.parametrize("digits", [17, 1])
 def test_average_precision_at_the_real_size(digits: int) -> None:
-    """600 videos, 157 classes; scores of one digit are nearly all ties."""
+    """600 videos and 157 classes; with one digit nearly all scores are ties."""
     rng = np.random.default_rng(5)
     scores = np.round(rng.random((600, 157)), digits)
     labels = rng.random((600, 157)) < 0.05
@@ -210,8 +210,8 @@ def test_average_precision_at_the_real_size(digits: int) -> None:
     assert agree(result.weighted, weighted)
 
 
-def test_average_precision_of_numbers_done_by_hand() -> None:
-    """Positives at ranks 1 and 3: (1/1 + 2/3) / 2. An unlabelled video stands last."""
+def test_average_precision_of_an_example_computed_by_hand() -> None:
+    """Positives at ranks 1 and 3: (1/1 + 2/3) / 2. An unlabelled video ranks last."""
     scores = np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3], [5.0, 5.0]])
     labels = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 0.0]])
     result = charades_precision(scores, labels)
@@ -230,7 +230,7 @@ def test_a_class_without_positives_makes_the_official_mean_nan() -> None:
     assert result.absent == (1,)
 
 
-def test_labels_are_zeros_and_ones() -> None:
+def test_labels_must_be_zeros_and_ones() -> None:
     with pytest.raises(ValueError, match="zeros and ones"):
         charades_precision(np.zeros((2, 2)), np.full((2, 2), 0.5))
     with pytest.raises(ValueError, match="targets"):

@@ -1,4 +1,4 @@
-"""The data that `anetc eval` is asked about, opened once it is known that they are needed."""
+"""Open the data of `anetc eval`, once the command knows that it needs them."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import attrs
 if TYPE_CHECKING:
     from anetc.data.values import Dataset, DataSpec, Split
     from anetc.evaluation.protocols import Protocol
+    from anetc.video.clips import Recipe
 
 
 @attrs.frozen
 class EvalRequest:
-    """Which videos, and how clips are cut of them."""
+    """Options of `anetc eval` that select the videos and how clips are cut from them."""
 
     data: str | None
     format: str | None
@@ -25,32 +26,15 @@ class EvalRequest:
     fps: float | None
     seed: int
 
-    def videos(self, *, flow: bool) -> tuple[Dataset, dict[str, Any]]:
-        """The data set, and what is said of it. Raises CannotRun."""
+    def open_videos(self, *, flow: bool) -> tuple[Dataset, dict[str, Any]]:
+        """Open the split to run a network on; `flow` requests optical flow.
+
+        Return the data set, and `data`, `split` and `recipe` of the JSON output. Raises CannotRun
+        if the data cannot be opened, or an option does not apply to them.
+        """
+        from anetc.evaluation.protocols import check_clips, protocol_recipe, recipe_to_json
+
         spec = self._spec()
-        return self._open(spec, spec, flow=flow)
-
-    def labels(self) -> tuple[Dataset, dict[str, Any]]:
-        """The data set for its labels alone, whose videos need not be there. Raises CannotRun."""
-        spec = self._spec()
-        opened = spec
-        if spec.format == "charades" and "videos" not in dict(spec.options):
-            opened = attrs.evolve(spec, options=(*spec.options, ("videos", ".")))
-        return self._open(spec, opened, flow=False)
-
-    def _spec(self) -> DataSpec:
-        from anetc.data.spec import parse_spec
-
-        assert self.data is not None
-        return parse_spec(self.data, self.format)
-
-    def _open(
-        self, spec: DataSpec, opened: DataSpec, *, flow: bool
-    ) -> tuple[Dataset, dict[str, Any]]:
-        from anetc.data.open import open_data
-        from anetc.data.spec import spec_text
-        from anetc.evaluation.protocols import protocol_recipe, reported_split
-
         recipe = protocol_recipe(
             spec,
             self.protocol,
@@ -59,10 +43,37 @@ class EvalRequest:
             clips=self.clips,
             fps=self.fps,
         )
+        dataset, about = self._open(spec, spec, recipe, flow=flow)
+        check_clips(dataset, recipe)
+        return dataset, {**about, "recipe": recipe_to_json(dataset, recipe)}
+
+    def open_labels(self) -> tuple[Dataset, dict[str, Any]]:
+        """Open the split for its labels alone; for Charades the videos need not be present.
+
+        Return the data set, and `data` and `split` of the JSON output. Raises CannotRun if the data
+        cannot be opened.
+        """
+        from anetc.evaluation.protocols import label_recipe
+
+        spec = opened = self._spec()
+        if spec.format == "charades" and "videos" not in dict(spec.options):
+            # Any folder will do: no video is read.
+            opened = attrs.evolve(spec, options=(*spec.options, ("videos", ".")))
+        return self._open(spec, opened, label_recipe(spec), flow=False)
+
+    def _spec(self) -> DataSpec:
+        from anetc.data.spec import parse_spec
+
+        assert self.data is not None
+        return parse_spec(self.data, self.format)
+
+    def _open(
+        self, spec: DataSpec, opened: DataSpec, recipe: Recipe, *, flow: bool
+    ) -> tuple[Dataset, dict[str, Any]]:
+        from anetc.data.open import open_data
+        from anetc.data.spec import spec_text
+        from anetc.evaluation.protocols import reported_split
+
         split = self.split or reported_split(spec)
-        dataset = open_data(opened, split, recipe, flow=flow, seed=self.seed)
-        return dataset, {
-            "data": spec_text(spec),
-            "split": split,
-            "recipe": attrs.asdict(recipe),
-        }
+        dataset = open_data(opened, split, recipe, flow=flow)
+        return dataset, {"data": spec_text(spec), "split": split}

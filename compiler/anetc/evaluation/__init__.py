@@ -1,1 +1,1 @@
-"""Evaluate a network, or a file of predictions, by the protocols of the paper."""
+"""Evaluation of networks and of prediction files by the protocols of the paper."""

@@ -1,9 +1,9 @@
-"""What scores are worth: top-k accuracy, the mean average precision of Charades, confusions.
+"""Compute top-k accuracy, the mean average precision of Charades and confusion matrices.
 
-Pure functions on float64 arrays. Scores are (videos, classes), the larger the better; targets are
-class numbers (videos,), or labels (videos, classes) of zeros and ones where a video may have
-several. Results are fractions, not per cent. Rank on logits: probabilities saturate, and what was
-told apart becomes a tie.
+All functions are pure and take float64 arrays. Scores are (videos, classes); a larger score means a
+more probable class. Targets are class numbers (videos,), or multi-label targets (videos, classes)
+of zeros and ones. Results are fractions, not per cent. Pass logits as scores: probabilities
+saturate at 0 and 1, which turns different logits into ties.
 """
 
 from __future__ import annotations
@@ -18,21 +18,22 @@ Labels = NDArray[np.float64]
 
 
 def unranked(scores: Scores) -> NDArray[np.bool_]:
-    """The videos (videos,) that no class can be named for, because a score is NaN."""
+    """Return which videos have no ranking because one of their scores is NaN, (videos,)."""
     return np.asarray(np.isnan(scores).any(axis=1))
 
 
 def target_ranks(scores: Scores, targets: Targets) -> NDArray[np.int64]:
-    """How many classes come before the right one, (videos,); of equal scores the lower class does.
+    """Return the rank of the true class of each video, from 0, (videos,).
 
-    A video with a NaN has its right class after all others, at rank `classes`.
+    Of equal scores, the class with the lower number ranks first. A video with a NaN has rank
+    `classes`, after all ranks that exist. Raises ValueError for a target that is not a class.
 
     >>> target_ranks(np.array([[0.1, 0.9, 0.9], [np.nan, 1.0, 0.0]]), np.array([2, 1])).tolist()
     [1, 3]
     """
     _check(scores, targets, (len(scores),))
     if len(targets) and not 0 <= targets.min() <= targets.max() < scores.shape[1]:
-        raise ValueError(f"targets lie between 0 and {scores.shape[1] - 1}")
+        raise ValueError(f"targets must lie between 0 and {scores.shape[1] - 1}")
     own = scores[np.arange(len(scores)), targets][:, None]
     earlier = np.arange(scores.shape[1]) < targets[:, None]
     ranks = np.count_nonzero((scores > own) | ((scores == own) & earlier), axis=1)
@@ -40,18 +41,19 @@ def target_ranks(scores: Scores, targets: Targets) -> NDArray[np.int64]:
 
 
 def top_k(scores: Scores, targets: Targets, k: int) -> float:
-    """The share of videos whose right class is among the best `k`, at most all classes.
+    """Return the fraction of videos whose true class is among the `k` highest scores.
 
-    A video with a NaN counts as wrong, whatever `k`. Raises ValueError where there are no videos.
+    `k` is limited to the number of classes. A video with a NaN counts as wrong for every `k`.
+    Raises ValueError if there are no videos.
     """
     ranks = target_ranks(scores, targets)
     if not len(ranks):
-        raise ValueError("no videos")
+        raise ValueError("accuracy needs at least one video; there are no videos")
     return float(np.mean(ranks < min(k, scores.shape[1])))
 
 
 def class_top_k(scores: Scores, targets: Targets, k: int) -> NDArray[np.float64]:
-    """`top_k` over the videos of each class, (classes,); NaN for a class without videos."""
+    """Return `top_k` of the videos of each class, (classes,); NaN for a class without videos."""
     classes = scores.shape[1]
     hits = target_ranks(scores, targets) < min(k, classes)
     videos = np.bincount(targets, minlength=classes)
@@ -59,10 +61,10 @@ def class_top_k(scores: Scores, targets: Targets, k: int) -> NDArray[np.float64]
     return np.asarray(np.divide(right, videos, out=np.full(classes, np.nan), where=videos > 0))
 
 
-def confusion(scores: Scores, targets: Targets) -> NDArray[np.int64]:
-    """How often each class (row) was taken for each class (column), (classes, classes).
+def confusion_matrix(scores: Scores, targets: Targets) -> NDArray[np.int64]:
+    """Return the confusion matrix (classes, classes): true classes in rows, predicted in columns.
 
-    Videos with a NaN are left out: nothing was named for them.
+    Videos with a NaN have no predicted class and are left out.
     """
     _check(scores, targets, (len(scores),))
     classes = scores.shape[1]
@@ -76,14 +78,15 @@ def confusion(scores: Scores, targets: Targets) -> NDArray[np.int64]:
 class AveragePrecision:
     """Average precision as Charades_v1_classify computes it (Sigurdsson et al. 2016).
 
-    `mean` and `weighted` are that script's MAP and WAP: NaN where a class has no positive video.
-    `mean_present` and `weighted_present` are the same over the classes that have one.
+    `mean` and `weighted` are the MAP and WAP of that script: NaN if any class has no positive
+    video. `mean_present` and `weighted_present` are the same means over the classes that have a
+    positive video.
     """
 
     per_class: NDArray[np.float64]
-    """(classes,); NaN for a class without a positive video."""
+    """Average precision, (classes,); NaN for a class without a positive video."""
     positives: NDArray[np.int64]
-    """Videos that have the class, (classes,)."""
+    """Number of videos that have the class, (classes,)."""
     mean: float
     weighted: float
     mean_present: float
@@ -91,22 +94,30 @@ class AveragePrecision:
 
     @property
     def absent(self) -> tuple[int, ...]:
-        """The classes without a positive video."""
+        """Numbers of the classes without a positive video."""
         return tuple(int(number) for number in np.flatnonzero(self.positives == 0))
 
 
 def charades_precision(scores: Scores, labels: Labels) -> AveragePrecision:
-    """The official mAP and weighted AP of Charades, ties and unlabelled videos included.
+    """Compute the official mAP and weighted AP of Charades.
 
-    A video without any label scores -infinity for every class, so that it stands behind all others;
-    so does a video without predictions, whose scores are to be given as -infinity or NaN. Videos of
-    equal scores stay in the order in which they are given, which is that of the ground truth.
+    Ties and unlabelled videos are treated as in the official script. A video without any label
+    gets the score -infinity for every class and therefore ranks after all other videos. A video
+    without predictions also ranks last: pass its scores as -infinity or NaN. Videos with equal
+    scores keep the order in which they are given, which is the order of the annotations.
+
+    Args:
+        scores: Scores (videos, classes).
+        labels: Multi-label targets (videos, classes) of zeros and ones.
+
+    Raises:
+        ValueError: The shapes differ, or a label is neither 0 nor 1.
     """
     _check(scores, labels, scores.shape)
     if not np.isin(labels, (0.0, 1.0)).all():
-        raise ValueError("labels are zeros and ones")
+        raise ValueError("labels must be zeros and ones")
     positive = labels == 1
-    # MATLAB sorts NaN behind infinity, NumPy too: missing videos come last in either form.
+    # MATLAB and NumPy sort NaN after infinity, so videos without predictions come last.
     ranked = np.where(positive.any(axis=1)[:, None], scores, -np.inf)
     order = np.argsort(-ranked, axis=0, kind="stable")
     hits = np.take_along_axis(positive, order, axis=0)
@@ -134,6 +145,6 @@ def _check(
     scores: Scores, targets: NDArray[np.int64] | NDArray[np.float64], shape: tuple[int, ...]
 ) -> None:
     if scores.ndim != 2 or not scores.shape[1]:
-        raise ValueError(f"scores are (videos, classes), not {scores.shape}")
+        raise ValueError(f"scores must have the shape (videos, classes), not {scores.shape}")
     if targets.shape != shape:
-        raise ValueError(f"targets of scores {scores.shape} are {shape}, not {targets.shape}")
+        raise ValueError(f"targets must have the shape {shape}, not {targets.shape}")

@@ -1,4 +1,4 @@
-"""A network on a video: decode, optical flow, forward, the best classes."""
+"""Run a network on one video and return the most probable classes."""
 
 from __future__ import annotations
 
@@ -21,15 +21,16 @@ from anetdsl.ir import Input, Network
 
 @attrs.frozen
 class Prediction:
-    """What a network says of a video: the best classes, and the seconds of each stage."""
+    """Most probable classes of a video, and the time of each stage."""
 
     classes: tuple[int, ...]
-    """Class numbers, the most probable first."""
+    """Class numbers, in order of falling probability."""
     probabilities: tuple[float, ...]
-    """Softmax of the logits, averaged over the clips, in the same order."""
+    """Softmax of the logits, averaged over the clips; in the order of `classes`."""
     clips: int
+    """Number of clips."""
     seconds: tuple[tuple[str, float], ...]
-    """Pairs of a stage (`decode`, `flow`, `forward`) and its time."""
+    """Pairs of a stage (`decode`, `flow`, `forward`) and its seconds."""
 
 
 def predict_video(
@@ -42,11 +43,23 @@ def predict_video(
     seed: int = 0,
     device: str = "cpu",
 ) -> Prediction:
-    """Run a compiled network on clips of a video: logits to probabilities, averaged (paper A.6).
+    """Run a network on the clips of a video and average the probabilities (paper A.6).
 
-    Clips and their flow are those of training and evaluation (docs/data.md). `model` is put on
-    `device` and into inference mode. Raises VideoError for a video that cannot be
-    read, and CannotRun for a network with an input that no video has.
+    Clips and optical flow are computed as in training and evaluation (docs/data.md).
+
+    Args:
+        network: Network that `model` computes.
+        model: Module that takes inputs by name and returns logits (N, classes). It is moved to
+            `device` and switched to inference mode.
+        video: Video file.
+        recipe: Number, length and size of the clips.
+        top: Number of classes to return, at most all.
+        seed: Seed of random clips.
+        device: Device that computes the flow and the network.
+
+    Raises:
+        VideoError: The video cannot be read.
+        CannotRun: The network has an input that a video does not provide.
     """
     check_inputs(network)
     seconds: dict[str, float] = {}
@@ -73,18 +86,18 @@ def predict_video(
 
 
 def check_inputs(network: Network) -> None:
-    """Raises CannotRun for an input that cannot be made of a video."""
+    """Raise CannotRun if the network has an input that a video does not provide."""
     for value in network.inputs:
         channels = (2,) if value.kind == "flow" else (1, 3)
         if value.channels not in channels:
             raise CannotRun(
                 f"input `{value.name}` of kind `{value.kind}` has {value.channels} channels; "
-                "a video gives RGB (3), grey (1) and optical flow (2)"
+                "a video provides RGB (3), grey (1) and optical flow (2)"
             )
 
 
 def _tensor(value: Input, clip: Clip, device: str) -> Tensor:
-    """The tensor (1, channels, T, H, W) of an input."""
+    """Return the tensor (1, channels, T, H, W) of an input."""
     if value.kind == "flow":
         assert clip.flow is not None
         fields = torch.from_numpy(in_units(clip.flow).transpose(3, 0, 1, 2).copy())

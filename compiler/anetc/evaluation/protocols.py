@@ -1,13 +1,13 @@
-"""How clips are cut to test with: the paper's two protocols, by the data's format or by name.
+"""Select the clips of an evaluation: by the protocol of the data's format, or by another one.
 
-`moments` (semantics 11): one clip of 36 frames and 256 x 256 pixels from the middle of the video.
-`charades` (18): five random clips of 64 frames, their places drawn for each video from the seed.
-Needs no torch.
+`moments` (semantics 17): one clip of 36 frames and 256 x 256 pixels from the middle of the video.
+`charades` (semantics 18): five clips of 64 frames at random places, drawn from the seed and the
+name of the video. Needs no torch.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 
@@ -17,16 +17,20 @@ from anetc.video.clips import CHARADES_TEST, MOMENTS_TEST
 from anetdsl.errors import CannotRun
 
 if TYPE_CHECKING:
-    from anetc.data.values import DataSpec
+    from anetc.data.values import Dataset, DataSpec
     from anetc.video.clips import Recipe
 
 Protocol = Literal["moments", "charades"]
-_VIDEOS = ("moments", "charades", "folder")
+_VIDEO_FORMATS = ("moments", "charades", "folder")
 _RECIPES = {"moments": MOMENTS_TEST, "charades": CHARADES_TEST}
 
 
 def reported_split(spec: DataSpec) -> Split:
-    """The split that results are reported on: the labels of Moments' test set are not public."""
+    """Return the split that results are reported on.
+
+    It is the test split, but for Moments in Time the validation split: the labels of its test split
+    are not public.
+    """
     return "validation" if spec.format == "moments" else "test"
 
 
@@ -39,13 +43,29 @@ def protocol_recipe(
     clips: int | None = None,
     fps: float | None = None,
 ) -> Recipe:
-    """The recipe to test with: that of the protocol, else the format's, with what else is given.
+    """Return the recipe of an evaluation: that of the protocol, changed by the other arguments.
 
-    Of data that are no videos a protocol decides where clips are cut in time, and how many; their
-    frames and size stay the data's. Several clips of a protocol that has one are spread evenly.
-    Raises CannotRun for numbers that make no recipe.
+    For data that store clips instead of videos (`arrays`, `utd-mhad`, `motion`), a protocol sets
+    only the number of clips and their places in time.
+
+    Args:
+        spec: Data to evaluate on.
+        protocol: Protocol; None selects that of the data's format.
+        frames: Number of frames of a clip.
+        size: Height and width of a clip, in pixels.
+        clips: Number of clips per video. If the protocol has one clip from the middle, several
+            clips are spread evenly over the video.
+        fps: Frames per second; only for videos.
+
+    Raises:
+        CannotRun: The values do not form a recipe, or `fps` is given for data that store clips.
     """
-    if protocol is not None and spec.format in _VIDEOS:
+    if fps is not None and spec.format not in _VIDEO_FORMATS:
+        raise CannotRun(
+            f"--fps: data of the format {spec.format} store clips, whose frame rate is fixed; "
+            "leave out --fps"
+        )
+    if protocol is not None and spec.format in _VIDEO_FORMATS:
         spec = attrs.evolve(spec, format=protocol)
     recipe = recipes_for(spec, frames, size).validation
     try:
@@ -58,3 +78,43 @@ def protocol_recipe(
         return recipe if fps is None else attrs.evolve(recipe, fps=fps)
     except ValueError as error:
         raise CannotRun(f"clips: {error}") from None
+
+
+def label_recipe(spec: DataSpec) -> Recipe:
+    """Return a recipe that opens any data for their labels alone: every stored size fits it."""
+    recipe = recipes_for(spec).validation
+    return attrs.evolve(recipe, frames=1, size=(1, 1), short_side=1)
+
+
+def check_clips(dataset: Dataset, recipe: Recipe) -> None:
+    """Raise CannotRun if all clips that the recipe cuts from a stored clip would be equal.
+
+    Stored clips (`arrays`, `utd-mhad`, `motion`) can be cut only to fewer frames.
+    """
+    stored = _stored_frames(dataset)
+    if stored is not None and recipe.when != "centre" and recipe.frames >= stored:
+        raise CannotRun(
+            f"--clips, --protocol: a clip of {recipe.frames} frames takes all {stored} frames that "
+            f"{dataset.spec.format} stores of a video, so all clips would be equal; ask for fewer "
+            "frames with --frames, or leave out these options"
+        )
+
+
+def recipe_to_json(dataset: Dataset, recipe: Recipe) -> dict[str, Any]:
+    """Return the values of a recipe as they apply to a data set.
+
+    For data that store clips, `fps` is None and `stored_frames` is the number of frames of a
+    stored clip.
+    """
+    stored = _stored_frames(dataset)
+    values = attrs.asdict(recipe)
+    return values if stored is None else {**values, "fps": None, "stored_frames": stored}
+
+
+def _stored_frames(dataset: Dataset) -> int | None:
+    """Return the number of frames of each stored clip; None for videos."""
+    if dataset.spec.format in _VIDEO_FORMATS:
+        return None
+    from anetc.data.formats.arrays import Arrays
+
+    return dataset.x.shape[1] if isinstance(dataset, Arrays) else None

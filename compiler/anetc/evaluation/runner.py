@@ -1,4 +1,4 @@
-"""A network on all videos of a split."""
+"""Evaluate a network on all videos of a split."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from anetc.data.batches.loader import Batch, network_inputs, test_batches
 from anetc.evaluation.metrics import Scores
 from anetc.evaluation.scores import Evaluation, average_clips
 from anetdsl.errors import CannotRun
-from anetdsl.terminal import visible
 
 if TYPE_CHECKING:
     from anetc.data.values import Dataset
@@ -22,10 +21,10 @@ if TYPE_CHECKING:
     from anetdsl.ir import Network
 
 Progress = Callable[[int], None]
-"""Told how many videos this process has done so far."""
+"""Called with the number of videos that this process has finished."""
 
 Row = tuple[str, Scores]
-"""A video's name, and its logits (clips, classes)."""
+"""Name of a video, and its logits (clips, classes)."""
 
 
 def evaluate(
@@ -41,19 +40,30 @@ def evaluate(
     max_failures: float = 0.05,
     progress: Progress | None = None,
 ) -> Evaluation:
-    """Run a model on every video of a split: its scores, averaged over a video's clips.
+    """Run a model on every video of a split and average its scores over the clips of each video.
 
-    `model`, which is on `device`, is called as a NetworkModule is; it is in inference mode
-    meanwhile, and comes back in the mode it was in. At most `batch` clips are computed at once, and
-    not more videos held than make so many. `seed` is that of clips drawn at random. Where several
-    processes run (torch.distributed), each takes a share of the videos, and all get the whole
-    result. Videos that cannot be read have NaN.
+    With several processes (torch.distributed), each process evaluates a share of the videos and
+    all processes return the complete result. The scores of videos that cannot be read are NaN.
 
-    Raises CannotRun where the network does not fit the data, and where more than a share
-    `max_failures` of the videos cannot be read.
+    Args:
+        model: Module on `device` that takes inputs by name and returns logits (N, classes). It is
+            in inference mode during the evaluation; its mode is restored afterwards.
+        network: Network that `model` computes.
+        dataset: Videos of the split.
+        batch: Maximum number of clips to compute at once. Videos are held only up to this number.
+        workers: Number of processes that load clips; 0 loads them in this process.
+        device: Device of the model.
+        precision: Precision of the forward pass.
+        seed: Seed of random clips.
+        max_failures: Maximum fraction of videos that may be unreadable.
+        progress: Called with the number of videos done.
+
+    Raises:
+        CannotRun: The network and the data differ in their number of classes, or too many videos
+            cannot be read.
     """
     check_classes(network, dataset)
-    rank, world = _place()
+    rank, world = _rank_and_world()
     training = model.training
     model.eval()
     rows: list[Row] = []
@@ -61,7 +71,7 @@ def evaluate(
     try:
         videos = test_batches(
             dataset,
-            batch=1,  # a video may have many clips, which only its sample tells
+            batch=1,  # the number of clips of a video is known only from its sample
             workers=workers,
             rank=rank,
             world=world,
@@ -81,33 +91,33 @@ def evaluate(
         rows, failure = _exchange(rows, failure, world)
     if failure is not None:
         raise failure
-    return _whole(dataset, rows)
+    return _evaluation(dataset, rows)
 
 
 def check_classes(network: Network, dataset: Dataset) -> None:
-    """Raise CannotRun unless the network has as many classes as the data."""
+    """Raise CannotRun if the network and the data differ in their number of classes."""
     ours, theirs = network.sink.classes, len(dataset.classes)
     if ours != theirs:
         raise CannotRun(
-            f"network {network.name} has {ours} classes, the data {theirs}: "
+            f"network {network.name} has {ours} classes, but the data have {theirs}: "
             f"write `classes={theirs}` in its `sink`"
         )
 
 
 def _grouped(videos: Iterable[Batch], most: int) -> Iterator[Batch]:
-    """Batches of several videos, with at most so many clips, or of one that has more."""
+    """Combine videos into batches of at most `most` clips; a video with more is a batch alone."""
     held: list[Batch] = []
     for video in videos:
         if held and (len(held) + 1) * video.clips > most:
-            yield _together(held)
+            yield _concatenated(held)
             held = []
         held.append(video)
     if held:
-        yield _together(held)
+        yield _concatenated(held)
 
 
-def _together(parts: Sequence[Batch]) -> Batch:
-    """Batches of equally many clips a video as one."""
+def _concatenated(parts: Sequence[Batch]) -> Batch:
+    """Concatenate batches that have the same number of clips per video."""
     return Batch(
         {kind: torch.cat([part.inputs[kind] for part in parts]) for kind in parts[0].inputs},
         torch.cat([part.targets for part in parts]),
@@ -125,13 +135,12 @@ def _logits(
     device: str | torch.device,
     precision: Precision,
 ) -> Scores:
-    """The logits (N, clips, classes) of a batch, of which `most` clips are computed at once."""
-    low = precision == "bfloat16"
+    """Compute the logits (N, clips, classes) of a batch, at most `most` clips at once."""
     with (
         torch.inference_mode(),
-        torch.autocast(torch.device(device).type, torch.bfloat16, enabled=low),
+        torch.autocast(torch.device(device).type, torch.bfloat16, enabled=precision == "bfloat16"),
     ):
-        parts = _parts(network_inputs(network, batch), most)
+        parts = _split(network_inputs(network, batch), most)
         found = [
             model({name: x.to(device) for name, x in part.items()}).double().cpu() for part in parts
         ]
@@ -139,8 +148,8 @@ def _logits(
     return logits.reshape(len(batch.names), batch.clips, -1)
 
 
-def _parts(inputs: dict[str, Tensor], most: int) -> Iterator[dict[str, Tensor]]:
-    """Inputs (N, ...) by name, at most so many clips at a time."""
+def _split(inputs: dict[str, Tensor], most: int) -> Iterator[dict[str, Tensor]]:
+    """Split inputs (N, ...) by name into parts of at most `most` clips."""
     count = len(next(iter(inputs.values())))
     for start in range(0, count, most):
         yield {name: x[start : start + most] for name, x in inputs.items()}
@@ -149,7 +158,7 @@ def _parts(inputs: dict[str, Tensor], most: int) -> Iterator[dict[str, Tensor]]:
 def _exchange(
     rows: list[Row], failure: CannotRun | None, world: int
 ) -> tuple[list[Row], CannotRun | None]:
-    """The rows of all processes in order, and the first one's failure, so that none waits on."""
+    """Return the rows of all processes, and the first failure, so that all processes stop."""
     shares: list[tuple[list[Row], str | None]] = [([], None)] * world
     dist.all_gather_object(shares, (rows, None if failure is None else str(failure)))
     messages = [message for _, message in shares if message is not None]
@@ -159,13 +168,13 @@ def _exchange(
     )
 
 
-def _whole(dataset: Dataset, rows: list[Row]) -> Evaluation:
-    """The evaluation of all videos, given the rows of those that were read in the same order."""
+def _evaluation(dataset: Dataset, rows: list[Row]) -> Evaluation:
+    """Build the evaluation of all videos from the rows of the readable ones, in the same order."""
     names = tuple(dataset.name(index) for index in range(len(dataset)))
     if not rows:
         raise CannotRun(
             f"none of the {len(names)} videos of the {dataset.split} split can be read; "
-            f"the first is {visible(names[0])}"
+            f"the first is {names[0]}"
         )
     logits = np.full((len(names), *rows[0][1].shape), np.nan)
     read = iter(rows)
@@ -187,8 +196,8 @@ def _whole(dataset: Dataset, rows: list[Row]) -> Evaluation:
     )
 
 
-def _place() -> tuple[int, int]:
-    """This process's number, and how many there are."""
+def _rank_and_world() -> tuple[int, int]:
+    """Return the rank of this process and the number of processes."""
     if dist.is_available() and dist.is_initialized():
         return dist.get_rank(), dist.get_world_size()
     return 0, 1

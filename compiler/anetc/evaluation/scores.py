@@ -1,4 +1,4 @@
-"""What a network said of the videos of a split, and what that is worth. Needs no torch."""
+"""Scores of the videos of a split, and the measures computed from them. Needs no torch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from anetc.evaluation.metrics import (
     AveragePrecision,
     Scores,
     charades_precision,
-    target_ranks,
+    confusion_matrix,
     top_k,
     unranked,
 )
@@ -20,51 +20,54 @@ from anetdsl.ir import Score
 from anetdsl.vocabulary import STATEMENTS
 
 TOP = 5
-"""k of the second of the two accuracies that the paper reports."""
+"""k of the second accuracy that the paper reports, beside top-1."""
 
 
 @attrs.frozen(eq=False)
 class Evaluation:
-    """The scores of every video of a split, in the split's order, beside what is right.
+    """Scores and targets of every video of a split, in the order of the split.
 
-    `logits` (videos, classes) belong to probabilities that are averaged over a video's clips
-    (paper A.6): their softmax, or with several labels their sigmoid, is that average. A video that
-    could not be read (`failed`) has NaN throughout.
+    `logits` (videos, classes) represent probabilities averaged over the clips of a video (paper
+    A.6): their softmax, or for multi-label data their sigmoid, is that average. All logits of a
+    video in `failed` are NaN.
     """
 
     names: tuple[str, ...]
+    """Names of the videos."""
     logits: Scores
     targets: NDArray[np.int64] | NDArray[np.float64]
-    """Class numbers (videos,), or labels (videos, classes) of zeros and ones."""
+    """Class numbers (videos,), or multi-label targets (videos, classes) of zeros and ones."""
     classes: tuple[str, ...]
+    """Names of the classes."""
     failed: tuple[str, ...] = ()
+    """Names of the videos without scores, such as videos that could not be read."""
     are_logits: bool = True
-    """False for scores of unknown origin, which rank but have neither probabilities nor a loss."""
+    """Whether the scores are logits. Other scores give a ranking, but no probabilities or loss."""
 
     @property
     def multi_label(self) -> bool:
-        """Whether a video may have several classes, or none."""
+        """Whether a video may have several classes or none."""
         return self.targets.ndim == 2
 
     @property
     def unranked(self) -> NDArray[np.bool_]:
-        """The videos with a NaN (videos,), which count as wrong."""
+        """Which videos have a NaN and therefore count as wrong, (videos,)."""
         return unranked(self.logits)
 
     def probabilities(self) -> Scores:
-        """The averaged probabilities, (videos, classes)."""
+        """Return the averaged probabilities, (videos, classes)."""
         own, _ = _log_probabilities(self.logits, self.multi_label)
         return np.exp(own)
 
     def precision(self) -> AveragePrecision:
-        """Average precision of the classes. For several labels a video alone."""
+        """Compute the average precision of the classes. Requires multi-label targets."""
         return charades_precision(self.logits, self.targets.astype(np.float64))
 
     def loss(self) -> float:
-        """Cross-entropy of the averaged probabilities, without label smoothing.
+        """Compute the cross-entropy of the averaged probabilities, without label smoothing.
 
-        The mean over videos, and with several labels also over classes. Videos with a NaN are left
-        out; NaN where no others are left, and for scores that are no logits.
+        The loss is the mean over videos, for multi-label data over videos and classes. Videos with
+        a NaN are left out. The result is NaN if no video remains or the scores are not logits.
         """
         kept = ~self.unranked
         if not self.are_logits or not kept.any():
@@ -72,17 +75,17 @@ class Evaluation:
         own, other = _log_probabilities(self.logits[kept], self.multi_label)
         targets = self.targets[kept]
         if self.multi_label:
-            # A label of zero must not meet an infinite logarithm.
+            # Selection, not multiplication: 0 times an infinite logarithm would be NaN.
             return float(-np.mean(np.where(targets == 1, own, other)))
         return float(-np.mean(own[np.arange(len(own)), targets.astype(np.int64)]))
 
     def measures(self) -> dict[str, float]:
-        """The measures by name, accuracies and precisions in per cent.
+        """Return the measures by name; accuracies and precisions are in per cent.
 
-        One label a video: `top1`, `top5` (k is at most the number of classes), `fitness`, their sum
-        (paper 4.1). Several: `mAP` and `wAP` as the official script computes them, NaN where a
-        class has no video; `mAP_present` and `wAP_present` over the other classes; `fitness` is
-        `mAP_present`. And `loss`.
+        For one label per video: `top1`, `top5` (k is at most the number of classes) and `fitness`,
+        their sum (paper 4.1). For multi-label data: `mAP` and `wAP` as the official script computes
+        them, NaN if a class has no video; `mAP_present` and `wAP_present` over the other classes;
+        `fitness`, which equals `mAP_present`. For both: `loss`.
         """
         if self.multi_label:
             precision = self.precision()
@@ -100,21 +103,25 @@ class Evaluation:
         return {**found, "loss": self.loss(), "fitness": fitness}
 
     def score(self) -> Score:
-        """The measures that a text can hold in its `score`: those that are numbers."""
+        """Return the finite measures that the `score` statement of a network text can hold."""
         known = {attribute.name for attribute in STATEMENTS["score"].attributes}
         found = self.measures().items()
         return Score(tuple((k, v) for k, v in found if k in known and math.isfinite(v)))
 
-    def ranks(self) -> NDArray[np.int64]:
-        """How many classes stand before the right one, (videos,). For one label a video alone."""
-        return target_ranks(self.logits, self.targets.astype(np.int64))
+    def confusion(self) -> NDArray[np.int64]:
+        """Return the confusion matrix (classes, classes). Requires one label per video.
+
+        Rows are true classes, columns are predicted classes.
+        """
+        return confusion_matrix(self.logits, self.targets.astype(np.int64))
 
 
 def average_clips(logits: NDArray[np.float64], *, multi_label: bool) -> Scores:
-    """The logits (N, classes) of the probabilities that (N, clips, classes) have on average.
+    """Average logits (N, clips, classes) over the clips; return logits (N, classes).
 
-    Probabilities are averaged, as the paper does (A.6), but by their logarithms, so that what was
-    told apart does not become a tie near 1. One clip's logits come back as they are.
+    The probabilities are averaged as in the paper (A.6). The average is computed from logarithms,
+    so that probabilities near 1 do not round to the same number. Logits of a single clip are
+    returned unchanged.
 
     >>> average_clips(np.array([[[40.0], [50.0]]]), multi_label=True).round(3).tolist()
     [[40.693]]
@@ -132,9 +139,9 @@ def average_clips(logits: NDArray[np.float64], *, multi_label: bool) -> Scores:
 def _log_probabilities(
     logits: NDArray[np.float64], multi_label: bool
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The logarithm of each class's probability, and with several labels of its complement.
+    """Return log p of every class, and log(1 - p) for multi-label data, else log p again.
 
-    Of NaN, and of the softmax of an infinite logit, it is NaN.
+    The results are NaN for NaN, and for the softmax of an infinite logit.
     """
     with np.errstate(invalid="ignore"):
         if multi_label:

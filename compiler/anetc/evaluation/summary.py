@@ -1,4 +1,4 @@
-"""An evaluation as tables and as JSON: measures, classes one by one, confusions. Needs no torch."""
+"""Turn an evaluation into tables, a picture and JSON. Needs no torch."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from typing import Any
 
 import attrs
 import numpy as np
-from numpy.typing import NDArray
 
-from anetc.evaluation.metrics import class_top_k, confusion, unranked
+from anetc.evaluation.metrics import class_top_k
 from anetc.evaluation.scores import TOP, Evaluation
 from anetdsl.report.charts import heat_map
 
@@ -20,19 +19,19 @@ SCHEMA_VERSION = 1
 
 @attrs.frozen
 class ClassRow:
-    """How one class did. Measures are in per cent, None where the class has no video."""
+    """Measures of one class, in per cent; None if the class has no video."""
 
     name: str
     videos: int
-    """Videos that have the class."""
+    """Number of videos that have the class."""
     measures: Mapping[str, float | None]
-    """`top1` and `top5`, or `average_precision` where a video may have several classes."""
-    mistaken_for: tuple[str, int] | None = None
-    """The other class that its videos were taken for most often, and how often."""
+    """`top1` and `top5`, or for multi-label data `average_precision`."""
+    confused_with: tuple[str, int] | None = None
+    """Most frequent wrong prediction for videos of this class: the class and its count."""
 
 
 def class_rows(evaluation: Evaluation) -> Iterator[ClassRow]:
-    """A row for each class."""
+    """Yield a row for each class."""
     if evaluation.multi_label:
         precision = evaluation.precision()
         for number, name in enumerate(evaluation.classes):
@@ -42,7 +41,7 @@ def class_rows(evaluation: Evaluation) -> Iterator[ClassRow]:
     targets = evaluation.targets.astype(np.int64)
     videos = np.bincount(targets, minlength=len(evaluation.classes))
     shares = {f"top{k}": class_top_k(evaluation.logits, targets, k) for k in (1, TOP)}
-    for number, row in enumerate(confusion(evaluation.logits, targets)):
+    for number, row in enumerate(evaluation.confusion()):
         others = row.copy()
         others[number] = 0
         worst = int(others.argmax())
@@ -55,7 +54,10 @@ def class_rows(evaluation: Evaluation) -> Iterator[ClassRow]:
 
 
 def standard_errors(evaluation: Evaluation) -> dict[str, float]:
-    """Standard errors of the accuracies, in points of per cent, as shares of independent videos."""
+    """Return the standard errors of the accuracies, in percentage points.
+
+    The videos are taken to be independent. Multi-label data have none.
+    """
     if evaluation.multi_label:
         return {}
     measures = evaluation.measures()
@@ -64,14 +66,9 @@ def standard_errors(evaluation: Evaluation) -> dict[str, float]:
     return {name: 100 * math.sqrt(p * (1 - p) / count) for name, p in shares.items()}
 
 
-def confusions(evaluation: Evaluation) -> NDArray[np.int64]:
-    """How often each class (row) was taken for each (column). For one label a video alone."""
-    return confusion(evaluation.logits, evaluation.targets.astype(np.int64))
-
-
 def confusion_picture(evaluation: Evaluation, title: str) -> str:
-    """The confusions as SVG: each row by the videos of its class."""
-    matrix = confusions(evaluation)
+    """Draw the confusion matrix as SVG; each row is divided by the videos of its class."""
+    matrix = evaluation.confusion()
     sums = matrix.sum(axis=1, keepdims=True)
     shares = [
         [float(value) / int(total[0]) if total[0] else None for value in row]
@@ -82,21 +79,24 @@ def confusion_picture(evaluation: Evaluation, title: str) -> str:
         rows=evaluation.classes,
         columns=evaluation.classes,
         title=title,
-        x_label="taken for",
-        y_label="is",
-        description="Of the videos of each class, the share that was taken for each class.",
+        x_label="predicted class",
+        y_label="true class",
+        description="Share of the videos of each true class, for each predicted class.",
     )
 
 
 def confusion_table(evaluation: Evaluation) -> list[list[str]]:
-    """The confusions as rows of text: a head, then a row for each class."""
-    head = ["is \\ taken for", *evaluation.classes]
-    matrix = confusions(evaluation).tolist()
+    """Return the confusion matrix as rows of text: a header, then a row for each true class."""
+    head = ["true \\ predicted", *evaluation.classes]
+    matrix = evaluation.confusion().tolist()
     return [head, *([name, *map(str, row)] for name, row in zip(evaluation.classes, matrix))]
 
 
 def to_json(evaluation: Evaluation, about: Mapping[str, Any]) -> dict[str, Any]:
-    """The evaluation as plain values for JSON; what is no number is null."""
+    """Return the evaluation as values for JSON; values that are not finite are null.
+
+    `about` holds the other fields of the document (docs/schemas/eval.schema.json).
+    """
     rows = [
         {"name": row.name, "videos": row.videos, **row.measures} for row in class_rows(evaluation)
     ]
@@ -106,19 +106,19 @@ def to_json(evaluation: Evaluation, about: Mapping[str, Any]) -> dict[str, Any]:
         **about,
         "videos": len(evaluation.names),
         "failed": list(evaluation.failed),
-        "unranked": int(np.count_nonzero(unranked(evaluation.logits))),
+        "unranked": int(np.count_nonzero(evaluation.unranked)),
         "multi_label": evaluation.multi_label,
         "measures": {name: _number(value) for name, value in evaluation.measures().items()},
         "standard_errors": standard_errors(evaluation),
         "classes": rows,
     }
     if not evaluation.multi_label:
-        document["confusion"] = confusions(evaluation).tolist()
+        document["confusion"] = evaluation.confusion().tolist()
     return document
 
 
 def absent_classes(evaluation: Evaluation) -> Sequence[str]:
-    """The classes that no video has: with several labels a video the official mAP has no value."""
+    """Return the classes without videos, which make the official mAP undefined."""
     if evaluation.multi_label:
         present = np.count_nonzero(evaluation.targets, axis=0) > 0
     else:

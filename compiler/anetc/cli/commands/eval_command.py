@@ -1,8 +1,7 @@
-"""`anetc eval`: what a network, or a file of predictions, is worth on a data set."""
+"""`anetc eval`: evaluate a network, or score a prediction file, on a data set."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ import attrs
 import click
 
 from anetc.cli.network_input import load_network
-from anetc.cli.options import SizeType, given_options
+from anetc.cli.options import Engine, SizeType, engine_option, given_options
 from anetc.cli.progress import count_progress
 from anetdsl.errors import CannotRun, cannot_read
 from anetdsl.files import check_writable
@@ -26,38 +25,54 @@ if TYPE_CHECKING:
     from anetdsl.ir import Network
 
 
-_OF_CLIPS = ("protocol", "frames", "size", "clips", "fps", "seed")
+_RUN_OPTIONS = (
+    *("protocol", "frames", "size", "clips", "fps", "seed"),
+    *("batch", "workers", "engine", "device", "precision", "max_failures"),
+)
+"""Options that have no effect with --predictions."""
 
 
 @click.command("eval")
 @click.argument("file", required=False)
 @click.option("--weights", metavar="FILE", help="Trained weights (.safetensors).")
-@click.option("--data", metavar="DATA", help="A folder, a file, or `motion`.")
-@click.option("--format", "format_", metavar="FORMAT", help="What --data is, if that is not plain.")
+@click.option("--data", metavar="DATA", help="Data to evaluate on: a folder, a file, or `motion`.")
+@click.option(
+    "--format", "format_", metavar="FORMAT", help="Format of --data, if its path does not show it."
+)
 @click.option(
     "--split",
     type=click.Choice(["train", "validation", "test"]),
-    help="Test by default, of Moments validation.",
+    help="Split to evaluate; by default test, for Moments in Time validation.",
 )
 @click.option(
     "--protocol",
     type=click.Choice(["moments", "charades"]),
-    help="How clips are cut; by default as the format says.",
+    help="Protocol that selects the clips; by default that of the data.",
 )
-@click.option("--frames", type=click.IntRange(1, 100_000), help="Frames of a clip.")
-@click.option("--size", type=SizeType(), metavar="S|HxW", help="Pixels of a clip.")
-@click.option("--clips", type=click.IntRange(1, 1000), help="Clips of a video.")
-@click.option("--fps", type=click.FloatRange(0.1, 1000), help="Frames a second.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of clips at random places.")
+@click.option("--frames", type=click.IntRange(1, 100_000), help="Number of frames of a clip.")
+@click.option(
+    "--size", type=SizeType(), metavar="S|HxW", help="Height and width of a clip in pixels."
+)
+@click.option("--clips", type=click.IntRange(1, 1000), help="Number of clips per video.")
+@click.option("--fps", type=click.FloatRange(0.1, 1000), help="Frames per second, for videos.")
+@click.option(
+    "--seed", type=int, default=0, show_default=True, help="Seed of clips at random places."
+)
 @click.option(
     "--batch",
     type=click.IntRange(1, 100_000),
     default=8,
     show_default=True,
-    help="Clips to compute at once.",
+    help="Number of clips to compute at once.",
 )
-@click.option("--workers", type=click.IntRange(0, 1000), default=0, help="Processes that load.")
-@click.option("--device", default="cpu", show_default=True, help="Such as cpu or cuda.")
+@click.option(
+    "--workers",
+    type=click.IntRange(0, 1000),
+    default=0,
+    help="Number of processes that load clips.",
+)
+@engine_option
+@click.option("--device", default="cpu", show_default=True, help="Device, such as cpu or cuda.")
 @click.option(
     "--precision", type=click.Choice(["float32", "bfloat16"]), default="float32", show_default=True
 )
@@ -66,12 +81,20 @@ _OF_CLIPS = ("protocol", "frames", "size", "clips", "fps", "seed")
     type=click.FloatRange(0, 1),
     default=0.05,
     show_default=True,
-    help="Share of videos that may be unreadable.",
+    help="Maximum fraction of videos that may be unreadable.",
 )
-@click.option("--save", metavar="OUT", help="Write predictions: .jsonl, .csv, or .txt.")
+@click.option("--save", metavar="OUT", help="Write the predictions to a .jsonl, .csv or .txt file.")
 @click.option("--predictions", metavar="FILE", help="Score this file instead of a network.")
-@click.option("--confusion", metavar="OUT", help="Confusions: .svg, .csv, or - to print.")
-@click.option("--per-class/--no-per-class", default=None, help="The table of classes.")
+@click.option(
+    "--confusion",
+    metavar="OUT",
+    help="Write the confusion matrix to an .svg or .csv file, or print it with -.",
+)
+@click.option(
+    "--per-class/--no-per-class",
+    default=None,
+    help="Print the table of classes; by default, for up to 40 classes.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
     file: str | None,
@@ -87,6 +110,7 @@ def command(
     seed: int,
     batch: int,
     workers: int,
+    engine: Engine,
     device: str,
     precision: Precision,
     max_failures: float,
@@ -96,46 +120,49 @@ def command(
     per_class: bool | None,
     as_json: bool,
 ) -> None:
-    """What the network in FILE is worth on a data set, by the paper's protocols.
+    """Evaluate the network in FILE on a data set by the protocols of the paper.
 
     Moments in Time: one clip of 36 frames, top-1 and top-5 accuracy. Charades: five random clips of
-    64 frames, averaged, and the mAP of the official script. Equal seeds give equal numbers.
+    64 frames, averaged, and the mAP of the official script. Equal seeds give equal results.
 
-    With --predictions nothing is computed: a file that --save wrote, or one in the format of
-    Charades submissions, is scored, by its own labels or by those of --data.
+    With --predictions no network is run. The command scores a file that --save wrote, or a Charades
+    submission, by the labels in the file or by those of --data.
     """
     from anetc.cli.eval_data import EvalRequest
     from anetc.cli.eval_output import (
-        MANY_CLASSES,
-        check_confusion,
-        put_confusion,
-        refuse_confusion,
+        MAX_LISTED_CLASSES,
+        check_confusion_labels,
+        check_confusion_path,
         show_classes,
+        show_headline,
         show_measures,
+        write_confusion,
     )
     from anetc.cli.log import show_log
-    from anetc.evaluation.predictions import check_suffix, write_predictions
+    from anetc.evaluation.predictions.prediction_files import check_suffix, write_predictions
 
     show_log()
     if confusion is not None:
-        check_confusion(confusion)
+        check_confusion_path(confusion)
         if confusion != "-":
             check_writable(confusion)
     if save is not None:
         check_suffix(save)
         check_writable(save)
-    asked = EvalRequest(data, format_, split, protocol, frames, size, clips, fps, seed)
+    request = EvalRequest(data, format_, split, protocol, frames, size, clips, fps, seed)
     if predictions is not None:
         if file is not None or weights is not None:
-            raise CannotRun("--predictions: nothing is run, so leave out FILE and --weights")
-        _refuse_for_predictions(() if data is not None else ("split", *_OF_CLIPS))
-        evaluation, about = _scored(predictions, asked)
-        refuse_confusion(confusion, multi_label=evaluation.multi_label)
+            raise CannotRun("--predictions: no network is run; leave out FILE and --weights")
+        unused = _RUN_OPTIONS if data is not None else ("split", *_RUN_OPTIONS)
+        for option in given_options(*unused):
+            raise CannotRun(f"--predictions: {option} has no effect here; leave it out")
+        evaluation, about = _score_predictions(predictions, request)
+        check_confusion_labels(confusion, multi_label=evaluation.multi_label)
     else:
         if file is None or weights is None or data is None:
-            raise CannotRun("name a network, --weights and --data; or a file of --predictions")
-        computing = _Computing(batch, workers, device, precision, max_failures, confusion)
-        evaluation, about = _computed(file, weights, asked, computing, quiet=as_json)
+            raise CannotRun("give a network FILE, --weights and --data; or --predictions")
+        computing = _Computing(batch, workers, engine, device, precision, max_failures, confusion)
+        evaluation, about = _run_network(file, weights, request, computing, quiet=as_json)
     if save is not None:
         write_predictions(save, evaluation, about)
         click.echo(f"wrote {visible(save)}", err=True)
@@ -144,56 +171,49 @@ def command(
 
         click.echo(json.dumps(to_json(evaluation, about), indent=2))
     else:
-        click.echo(_headline(about, evaluation))
+        show_headline(about, evaluation)
         show_measures(evaluation)
-        if per_class or (per_class is None and len(evaluation.classes) <= MANY_CLASSES):
+        if per_class or (per_class is None and len(evaluation.classes) <= MAX_LISTED_CLASSES):
             show_classes(evaluation)
     if confusion is not None:
-        put_confusion(evaluation, confusion, f"Confusions of {about['network'] or predictions}")
-
-
-def _refuse_for_predictions(more: tuple[str, ...]) -> None:
-    """What says how a network is run, says nothing about predictions that are there."""
-    names = (*more, "batch", "workers", "device", "precision", "max_failures")
-    for option in given_options(*names):
-        raise CannotRun(f"--predictions: nothing is run, so leave out {option}")
+        title = f"Confusion matrix of {about['network'] or predictions}"
+        write_confusion(evaluation, confusion, title)
 
 
 @attrs.frozen
 class _Computing:
-    """How it is computed, and whether confusions will be wanted."""
+    """Options that say how the network is run."""
 
     batch: int
     workers: int
+    engine: Engine
     device: str
     precision: Precision
     max_failures: float
     confusion: str | None
 
 
-def _computed(
-    file: str, weights: str, asked: EvalRequest, computing: _Computing, *, quiet: bool
+def _run_network(
+    file: str, weights: str, request: EvalRequest, computing: _Computing, *, quiet: bool
 ) -> tuple[Evaluation, dict[str, Any]]:
-    """Run a network on the data."""
-    from anetc.cli.eval_output import refuse_confusion
+    """Run the network on the data; return the evaluation and the other values of the output."""
+    from anetc.cli.eval_output import check_confusion_labels
 
     network: Network = load_network(file)
     if not Path(weights).exists():
         raise cannot_read(weights)
     flow = any(value.kind == "flow" for value in network.inputs)
-    dataset, about = asked.videos(flow=flow)
-    refuse_confusion(computing.confusion, multi_label=dataset.multi_label)
+    dataset, about = request.open_videos(flow=flow)
+    check_confusion_labels(computing.confusion, multi_label=dataset.multi_label)
     # torch takes seconds to import.
     from anetc.devices import check_device
+    from anetc.engines.inference.inference_engine import compile_network
     from anetc.evaluation.runner import check_classes, evaluate
-    from anetc.modules.network import build_network
-    from anetc.weights.files import load_weights
 
     check_device(computing.device)
     check_classes(network, dataset)
-    model = build_network(network)
-    load_weights(model, weights)
-    model.to(computing.device)
+    compiled = compile_network(network, weights=weights, device=computing.device)
+    model = compiled if computing.engine == "fast" else compiled.reference
     with count_progress("videos", len(dataset), quiet=quiet) as progress:
         evaluation = evaluate(
             model,
@@ -203,54 +223,36 @@ def _computed(
             workers=computing.workers,
             device=computing.device,
             precision=computing.precision,
-            seed=asked.seed,
+            seed=request.seed,
             max_failures=computing.max_failures,
             progress=progress,
         )
     return evaluation, {
         "network": network.name,
         **about,
-        "seed": asked.seed,
+        "seed": request.seed,
         "precision": computing.precision,
     }
 
 
-def _scored(path: str, asked: EvalRequest) -> tuple[Evaluation, dict[str, Any]]:
-    """Score a file of predictions."""
-    from anetc.evaluation.predictions import evaluation_by, own_evaluation, read_predictions
+def _score_predictions(path: str, request: EvalRequest) -> tuple[Evaluation, dict[str, Any]]:
+    """Score a prediction file; return the evaluation and the other values of the output."""
+    from anetc.evaluation.predictions.prediction_files import read_predictions
+    from anetc.evaluation.predictions.scoring import score_by_dataset, score_by_own_labels
 
     predictions = read_predictions(path)
-    told = ("network", "data", "split", "recipe", "seed", "precision")
-    about = {name: predictions.about.get(name) for name in told}
-    if asked.data is None:
-        return own_evaluation(predictions, path), about
-    dataset, found = asked.labels()
-    evaluation, unknown = evaluation_by(predictions, dataset, path)
+    names = ("network", "data", "split", "recipe", "seed", "precision")
+    about = {name: predictions.about.get(name) for name in names}
+    if request.data is None:
+        return score_by_own_labels(predictions, path), about
+    dataset, found = request.open_labels()
+    evaluation, unknown = score_by_dataset(predictions, dataset, path)
     if unknown:
         click.echo(
-            f"{len(unknown)} of its videos are not in the {dataset.split} split and not scored; "
-            f"the first is {visible(unknown[0])}",
+            visible(
+                f"{len(unknown)} videos of {path} are not in the {dataset.split} split and are "
+                f"not scored; the first is {unknown[0]}"
+            ),
             err=True,
         )
-    return evaluation, {**about, "data": found["data"], "split": found["split"]}
-
-
-def _headline(about: dict[str, Any], evaluation: Evaluation) -> str:
-    """What was evaluated, in a line or two."""
-    parts = [str(about["network"])] if about["network"] else []
-    if about["data"]:
-        parts.append(f"{about['data']}, {about['split']} split")
-    parts.append(f"{len(evaluation.names):,} videos of {len(evaluation.classes)} classes")
-    lines = [visible("; ".join(parts))]
-    recipe = about["recipe"]
-    if isinstance(recipe, dict):
-        with contextlib.suppress(KeyError, TypeError, ValueError):  # a file may say anything
-            height, width = recipe["size"]
-            clip = f"{recipe['frames']} frames of {height} x {width} pixels"
-            many = f"{recipe['clips']} clips of" if recipe["clips"] > 1 else "one clip of"
-            places = {
-                "random": f", at random places (seed {about['seed']})",
-                "even": ", evenly spread",
-            }
-            lines.append(visible(f"{many} {clip}{places.get(recipe['when'], '')}"))
-    return "\n".join([*lines, ""])
+    return evaluation, {**about, **found}

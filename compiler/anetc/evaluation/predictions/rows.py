@@ -1,4 +1,4 @@
-"""Predictions as values, and rows of a file made into them, with the places of mistakes."""
+"""Collect the rows of a prediction file and check that they agree."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|nan)", re
 
 @attrs.frozen(eq=False)
 class Predictions:
-    """What was said of each video, and what is right where that is known.
+    """Scores of each video, and the targets if the file contains them.
 
-    `scores` is (videos, classes), NaN where nothing was said. `targets` is as in an Evaluation,
-    `classes` None where they have no names.
+    `scores` is (videos, classes), NaN where a video has no scores. `targets` is as in an
+    `Evaluation`, None if the file has no labels. `classes` is None if the classes have no names.
     """
 
     names: tuple[str, ...]
@@ -31,60 +31,76 @@ class Predictions:
     targets: NDArray[np.int64] | NDArray[np.float64] | None
     classes: tuple[str, ...] | None
     are_logits: bool
+    """Whether the scores are known to be logits."""
     about: Mapping[str, Any] = attrs.Factory(dict)
-    """What else the head of a JSONL file says."""
+    """Other values of the first object of a `.jsonl` file."""
+
+    def target(self, index: int) -> int | list[int] | None:
+        """Return the class number of a video, or its list of class numbers; None without labels."""
+        if self.targets is None:
+            return None
+        target = self.targets[index]
+        return int(target) if self.targets.ndim == 1 else np.flatnonzero(target).tolist()
 
 
 @attrs.define
-class Rows:
-    """Rows of a file as they are read."""
+class RowCollector:
+    """Rows of the file `path` read so far."""
 
     path: Path
     width: int | None = None
-    """Classes; None until a row has shown it."""
+    """Number of classes; None until it is known."""
     multi_label: bool | None = None
-    """Whether targets are lists; None until a row has shown it, or where there are none."""
+    """Whether targets are lists; None until a row with a target was read."""
     lines: dict[str, int] = attrs.Factory(dict)
+    """Line of each video."""
     scores: list[list[float]] = attrs.Factory(list)
     targets: list[int | list[int]] = attrs.Factory(list)
 
     def add(
         self, line: int, name: object, scores: list[float] | None, target: int | list[int] | None
     ) -> None:
-        """Take a row, of which the scores, or the target, may be unknown. Raises CannotRun."""
+        """Add a row; `scores` and `target` are None if the row has none.
+
+        Raises CannotRun, with the line, if the row has an error or does not agree with the others.
+        """
         if not isinstance(name, str) or not name:
-            raise wrong(self.path, line, "a row starts with the name of a video")
+            raise wrong(self.path, line, "a row must start with the name of a video")
         if name in self.lines:
             first = self.lines[name]
-            raise wrong(self.path, line, f"`{name}` is there twice, first in line {first}")
+            raise wrong(
+                self.path, line, f"the video `{name}` occurs twice, the first time in line {first}"
+            )
         if scores is not None:
             self.width = self.width or len(scores)
             if len(scores) != self.width:
                 raise wrong(
-                    self.path, line, f"{len(scores)} scores; there are {self.width} classes"
+                    self.path, line, f"{len(scores)} scores, but there are {self.width} classes"
                 )
         if (target is None) != (not self.targets) and self.lines:
-            raise wrong(self.path, line, "either all videos have labels or none has")
+            raise wrong(self.path, line, "either all videos must have labels or none")
         if target is not None:
-            several = isinstance(target, list)
-            self.multi_label = several if self.multi_label is None else self.multi_label
-            if several != self.multi_label:
-                raise wrong(self.path, line, "either all videos have one label or all have lists")
+            is_list = isinstance(target, list)
+            self.multi_label = is_list if self.multi_label is None else self.multi_label
+            if is_list != self.multi_label:
+                raise wrong(
+                    self.path, line, "either all videos must have one label or all a list of labels"
+                )
             self.targets.append(target)
         self.lines[name] = line
         self.scores.append([] if scores is None else scores)
 
-    def done(
+    def finish(
         self, classes: Sequence[str] | None, *, logits: bool, about: Mapping[str, Any] | None = None
     ) -> Predictions:
-        """All of them. Raises CannotRun for a target that is no class."""
+        """Return the predictions of all rows. Raises CannotRun for a target that is not a class."""
         width = self.width or len(classes or ()) or 1
         scores = np.array([row or [math.nan] * width for row in self.scores], np.float64)
         targets: NDArray[np.int64] | NDArray[np.float64] | None = None
         for line, target in zip(self.lines.values(), self.targets):
             for number in target if isinstance(target, list) else [target]:
                 if not 0 <= number < width:
-                    what = f"{number} is no class: they are 0 to {width - 1}"
+                    what = f"there is no class {number}; classes are 0 to {width - 1}"
                     raise wrong(self.path, line, what)
         if self.targets and self.multi_label:
             targets = np.zeros((len(self.targets), width))
@@ -98,25 +114,22 @@ class Rows:
         )
 
 
-def target_of(predictions: Predictions, index: int) -> int | list[int] | None:
-    """A video's class, or its classes."""
-    if predictions.targets is None:
-        return None
-    target = predictions.targets[index]
-    return int(target) if predictions.targets.ndim == 1 else np.flatnonzero(target).tolist()
+def parse_score(path: Path, line: int, text: str) -> float:
+    """Read a score. Raises CannotRun, with the line, for a text that is not a number."""
+    if not _NUMBER.fullmatch(text.strip()):
+        raise wrong(path, line, f"`{text[:40]}` is not a number; a score was expected")
+    return float(text)
 
 
-def number_of(path: Path, line: int, cell: str) -> float:
-    """A score as it is written. Raises CannotRun, with the line, for anything else."""
-    if not _NUMBER.fullmatch(cell.strip()):
-        raise wrong(path, line, f"`{cell[:40]}` is no score")
-    return float(cell)
-
-
-def shown_number(value: float, unknown: str, infinite: str) -> str:
-    """A number that is read back exactly."""
+def format_score(value: float, nan: str, infinity: str) -> str:
+    """Write a score so that it is read back exactly, with the texts for NaN and infinity."""
     if math.isnan(value):
-        return unknown
+        return nan
     if math.isinf(value):
-        return infinite if value > 0 else f"-{infinite}"
+        return infinity if value > 0 else f"-{infinity}"
     return repr(float(value))
+
+
+def numbered_classes(count: int) -> tuple[str, ...]:
+    """Return names for classes that have none."""
+    return tuple(f"class {number}" for number in range(count))
