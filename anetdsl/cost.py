@@ -1,11 +1,11 @@
-"""What a network costs: shapes, parameters, multiply-adds, memory, receptive fields, depth.
+"""Compute the cost of a network: parameters, multiply-adds, memory, receptive fields, depth.
 
-Closed formulas over the values of `anetdsl.ir`, so that a search can ask thousands of times a
-second. They equal what PyTorch's own counters say of the compiled module: `sum(p.numel())` of its
-trainable parameters, and half of what `torch.utils.flop_counter` counts, which is convolutions and
-the linear layer, each output element with the whole kernel, padding included.
+The cost comes from closed formulas, so a search can compute thousands of costs per second. The
+results equal PyTorch's own counts for the compiled module: `sum(p.numel())` of its trainable
+parameters, and half of what `torch.utils.flop_counter` counts. That counter counts convolutions and
+the linear layer, with the whole kernel for each output element, padding included.
 
-The network has passed its checks; what an unchecked one costs is undefined.
+The network must have passed its checks. The cost of an unchecked network is undefined.
 """
 
 from __future__ import annotations
@@ -22,42 +22,43 @@ SCHEMA = "anetdsl-cost"
 SCHEMA_VERSION = 1
 
 BYTES = 4
-"""Bytes of one value in float32."""
+"""Bytes per value in float32."""
 STEM_KERNEL = 7
 STEM_TEMPORAL_KERNEL = 5
 MODULE_CONVOLUTIONS = 3
-"""Convolutions of a residual module on its longest path: neither the projection nor an adapter."""
+"""Convolutions on the longest path of a residual module; projections and adapters are not on it."""
 
 
 @attrs.frozen
 class NodeCost:
-    """The cost of one node, or of the sink, for one clip.
+    """Cost of one node, or of the sink, for one clip.
 
-    `shape` is that of its output, (C, T, H, W); the sink's logits are (classes, 1, 1, 1).
-    `activation_bytes` is the memory of all outputs of convolutions and of the classifier in
-    float32, projections and adapters included: the activations of Radosavovic et al. 2020, in
-    bytes. `temporal_field` (frames) and `spatial_field` (pixels, of height and of width alike) are
-    theoretical receptive fields: the span of the input that one element of the output sees over all
-    paths, pooling included, for sizes that every stride divides; the sink's are those of the
-    features that it averages. `depth` counts convolutions on the longest path from an input, as the
-    paper does (A.3): 1 or 2 in a stem, 3 in a residual module. `blocks` counts the nodes on that of
-    most nodes.
+    The receptive fields are theoretical: the span of the input that one element of the output
+    depends on over all paths, pooling included, for sizes that are divisible by every stride.
     """
 
     name: str
     shape: tuple[int, int, int, int]
+    """Shape (C, T, H, W) of the output; (classes, 1, 1, 1) for the sink's logits."""
     parameters: int
     multiply_adds: int
     activation_bytes: int
+    """Memory of all outputs of convolutions and of the classifier in float32, projections and
+    adapters included: the activations of Radosavovic et al. 2020, in bytes."""
     temporal_field: int
+    """Receptive field in frames; for the sink, that of the features that it averages."""
     spatial_field: int
+    """Receptive field in pixels, equal in height and width; for the sink as above."""
     depth: int
+    """Number of convolutions on the longest path from an input, as in the paper (A.3): 1 or 2 in a
+    stem, 3 in a residual module."""
     blocks: int
+    """Number of nodes on the longest path from an input (`Network.path_lengths`)."""
 
 
 @attrs.frozen
 class Cost:
-    """The cost of a network for one clip of `frames` x `height` x `width`."""
+    """Cost of a network for one clip of `frames` x `height` x `width`."""
 
     network: str
     frames: int
@@ -65,7 +66,7 @@ class Cost:
     width: int
     classes: int
     nodes: tuple[NodeCost, ...]
-    """In the order of the text."""
+    """Costs of the nodes in the order of the text."""
     sink: NodeCost
     parameters: int
     multiply_adds: int
@@ -75,26 +76,26 @@ class Cost:
 
     @property
     def temporal_field(self) -> int:
-        """Frames that one feature before the classifier sees."""
+        """Receptive field of one feature before the classifier, in frames."""
         return self.sink.temporal_field
 
     @property
     def spatial_field(self) -> int:
-        """Pixels, per side, that one feature before the classifier sees."""
+        """Receptive field of one feature before the classifier, in pixels per side."""
         return self.sink.spatial_field
 
     @property
     def depth(self) -> int:
-        """Convolutions on the longest path; 50 for Table 4 of the paper."""
+        """Number of convolutions on the longest path; 50 for Table 4 of the paper."""
         return self.sink.depth
 
     @property
     def blocks(self) -> int:
-        """Blocks on the longest path from an input to the sink, the stem among them."""
+        """Number of nodes on the longest path from an input to the sink, the stem included."""
         return self.sink.blocks
 
     def to_json(self) -> dict[str, Any]:
-        """The cost as plain values for JSON, with the version of their layout."""
+        """Return the cost as plain values for JSON, with the schema and its version."""
         values = attrs.asdict(self, recurse=False)
         totals = ("temporal_field", "spatial_field", "depth", "blocks")
         return {
@@ -114,9 +115,10 @@ def cost(
     size: int | tuple[int, int] = 224,
     classes: int | None = None,
 ) -> Cost:
-    """What a network costs for one clip of `frames` frames of `size` (a side, or (H, W)) pixels.
+    """Return the cost of a checked network for one clip.
 
-    `classes` stands in for the number that the sink names. Raises ValueError for a number below 1.
+    The clip has `frames` frames of `size` pixels, given as (H, W) or as one number for both.
+    `classes` replaces the sink's number of classes. Raises ValueError for a number below 1.
     """
     height, width = (size, size) if isinstance(size, int) else size
     classes = network.sink.classes if classes is None else classes
@@ -160,11 +162,11 @@ def _node_to_json(node: NodeCost) -> dict[str, Any]:
 
 @attrs.frozen
 class _Output:
-    """A node's output, and what a consumer needs of it to go on counting.
+    """A node's output, with the values that the costs of its readers depend on.
 
-    Output element p sees the input pixels from `step * p - before` to `step * p + after`, and the
-    frames up to `reach` on either side of its own. Both ends are kept, not only the span, because a
-    pool reads to one side: the spans of two paths need not lie on each other.
+    Output element p depends on the input pixels from `step * p - before` to `step * p + after`, and
+    on the frames up to `reach` before and after its own. Both ends are kept, not only the span: a
+    pool reads to one side, so the spans of two paths may have different centres.
     """
 
     name: str
@@ -182,7 +184,7 @@ class _Output:
     activations: int
 
     def cost(self, blocks: int) -> NodeCost:
-        """Return the cost; `blocks` is the number of nodes on the longest path to this one."""
+        """Return the cost of the node, given the number of nodes on the longest path to it."""
         return NodeCost(
             self.name,
             (self.channels, self.frames, self.height, self.width),
@@ -197,7 +199,7 @@ class _Output:
 
 
 def _stem(node: Node, given: Input, frames: int, height: int, width: int) -> _Output:
-    """7x7 convolution of stride 2, for RGB a temporal convolution, max pool of stride 2."""
+    """Count a stem: 7x7 convolution of stride 2, for RGB a temporal convolution, max pool."""
     channels = node.channels
     height, width = _halved(height), _halved(width)
     elements = channels * frames * height * width
@@ -206,7 +208,7 @@ def _stem(node: Node, given: Input, frames: int, height: int, width: int) -> _Ou
     if temporal:
         kernel += STEM_TEMPORAL_KERNEL * channels
     convolutions = 2 if temporal else 1
-    # The pool reads 3 (RGB) or 2 (flow) pixels of the convolution's map, padded on their far side.
+    # The pool reads 3 (RGB) or 2 (flow) pixels of the convolution's map, padded at the end.
     pool = 3 if temporal else 2
     return _Output(
         name=node.name,
@@ -228,9 +230,10 @@ def _stem(node: Node, given: Input, frames: int, height: int, width: int) -> _Ou
 def _block(
     node: Node, sources: Sequence[_Output], width_2d: int, modules: int, learned: bool
 ) -> _Output:
-    """The connections into a block, and its residual modules: 2D ones first, third, ...
+    """Count a block: the connections into it and its residual modules.
 
-    Each convolution is followed by batch normalisation: two parameters an output channel.
+    The first, third, ... module is a 2D one; the others are (2+1)D. Each convolution is followed by
+    batch normalisation with two parameters per output channel.
     """
     C, D, out = node.channels, width_2d, node.out_channels
     step = max(source.step for source in sources)
@@ -247,10 +250,10 @@ def _block(
     adapter_kernels = wide * (sum(channels) - wide)
 
     temporal_modules = modules // 2
-    flat_modules = (modules - 1) // 2  # those after the first
+    later_2d_modules = (modules - 1) // 2
     later = modules - 1
     first_reduction = wide * C
-    reductions = (3 * temporal_modules + flat_modules) * out * C
+    reductions = (3 * temporal_modules + later_2d_modules) * out * C
     strided = (modules * (9 * C * D + D * out)) + wide * out
     normalised = modules * (C + D + out) + out
     return _Output(
@@ -279,7 +282,7 @@ def _block(
 
 
 def _sink(sink: Sink, sources: Sequence[_Output], classes: int, blocks: int) -> NodeCost:
-    """The classifier: one linear layer, once a clip, or once a frame with `head=maxpool`."""
+    """Count the classifier: a linear layer, used once per clip, or per frame with head=maxpool."""
     channels = [source.channels for source in sources]
     features = sum(channels) if sink.combine == "concat" else channels[0]
     times = sources[0].frames if sink.head == "maxpool" else 1

@@ -1,9 +1,9 @@
-"""What differs between two networks, as values and as lines.
+"""Compare two networks: the differences as values and as lines of text.
 
-Things are compared by name: a renamed node is one removed and one added. A difference is falsy
-exactly when the networks are equal. Names of networks, the order of nodes, inputs and edges (a sum
-has no order), `origin` and `score` change nothing about what is computed: they are kept apart, as
-`notes`.
+Inputs and nodes are compared by name: a renamed node is one removed and one added node. A
+difference is falsy exactly if the networks are equal. The following do not change what is computed
+and are listed apart, as `notes`: the network's name, `origin`, `score`, and the order of nodes,
+inputs and edges (a sum has no order).
 
     ~ node n7: r 8 -> 2
     + edge s0@0.3 -> n9
@@ -24,7 +24,7 @@ from anetdsl.ir import Edge, Input, Network, Node, Origin, Score
 from anetdsl.text.printing import node_cells, write_edge, write_number
 
 SINK = "sink"
-"""The target of edges into the sink. No node has this name: it is a keyword."""
+"""Target of edges into the sink. No node has this name, because it is a keyword."""
 Statement = Literal["network", "input", "node", "sink"]
 _Named = TypeVar("_Named", Input, Node)
 
@@ -34,7 +34,7 @@ _FIELDS: dict[Statement, dict[str, str]] = {
     "node": {"level": "level", "C": "channels", "r": "dilation", "stride": "stride"},
     "sink": {"classes": "classes", "combine": "combine", "head": "head"},
 }
-"""Attributes by their names in the language, and the fields that hold them."""
+"""Fields of `anetdsl.ir`, by statement and by the attribute's name in the language."""
 _TOTALS = {
     "parameters": "parameters",
     "multiply_adds": "multiply-adds",
@@ -48,7 +48,7 @@ _TOTALS = {
 
 @attrs.frozen
 class EdgeRef:
-    """An edge from `source`, a node or an input, into `target`, a node or the sink."""
+    """An edge from `source` (a node or an input) into `target` (a node or the sink)."""
 
     source: str
     target: str
@@ -57,7 +57,7 @@ class EdgeRef:
 
 @attrs.frozen
 class WeightChange:
-    """An edge that both networks have, with another weight. None is untrained."""
+    """An edge that both networks have, with different weights. None is untrained."""
 
     source: str
     target: str
@@ -67,9 +67,9 @@ class WeightChange:
 
 @attrs.frozen
 class AttributeChange:
-    """An attribute, named as in the language, with another value.
+    """An attribute with different values, named as in the language.
 
-    `owner` is the name of the input or node, and empty for the network and the sink.
+    `owner` is the name of the input or node. It is empty for the network and the sink.
     """
 
     statement: Statement
@@ -81,10 +81,10 @@ class AttributeChange:
 
 @attrs.frozen
 class Note:
-    """A difference that changes nothing about what is computed.
+    """A difference that does not change what is computed.
 
-    `subject` is such as `name`, `origin round`, `score top1`, `order of nodes` or
-    `order of inputs of n7`; of what is in one network only, the other value is None.
+    Examples of `subject`: `name`, `origin round`, `score top1`, `order of nodes`,
+    `order of inputs of n7`. A value that a network does not have is None.
     """
 
     subject: str
@@ -94,13 +94,13 @@ class Note:
 
 @attrs.frozen
 class CostChange:
-    """What two networks cost, under equal conditions."""
+    """Costs of two networks for the same clip."""
 
     old: Cost
     new: Cost
 
     def lines(self) -> tuple[str, ...]:
-        """A line for each total that differs, such as `parameters: 32 -> 16 (-50.0%)`."""
+        """Return a line for each different total, such as `parameters: 32 -> 16 (-50.0%)`."""
         found = []
         for key, label in _TOTALS.items():
             old, new = getattr(self.old, key), getattr(self.new, key)
@@ -113,7 +113,7 @@ class CostChange:
 class NetworkDiff:
     """The differences from `old` to `new`, in the order of the texts.
 
-    `edges_added` and `edges_removed` hold all such edges, also those of added and removed nodes.
+    `edges_added` and `edges_removed` include the edges of added and removed nodes.
     """
 
     old: Network
@@ -133,7 +133,7 @@ class NetworkDiff:
 
     @property
     def changes_network(self) -> bool:
-        """Whether anything differs that the networks compute with."""
+        """True if the networks do not compute the same."""
         return any(
             (
                 self.inputs_added,
@@ -148,13 +148,14 @@ class NetworkDiff:
         )
 
     def cost(self, **conditions: Any) -> CostChange:
-        """What both networks cost, checked ones; `conditions` as for `anetdsl.cost.cost`."""
+        """Return the costs of both checked networks; `conditions` as for `anetdsl.cost.cost`."""
         return CostChange(cost(self.old, **conditions), cost(self.new, **conditions))
 
     def lines(self, *, notes: bool = True) -> tuple[str, ...]:
-        """The differences as lines: `-` removed, `+` added, `~` changed, `#` a note.
+        """Return the differences as lines: `-` removed, `+` added, `~` changed, `#` a note.
 
-        The line of an added or removed node holds the edges into it; other edges have their own.
+        The line of an added or removed node includes the edges into it. Other edges have a line
+        each.
         """
         return (*_lines(self), *(map(_note_line, self.notes) if notes else ()))
 
@@ -163,7 +164,7 @@ class NetworkDiff:
 
 
 def diff(old: Network, new: Network) -> NetworkDiff:
-    """The differences between two networks; in each, names of inputs and nodes are unique."""
+    """Return the differences from `old` to `new`, networks without repeated names."""
     inputs_removed, inputs_added, inputs = _match(old.inputs, new.inputs)
     nodes_removed, nodes_added, nodes = _match(old.nodes, new.nodes)
     readers: list[tuple[str, Sequence[Edge], Sequence[Edge]]] = [
@@ -219,23 +220,23 @@ def diff(old: Network, new: Network) -> NetworkDiff:
 def _match(
     old: Sequence[_Named], new: Sequence[_Named]
 ) -> tuple[tuple[_Named, ...], tuple[_Named, ...], list[tuple[_Named, _Named]]]:
-    """What is in the old only, what is in the new only, and the pairs of what is in both."""
-    before = {thing.name: thing for thing in old}
+    """Return the parts in `old` only, the parts in `new` only, and the pairs of the same name."""
+    before = {part.name: part for part in old}
     after = _names(new)
     return (
-        tuple(thing for thing in old if thing.name not in after),
-        tuple(thing for thing in new if thing.name not in before),
-        [(before[thing.name], thing) for thing in new if thing.name in before],
+        tuple(part for part in old if part.name not in after),
+        tuple(part for part in new if part.name not in before),
+        [(before[part.name], part) for part in new if part.name in before],
     )
 
 
-def _names(things: Iterable[Input | Node]) -> dict[str, None]:
-    """The names, in order."""
-    return dict.fromkeys(thing.name for thing in things)
+def _names(parts: Iterable[Input | Node]) -> dict[str, None]:
+    """Return the names in order, as keys."""
+    return dict.fromkeys(part.name for part in parts)
 
 
 def _numbered(edges: Iterable[Edge]) -> dict[tuple[str, int], float | None]:
-    """Weights by source and by how often the source came before: a list may name it twice."""
+    """Return the weights by source and number of repetition: a list may name a source twice."""
     weights: dict[tuple[str, int], float | None] = {}
     times: Counter[str] = Counter()
     for edge in edges:
@@ -254,21 +255,23 @@ def _changes(
 
 
 def _order_note(what: str, old: Mapping[Any, object], new: Mapping[Any, object]) -> Iterator[Note]:
-    """A note if what both have stands in another order."""
+    """Yield a note if the keys that both have are in different orders."""
     before = [key for key in old if key in new]
     after = [key for key in new if key in old]
     if before != after:
-        yield Note(f"order of {what}", *(tuple(map(_bare, keys)) for keys in (before, after)))
+        yield Note(
+            f"order of {what}", *(tuple(map(_source_name, keys)) for keys in (before, after))
+        )
 
 
-def _bare(key: str | tuple[str, int]) -> str:
+def _source_name(key: str | tuple[str, int]) -> str:
     return key if isinstance(key, str) else key[0]
 
 
 def _notes(
     what: str, old: Mapping[str, object] | None, new: Mapping[str, object] | None
 ) -> Iterator[Note]:
-    """Notes about each value that differs; one about the whole if that is all there is to tell."""
+    """Yield a note for each different value, or one for the statement if only one text has it."""
     before, after = dict(old or {}), dict(new or {})
     keys = [key for key in before | after if before.get(key) != after.get(key)]
     for key in keys:
@@ -293,10 +296,10 @@ def _score_values(score: Score | None) -> dict[str, object] | None:
 def _lines(difference: NetworkDiff) -> Iterator[str]:
     changes: dict[tuple[Statement, str], list[str]] = defaultdict(list)
     for change in difference.attributes:
-        text = f"{change.attribute} {_show(change.old)} -> {_show(change.new)}"
+        text = f"{change.attribute} {_value_text(change.old)} -> {_value_text(change.new)}"
         changes[change.statement, change.owner].append(text)
     sink = changes.pop(("sink", ""), None)
-    told = _names(difference.nodes_added) | _names(difference.nodes_removed)
+    with_own_line = _names(difference.nodes_added) | _names(difference.nodes_removed)
     for mark, inputs in (("-", difference.inputs_removed), ("+", difference.inputs_added)):
         for value in inputs:
             yield f"{mark} input {value.name} channels={value.channels} kind={value.kind}"
@@ -307,33 +310,33 @@ def _lines(difference: NetworkDiff) -> Iterator[str]:
         yield f"~ {statement} {owner}".rstrip() + ": " + ", ".join(texts)
     for mark, edges in (("-", difference.edges_removed), ("+", difference.edges_added)):
         for edge in edges:
-            if edge.target not in told:
+            if edge.target not in with_own_line:
                 source = write_edge(Edge(edge.source, edge.weight))
                 yield f"{mark} edge {source} -> {edge.target}"
     for weights in difference.edges_reweighted:
-        change_text = f"{_weight(weights.old)} -> {_weight(weights.new)}"
+        change_text = f"{_weight_text(weights.old)} -> {_weight_text(weights.new)}"
         yield f"~ edge {weights.source} -> {weights.target}: {change_text}"
     if sink is not None:
         yield "~ sink: " + ", ".join(sink)
 
 
 def _note_line(note: Note) -> str:
-    return f"# {note.subject}: {_show(note.old)} -> {_show(note.new)}"
+    return f"# {note.subject}: {_value_text(note.old)} -> {_value_text(note.new)}"
 
 
-def _weight(weight: float | None) -> str:
+def _weight_text(weight: float | None) -> str:
     return "untrained" if weight is None else write_number(weight)
 
 
-def _show(value: object) -> str:
-    """A value as the language writes it, but for strings, which stand bare."""
+def _value_text(value: object) -> str:
+    """Return a value as the language writes it, but strings without quotes."""
     match value:
         case None:
             return "none"
         case float():
             return write_number(value)
         case tuple():
-            return "[" + ", ".join(map(_show, value)) + "]"
+            return "[" + ", ".join(map(_value_text, value)) + "]"
         case dict():
             return "present"
         case str() if not value.isprintable():

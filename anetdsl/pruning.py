@@ -1,11 +1,12 @@
-"""Pruning: edges of low weight dropped from a trained network, before its final training.
+"""Prune a network: drop the edges of low weight from a trained network before its final training.
 
-The paper prunes what the search has found (4.1). The network stays whole: each node keeps its
-strongest input, and each node that was read stays read by its strongest reader, unless such nodes
-are to be dropped as well. Edges from inputs to stems and into the sink have no weights and stay.
+The paper prunes the network that the search has found (4.1). The pruned network stays connected:
+each node keeps its strongest input, and each node that was read keeps its strongest reader, unless
+such nodes are dropped as well. Edges from inputs to stems and into the sink have no weights and
+stay.
 
-A node left with one input loses that edge's weight, as sole inputs have none. The `score` goes: it
-is that of the network as it was.
+If a node keeps one input only, that edge loses its weight, because sole inputs have none. The
+`score` is removed, because it belongs to the network before pruning.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from anetdsl.text.edits import apply, find, remove_statement, set_edges, set_sco
 
 @attrs.frozen
 class WeightedEdge:
-    """An edge between two nodes, with the weight that pruning goes by."""
+    """An edge between two nodes, with its weight (`Node.edge_weight`)."""
 
     source: str
     target: str
@@ -35,30 +36,30 @@ class WeightedEdge:
 
 @attrs.frozen
 class Pruning:
-    """What pruning makes of a network, and why."""
+    """The result of pruning a network."""
 
     old: Network
     new: Network
     kept: Mapping[str, tuple[int, ...]]
-    """Of each node that is left, the places of the edges that stay, in its old `inputs`."""
+    """Positions of the kept edges in the old `inputs`, by name of each node that is left."""
     dropped: tuple[WeightedEdge, ...]
     spared: tuple[tuple[WeightedEdge, str], ...]
-    """Edges below the threshold that stay, and why."""
+    """Edges below the threshold that are kept, with the reason."""
     removed: tuple[str, ...]
-    """Nodes, then inputs of the network, that nothing needs any more."""
+    """Removed nodes, then removed inputs of the network: the sink does not depend on them."""
 
     def lines(self) -> tuple[str, ...]:
-        """What was done, a line for each edge and each node."""
+        """Return a line for each dropped or spared edge and for each removed or resized node."""
         old, new = self.old.total_strides(), self.new.total_strides()
         sizes = [
-            f"{name} is now 1/{new[name]} of the input's size, before 1/{old[name]}"
+            f"the output of {name} is now 1/{new[name]} of the input's size, before 1/{old[name]}"
             for name in new
             if new[name] != old[name]
         ]
         return (
             *(f"dropped {edge}" for edge in self.dropped),
-            *(f"kept    {edge}: {why}" for edge, why in self.spared),
-            *(f"removed {name}: nothing needs it any more" for name in self.removed),
+            *(f"kept    {edge}: {reason}" for edge, reason in self.spared),
+            *(f"removed {name}: the sink does not depend on it" for name in self.removed),
             *(f"note: {line}" for line in sizes),
         )
 
@@ -66,41 +67,41 @@ class Pruning:
 def prune(network: Network, below: float, *, drop_nodes: bool = False) -> Pruning:
     """Drop the edges whose weight is below a threshold in (0, 1).
 
-    With `drop_nodes`, nodes that do not reach the sink any more go too, and inputs that nothing
-    reads; otherwise a node that would lose its last reader keeps the strongest. Of equal weights
-    the first in the text is the strongest.
+    With `drop_nodes`, also remove the nodes and inputs that the sink does not depend on. Without
+    it, a node that would lose its last reader keeps the strongest one. If weights are equal, the
+    first in the text counts as the strongest.
     """
     kept = {node.name: _strong(node, below) for node in network.nodes}
     spared: dict[tuple[str, int], str] = {}
     for node in network.nodes:
         if not kept[node.name]:
-            places = range(len(node.inputs))
-            best = max(places, key=lambda place: _weight(node, place))
+            positions = range(len(node.inputs))
+            best = max(positions, key=lambda position: _weight(node, position))
             kept[node.name] = (best,)
-            spared[node.name, best] = f"the strongest input of {node.name}"
+            spared[node.name, best] = f"it is the strongest input of {node.name}"
     if not drop_nodes:
-        for source, target, place in _last_readers(network, kept):
-            kept[target] = tuple(sorted((*kept[target], place)))
-            spared[target, place] = f"nothing else reads {source}"
+        for source, target, position in _last_readers(network, kept):
+            kept[target] = tuple(sorted((*kept[target], position)))
+            spared[target, position] = f"no other edge reads {source}"
     left = _with_edges(network, kept)
     removed: list[str] = []
     if drop_nodes:
-        left, removed = _without_idle(left)
+        left, removed = _without_unneeded(left)
     names = {node.name for node in left.nodes}
-    alive = [node for node in network.nodes if node.name in names]
+    left_nodes = [node for node in network.nodes if node.name in names]
     return Pruning(
         old=network,
         new=left,
-        kept={node.name: kept[node.name] for node in alive},
+        kept={node.name: kept[node.name] for node in left_nodes},
         dropped=tuple(
-            _edge(node, place)
-            for node in alive
-            for place in range(len(node.inputs))
-            if place not in kept[node.name]
+            _edge(node, position)
+            for node in left_nodes
+            for position in range(len(node.inputs))
+            if position not in kept[node.name]
         ),
         spared=tuple(
-            (_edge(network.node(name), place), why)
-            for (name, place), why in spared.items()
+            (_edge(network.node(name), position), reason)
+            for (name, position), reason in spared.items()
             if name in names
         ),
         removed=tuple(removed),
@@ -108,7 +109,7 @@ def prune(network: Network, below: float, *, drop_nodes: bool = False) -> Prunin
 
 
 def pruned_text(text: str, pruning: Pruning) -> str:
-    """The text of the old network, pruned; comments stay with what stays."""
+    """Return the old network's text after pruning, with the comments of the parts that are left."""
     tree = _parsed(text)
     edits: list[Edit] = []
     for node in pruning.new.nodes:
@@ -119,7 +120,7 @@ def pruned_text(text: str, pruning: Pruning) -> str:
     text = apply(text, edits)
     nodes = {node.name for node in pruning.old.nodes}
     for name in pruning.removed:
-        # One after another: the comments between two statements may go with either.
+        # One at a time: comments between two removed statements belong to either of them.
         tree = _parsed(text)
         statement = find(tree, "node" if name in nodes else "input", name)
         text = apply(text, remove_statement(tree, statement))
@@ -130,45 +131,47 @@ def _parsed(text: str) -> SyntaxTree:
     return parse_syntax(SourceFile("<pruned>", text))
 
 
-def _weight(node: Node, place: int) -> float:
-    return node.edge_weight(node.inputs[place])
+def _weight(node: Node, position: int) -> float:
+    return node.edge_weight(node.inputs[position])
 
 
-def _edge(node: Node, place: int) -> WeightedEdge:
-    return WeightedEdge(node.inputs[place].source, node.name, _weight(node, place))
+def _edge(node: Node, position: int) -> WeightedEdge:
+    return WeightedEdge(node.inputs[position].source, node.name, _weight(node, position))
 
 
 def _strong(node: Node, below: float) -> tuple[int, ...]:
-    """The places of a node's edges that are not below the threshold."""
-    places = range(len(node.inputs))
-    return tuple(place for place in places if node.is_stem or _weight(node, place) >= below)
+    """Return the positions of the node's edges that are not below the threshold."""
+    positions = range(len(node.inputs))
+    return tuple(
+        position for position in positions if node.is_stem or _weight(node, position) >= below
+    )
 
 
 def _last_readers(
     network: Network, kept: Mapping[str, tuple[int, ...]]
 ) -> Iterator[tuple[str, str, int]]:
-    """Each node that only dropped edges read, with the target and place of their strongest."""
+    """Yield each node that only dropped edges read, and target and position of the strongest."""
     read = {
-        *(node.inputs[place].source for node in network.nodes for place in kept[node.name]),
+        *(node.inputs[position].source for node in network.nodes for position in kept[node.name]),
         *(edge.source for edge in network.sink.inputs),
     }
     for source in network.nodes:
         readers = [
-            (node, place)
+            (node, position)
             for node in network.nodes
-            for place, edge in enumerate(node.inputs)
+            for position, edge in enumerate(node.inputs)
             if edge.source == source.name
         ]
         if source.name not in read and readers:
-            node, place = max(readers, key=lambda reader: _weight(*reader))
-            yield source.name, node.name, place
+            node, position = max(readers, key=lambda reader: _weight(*reader))
+            yield source.name, node.name, position
 
 
 def _with_edges(network: Network, kept: Mapping[str, tuple[int, ...]]) -> Network:
-    """The network with these edges alone. Without a change it is the same, its score too."""
+    """Return the network with these edges only; if nothing changes, the same, with its score."""
     nodes = []
     for node in network.nodes:
-        inputs = tuple(node.inputs[place] for place in kept[node.name])
+        inputs = tuple(node.inputs[position] for position in kept[node.name])
         if len(inputs) == 1 and len(node.inputs) > 1:
             inputs = (attrs.evolve(inputs[0], weight=None),)
         nodes.append(node if inputs == node.inputs else attrs.evolve(node, inputs=inputs))
@@ -177,8 +180,8 @@ def _with_edges(network: Network, kept: Mapping[str, tuple[int, ...]]) -> Networ
     return attrs.evolve(network, nodes=tuple(nodes), score=None)
 
 
-def _without_idle(network: Network) -> tuple[Network, list[str]]:
-    """The network without nodes that do not reach the sink, nor inputs that no node reads."""
+def _without_unneeded(network: Network) -> tuple[Network, list[str]]:
+    """Return the network without the parts that the sink does not need, and the names of these."""
     needed = network.needed_by_sink()
     names = [*(node.name for node in network.nodes), *(value.name for value in network.inputs)]
     removed = [name for name in names if name not in needed]

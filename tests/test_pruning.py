@@ -1,4 +1,4 @@
-"""Pruning: which edges go, what keeps the network whole, and the text and the command of it."""
+"""Pruning: the dropped edges, the connectedness of the rest, the text, and `anetc prune`."""
 
 from __future__ import annotations
 
@@ -78,37 +78,37 @@ def pruned(text: str, below: float, *, drop_nodes: bool = False) -> tuple[Prunin
     return pruning, pruned_text(text, pruning)
 
 
-def test_low_weights_go_and_the_network_stays_whole() -> None:
-    """n3 keeps its strongest reader, n5 its strongest input; comments stay, the score goes."""
+def test_low_weights_are_dropped_and_the_network_stays_connected() -> None:
+    """n3 keeps its strongest reader, n5 its strongest input. Comments stay, the score does not."""
     pruning, text = pruned(TEXT, 0.5)
     assert text == PRUNED
     assert pruning.lines() == (
         "dropped s1->n2 (0.1)",
         "dropped s0->n4 (0.2)",
         "dropped n2->n5 (0.1)",
-        "kept    n4->n5 (0.2): the strongest input of n5",
-        "kept    n3->n4 (0.3): nothing else reads n3",
+        "kept    n4->n5 (0.2): it is the strongest input of n5",
+        "kept    n3->n4 (0.3): no other edge reads n3",
     )
 
 
-def test_nodes_that_nothing_needs_go_where_asked() -> None:
-    """And what only they read, down to the inputs of the network."""
+def test_unneeded_nodes_are_removed_on_request() -> None:
+    """So are the nodes and inputs that only they read."""
     pruning, text = pruned(TEXT, 0.5, drop_nodes=True)
     assert text == WITHOUT_NODES
     assert pruning.removed == ("s1", "n3", "flow")
     assert pruning.lines()[-3:] == tuple(
-        f"removed {name}: nothing needs it any more" for name in pruning.removed
+        f"removed {name}: the sink does not depend on it" for name in pruning.removed
     )
 
 
-def test_where_nothing_is_below_the_text_stays_as_it_is() -> None:
+def test_the_text_stays_unchanged_if_no_weight_is_below() -> None:
     pruning, text = pruned(TEXT, 0.05)
     assert text == TEXT
     assert pruning.new == pruning.old
     assert pruning.lines() == ()
 
 
-def test_the_threshold_itself_stays() -> None:
+def test_a_weight_equal_to_the_threshold_is_kept() -> None:
     assert [str(edge) for edge in pruned(TEXT, 0.2)[0].dropped] == [
         "s1->n2 (0.1)",
         "n2->n5 (0.1)",
@@ -122,19 +122,19 @@ def test_untrained_edges_count_as_one_half() -> None:
     assert "dropped s0->n4 (0.5)" in pruning.lines()
 
 
-def test_a_size_that_changes_is_told() -> None:
-    """n5 loses its smallest input, and works on larger maps from then on."""
+def test_a_changed_size_is_reported() -> None:
+    """n5 loses its smallest input, so its feature maps become larger."""
     pruning, _ = pruned(TEXT.replace("n2@0.1, n4@0.2", "n2@0.9, n4@0.2"), 0.5, drop_nodes=True)
-    assert "note: n5 is now 1/8 of the input's size, before 1/16" in pruning.lines()
+    assert "note: the output of n5 is now 1/8 of the input's size, before 1/16" in pruning.lines()
 
 
-# Laws
+# Properties of any network
 
 thresholds = st.floats(0.001, 0.999)
 
 
 def edges(network: Network) -> set[tuple[str, str, int]]:
-    """Edges, those of one source to one node numbered."""
+    """Return the edges as (source, target, number), repeated edges numbered."""
     found = set()
     for node in (*network.nodes, network.sink):
         counts: dict[str, int] = {}
@@ -147,7 +147,7 @@ def edges(network: Network) -> set[tuple[str, str, int]]:
 @settings(max_examples=50)
 @given(networks(), thresholds)
 def test_the_network_stays_connected(network: Network, below: float) -> None:
-    """Each node has an input, what reached the sink does, and only weak edges are gone."""
+    """Each node has an input, read nodes are still read, and only weak edges are dropped."""
     pruning = prune(network, below)
     assert {node.name for node in pruning.new.nodes} == {node.name for node in network.nodes}
     assert all(node.inputs for node in pruning.new.nodes)
@@ -167,7 +167,7 @@ def test_the_network_stays_connected(network: Network, below: float) -> None:
 
 @settings(max_examples=50)
 @given(networks(), thresholds)
-def test_without_idle_nodes_every_node_reaches_the_sink(network: Network, below: float) -> None:
+def test_with_drop_nodes_the_sink_needs_every_node(network: Network, below: float) -> None:
     pruning = prune(network, below, drop_nodes=True)
     names = {node.name for node in pruning.new.nodes}
     inputs = {value.name for value in pruning.new.inputs}
@@ -179,7 +179,7 @@ def test_without_idle_nodes_every_node_reaches_the_sink(network: Network, below:
 
 @settings(max_examples=50)
 @given(written(), thresholds, st.booleans())
-def test_the_text_says_what_the_network_is(case: Written, below: float, drop_nodes: bool) -> None:
+def test_the_text_means_the_pruned_network(case: Written, below: float, drop_nodes: bool) -> None:
     """In any layout, with comments anywhere."""
     pruning, text = pruned(case.text, below, drop_nodes=drop_nodes)
     assert anetdsl.parse(text) == pruning.new
@@ -187,8 +187,7 @@ def test_the_text_says_what_the_network_is(case: Written, below: float, drop_nod
 
 @settings(max_examples=50)
 @given(networks(), thresholds)
-def test_pruning_again_changes_nothing_more(network: Network, below: float) -> None:
-    """But what was spared as the last reader, where that has another strong input."""
+def test_pruning_with_drop_nodes_again_changes_nothing(network: Network, below: float) -> None:
     once = prune(network, below, drop_nodes=True).new
     assert prune(once, below, drop_nodes=True).new == once
 
@@ -203,11 +202,11 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def test_the_command_prints_the_text_and_says_what_it_did(file: Path) -> None:
+def test_the_command_prints_the_text_and_reports_the_changes(file: Path) -> None:
     done = anetc("prune", file, "--below", "0.5", "--frames", 8, "--size", 32)
     assert (done.code, done.out) == (0, PRUNED)
     assert "dropped s1->n2 (0.1)" in done.err
-    assert "3 of 7 weighted edges dropped, 2 spared" in done.err
+    assert "3 of 7 weighted edges dropped, 2 kept below 0.5" in done.err
     assert "parameters: " in done.err
     assert file.read_text() == TEXT
 
@@ -226,13 +225,23 @@ def test_the_command_writes_a_file(file: Path, tmp_path: Path) -> None:
     [
         (TEXT, ("--below", "0"), 2, "0.0 is not in the range 0<x<1"),
         (TEXT, ("--below", "nan"), 2, "'nan'"),
-        (TEXT, ("--below", "0.5", "--weights", "w"), 2, "--weights and --weights-out go together"),
+        (
+            TEXT,
+            ("--below", "0.5", "--weights", "w"),
+            2,
+            "--weights and --weights-out must be given together",
+        ),
         (TEXT, ("--below", "0.5", "--weights", "no", "--weights-out", "o"), 2, "no: no such file"),
-        (PRUNED.replace("@0.8", "").replace("@0.3", ""), ("--below", "0.5"), 2, "train it first"),
+        (
+            PRUNED.replace("@0.8", "").replace("@0.3", ""),
+            ("--below", "0.5"),
+            2,
+            "no edge has a weight; train",
+        ),
         (TEXT.replace("sink", "snik"), ("--below", "0.5"), 1, "did you mean `sink`"),
     ],
 )
-def test_what_cannot_be_pruned(
+def test_the_command_reports_mistakes(
     file: Path, text: str, options: tuple[str, ...], code: int, message: str
 ) -> None:
     file.write_text(text)

@@ -1,4 +1,4 @@
-"""`anetc diff`: how two networks differ."""
+"""`anetc diff`: the differences between two networks."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from anetdsl.terminal import visible
 @click.command("diff")
 @click.argument("old")
 @click.argument("new")
-@click.option("--exit-code", is_flag=True, help="Exit with 1 when the networks differ.")
+@click.option("--exit-code", is_flag=True, help="Exit with 1 if the networks differ.")
 @frames_option
 @size_option
 def command(old: str, new: str, exit_code: bool, frames: int, size: tuple[int, int]) -> None:
-    """How the network in NEW differs from that in OLD, and what the difference costs.
+    """Print the differences from the network in OLD to the one in NEW, and between their costs.
 
-    Nodes, edges and attributes: + added, - removed, ~ changed. What changes nothing about the
-    network (its name, origin, score, the order of statements) is listed as well, marked #, and
-    counts as no difference for --exit-code. Layout and comments are not compared.
+    Nodes, edges and attributes: + added, - removed, ~ changed. Differences in the name, the origin,
+    the score or the order of statements are marked #; they do not change what is computed, and
+    --exit-code ignores them. Layout and comments are not compared.
     """
     difference = diff(load_network(old), load_network(new))
     for line in difference.lines():

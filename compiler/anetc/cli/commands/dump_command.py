@@ -1,4 +1,4 @@
-"""`anetc dump`: a network as JSON."""
+"""`anetc dump`: print a network as JSON."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from anetdsl.interchange.document import to_json
 
 @click.command("dump")
 @click.argument("file")
-@click.option("--json", "as_json", is_flag=True, default=True, help="As JSON: the default.")
+@click.option("--json", "as_json", is_flag=True, default=True, help="Print JSON (the default).")
 def command(file: str, as_json: bool) -> None:  # noqa: ARG001 - there is no other format yet
-    """Print the network in FILE as JSON, which `anetc import` reads back."""
+    """Print the network in FILE as JSON, which `anetc import` can read."""
     click.echo(json.dumps(to_json(load_network(file)), indent=2, ensure_ascii=False))

@@ -1,4 +1,4 @@
-"""`anetc explain CODE`."""
+"""`anetc explain`: explain a code of `anetc check`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from anetdsl.errors import CannotRun
 @click.command("explain")
 @click.argument("code", required=False)
 def command(code: str | None) -> None:
-    """Explain the finding CODE, such as A302; without CODE, list all."""
+    """Explain the finding CODE, such as A302. Without CODE, list all codes."""
     if code is None:
         for entry in CODES.values():
             click.echo(f"{entry.code}  {_kind(entry):<7}  {entry.title}")
@@ -23,7 +23,7 @@ def command(code: str | None) -> None:
     if found is None:
         guess = did_you_mean(code.upper(), CODES)
         hint = f"did you mean {guess}?" if guess else "`anetc explain` lists all codes"
-        raise CannotRun(f"no code {code[:40]!r}; {hint}")
+        raise CannotRun(f"there is no code {code[:40]!r}; {hint}")
     click.echo(f"{found.code} ({_kind(found)}): {found.title}\n")
     click.echo(textwrap.fill(found.text, 88, break_on_hyphens=False))
     if found.example:

@@ -1,4 +1,4 @@
-"""`anetc export`: the authors' structure lists."""
+"""`anetc export`: write a network as the authors' structure lists."""
 
 from __future__ import annotations
 
@@ -8,39 +8,41 @@ import click
 
 from anetc.cli.network_input import load_network
 from anetdsl.errors import CannotRun
-from anetdsl.files import check_spared, write_atomically
+from anetdsl.files import check_not_input, write_atomically
 from anetdsl.interchange.structure_files import export_document
 from anetdsl.terminal import visible
 
 
 @click.command("export")
 @click.argument("file")
-@click.option("-o", "--output", metavar="PATH", help="Where to; standard output by default.")
 @click.option(
-    "--bare", is_flag=True, help="Print the structure list alone, without weights and names."
+    "-o", "--output", metavar="PATH", help="The file to write; standard output by default."
+)
+@click.option(
+    "--bare", is_flag=True, help="Write the structure list only, without weights and names."
 )
 def command(file: str, output: str | None, bare: bool) -> None:
     """Write the network in FILE as the structure lists of the AssembleNet authors (JSON).
 
-    `structure` and `weights` are what their code reads. `anet` holds what the lists cannot say, so
-    that `anetc import` gives the same network again.
+    The authors' code reads the fields `structure` and `weights`. The field `anet` holds the rest,
+    so that `anetc import` restores the same network.
     """
     network = load_network(file)
     try:
         document = export_document(network)
     except CannotRun as error:
-        raise CannotRun(f"{visible(file)}: {error}") from None
+        raise CannotRun(f"{file}: {error}") from None
     text = _lines(document["structure"] if bare else document)
     if output is None or output == "-":
         click.echo(text, nl=False)
         return
-    check_spared(output, file)
+    check_not_input(output, file)
     write_atomically(output, text)
     click.echo(f"wrote {visible(output)}", err=True)
 
 
 def _lines(document: object) -> str:
-    """JSON with one block a line, as the authors set theirs."""
+    """Return JSON with one block per line, as in the authors' files."""
     if isinstance(document, list):
         return "[\n" + ",\n".join("  " + json.dumps(row) for row in document) + "\n]\n"
     assert isinstance(document, dict)

@@ -1,4 +1,4 @@
-"""`anetc render`: a picture of a network."""
+"""`anetc render`: draw a network."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from anetdsl.terminal import visible
 
 @click.command("render")
 @click.argument("file")
-@click.option("-o", "--output", metavar="PATH", help="Where to; - is standard output.")
+@click.option("-o", "--output", metavar="PATH", help="The file to write; - is standard output.")
 @click.option(
     "--format",
     "format_name",
     type=click.Choice(FORMATS),
-    help="The picture's format; by default what PATH ends in, or svg.",
+    help="Format of the picture; by default the suffix of PATH, or svg.",
 )
 @click.option("--weights", is_flag=True, help="Draw edges by their learned weights.")
-@click.option("--diff", "other", metavar="OTHER", help="Draw what changed from OTHER to FILE.")
+@click.option("--diff", "other", metavar="OTHER", help="Draw the differences from OTHER to FILE.")
 @click.option(
     "--direction",
     type=click.Choice(["LR", "TB"]),
@@ -32,7 +32,7 @@ from anetdsl.terminal import visible
     show_default=True,
     help="Levels as columns from left to right, or as rows from top to bottom.",
 )
-@click.option("--dot", metavar="PROGRAM", help="The Graphviz program to draw with.")
+@click.option("--dot", metavar="PROGRAM", help="The Graphviz program that draws.")
 def command(
     file: str,
     output: str | None,
@@ -44,26 +44,28 @@ def command(
 ) -> None:
     """Draw the network in FILE, as in Figure 1 of the paper.
 
-    Without -o the picture is written beside FILE, under its name with the format's ending. With
-    --weights an edge is the darker and wider the higher its weight, and dashed when it is
-    untrained.
+    Without -o the picture is written to the folder of FILE, with the format as suffix. With
+    --weights, an edge with a higher weight is darker and wider, and an untrained edge is dashed.
+    The format pdf needs the program `dot` of Graphviz.
     """
     ending = Path(output).suffix.lower().lstrip(".") if output else ""
     chosen = format_name or ("svg" if ending not in FORMATS else ending)
     if format_name is None and output not in (None, "-") and ending not in FORMATS:
-        raise CannotRun(f"{output}: cannot tell the format; end in .svg, .png, .pdf or .dot")
+        raise CannotRun(
+            f"{output}: unknown format; use the suffix .svg, .png, .pdf or .dot, or --format"
+        )
     if output is None:
         output = "-" if file == "-" else str(Path(file).with_suffix(f".{chosen}"))
     network = load_network(file)
     compared = load_network(other) if other is not None else None
     picture = draw(network, chosen, weights=weights, diff=compared, direction=direction, dot=dot)
-    assert picture is not None  # a format, not a path, was asked for
+    assert picture is not None  # `chosen` is a format, not a path
     data = picture.encode() if isinstance(picture, str) else picture
     if output == "-":
         sys.stdout.buffer.write(data)
         return
-    from anetdsl.files import check_spared, write_atomically
+    from anetdsl.files import check_not_input, write_atomically
 
-    check_spared(output, file, other)
+    check_not_input(output, file, other)
     write_atomically(output, data)
     click.echo(f"wrote {visible(output)}", err=True)

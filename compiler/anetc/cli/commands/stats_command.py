@@ -1,4 +1,4 @@
-"""`anetc stats`: what a network costs."""
+"""`anetc stats`: the cost of a network."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ _HEADER = (
 def command(
     file: str, frames: int, size: tuple[int, int], classes: int | None, as_json: bool
 ) -> None:
-    """What the network in FILE costs, per node and in total, for one clip.
+    """Print the cost of the network in FILE for one clip, per node and in total.
 
-    Parameters and multiply-adds are exactly those of the compiled network: its trainable
-    parameters, and the products of its convolutions and its classifier. Activations are the memory
-    of all outputs of convolutions in float32. T field and S field are how many frames and pixels (a
-    side) one output element sees. Depth counts convolutions on the longest path.
+    The counts are exact. Parameters are the trainable ones. Multiply-adds are those of
+    convolutions and classifier. Activations are the memory of all outputs of convolutions and
+    classifier in float32. T field and S field are the receptive field of one output element in
+    frames and in pixels per side. Depth is the number of convolutions on the longest path.
     """
     result = cost(load_network(file), frames=frames, size=size, classes=classes)
     if as_json:
@@ -82,7 +82,7 @@ def _total(result: Cost) -> tuple[str, ...]:
 
 
 def _count(number: int) -> str:
-    """A large number in thousands, millions or billions."""
+    """Return a large number in thousands, millions or billions."""
     for unit, size in (("G", 10**9), ("M", 10**6), ("k", 10**3)):
         if number >= size:
             return f"{number / size:.2f} {unit}"
