@@ -1,4 +1,4 @@
-"""Fixtures of the tests of training."""
+"""Fixtures for the tests of training."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.training.running import run
 
 @pytest.fixture(scope="package", autouse=True)
 def _one_thread() -> Iterator[None]:
-    """The networks are small: a second thread costs more than it brings."""
+    """The networks are small: a second thread costs more than it saves."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -44,7 +44,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> DataSpec:
 
 @pytest.fixture(scope="session")
 def whole(tmp_path_factory: pytest.TempPathFactory, clips: DataSpec) -> Path:
-    """A run that nothing interrupted."""
+    """An uninterrupted run."""
     out = tmp_path_factory.mktemp("run") / "whole"
     run(out, clips)
     return out

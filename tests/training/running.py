@@ -1,4 +1,4 @@
-"""A run that takes a second: its network, its settings, and what it leaves."""
+"""A run that takes a second: its network, its settings and its results."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import attrs
 from anetc.data.recipes import recipes_for
 from anetc.data.values import DataSpec
 from anetc.training.run.run import TrainResult, train
+from anetc.training.run.stop_request import StopRequest
 from anetc.training.run.watcher import SilentWatcher, StepReport, Watcher
 from anetc.training.settings import Parent, TrainSettings
 from anetdsl.source import SourceFile
@@ -32,7 +33,7 @@ node n2  level=1  C=2  r=2  stride=1  inputs=[
   s1@0.25,  # of the motion
 ]
 node n3  level=2  C=2  r=1  stride=2  inputs=[n2]
-node n4  level=2  C=2  r=1  stride=2  inputs=[s1, n2]  # nobody reads it
+node n4  level=2  C=2  r=1  stride=2  inputs=[s1, n2]  # no node reads it
 sink  inputs=[n2, n3]  classes=3  # the end
 """
 SOURCE = SourceFile("toy.anet", TEXT)
@@ -59,6 +60,7 @@ def run(
     watch: Watcher | None = None,
     source: SourceFile = SOURCE,
     init_from: Parent | None = None,
+    stop: StopRequest | None = None,
     **changes: Any,
 ) -> TrainResult:
     return train(
@@ -70,6 +72,7 @@ def run(
         resume=resume,
         watch=watch or SilentWatcher(),
         init_from=init_from,
+        stop=stop,
     )
 
 
@@ -82,18 +85,18 @@ def losses(out: Path) -> list[float]:
 
 
 def outcome(out: Path) -> dict[str, bytes]:
-    """What two runs that computed the same have alike."""
+    """The files that are equal in two runs that computed the same."""
     names = ("metrics.jsonl", "weights.safetensors", "model.anet")
     return {name: (out / name).read_bytes() for name in names}
 
 
 class Interrupted(Exception):
-    """The process has come to an end."""
+    """The run was interrupted without warning."""
 
 
 @attrs.define
 class StopsAt:
-    """Ends a run where its steps or its lines are told."""
+    """A watcher that interrupts a run when a step or a validation is reported."""
 
     done: int
 

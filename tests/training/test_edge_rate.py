@@ -1,4 +1,4 @@
-"""Edge weights may learn faster than everything else; by default they do not."""
+"""The learning rate of edge weights is a multiple of the others'; by default it is the same."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ sink  inputs=[c]  classes=3
 
 
 @pytest.mark.parametrize("factor", [1.0, 20.0])
-def test_edge_weights_take_steps_of_their_own_size(factor: float) -> None:
+def test_edge_weights_have_their_own_learning_rate(factor: float) -> None:
     model = build_network(anetdsl.parse(TEXT))
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
     optimiser = make_optimiser(model, TrainSettings(edge_rate=factor, weight_decay=0.0))

@@ -1,16 +1,18 @@
-"""Runs in a folder: what they leave, and that one that was stopped goes on as if it were not."""
+"""Runs in a folder: the files they write, and resumed runs, which equal uninterrupted ones."""
 
 from __future__ import annotations
 
 import json
 import math
 import random
+import re
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 import torch
@@ -19,7 +21,6 @@ import anetdsl
 from anetc.data.values import DataSpec
 from anetc.modules.network import build_network
 from anetc.training.run import checkpoint, records
-from anetc.training.run.watcher import SilentWatcher
 from anetc.training.settings import Parent
 from anetc.weights.files import load_weights, read_weights
 from anetdsl.errors import CannotRun
@@ -35,10 +36,10 @@ from tests.training.running import (
     run,
 )
 
-# What a run leaves
+# The files of a run
 
 
-def test_metrics_have_each_step_once_and_each_validation(whole: Path) -> None:
+def test_metrics_hold_each_step_and_each_validation_once(whole: Path) -> None:
     lines = metrics(whole)
     assert [line["iteration"] for line in lines if "loss" in line] == list(range(ITERATIONS))
     assert [line["iteration"] for line in lines if "validation" in line] == [6, 12]
@@ -50,28 +51,28 @@ def test_metrics_have_each_step_once_and_each_validation(whole: Path) -> None:
     assert lines[0]["loss"] == pytest.approx(math.log(3), abs=0.1)
 
 
-def test_a_run_learns(whole: Path) -> None:
+def test_a_run_reduces_the_loss(whole: Path) -> None:
     assert losses(whole)[-1] < losses(whole)[0] - 0.05
 
 
-def test_the_weights_are_those_of_the_text(whole: Path) -> None:
-    """The text's edge weights are the sigmoids of the file's, and its score is the last one."""
+def test_the_text_agrees_with_the_weights_file(whole: Path) -> None:
+    """Edge weights are the sigmoids of the file's; the score is that of the last validation."""
     model = build_network(anetdsl.load(whole / "model.anet"))
     load_weights(model, whole / "weights.safetensors")
     found = torch.sigmoid(model.get_parameter("nodes.n2.fuse.w")).tolist()
     network = anetdsl.load(whole / "model.anet")
     assert [edge.weight for edge in network.node("n2").inputs] == pytest.approx(found, abs=1e-6)
     assert network.score is not None
-    said = dict(network.score.values)
+    score = dict(network.score.values)
     last = metrics(whole)[-1]["validation"]
-    assert said == {name: pytest.approx(value, abs=1e-4) for name, value in last.items()}
+    assert score == {name: pytest.approx(value, abs=1e-4) for name, value in last.items()}
     result = json.loads((whole / "result.json").read_text())
     assert result["measures"] == last
     assert result["iterations"] == ITERATIONS
 
 
-def test_the_text_is_the_author_s_but_for_what_was_learned(whole: Path, golden: Any) -> None:
-    """Comments, blanks and lines stay; digits that depend on the machine are blotted out."""
+def test_only_learned_numbers_change_in_the_text(whole: Path, golden: Any) -> None:
+    """Comments, blanks and lines stay. Numbers, which depend on the machine, are replaced by N."""
     text = (whole / "model.anet").read_text()
     lines = text.splitlines()
     before = TEXT.splitlines()
@@ -79,17 +80,15 @@ def test_the_text_is_the_author_s_but_for_what_was_learned(whole: Path, golden: 
         next(line for line in lines if line.startswith("score ")),
         *(line for line in lines if "@" in line),
     ]
-    blotted = [anetdsl_numbers(line) if line not in before else line for line in lines]
-    golden("training/model.anet", "\n".join(blotted) + "\n")
+    masked = [mask_numbers(line) if line not in before else line for line in lines]
+    golden("training/model.anet", "\n".join(masked) + "\n")
 
 
-def anetdsl_numbers(line: str) -> str:
-    import re
-
+def mask_numbers(line: str) -> str:
     return re.sub(r"\d+\.\d+", "N", line)
 
 
-def test_two_checkpoints_stay(whole: Path) -> None:
+def test_the_last_two_checkpoints_are_kept(whole: Path) -> None:
     names = [path.name for path in checkpoint.checkpoints(whole / "checkpoints")]
     assert names == ["00000008.safetensors", "00000012.safetensors"]
     assert sorted(path.name for path in whole.iterdir()) == [
@@ -102,8 +101,8 @@ def test_two_checkpoints_stay(whole: Path) -> None:
     ]
 
 
-def test_equal_runs_are_equal(whole: Path, clips: DataSpec, tmp_path: Path) -> None:
-    """Also where others are evaluated, saved and loaded at other times and by other processes."""
+def test_a_run_is_deterministic(whole: Path, clips: DataSpec, tmp_path: Path) -> None:
+    """The interval of checkpoints has no effect; the seed has one."""
     run(tmp_path / "again", clips, save_every=5, threads=1)
     assert outcome(tmp_path / "again") == outcome(whole)
     run(tmp_path / "other", clips, seed=1)
@@ -111,18 +110,18 @@ def test_equal_runs_are_equal(whole: Path, clips: DataSpec, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("stop", [1, 4, 6, 8, 12])
-def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(
+def test_a_resumed_run_equals_an_uninterrupted_one(
     stop: int, whole: Path, clips: DataSpec, tmp_path: Path
 ) -> None:
-    """Before the first checkpoint, before and at evaluations, and at the very end."""
+    """Interrupted before the first checkpoint, before and at validations, and at the end."""
     with pytest.raises(Interrupted):
         run(tmp_path, clips, watch=StopsAt(stop))
-    torch.manual_seed(99)  # the process is another
+    torch.manual_seed(99)  # as in another process
     run(tmp_path, clips, resume=True)
     assert outcome(tmp_path) == outcome(whole)
 
 
-def test_the_generator_of_pytorch_goes_on_too(clips: DataSpec, tmp_path: Path) -> None:
+def test_resume_restores_the_random_generator_of_pytorch(clips: DataSpec, tmp_path: Path) -> None:
     torch.manual_seed(7)
     state = torch.get_rng_state()
     with pytest.raises(Interrupted):
@@ -132,7 +131,7 @@ def test_the_generator_of_pytorch_goes_on_too(clips: DataSpec, tmp_path: Path) -
     assert torch.equal(torch.get_rng_state(), state)
 
 
-def test_a_finished_run_gives_its_results_again(
+def test_resuming_a_finished_run_writes_its_results_again(
     whole: Path, clips: DataSpec, tmp_path: Path
 ) -> None:
     run(tmp_path, clips)
@@ -142,7 +141,7 @@ def test_a_finished_run_gives_its_results_again(
     assert outcome(tmp_path) == outcome(whole)
 
 
-def test_nothing_is_overwritten_without_resume(whole: Path, clips: DataSpec) -> None:
+def test_a_run_is_not_overwritten_without_resume(whole: Path, clips: DataSpec) -> None:
     before = outcome(whole)
     with pytest.raises(CannotRun, match="--resume"):
         run(whole, clips)
@@ -150,17 +149,17 @@ def test_nothing_is_overwritten_without_resume(whole: Path, clips: DataSpec) -> 
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"batch": 4}, "batch 8, now there is batch 4"),
         ({"seed": 5}, "seed 0, now there is seed 5"),
         ({"source": SourceFile("x", TEXT.replace("C=2", "C=3"))}, "another text of the network"),
     ],
 )
-def test_resume_wants_the_same_run(
-    changes: dict[str, Any], said: str, whole: Path, clips: DataSpec
+def test_resume_requires_the_same_run(
+    changes: dict[str, Any], message: str, whole: Path, clips: DataSpec
 ) -> None:
-    with pytest.raises(CannotRun, match=said):
+    with pytest.raises(CannotRun, match=message):
         run(whole, clips, resume=True, **changes)
 
 
@@ -182,19 +181,19 @@ def start(out: Path, clips: DataSpec, iterations: int) -> subprocess.Popen[bytes
 
 
 def kill_after(process: subprocess.Popen[bytes], out: Path, steps: int) -> None:
-    """SIGKILL once so many lines have been written. The process must not have ended."""
+    """Send SIGKILL after so many lines of metrics. The process must not have ended."""
     path = out / "metrics.jsonl"
     deadline = time.monotonic() + 60
     while not path.exists() or path.read_bytes().count(b"\n") < steps:
-        assert process.poll() is None, "ended before it was killed"
-        assert time.monotonic() < deadline, "does not come on"
+        assert process.poll() is None, "the process ended before it was killed"
+        assert time.monotonic() < deadline, "the process writes no metrics"
         time.sleep(0.002)
     process.send_signal(signal.SIGKILL)
     process.wait()
 
 
-def test_a_killed_process_loses_nothing(clips: DataSpec, tmp_path: Path) -> None:
-    """SIGKILL while it trains; another process goes on."""
+def test_a_killed_run_can_be_resumed(clips: DataSpec, tmp_path: Path) -> None:
+    """SIGKILL ends it during training; another process resumes it."""
     process = start(tmp_path / "killed", clips, 80)
     kill_after(process, tmp_path / "killed", 10)
     run(tmp_path / "killed", clips, resume=True, iterations=80, evaluate_every=50)
@@ -203,8 +202,8 @@ def test_a_killed_process_loses_nothing(clips: DataSpec, tmp_path: Path) -> None
 
 
 @pytest.mark.slow
-def test_a_run_of_a_minute_survives_five_kills(clips: DataSpec, tmp_path: Path) -> None:
-    """At random moments, while files are written too; the curve is bit-identical."""
+def test_a_run_of_a_minute_can_be_killed_five_times(clips: DataSpec, tmp_path: Path) -> None:
+    """At random moments, also while files are written; the curve is bit-identical."""
     began = time.monotonic()
     run(tmp_path / "first", clips, iterations=200, evaluate_every=50)
     iterations = round(200 * 60 / (time.monotonic() - began))
@@ -213,26 +212,27 @@ def test_a_run_of_a_minute_survives_five_kills(clips: DataSpec, tmp_path: Path) 
     for _ in range(5):
         process = start(tmp_path / "killed", clips, iterations)
         time.sleep(4 + rng.uniform(0, 8))
-        assert process.poll() is None, "ended before it was killed"
+        assert process.poll() is None, "the process ended before it was killed"
         process.send_signal(signal.SIGKILL)
         process.wait()
     assert start(tmp_path / "killed", clips, iterations).wait() == 0
     assert outcome(tmp_path / "killed") == outcome(tmp_path / "long")
 
 
-# How it is computed
+# Ways to compute
 
 
-def test_ways_to_compute_are_alike(whole: Path, clips: DataSpec, tmp_path: Path) -> None:
-    """The plain module, and one that keeps less, have the same curve."""
+def test_plain_and_recomputed_runs_have_the_same_losses(
+    whole: Path, clips: DataSpec, tmp_path: Path
+) -> None:
     run(tmp_path / "plain", clips, plain=True)
     run(tmp_path / "less", clips, recompute=True)
     for name in ("plain", "less"):
         assert losses(tmp_path / name) == pytest.approx(losses(whole), abs=1e-4)
 
 
-def test_mixed_precision_learns_the_same(whole: Path, clips: DataSpec, tmp_path: Path) -> None:
-    """In bfloat16, roughly; what is saved is float32."""
+def test_bfloat16_has_similar_losses(whole: Path, clips: DataSpec, tmp_path: Path) -> None:
+    """The saved weights are float32."""
     run(tmp_path, clips, precision="bfloat16")
     assert losses(tmp_path) == pytest.approx(losses(whole), abs=0.05)
     assert losses(tmp_path) != losses(whole)
@@ -240,17 +240,14 @@ def test_mixed_precision_learns_the_same(whole: Path, clips: DataSpec, tmp_path:
     assert {tensor.dtype for tensor in tensors.values()} == {torch.float32}
 
 
-def test_parts_that_are_not_equal_are_refused(clips: DataSpec, tmp_path: Path) -> None:
+def test_unequal_parts_are_refused(clips: DataSpec, tmp_path: Path) -> None:
     with pytest.raises(CannotRun, match="8 clips cannot be shared equally by 1 processes with 3"):
         run(tmp_path, clips, accumulate=3)
 
 
-def test_a_parent_s_weights_are_where_a_run_starts(
-    whole: Path, clips: DataSpec, tmp_path: Path
-) -> None:
+def test_a_run_starts_from_a_parent_s_weights(whole: Path, clips: DataSpec, tmp_path: Path) -> None:
     messages: list[str] = []
-    watch = SilentWatcher()
-    watch.message = messages.append  # type: ignore[method-assign]
+    watch = mock.Mock(message=messages.append)
     parent = Parent(whole / "weights.safetensors")
     run(tmp_path, clips, init_from=parent, iterations=1, watch=watch)
     assert messages[0].startswith("inherited ")
@@ -260,7 +257,7 @@ def test_a_parent_s_weights_are_where_a_run_starts(
 def test_losses_are_read_ten_steps_at_a_time(
     clips: DataSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Reading one waits for the device."""
+    """Reading a loss waits for the device."""
     reads: list[int] = []
     real = records.step_lines
 
@@ -268,6 +265,6 @@ def test_losses_are_read_ten_steps_at_a_time(
         reads.append(len(pending))
         return real(state, pending)
 
-    monkeypatch.setattr("anetc.training.run.run.step_lines", counted)
+    monkeypatch.setattr("anetc.training.run.run_loop.step_lines", counted)
     run(tmp_path, clips, iterations=25, save_every=100, evaluate_every=0)
     assert reads == [10, 10, 5]

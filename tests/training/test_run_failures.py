@@ -1,4 +1,4 @@
-"""Runs that have to stop say why, and lose nothing."""
+"""A run that fails names the reason, and its last good checkpoint stays."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from tests.training.running import (
 )
 
 
-def test_a_loss_that_is_no_number_stops_the_run(clips: DataSpec, tmp_path: Path) -> None:
-    """With the step, and what to do; the checkpoints and metrics are of numbers alone."""
+def test_a_loss_that_is_not_finite_stops_the_run(clips: DataSpec, tmp_path: Path) -> None:
+    """The message names the step and a remedy; checkpoints and metrics stay finite."""
     with pytest.raises(NotANumber, match=r"(?s)step \d+.*learning rate.*checkpoints"):
         run(tmp_path, clips, learning_rate=1e30, save_every=1)
     assert all(math.isfinite(loss) for loss in losses(tmp_path))
@@ -39,7 +39,7 @@ def test_a_loss_that_is_no_number_stops_the_run(clips: DataSpec, tmp_path: Path)
 
 
 class NoSpace:
-    """A full disk, from a moment on."""
+    """A write function that finds the disk full after `good` writes."""
 
     def __init__(self, real: Any, good: int) -> None:
         self.real, self.good = real, good
@@ -51,10 +51,10 @@ class NoSpace:
         return self.real(*arguments)
 
 
-def test_a_full_disk_leaves_the_last_checkpoint(
+def test_a_full_disk_keeps_the_last_checkpoint(
     whole: Path, clips: DataSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where a checkpoint does not fit any more; with room again the run goes on."""
+    """A checkpoint does not fit; with free space the run can be resumed."""
     write = Path.write_bytes
     full = NoSpace(write, 2)  # run.json, and the first checkpoint
     monkeypatch.setattr(Path, "write_bytes", lambda path, data: full(path, data))
@@ -67,7 +67,7 @@ def test_a_full_disk_leaves_the_last_checkpoint(
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_metrics_that_do_not_fit_are_an_error_of_that_file(tmp_path: Path) -> None:
+def test_metrics_on_a_full_disk_are_an_error(tmp_path: Path) -> None:
     with Journal(tmp_path / "metrics.jsonl") as journal:
         full = os.open("/dev/full", os.O_WRONLY)
         os.dup2(full, journal._file.fileno())
@@ -77,7 +77,7 @@ def test_metrics_that_do_not_fit_are_an_error_of_that_file(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    "spoil",
+    "damage",
     [
         lambda path: path.write_bytes(b""),
         lambda path: path.write_bytes(b"no checkpoint"),
@@ -89,33 +89,33 @@ def test_metrics_that_do_not_fit_are_an_error_of_that_file(tmp_path: Path) -> No
     ],
     ids=["empty", "text", "cut", "no metadata", "no position"],
 )
-def test_a_checkpoint_that_cannot_be_read_is_named(
-    spoil: Any, whole: Path, clips: DataSpec, tmp_path: Path
+def test_a_damaged_checkpoint_is_named(
+    damage: Any, whole: Path, clips: DataSpec, tmp_path: Path
 ) -> None:
-    """And the one before it, with which the run goes on once the other is removed."""
+    """So is the one before it, from which the run resumes when the damaged one is removed."""
     with pytest.raises(Interrupted):
         run(tmp_path, clips, watch=StopsAt(9))
     last = tmp_path / "checkpoints" / "00000008.safetensors"
-    spoil(last)
-    said = r"00000008\.safetensors: not a readable checkpoint(?s:.*)from 00000004\.safetensors"
-    with pytest.raises(CannotRun, match=said):
+    damage(last)
+    message = r"00000008\.safetensors: not a readable checkpoint(?s:.*)from 00000004\.safetensors"
+    with pytest.raises(CannotRun, match=message):
         run(tmp_path, clips, resume=True)
     last.unlink()
     run(tmp_path, clips, resume=True)
     assert outcome(tmp_path) == outcome(whole)
 
 
-def test_metrics_that_are_not_the_run_s_are_an_error(clips: DataSpec, tmp_path: Path) -> None:
+def test_metrics_of_another_run_are_an_error(clips: DataSpec, tmp_path: Path) -> None:
     with pytest.raises(Interrupted):
         run(tmp_path, clips, watch=StopsAt(9))
     (tmp_path / "metrics.jsonl").write_text("")
-    with pytest.raises(CannotRun, match="holds 0 bytes, but the checkpoint"):
+    with pytest.raises(CannotRun, match=r"holds 0 bytes, but held .* when the checkpoint"):
         run(tmp_path, clips, resume=True)
 
 
-def test_a_folder_of_something_else_is_an_error(clips: DataSpec, tmp_path: Path) -> None:
+def test_a_folder_with_other_files_is_an_error(clips: DataSpec, tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text("[]")
-    with pytest.raises(CannotRun, match="not what a training run writes"):
+    with pytest.raises(CannotRun, match="not written by a training run"):
         run(tmp_path, clips, resume=True)
     (tmp_path / "file").write_text("")
     with pytest.raises(CannotRun, match="file"):
@@ -130,7 +130,7 @@ def test_a_folder_of_something_else_is_an_error(clips: DataSpec, tmp_path: Path)
         MemoryError(),
     ],
 )
-def test_too_little_memory_says_what_helps(
+def test_out_of_memory_names_a_remedy(
     error: Exception, clips: DataSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> None:
@@ -141,7 +141,7 @@ def test_too_little_memory_says_what_helps(
         run(tmp_path, clips)
 
 
-def test_other_errors_stay_what_they_are(
+def test_other_errors_are_not_converted(
     clips: DataSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
@@ -152,7 +152,7 @@ def test_other_errors_stay_what_they_are(
         run(tmp_path, clips)
 
 
-def test_a_network_of_other_classes_is_refused(clips: DataSpec, tmp_path: Path) -> None:
+def test_a_wrong_number_of_classes_is_refused(clips: DataSpec, tmp_path: Path) -> None:
     source = SourceFile("x", TEXT.replace("classes=3", "classes=4"))
     with pytest.raises(CannotRun, match="classes=3"):
         run(tmp_path / "out", clips, source=source)

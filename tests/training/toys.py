@@ -1,4 +1,4 @@
-"""Data sets that are made up, and networks that are small, for tests of training and evaluation."""
+"""Generated data sets and small networks for tests of training and evaluation."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ TOY = DataSpec("folder", "toy")
 
 @attrs.frozen(eq=False)
 class Toy:
-    """Videos of noise, three frames of 8 x 8, that depend on (seed, epoch, index) alone.
+    """Videos of noise, three frames of 8 x 8, functions of (seed, epoch, index).
 
-    `broken` ones cannot be read.
+    The videos with the indices `broken` cannot be read.
     """
 
     count: int = 7

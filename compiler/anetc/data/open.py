@@ -1,4 +1,4 @@
-"""From a spec to a data set: each format has a module, loaded when it is asked for."""
+"""Open a data set by its spec. The module of a format is imported on its first use."""
 
 from __future__ import annotations
 
@@ -13,16 +13,13 @@ if TYPE_CHECKING:
 
 
 class Opener(Protocol):
-    """What each format's module has. `flow` asks for optical flow with every sample.
+    """The function of a format's module that opens one split."""
 
-    `seed` is of what is drawn for a whole data set, such as one that is generated; that of clips is
-    given with each sample. Raises CannotRun for what is missing, unreadable or not asked for well.
-    """
+    def __call__(self, spec: DataSpec, split: Split, recipe: Recipe, *, flow: bool) -> Dataset:
+        """Open one split; with `flow` every sample has optical flow.
 
-    def __call__(
-        self, spec: DataSpec, split: Split, recipe: Recipe, *, flow: bool, seed: int = 0
-    ) -> Dataset:
-        """Open one split."""
+        Raises CannotRun for missing or unreadable data and for wrong options.
+        """
         ...
 
 
@@ -36,10 +33,8 @@ _OPENERS: Mapping[Format, tuple[str, str]] = {
 }
 
 
-def open_data(
-    spec: DataSpec, split: Split, recipe: Recipe, *, flow: bool, seed: int = 0
-) -> Dataset:
-    """Open one split of the data that `spec` names. Raises CannotRun as `Opener` says."""
+def open_data(spec: DataSpec, split: Split, recipe: Recipe, *, flow: bool) -> Dataset:
+    """Open one split of the data that `spec` names. Raises CannotRun as `Opener` does."""
     module, function = _OPENERS[spec.format]
     opener = cast(Opener, getattr(importlib.import_module(module), function))
-    return opener(spec, split, recipe, flow=flow, seed=seed)
+    return opener(spec, split, recipe, flow=flow)

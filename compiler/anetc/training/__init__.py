@@ -1,1 +1,1 @@
-"""Training and evaluation by the paper's protocols."""
+"""Training by the paper's protocol."""

@@ -1,7 +1,7 @@
-"""Batch normalisation in training: over the clips of several processes, and at the start of a run.
+"""Batch normalisation over the clips of several processes, and the decay of its running averages.
 
-`torch.nn.SyncBatchNorm` works on GPUs alone; the one here needs two collectives a step, on any
-backend that takes the tensors' device (gloo for the CPU).
+`torch.nn.SyncBatchNorm` works on GPUs only. The module here works on every device that the backend
+supports (gloo for the CPU), with two collectives a step.
 """
 
 from __future__ import annotations
@@ -11,26 +11,26 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from anetc.engines.training.together import are_several, whole_statistics, whole_sums
+from anetc.engines.training.shared_statistics import is_distributed, global_statistics, global_sums
 
 _DIMENSIONS = (0, 2, 3, 4)
 DECAY = 0.99
-"""Of running averages (semantics 6)."""
+"""Decay of running averages (semantics 6)."""
 AVERAGED = round(1 / (1 - DECAY))
-"""Batches at the start of a run whose statistics are averaged alike."""
+"""Number of batches at the start of a run whose statistics have equal weights in the average."""
 
 
 class SynchronisedBatchNorm(nn.BatchNorm3d):
-    """Normalises (N, C, T, H, W) by the mean and variance of all processes' clips.
+    """Batch normalisation of (N, C, T, H, W) by the mean and variance of all processes' clips.
 
-    Forward and backward equal those of one process with the whole batch; so do the running
-    averages. All processes call it in the same order. In inference mode, and where there is but one
-    process, it is `nn.BatchNorm3d`.
+    Forward, backward and running averages equal those of one process with the whole batch. All
+    processes call it in the same order. In inference mode and in a single process it is
+    `nn.BatchNorm3d`.
     """
 
     def forward(self, input: Tensor) -> Tensor:
-        """(N, C, T, H, W), both."""
-        if not self.training or not are_several():
+        """Normalise (N, C, T, H, W); the result has the same shape."""
+        if not self.training or not is_distributed():
             return super().forward(input)
         assert self.running_mean is not None
         assert self.running_var is not None
@@ -38,7 +38,7 @@ class SynchronisedBatchNorm(nn.BatchNorm3d):
         assert self.momentum is not None
         x = input.float()
         own = torch.var_mean(x.detach(), _DIMENSIONS, correction=0)
-        mean, variance, count = whole_statistics(own[1], own[0], x.numel() // x.shape[1])
+        mean, variance, count = global_statistics(own[1], own[0], x.numel() // x.shape[1])
         with torch.no_grad():
             self.num_batches_tracked.add_(1)
             self.running_mean.lerp_(mean, self.momentum)
@@ -49,7 +49,7 @@ class SynchronisedBatchNorm(nn.BatchNorm3d):
 
 
 class _Normalise(torch.autograd.Function):
-    """y = (x - mean) inverse weight + bias, mean and inverse being functions of all x."""
+    """y = (x - mean) inverse weight + bias, where mean and inverse are functions of all x."""
 
     @staticmethod
     def forward(
@@ -65,21 +65,21 @@ class _Normalise(torch.autograd.Function):
         x, weight, mean, inverse = ctx.saved_tensors
         (grad,) = grads
         normal = (x - _wide(mean)) * _wide(inverse)
-        # Each process's own: their sum or mean over processes is taken with all other gradients.
-        of_bias = grad.sum(_DIMENSIONS)
-        of_weight = (grad * normal).sum(_DIMENSIONS)
-        sums, count = whole_sums(torch.stack([of_bias, of_weight]), x.numel() // x.shape[1])
-        of_x = grad - _wide(sums[0] / count) - normal * _wide(sums[1] / count)
-        return of_x * _wide(weight * inverse), of_weight, of_bias, None, None
+        # Local gradients: they are combined over the processes like all other gradients.
+        grad_bias = grad.sum(_DIMENSIONS)
+        grad_weight = (grad * normal).sum(_DIMENSIONS)
+        sums, count = global_sums(torch.stack([grad_bias, grad_weight]), x.numel() // x.shape[1])
+        grad_x = grad - _wide(sums[0] / count) - normal * _wide(sums[1] / count)
+        return grad_x * _wide(weight * inverse), grad_weight, grad_bias, None, None
 
 
 def _wide(channels: Tensor) -> Tensor:
-    """(C,) as (1, C, 1, 1, 1)."""
+    """Reshape (C,) to (1, C, 1, 1, 1)."""
     return channels.view(1, -1, 1, 1, 1)
 
 
 def synchronise(model: nn.Module) -> None:
-    """Replace every batch normalisation by a synchronised one, with the same parameters."""
+    """Replace every batch normalisation of a model by a synchronised one with its parameters."""
     for part in model.modules():
         for name, child in part.named_children():
             if type(child) is nn.BatchNorm3d:
@@ -87,11 +87,11 @@ def synchronise(model: nn.Module) -> None:
 
 
 def set_decay(model: nn.Module, batch: int) -> None:
-    """Have running averages move as is right for batch number `batch` of a run, from 0.
+    """Set the decay of running averages for batch number `batch` of a run, counted from 0.
 
-    The first ones are plain averages of all batches so far, until those decay faster than 0.99. So
-    a short run is judged by statistics that it has seen, not by the 0 and 1 that they start from;
-    after some hundred batches there is no difference any more.
+    The running averages of the first 100 batches are plain averages of all batches so far; then
+    they decay by 0.99. So a short run is evaluated with statistics of its data, not with the
+    initial values 0 and 1. After some hundred batches there is no difference.
     """
     momentum = max(1 - DECAY, 1 / (batch + 1))
     for part in model.modules():

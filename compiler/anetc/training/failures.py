@@ -1,4 +1,4 @@
-"""What can stop a training run, as exceptions whose texts are for the user."""
+"""The exceptions that stop a training run. Their messages are written for the user."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ Failure = Literal["out_of_memory", "nan", "timeout", "bad_data", "error"]
 
 
 class TrainingFailure(CannotRun):
-    """A run that had to stop; `kind` says why, for programs."""
+    """A failure that stops a run. `kind` names it for programs."""
 
     kind: Failure = "error"
 
 
 class OutOfMemory(TrainingFailure):
-    """The machine or the device has not enough memory."""
+    """The machine or the device does not have enough memory."""
 
     kind = "out_of_memory"
 
 
 class NotANumber(TrainingFailure):
-    """The loss or a weight is no finite number any more."""
+    """The loss or a weight is not finite (NaN or infinity)."""
 
     kind = "nan"
 
 
 class TimedOut(TrainingFailure):
-    """The time that was given has passed."""
+    """The time limit has passed."""
 
     kind = "timeout"
 
@@ -43,14 +43,17 @@ class BadData(TrainingFailure):
 
 
 @contextlib.contextmanager
-def memory_watched(doing: str) -> Iterator[None]:
-    """Raises OutOfMemory in place of the errors that PyTorch, NumPy and Python have for it."""
+def report_out_of_memory(doing: str) -> Iterator[None]:
+    """Raise OutOfMemory in place of the errors of PyTorch, NumPy and Python.
+
+    `doing` completes the message, such as "to train".
+    """
     try:
         yield
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
         raise OutOfMemory(
-            f"there is not enough memory {doing}: take a smaller --batch, "
-            "compute it in parts (--accumulate), or keep less (--recompute)"
+            f"there is not enough memory {doing}; use a smaller --batch, or --accumulate, "
+            "or --recompute"
         ) from None

@@ -1,4 +1,4 @@
-"""The training loop: a model with all that it is trained with, and the steps that change it."""
+"""The training loop: a model with its optimiser, and the training steps."""
 
 from __future__ import annotations
 
@@ -32,50 +32,56 @@ if TYPE_CHECKING:
 
 @attrs.frozen(eq=False)
 class TrainState:
-    """A model in training. `model` holds the parameters, `running` is called to train them."""
+    """A model in training."""
 
     network: Network
     settings: TrainSettings
     accelerator: Accelerator
     model: NetworkModule
-    running: nn.Module
+    """The module that holds the parameters."""
+    wrapped: nn.Module
+    """The module to call for training: `model` with fast gradients and several processes."""
     optimiser: torch.optim.SGD
 
 
 @attrs.frozen(eq=False)
 class Step:
-    """What a step of the optimiser did. `iteration` counts from 0."""
+    """A finished step of the optimiser. `iteration` counts from 0."""
 
     iteration: int
     learning_rate: float
     loss: Tensor
-    """Of this process's clips, before the step, a scalar on the device; nothing waits for it."""
+    """Loss of this process's clips before the step: a scalar on the device, not waited for."""
     waited: float
-    """Seconds until the batch was there."""
+    """Seconds spent waiting for the batch."""
 
 
 def make_accelerator(settings: TrainSettings) -> Accelerator:
-    """The devices and processes that there are, as `torchrun` or `accelerate launch` set them."""
-    # accelerate keeps one state a process, in which an earlier run may have left other choices.
+    """Return the accelerator for the devices and processes of `torchrun` or `accelerate launch`.
+
+    Raises CannotRun where the processes cannot share the batch equally.
+    """
+    # accelerate keeps global state, which may hold the choices of an earlier run.
     AcceleratorState._reset_state(reset_partial_state=not processes.is_initialized())
     accelerator = Accelerator(
         cpu=settings.device == "cpu",
         mixed_precision="bf16" if settings.precision == "bfloat16" else "no",
         gradient_accumulation_steps=settings.accumulate,
-        # Statistics are equal in all processes as it is.
+        # Batch statistics are equal in all processes without it.
         kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
     )
     parts = accelerator.num_processes * settings.accumulate
     if settings.batch % parts:
         raise CannotRun(
             f"a batch of {settings.batch} clips cannot be shared equally by "
-            f"{accelerator.num_processes} processes with {settings.accumulate} parts each"
+            f"{accelerator.num_processes} processes with {settings.accumulate} parts each; "
+            f"use a --batch that {parts} divides"
         )
     return accelerator
 
 
 def shut_down_processes() -> None:
-    """End the exchange between processes, at the end of a program that trained."""
+    """End the communication between training processes, at the end of a program."""
     if processes.is_initialized():
         processes.destroy_process_group()
 
@@ -83,28 +89,28 @@ def shut_down_processes() -> None:
 def make_train_state(
     network: Network, settings: TrainSettings, accelerator: Accelerator
 ) -> TrainState:
-    """A network with first weights, ready to be trained on the accelerator's device."""
+    """Return a network with initial weights, ready for training on the accelerator's device."""
     model = build_network(network, seed=settings.seed)
     freeze_unread(model, network)
     several = accelerator.num_processes > 1
-    running: nn.Module
+    wrapped: nn.Module
     if settings.plain:
-        running = model
+        wrapped = model
         if several:
             synchronise(model)
     else:
-        running = TrainingModule(model, checkpoint=settings.recompute, synchronise=several)
-    prepared = accelerator.prepare_model(running)
+        wrapped = TrainingModule(model, checkpoint=settings.recompute, synchronise=several)
+    prepared = accelerator.prepare_model(wrapped)
     return TrainState(
         network, settings, accelerator, model, prepared, make_optimiser(model, settings)
     )
 
 
 def steps(state: TrainState, batches: Iterator[Batch], start: int = 0) -> Iterator[Step]:
-    """Train from step `start` to the last one. `batches` begins with that step's.
+    """Train from step `start` to the last one, and yield each finished step.
 
-    Between steps the caller may look at the model, and put it into inference mode. Raises BadData
-    where there are no more batches to be had.
+    `batches` begins with the batch of step `start`. Between steps the caller may use the model and
+    put it into inference mode. Raises BadData where a batch cannot be read.
     """
     settings, optimiser = state.settings, state.optimiser
     accelerator, device = state.accelerator, state.accelerator.device
@@ -116,13 +122,13 @@ def steps(state: TrainState, batches: Iterator[Batch], start: int = 0) -> Iterat
             iteration, settings.iterations, settings.peak_learning_rate, settings.warmup
         )
         set_rate(optimiser, rate)
-        state.running.train()
+        state.wrapped.train()
         losses = []
-        for part, (inputs, targets) in enumerate(_parts(state, batch)):
+        for part, (inputs, targets) in enumerate(_micro_batches(state, batch)):
             if (number := iteration * settings.accumulate + part) <= AVERAGED:
                 set_decay(state.model, number)
-            with accelerator.accumulate(state.running):
-                logits = state.running({name: x.to(device) for name, x in inputs.items()})
+            with accelerator.accumulate(state.wrapped):
+                logits = state.wrapped({name: x.to(device) for name, x in inputs.items()})
                 loss = loss_of(logits, targets.to(device), settings.label_smoothing)
                 accelerator.backward(loss)
                 losses.append(loss.detach())
@@ -138,8 +144,10 @@ def _next(batches: Iterator[Batch]) -> Batch:
         raise BadData(str(error)) from None
 
 
-def _parts(state: TrainState, batch: Batch) -> Iterator[tuple[Mapping[str, Tensor], Tensor]]:
-    """A process's clips as inputs by name and targets, in parts of equal size."""
+def _micro_batches(
+    state: TrainState, batch: Batch
+) -> Iterator[tuple[Mapping[str, Tensor], Tensor]]:
+    """Yield the inputs by name and the targets of a process's clips, in equal parts."""
     inputs = network_inputs(state.network, batch)
     count = state.settings.accumulate
     pieces: dict[str, Any] = {name: x.chunk(count) for name, x in inputs.items()}

@@ -1,4 +1,4 @@
-"""What training makes small (semantics 10)."""
+"""Loss functions (semantics 10)."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from torch.nn import functional
 
 
 def loss_of(logits: Tensor, targets: Tensor, label_smoothing: float) -> Tensor:
-    """The mean loss of logits (N, classes).
+    """Return the mean loss of logits (N, classes).
 
-    With `targets` int64 (N,): cross-entropy with the softmax of the logits, the target being
-    1 - s + s / classes for the clip's class and s / classes for the others, s the smoothing. With
-    `targets` float (N, classes) of zeros and ones: binary cross-entropy with the sigmoid, averaged
-    over the classes, without smoothing, as `official/vision/tasks/video_classification.py` of the
-    authors' TensorFlow port has it.
+    For `targets` int64 (N,) it is the cross-entropy with the softmax of the logits. The target is
+    1 - s + s / classes for the clip's class and s / classes for the others, where s is the
+    smoothing. For `targets` float (N, classes) of zeros and ones it is the binary cross-entropy
+    with the sigmoid, averaged over the classes, without smoothing, as in
+    `official/vision/tasks/video_classification.py` of the authors' TensorFlow port.
     """
     logits = logits.float()
     if targets.is_floating_point():

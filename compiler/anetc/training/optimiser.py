@@ -1,4 +1,4 @@
-"""Momentum SGD with weight decay on kernels alone (semantics 10)."""
+"""Momentum SGD with weight decay of kernels only (semantics 10)."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from anetdsl.ir import Network
 
 
 def make_optimiser(model: nn.Module, settings: TrainSettings) -> torch.optim.SGD:
-    """The optimiser of a model's trainable parameters: those that decay, edge weights, the others.
+    """Return the optimiser of a model's trainable parameters.
 
-    A step is v = 0.9 v + g + 1e-4 w; w = w - rate v, the decay of kernels alone. Call `set_rate`
-    before each step.
+    A step is v = 0.9 v + g + 1e-4 w; w = w - rate v, where only kernels have the weight decay
+    (1e-4 w). Call `set_rate` before each step. The parameter groups are kernels, edge weights and
+    all others.
     """
     decaying, others = decay_groups(model)
     edges = {name: p for name, p in others.items() if split_name(name)[1] == EDGES}
@@ -35,15 +36,16 @@ def make_optimiser(model: nn.Module, settings: TrainSettings) -> torch.optim.SGD
 
 
 def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
-    """Set the learning rate of all parameters, that of edge weights `edge_rate` times as high."""
+    """Set the learning rate of all parameters; edge weights get `edge_rate` times this rate."""
     for group in optimiser.param_groups:
         group["lr"] = rate * group["factor"]
 
 
 def decay_groups(model: nn.Module) -> tuple[dict[str, nn.Parameter], dict[str, nn.Parameter]]:
-    """The trainable parameters by name: kernels of convolutions and of the classifier; the rest.
+    """Return the trainable parameters with and without weight decay, each by name.
 
-    The rest are scales and offsets of batch normalisation, biases, and edge weights.
+    The kernels of convolutions and of the classifier decay. Scales and offsets of batch
+    normalisation, biases and edge weights do not.
     """
     kernels = {
         f"{name}.weight"
@@ -56,9 +58,9 @@ def decay_groups(model: nn.Module) -> tuple[dict[str, nn.Parameter], dict[str, n
 
 
 def freeze_unread(model: nn.Module, network: Network) -> None:
-    """Train no node that the sink does not read, directly or through others.
+    """Exclude from training the nodes that the sink does not read, directly or through others.
 
-    Such nodes get no gradients; processes that train together must agree on whose to wait for.
+    Such nodes get no gradients, and several processes would wait for these gradients.
     """
     needed = network.needed_by_sink()
     for name, parameter in model.named_parameters():
@@ -67,7 +69,7 @@ def freeze_unread(model: nn.Module, network: Network) -> None:
 
 
 def momentum_of(optimiser: torch.optim.Optimizer, model: nn.Module) -> dict[str, Tensor]:
-    """The running gradients by the names of their parameters; none before the first step."""
+    """Return the momentum buffers by parameter name; empty before the first step."""
     names: dict[Tensor, str] = {parameter: name for name, parameter in model.named_parameters()}
     return {
         names[parameter]: state["momentum_buffer"]
@@ -79,9 +81,9 @@ def momentum_of(optimiser: torch.optim.Optimizer, model: nn.Module) -> dict[str,
 def set_momentum(
     optimiser: torch.optim.Optimizer, model: nn.Module, momentum: Mapping[str, Tensor]
 ) -> None:
-    """Put back what `momentum_of` gave."""
+    """Restore the momentum buffers that `momentum_of` returned."""
     for name, parameter in model.named_parameters():
         if name in momentum:
-            # In the parameter's own layout, in which steps of all parameters at once are fast.
+            # The buffer needs the parameter's memory layout for the fast (foreach) steps.
             buffer = torch.empty_like(parameter).copy_(momentum[name])
             optimiser.state[parameter]["momentum_buffer"] = buffer

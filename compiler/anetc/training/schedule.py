@@ -1,4 +1,4 @@
-"""The learning rate over a run: a linear warm-up, then a cosine (semantics 10)."""
+"""The learning rate schedule: a linear warm-up, then half a cosine (semantics 10)."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import math
 
 
 def learning_rate(iteration: int, iterations: int, peak: float, warmup: float) -> float:
-    """The learning rate of a step; `iteration` counts from 0, `warmup` is a part of the run.
+    """Return the learning rate of a step.
 
-    It rises in equal steps to `peak`, which the last step of the warm-up has, and the first one
-    after it. From there half a cosine falls towards 0, which the step after the last would have.
+    `iteration` counts from 0; `warmup` is a fraction of the run. The rate rises in equal steps to
+    `peak`, the rate of the last step of the warm-up and of the first step after it. Then it falls
+    by half a cosine; the step after the last would have the rate 0.
 
     >>> [round(learning_rate(i, 10, 1.0, 0.4), 3) for i in (0, 1, 3, 4, 7, 9)]
     [0.25, 0.5, 1.0, 1.0, 0.5, 0.067]

@@ -1,4 +1,4 @@
-"""How to train: the values of semantics 10, and what a run adds to them."""
+"""Training settings: the values of semantics 10, and how a run computes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from anetdsl.evolve.operations import Operation
 from anetdsl.terminal import visible
 
 LEARNING_RATE_PER_CLIP = 0.00625
-"""Learning rate of a clip of the batch (paper, appendix)."""
+"""Peak learning rate per clip of the batch (paper, appendix)."""
 
 Device = Literal["auto", "cpu"]
 
@@ -30,47 +30,50 @@ _not_negative: Any = [attrs.validators.ge(0), attrs.validators.lt(math.inf)]
 
 @attrs.frozen(kw_only=True)
 class TrainSettings:
-    """What decides a run's numbers, and how they are computed. Defaults are the paper's."""
+    """Settings of a training run. The defaults are the paper's."""
 
     iterations: int = attrs.field(default=50_000, validator=_at_least(1))
-    """Steps of the optimiser."""
+    """Number of steps of the optimiser."""
     batch: int = attrs.field(default=32, validator=_at_least(1))
-    """Clips of a step, over all processes and parts."""
+    """Number of clips of a step, over all processes and parts."""
     accumulate: int = attrs.field(default=1, validator=_at_least(1))
-    """Parts that a process computes its clips in, one after the other, to need less memory."""
+    """Number of parts in which a process computes its clips, to need less memory."""
     learning_rate: float | None = attrs.field(
         default=None, validator=attrs.validators.optional(_not_negative)
     )
-    """The highest one; None is 0.00625 times the batch."""
+    """Peak learning rate; None is 0.00625 times the batch."""
     edge_rate: float = attrs.field(default=1.0, validator=_not_negative)
-    """Learning rate of edge weights, by that of all others. In runs much shorter than the paper's
-    10,000 iterations edge weights hardly leave 0.5 by the others' rate, and guide no search."""
+    """Learning rate of edge weights, as a multiple of the learning rate of all other parameters.
+
+    With the factor 1, runs much shorter than the paper's 10,000 iterations hardly move the edge
+    weights from 0.5, so these guide no search.
+    """
     warmup: float = attrs.field(default=0.24, validator=_fraction)
-    """The part of the run in which the learning rate rises."""
+    """Fraction of the run in which the learning rate rises."""
     momentum: float = attrs.field(default=0.9, validator=_fraction)
     weight_decay: float = attrs.field(default=1e-4, validator=_not_negative)
-    """Of kernels of convolutions and of the classifier alone."""
+    """Weight decay of the kernels of convolutions and of the classifier."""
     label_smoothing: float = attrs.field(default=0.2, validator=_fraction)
-    """Of single labels; several labels a video are taken as they are."""
+    """Label smoothing of single labels; several labels a video are not smoothed."""
     precision: Precision = "float32"
     seed: int = 0
-    """Of first weights, of the order of the clips and of what is drawn for each."""
+    """Seed of the initial weights, of the order of the clips and of their random cuts."""
     save_every: int = attrs.field(default=500, validator=_at_least(1))
-    """Steps from checkpoint to checkpoint."""
+    """Number of steps between two checkpoints."""
     evaluate_every: int = attrs.field(default=0, validator=_at_least(0))
-    """Steps from evaluation to evaluation; 0: only in the end."""
+    """Number of steps between two validations; 0 validates at the end only."""
     workers: int = attrs.field(default=0, validator=_at_least(0))
-    """Processes that load clips; 0: the training process does."""
+    """Number of processes that load clips; with 0 the training process loads them."""
     threads: int | None = attrs.field(
         default=None, validator=attrs.validators.optional(_at_least(1))
     )
-    """Threads that compute; None: as many as PyTorch chooses."""
+    """Number of threads that compute; None leaves the choice to PyTorch."""
     device: Device = "auto"
-    """`auto` is the accelerator that there is, else the CPU."""
+    """`auto` is the accelerator if there is one, else the CPU."""
     plain: bool = False
-    """Train the plain module, not the one with gradients by hand."""
+    """Train the reference module, not the engine with handwritten gradients."""
     recompute: bool = False
-    """Keep less for the way back, and compute it again: more time for less memory."""
+    """Keep less for the backward pass and recompute it: less memory, more time."""
 
     @property
     def peak_learning_rate(self) -> float:
@@ -92,17 +95,17 @@ class Parent:
     by equal node names alone."""
 
 
-UNHARMFUL = frozenset({"save_every", "workers", "threads", "device", "plain", "recompute"})
-"""Settings that a run may go on with others of: they say how, not what is computed."""
+CHANGEABLE = frozenset({"save_every", "workers", "threads", "device", "plain", "recompute"})
+"""Settings that may change when a run is resumed: they do not change what is computed."""
 
 
 def settings_defaults() -> dict[str, Any]:
-    """The default of each setting by name."""
+    """Return the default of each setting by name."""
     return {field.name: field.default for field in attrs.fields(TrainSettings)}
 
 
 def settings_to_json(settings: TrainSettings) -> dict[str, Any]:
-    """The settings that are not the defaults."""
+    """Return the settings that differ from the defaults."""
     defaults = settings_defaults().items()
     return {k: getattr(settings, k) for k, default in defaults if getattr(settings, k) != default}
 

@@ -28,7 +28,13 @@ from anetc.memory import is_out_of_memory
 from anetc.training.failures import BadData, Failure, TimedOut, TrainingFailure
 from anetc.training.loop import TrainState, make_accelerator, make_train_state, steps
 from anetc.training.run.journal import Journal
-from anetc.training.run.records import FLUSHED, check_finite, numbers, step_lines, validate
+from anetc.training.run.records import (
+    STEPS_PER_FLUSH,
+    check_finite,
+    json_measures,
+    step_lines,
+    validate,
+)
 from anetc.trial.job import Job, read_job
 from anetc.weights.files import save_weights
 from anetc.weights.inherit.lookup import inherit_file
@@ -100,7 +106,10 @@ def _do(folder: Path, checked: Checked, job: Job, began: float) -> dict[str, Any
         _train(state, batches, journal, deadline)
         evaluation = validate(state, validation)
         journal.write(
-            {"iteration": job.settings.iterations, "validation": numbers(evaluation.measures())}
+            {
+                "iteration": job.settings.iterations,
+                "validation": json_measures(evaluation.measures()),
+            }
         )
     _check_time(deadline)
     found = _result(state, evaluation, job)
@@ -112,10 +121,10 @@ def _do(folder: Path, checked: Checked, job: Job, began: float) -> dict[str, Any
 
 def _open(network: Network, job: Job) -> tuple[Dataset, Dataset]:
     """What is trained on, and what is judged by."""
-    flow, seed = needs_flow(network), job.settings.seed
+    flow = needs_flow(network)
     try:
-        training = open_data(job.data, "train", job.recipes.train, flow=flow, seed=seed)
-        other = open_data(job.data, job.split, job.recipes.validation, flow=flow, seed=seed)
+        training = open_data(job.data, "train", job.recipes.train, flow=flow)
+        other = open_data(job.data, job.split, job.recipes.validation, flow=flow)
     except CannotRun as error:
         raise BadData(str(error)) from None
     check_classes(network, training)
@@ -128,7 +137,7 @@ def _train(
     pending = []
     for step in steps(state, batches):
         pending.append(step)
-        if len(pending) == FLUSHED or step.iteration + 1 == state.settings.iterations:
+        if len(pending) == STEPS_PER_FLUSH or step.iteration + 1 == state.settings.iterations:
             lines = step_lines(state, pending)
             check_finite(lines)
             journal.write(*lines)
@@ -142,7 +151,7 @@ def _check_time(deadline: float | None) -> None:
 
 
 def _result(state: TrainState, evaluation: Evaluation, job: Job) -> dict[str, Any]:
-    measures = numbers(evaluation.measures())
+    measures = json_measures(evaluation.measures())
     fitness = measures.pop("fitness")
     if fitness is None:
         raise BadData(

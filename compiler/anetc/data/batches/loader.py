@@ -63,7 +63,7 @@ def training_batches(
     rank: int = 0,
     world: int = 1,
     max_failures: float = 0.05,
-) -> Iterator[Batch]:
+) -> Generator[Batch, None, None]:
     """Batches `start`, `start` + 1, ... without end; batch i is a function of (seed, i) alone.
 
     `batch` videos are shared out among `world` processes: `rank` gets its contiguous part. A video

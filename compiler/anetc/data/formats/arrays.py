@@ -94,15 +94,12 @@ class Arrays:
         return len(str(len(self.x) - 1))
 
 
-def open_arrays(
-    spec: DataSpec, split: Split, recipe: Recipe, *, flow: bool, seed: int = 0
-) -> Arrays:
+def open_arrays(spec: DataSpec, split: Split, recipe: Recipe, *, flow: bool) -> Arrays:
     """Open a split of an archive. Nothing is drawn for the whole of it: `seed` has no effect.
 
     Raises CannotRun for an archive that is not of the form above, a size that its clips cannot be
     cut to, and a split that is empty.
     """
-    del seed
     options = options_of(spec, _SPLITS)
     held = _read(spec)
     x, y = _clips(spec, held), _targets(spec, held)

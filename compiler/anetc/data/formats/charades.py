@@ -75,14 +75,11 @@ class CharadesSet:
         return sample_of(row.id, clips, target)
 
 
-def open_charades(
-    spec: DataSpec, split: Split, recipe: Recipe, *, flow: bool, seed: int = 0
-) -> CharadesSet:
+def open_charades(spec: DataSpec, split: Split, recipe: Recipe, *, flow: bool) -> CharadesSet:
     """Open a split. Subjects are held out by their names alone: `seed` has no effect.
 
     Raises CannotRun for files that are missing or not as above, and bad options.
     """
-    del seed
     options = options_of(spec, ("videos", "labels", "validation", *OPTIONS))
     root = place_of(spec)
     labels = options.get("labels", "clip")

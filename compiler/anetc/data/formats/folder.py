@@ -45,14 +45,11 @@ class Listed:
     split: Split
 
 
-def open_folder(
-    spec: DataSpec, split: Split, recipe: Recipe, *, flow: bool, seed: int = 0
-) -> VideoSet:
+def open_folder(spec: DataSpec, split: Split, recipe: Recipe, *, flow: bool) -> VideoSet:
     """Open a split. Which videos it has is drawn by their names alone: `seed` has no effect.
 
     Raises CannotRun for a folder that is missing or has no such split, and for bad options.
     """
-    del seed
     root, listed = list_folder(spec)
     skipped = quarantine.quarantined(spec, root)
     classes = tuple(sorted({video.label for video in listed}))

@@ -68,7 +68,7 @@ class Recording:
         return self.path.name.removesuffix("_depth.mat")
 
 
-def open_mhad(spec: DataSpec, split: Split, recipe: Recipe, *, flow: bool, seed: int = 0) -> Arrays:
+def open_mhad(spec: DataSpec, split: Split, recipe: Recipe, *, flow: bool) -> Arrays:
     """Open a split, turning the files into an archive where that has not been done yet.
 
     The options `train`, `validation` and `test` name subjects, such as `train=1,3,5,7`. Without
@@ -79,7 +79,7 @@ def open_mhad(spec: DataSpec, split: Split, recipe: Recipe, *, flow: bool, seed:
     subjects = _subjects(spec)
     archive = _archive(spec, flow)
     inner = DataSpec("arrays", str(archive), subjects)
-    opened = open_arrays(inner, split, recipe, flow=flow, seed=seed)
+    opened = open_arrays(inner, split, recipe, flow=flow)
     return attrs.evolve(opened, spec=spec)
 
 

@@ -46,14 +46,11 @@ class MomentsRow:
     label: str
 
 
-def open_moments(
-    spec: DataSpec, split: Split, recipe: Recipe, *, flow: bool, seed: int = 0
-) -> VideoSet:
+def open_moments(spec: DataSpec, split: Split, recipe: Recipe, *, flow: bool) -> VideoSet:
     """Open a split. Nothing is drawn for the whole of it: `seed` has no effect.
 
     Raises CannotRun for files that are missing or not as above, and a label that is no class.
     """
-    del seed
     options_of(spec, OPTIONS)
     root = place_of(spec)
     if split not in LISTS:

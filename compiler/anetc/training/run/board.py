@@ -1,4 +1,4 @@
-"""A run's metrics for TensorBoard, which the extra `tensorboard` installs."""
+"""Write a run's metrics for TensorBoard, which the extra `tensorboard` installs."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from anetdsl.errors import CannotRun
 
 
 class Board:
-    """Event files in a folder; what was there of steps from `start` on is taken back."""
+    """TensorBoard event files in a folder. Earlier events of steps from `start` on are dropped."""
 
     def __init__(self, folder: Path, start: int) -> None:
-        """Raises CannotRun where TensorBoard is not installed."""
+        """Open the event files. Raises CannotRun where TensorBoard is not installed."""
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
@@ -23,7 +23,7 @@ class Board:
         self._writer: Any = SummaryWriter(folder, purge_step=start)
 
     def write(self, *lines: Mapping[str, Any]) -> None:
-        """Add lines as metrics.jsonl has them."""
+        """Add lines of metrics.jsonl."""
         for line in lines:
             step = line["iteration"]
             for name, value in line.items():

@@ -1,8 +1,8 @@
-"""Checkpoints: all that a run goes on from, each one a safetensors file that appears complete.
+"""Checkpoints: the state that a run resumes from, each one safetensors file, written atomically.
 
-A folder holds the last two, named by the steps that were done: `00001500.safetensors`. Tensors are
-`model.NAME`, `momentum.NAME` and `random`; the header's one metadata entry is JSON. Nothing in such
-a file is ever executed.
+A folder holds the last two, named by the number of finished steps: `00001500.safetensors`. Tensors
+are `model.NAME`, `momentum.NAME` and `random`; the header's one metadata entry is JSON. Reading a
+checkpoint never executes anything in it.
 """
 
 from __future__ import annotations
@@ -21,11 +21,10 @@ from torch import Tensor
 
 from anetdsl.errors import CannotRun
 from anetdsl.files import write_atomically
-from anetdsl.terminal import visible
 
 FORMAT_VERSION = 1
 KEPT = 2
-"""Checkpoints that stay: if the last one is spoilt, there is one before it."""
+"""Number of checkpoints to keep: where the last one is damaged, the one before it can serve."""
 _KEY = "anet-run"
 _NAME = re.compile(r"(\d{8,})\.safetensors")
 
@@ -36,16 +35,16 @@ class Checkpoint:
 
     iteration: int
     metrics_bytes: int
-    """How much of the run's metrics.jsonl belongs to these steps."""
+    """Size of the run's metrics.jsonl after these steps."""
     model: Mapping[str, Tensor]
-    """The state dict, counters of batch normalisation included."""
+    """The state dict, with the counters of batch normalisation."""
     momentum: Mapping[str, Tensor]
     random: Tensor
-    """The state of PyTorch's generator on the CPU."""
+    """State of PyTorch's random generator on the CPU."""
 
 
 def save_checkpoint(folder: Path, state: Checkpoint) -> Path:
-    """Write a checkpoint and drop those before the last two. Raises CannotRun."""
+    """Write a checkpoint and delete all but the last two. Raises CannotRun."""
     groups = {"model": state.model, "momentum": state.momentum}
     tensors = {
         f"{group}.{name}": tensor.detach().cpu().contiguous()
@@ -67,19 +66,25 @@ def save_checkpoint(folder: Path, state: Checkpoint) -> Path:
 
 
 def checkpoints(folder: Path) -> list[Path]:
-    """The checkpoints in a folder, the newest last."""
+    """Return the checkpoints in a folder, the newest last."""
     found = [path for path in folder.glob("*.safetensors") if _NAME.fullmatch(path.name)]
     return sorted(found, key=lambda path: int(path.stem))
 
 
+def saved_steps(folder: Path) -> int:
+    """Return the number of steps in a folder's newest checkpoint; 0 without a checkpoint."""
+    found = checkpoints(folder)
+    return int(found[-1].stem) if found else 0
+
+
 def read_checkpoint(path: Path) -> Checkpoint:
-    """Read a checkpoint. Raises CannotRun, with what to do, for a file that cannot be used."""
+    """Read a checkpoint. Raises CannotRun for a file that cannot be used."""
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             about: Any = json.loads((file.metadata() or {})[_KEY])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         if about["version"] != FORMAT_VERSION:
-            raise CannotRun(f"{path}: made by another version of anetc; it cannot go on from here")
+            raise CannotRun(f"{path}: written by another version of anetc")
         return Checkpoint(
             int(about["iteration"]),
             int(about["metrics_bytes"]),
@@ -88,14 +93,14 @@ def read_checkpoint(path: Path) -> Checkpoint:
             tensors["random"],
         )
     except (OSError, safetensors.SafetensorError, LookupError, ValueError, TypeError) as error:
-        reason = " ".join(str(error).split())
-        raise CannotRun(f"{path}: not a readable checkpoint: {visible(reason)[:200]}") from None
+        reason = " ".join(str(error).split())[:200]
+        raise CannotRun(f"{path}: not a readable checkpoint: {reason}") from None
 
 
 def newest_checkpoint(folder: Path) -> Checkpoint | None:
-    """The last checkpoint; None where there is none.
+    """Return the newest checkpoint; None without one.
 
-    Raises CannotRun where it cannot be read, and says which one would do.
+    Raises CannotRun where it cannot be read; the message names the checkpoint before it.
     """
     paths = checkpoints(folder)
     if not paths:
@@ -104,7 +109,7 @@ def newest_checkpoint(folder: Path) -> Checkpoint | None:
         return read_checkpoint(paths[-1])
     except CannotRun as error:
         before = f"from {paths[-2].name}" if len(paths) > 1 else "from the start"
-        raise CannotRun(f"{error}\nremove it, and --resume goes on {before}") from None
+        raise CannotRun(f"{error}\nremove the file, and --resume continues {before}") from None
 
 
 def _group(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -1,6 +1,6 @@
-"""A run's metrics as JSON lines, one object a line, in a file that is only ever added to.
+"""Write a run's metrics as JSON lines, one object a line, to the end of a file.
 
-Nothing in it depends on time: an interrupted run that went on has the file of one that was not.
+No line depends on time: a run that was stopped and resumed has the same file as one that was not.
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ from anetdsl.errors import CannotRun
 
 
 class Journal:
-    """The open file. `close` it, or use it in a `with` statement."""
+    """An open file of JSON lines. Call `close`, or use it in a `with` statement."""
 
     def __init__(self, path: Path, *, keep: int = 0) -> None:
-        """Open or create `path`; of what is there the first `keep` bytes stay.
+        """Open or create `path`, and cut it to its first `keep` bytes.
 
-        Raises CannotRun where that cannot be done, or the file is shorter than that.
+        Raises CannotRun where the file cannot be written, or is shorter than `keep`.
         """
         self.path = path
         try:
-            # Not buffered: a line is the system's once it is written, whatever becomes of us.
+            # Unbuffered: a written line survives the end of this process.
             self._file = path.open("ab", buffering=0)
             if (size := os.fstat(self._file.fileno()).st_size) < keep:
                 self._file.close()
                 raise CannotRun(
-                    f"{path}: holds {size:,} bytes, but the checkpoint was made when it held "
-                    f"{keep:,}: it is not this run's"
+                    f"{path}: holds {size:,} bytes, but held {keep:,} when the checkpoint was "
+                    "made: it is not the file of this run"
                 )
             self._file.truncate(keep)
         except OSError as error:
             raise CannotRun(f"{path}: cannot be written: {error.strerror or error}") from None
         self.size = keep
-        """Bytes that are written."""
+        """Size of the file in bytes."""
 
     def write(self, *lines: Mapping[str, Any]) -> None:
         """Add lines. Raises CannotRun where they cannot be written."""

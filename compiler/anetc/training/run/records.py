@@ -1,4 +1,4 @@
-"""The lines of metrics.jsonl: the loss before each step, and what validation gave after some."""
+"""The lines of metrics.jsonl: the loss before each step, and the measures of each validation."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from anetc.evaluation.scores import Evaluation
     from anetc.training.loop import Step, TrainState
 
-FLUSHED = 10
-"""Steps after which losses are read from the device."""
+STEPS_PER_FLUSH = 10
+"""Number of steps after which losses are read from the device: reading waits for it."""
 
 
 def step_lines(state: TrainState, pending: Sequence[Step]) -> list[dict[str, Any]]:
-    """A line for each step, its loss being the mean over all processes.
+    """Return a line for each step, up to the first whose loss is not finite.
 
-    Up to the first whose loss is no finite number. All processes call it in the same order.
+    A loss is the mean over all processes, which call this function in the same order.
     """
     own = torch.stack([step.loss for step in pending])
     losses = state.accelerator.reduce(own, "mean").tolist()
@@ -37,7 +37,7 @@ def step_lines(state: TrainState, pending: Sequence[Step]) -> list[dict[str, Any
 
 
 def check_finite(lines: Sequence[Mapping[str, Any]], advice: str = "") -> None:
-    """Raises NotANumber where the last line's loss is no finite number."""
+    """Raise NotANumber where the last line's loss is not finite."""
     if not math.isfinite(lines[-1]["loss"]):
         raise NotANumber(
             f"the loss is {lines[-1]['loss']} at step {lines[-1]['iteration']}; "
@@ -59,6 +59,6 @@ def validate(state: TrainState, dataset: Dataset) -> Evaluation:
     )
 
 
-def numbers(measures: Mapping[str, float]) -> dict[str, float | None]:
-    """Measures as JSON has them: None for one that is no finite number."""
+def json_measures(measures: Mapping[str, float]) -> dict[str, float | None]:
+    """Return measures for JSON: None stands for one that is not finite."""
     return {name: value if math.isfinite(value) else None for name, value in measures.items()}

@@ -11,9 +11,9 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import torch
@@ -157,26 +157,29 @@ def _restore(state: TrainState, last: Checkpoint, folder: Path) -> None:
     try:
         with report_out_of_memory("for the network"):
             state.model.load_state_dict(dict(last.model))
+            set_momentum(state.optimiser, state.model, last.momentum)
     except RuntimeError:
-        raise CannotRun(f"{folder}: its checkpoints are of another network") from None
-    set_momentum(state.optimiser, state.model, last.momentum)
+        raise CannotRun(
+            f"{folder}: its checkpoints are of another network; name another --out"
+        ) from None
     torch.set_rng_state(last.random)
 
 
 def _batches(
     training: Dataset, state: TrainState, start: int
-) -> contextlib.closing[Generator[Batch]]:
+) -> contextlib.closing[Generator[Batch, None, None]]:
     """Return the batches of this process, from batch `start` on."""
-    batches: Iterator[Batch] = training_batches(
-        training,
-        batch=state.settings.batch,
-        seed=state.settings.seed,
-        start=start,
-        workers=state.settings.workers,
-        rank=state.accelerator.process_index,
-        world=state.accelerator.num_processes,
+    return contextlib.closing(
+        training_batches(
+            training,
+            batch=state.settings.batch,
+            seed=state.settings.seed,
+            start=start,
+            workers=state.settings.workers,
+            rank=state.accelerator.process_index,
+            world=state.accelerator.num_processes,
+        )
     )
-    return contextlib.closing(cast("Generator[Batch]", batches))
 
 
 def _write_results(

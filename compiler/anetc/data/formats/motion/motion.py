@@ -31,15 +31,12 @@ from anetdsl.syntax.grammar import cache_folder
 log = logging.getLogger("anetc.data")
 
 
-def open_motion(
-    spec: DataSpec, split: Split, recipe: Recipe, *, flow: bool, seed: int = 0
-) -> Arrays:
+def open_motion(spec: DataSpec, split: Split, recipe: Recipe, *, flow: bool) -> Arrays:
     """Open a split, generating it where no cache holds it.
 
     The data depend on the spec's own seed: `seed`, which is that of a run, changes nothing.
     Raises CannotRun for an option that is wrong and a size that the clips cannot be cut to.
     """
-    del seed
     which = motion_set(spec)
     rgb = _kept(which, split, "rgb", functools.partial(clips_of, which, split))
     check_size(spec, rgb, recipe)

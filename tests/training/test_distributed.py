@@ -1,4 +1,4 @@
-"""Several processes and several parts: the numbers of one process with the whole batch."""
+"""Several processes and several parts compute the numbers of one process with one part."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from tests.training.toys import Toy, network
 
 @pytest.fixture(scope="module")
 def together(tmp_path_factory: pytest.TempPathFactory, clips: DataSpec) -> Path:
-    """Runs of two processes on the CPU, which talk by gloo."""
-    out = tmp_path_factory.mktemp("together")
+    """Runs of two processes on the CPU, with the backend gloo."""
+    out = tmp_path_factory.mktemp("distributed")
     root = Path(__file__).resolve().parents[2]
-    worker = Path(__file__).with_name("together_worker.py")
+    worker = Path(__file__).with_name("distributed_worker.py")
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
     command += ["--standalone", str(worker), str(out), f"arrays:{clips.path}"]
     done = subprocess.run(
@@ -48,8 +48,8 @@ def alone(tmp_path_factory: pytest.TempPathFactory, clips: DataSpec) -> Path:
 
 
 @pytest.mark.parametrize("name", ["fused", "plain"])
-def test_two_processes_have_the_curve_of_one(name: str, together: Path, alone: Path) -> None:
-    """Losses and what validation gives, synchronised batch normalisation included."""
+def test_two_processes_have_the_losses_of_one(name: str, together: Path, alone: Path) -> None:
+    """The same losses and measures, with synchronised batch normalisation."""
     assert losses(together / name) == pytest.approx(losses(alone), abs=1e-4)
     found, expected = (metrics(out)[-1]["validation"] for out in (together / name, alone))
     assert found == pytest.approx(expected, abs=1e-3)
@@ -57,16 +57,14 @@ def test_two_processes_have_the_curve_of_one(name: str, together: Path, alone: P
         assert (together / name / file).exists()
 
 
-def test_processes_with_parts_train_too(together: Path) -> None:
-    """Statistics are those of each part, so that the curve is another, but close by."""
+def test_processes_with_parts_have_similar_losses(together: Path) -> None:
+    """Batch statistics are those of each part, so the losses differ a little."""
     assert len(losses(together / "parts")) == 12
     assert losses(together / "parts")[0] == pytest.approx(losses(together / "fused")[0], abs=0.05)
 
 
-def test_one_process_goes_on_with_what_two_began(
-    together: Path, alone: Path, clips: DataSpec
-) -> None:
-    """A checkpoint says nothing of processes."""
+def test_one_process_resumes_a_run_of_two(together: Path, alone: Path, clips: DataSpec) -> None:
+    """A checkpoint does not depend on the number of processes."""
     with pytest.raises(Exception, match="iterations 4, now there is iterations 12"):
         run(together / "half", clips, resume=True)
     (together / "half" / "run.json").write_bytes((alone / "run.json").read_bytes())
@@ -74,13 +72,13 @@ def test_one_process_goes_on_with_what_two_began(
     assert losses(together / "half")[4:] != []
 
 
-def trained(settings: TrainSettings, batches: Iterator[Batch]) -> list[float]:
+def train_losses(settings: TrainSettings, batches: Iterator[Batch]) -> list[float]:
     state = make_train_state(anetdsl.parse(SOURCE.text), settings, make_accelerator(settings))
     return [step.loss.item() for step in steps(state, batches)]
 
 
-def drawn(twice: int) -> Iterator[Batch]:
-    """Batches of 4 clips, each `twice` over: parts with the same statistics as the whole."""
+def random_batches(twice: int) -> Iterator[Batch]:
+    """Batches of 4 clips, repeated `twice` times: each part has the statistics of the batch."""
     generator = torch.Generator().manual_seed(0)
     for number in range(100):
         rgb = torch.rand(4, 3, 4, 16, 16, generator=generator).repeat(twice, 1, 1, 1, 1)
@@ -90,16 +88,16 @@ def drawn(twice: int) -> Iterator[Batch]:
 
 
 @pytest.mark.parametrize("plain", [False, True])
-def test_parts_give_the_gradients_of_the_whole(plain: bool) -> None:
-    """Of clips whose parts have equal statistics, as batch normalisation sees parts alone."""
+def test_parts_have_the_gradients_of_the_whole_batch(plain: bool) -> None:
+    """For parts with equal statistics: batch normalisation uses the statistics of each part."""
     given = TrainSettings(iterations=8, batch=8, device="cpu", learning_rate=0.05, plain=plain)
-    whole = trained(given, drawn(2))
-    parts = trained(attrs.evolve(given, accumulate=2), drawn(2))
+    whole = train_losses(given, random_batches(2))
+    parts = train_losses(attrs.evolve(given, accumulate=2), random_batches(2))
     assert parts == pytest.approx(whole, abs=1e-5)
     assert whole[-1] != whole[0]
 
 
-def test_several_labels_a_video_are_trained_by_their_own_loss() -> None:
+def test_several_labels_use_the_binary_cross_entropy() -> None:
     data: Any = Toy(count=8, multi_label=True)
     given = TrainSettings(iterations=25, batch=8, device="cpu", learning_rate=0.3)
     state = make_train_state(network(), given, make_accelerator(given))

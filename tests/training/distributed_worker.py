@@ -1,4 +1,4 @@
-"""What each of several processes runs, started by torchrun: the toy's run, by each module."""
+"""The program of each process that torchrun starts: a run of the toy network by each module."""
 
 from __future__ import annotations
 

@@ -1,0 +1,197 @@
+"""The loop of a training run: steps, with the metrics, checkpoints and validations between them."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import torch
+
+from anetc.training.failures import BadData, NotANumber, report_out_of_memory
+from anetc.training.loop import Step, TrainState, steps
+from anetc.training.optimiser import momentum_of
+from anetc.training.run.board import Board
+from anetc.training.run.checkpoint import Checkpoint, save_checkpoint
+from anetc.training.run.journal import Journal
+from anetc.training.run.records import (
+    STEPS_PER_FLUSH,
+    check_finite,
+    json_measures,
+    step_lines,
+    validate,
+)
+from anetc.training.run.run_folder import CHECKPOINTS
+from anetc.training.run.stop_request import StopRequest
+from anetc.training.run.watcher import StepReport, Watcher
+
+if TYPE_CHECKING:
+    from anetc.data.batches.loader import Batch
+    from anetc.data.values import Dataset
+    from anetc.evaluation.scores import Evaluation
+
+
+@attrs.define(eq=False)
+class RunLoop:
+    """The loop of a run in one process. All processes take the same turns."""
+
+    state: TrainState
+    folder: Path
+    validation: Dataset
+    watch: Watcher
+    stop: StopRequest
+    journal: Journal | None = None
+    """None in all processes but the first."""
+    board: Board | None = None
+    done: int = 0
+    """Number of finished steps."""
+    saved: int = attrs.field(init=False)
+    """Number of steps in the last checkpoint."""
+    stepping: float = attrs.field(init=False, default=0.0)
+    """Seconds spent on steps."""
+    waited: float = attrs.field(init=False, default=0.0)
+    """The part of `stepping` that was spent waiting for batches."""
+    _pending: list[Step] = attrs.field(init=False, factory=list)
+    """Steps whose losses are still on the device."""
+    _flushed: float = attrs.field(init=False, factory=time.perf_counter)
+    """When the losses were last read."""
+
+    def __attrs_post_init__(self) -> None:
+        self.saved = self.done
+        self.stop.ignores_repeats = not self._is_alone
+
+    def finish(self, batches: Iterator[Batch]) -> Evaluation:
+        """Train from step `done` to the last one, and return the last evaluation.
+
+        Raises KeyboardInterrupt, after a checkpoint of the finished steps, where a signal requests
+        a stop; TrainingFailure where training cannot continue.
+        """
+        with report_out_of_memory("to train"), self.stop.deferred():
+            # A checkpoint is older than the validation that is due after its step.
+            evaluation = self._validate() if self._is_validation_due() else None
+            self._flushed = time.perf_counter()
+            for step in self._steps(batches):
+                self._complete(step)
+                if self._is_validation_due():
+                    evaluation = self._validate()
+                    self._flushed = time.perf_counter()
+        assert evaluation is not None
+        return evaluation
+
+    @property
+    def _is_alone(self) -> bool:
+        return bool(self.state.accelerator.num_processes == 1)
+
+    def _steps(self, batches: Iterator[Batch]) -> Iterator[Step]:
+        try:
+            yield from steps(self.state, batches, self.done)
+        except BadData:
+            # The signal may have ended the loader's workers as well.
+            if not self.stop.is_made:
+                raise
+            if self._is_alone:
+                self._save_and_stop()
+            raise KeyboardInterrupt from None
+
+    def _complete(self, step: Step) -> None:
+        """Record a finished step; flush, save and stop where that is due."""
+        settings = self.state.settings
+        self.done = step.iteration + 1
+        self._pending.append(step)
+        saving = self.done % settings.save_every == 0 or self.done == settings.iterations
+        full = len(self._pending) == STEPS_PER_FLUSH
+        flushing = saving or full or self._is_validation_due()
+        if self._must_stop(flushing):
+            self._save_and_stop()
+        if flushing:
+            self._flush()
+        if saving:
+            self._save()
+
+    def _must_stop(self, flushing: bool) -> bool:
+        """Whether to stop after this step. Several processes agree on it, when they flush."""
+        if self._is_alone:
+            return self.stop.is_made
+        if not flushing:
+            return False
+        accelerator = self.state.accelerator
+        own = torch.tensor(float(self.stop.is_made), device=accelerator.device)
+        return bool(accelerator.reduce(own, "sum") > 0)
+
+    def _save_and_stop(self) -> None:
+        if self._pending:
+            self._flush()
+        if self.saved < self.done:
+            self._save()
+        raise KeyboardInterrupt
+
+    def _is_validation_due(self) -> bool:
+        every = self.state.settings.evaluate_every
+        last = self.done == self.state.settings.iterations
+        return last or bool(self.done and every and self.done % every == 0)
+
+    def _flush(self) -> None:
+        """Read the losses from the device, write and report them. Raises NotANumber."""
+        pending, self._pending = self._pending, []
+        lines = step_lines(self.state, pending)
+        # JSON has no NaN: the last line is that of the last good step.
+        self._write(*(line for line in lines if math.isfinite(line["loss"])))
+        check_finite(lines, self._last_good_state())
+        now = time.perf_counter()
+        passed, self._flushed = now - self._flushed, now
+        self.stepping += passed
+        self.waited += sum(step.waited for step in pending)
+        settings = self.state.settings
+        self.watch.steps_done(
+            StepReport(
+                done=self.done,
+                iterations=settings.iterations,
+                loss=sum(line["loss"] for line in lines) / len(lines),
+                learning_rate=pending[-1].learning_rate,
+                clips_per_second=settings.batch * len(pending) / passed,
+            )
+        )
+
+    def _save(self) -> None:
+        """Save a checkpoint. Raises NotANumber where a weight is not finite."""
+        model = self.state.model
+        if not all(bool(t.isfinite().all()) for t in model.state_dict().values()):
+            raise NotANumber(
+                f"a weight is not finite after step {self.done}{self._last_good_state()}"
+            )
+        if self.journal is not None:
+            checkpoint = Checkpoint(
+                iteration=self.done,
+                metrics_bytes=self.journal.size,
+                model=model.state_dict(),
+                momentum=momentum_of(self.state.optimiser, model),
+                random=torch.get_rng_state(),
+            )
+            save_checkpoint(self.folder / CHECKPOINTS, checkpoint)
+        self.saved = self.done
+
+    def _last_good_state(self) -> str:
+        return f"; {self.folder / CHECKPOINTS} holds the last good state"
+
+    def _validate(self) -> Evaluation:
+        """Validate the model. A request to stop interrupts it, and the steps before it are kept."""
+        try:
+            with self.stop.immediate():
+                evaluation = validate(self.state, self.validation)
+        except KeyboardInterrupt:
+            self._save_and_stop()
+            raise
+        measures = evaluation.measures()
+        self._write({"iteration": self.done, "validation": json_measures(measures)})
+        values = "  ".join(f"{name} {value:.4g}" for name, value in measures.items())
+        self.watch.message(f"validation after {self.done} steps: {values}")
+        return evaluation
+
+    def _write(self, *lines: dict[str, Any]) -> None:
+        if self.journal is not None:
+            self.journal.write(*lines)
+        if self.board is not None:
+            self.board.write(*lines)
