@@ -91,7 +91,7 @@ def main() -> None:
         make_run(directory, RunSettings(settings, {"data": "none", "settings": {"iterations": 1}}))
         with _workers(options, sleep) as workers, open_store(directory) as store:
             method = Rules(propose, population, lambda text: canonical_form(parse(text)))
-            driver = Driver(directory, store.asked(), store, method, Dispatcher(workers))
+            driver = Driver(directory, store.settings(), store, method, Dispatcher(workers))
             watcher = _Watcher(directory, options.candidates)
             driver.watch = watcher.look
             started, processor = time.perf_counter(), time.process_time()

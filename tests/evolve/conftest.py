@@ -1,4 +1,4 @@
-"""Searches that other tests look at."""
+"""Finished searches as fixtures."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from anetdsl.evolve.drive.driver import Driver
 from anetdsl.evolve.drive.run_reader import Run
 from anetdsl.evolve.drive.search_progress import progress_of
 from tests.evolve.driving import essence, searched
-from tests.evolve.method import asked
+from tests.evolve.method import run_settings
 
 Essence = list[tuple[object, ...]]
 
 
 @pytest.fixture(scope="session")
 def reference(tmp_path_factory: pytest.TempPathFactory) -> Essence:
-    """The candidates of the usual search, never interrupted."""
-    return essence(searched(tmp_path_factory.mktemp("reference") / "run", asked()))
+    """Candidates of the default search, without interruption."""
+    return essence(searched(tmp_path_factory.mktemp("reference") / "run", run_settings()))
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    """A search that is finished."""
-    return searched(tmp_path / "run", asked())
+    """A finished search."""
+    return searched(tmp_path / "run", run_settings())
 
 
 def stop_after(count: int) -> Callable[[Driver], None]:
-    """Have a driver stop once so many are finished."""
+    """Return a function that stops its driver once so many candidates are finished."""
 
     def watch(driver: Driver) -> None:
         if progress_of(driver.store, 1).finished >= count:

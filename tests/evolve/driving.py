@@ -1,4 +1,4 @@
-"""Driving a search of the tests in this process: its trials are functions in threads."""
+"""Drive a search of the tests in this process: its trials are functions that run in threads."""
 
 from __future__ import annotations
 
@@ -20,59 +20,61 @@ from anetdsl.evolve.drive.store import open_store
 from anetdsl.evolve.settings.run_settings import RunSettings
 from anetdsl.evolve.workers.dispatch import Dispatcher
 from anetdsl.evolve.workers.executors import Workers
-from anetdsl.evolve.workers.trial_process import TrialTask, Outcome
+from anetdsl.evolve.workers.trial_process import Outcome, TrialTask
 from tests.evolve.method import RULES
 from tests.evolve.synthetic_trial import result_of, trained
 
 Trial = Callable[[TrialTask], Outcome]
 
 
-def at_once(job: TrialTask) -> Outcome:
-    """A trial that takes no time."""
-    text = (Path(job.folder) / "candidate.anet").read_text(encoding="utf-8")
+def at_once(task: TrialTask) -> Outcome:
+    """Run a trial that takes no time."""
+    text = (Path(task.folder) / "candidate.anet").read_text(encoding="utf-8")
     return Outcome(result=TrialResult.from_json(result_of(text)), text=trained(text))
 
 
 def after_a_while(longest: float, seed: int = 0) -> Trial:
-    """A trial that takes a time of its own, drawn up to `longest` seconds."""
+    """Return a trial that takes a random time of up to `longest` seconds."""
     draw = random.Random(seed)
 
-    def trial(job: TrialTask) -> Outcome:
+    def trial(task: TrialTask) -> Outcome:
         time.sleep(draw.uniform(0, longest))
-        return at_once(job)
+        return at_once(task)
 
     return trial
 
 
 def drive(
     folder: Path,
-    asked: RunSettings | None = None,
+    settings: RunSettings | None = None,
     trial: Trial = at_once,
     *,
     workers: int = 4,
     watch: Callable[[Driver], None] = lambda _: None,
 ) -> bool:
-    """Make a run where there is none, and drive it in this process."""
+    """Create a run if there is none, and drive it in this process."""
     directory = RunDir(folder)
-    if asked is not None and not directory.settings.exists():
-        make_run(directory, asked)
+    if settings is not None and not directory.settings.exists():
+        make_run(directory, settings)
     with open_store(directory) as store, ThreadPoolExecutor(workers) as pool:
         catch_up(directory, store)
         ended = threading.Event()
         run = Workers(pool, lambda: workers, trial, ended.set)
-        driver = Driver(directory, store.asked(), store, RULES, Dispatcher(run))
+        driver = Driver(directory, store.settings(), store, RULES, Dispatcher(run))
         driver.watch = lambda: watch(driver)
         return driver.drive()
 
 
-def searched(folder: Path, asked: RunSettings, trial: Trial = at_once, *, workers: int = 4) -> Run:
-    """What a run directory says once its search is finished."""
-    assert drive(folder, asked, trial, workers=workers)
+def searched(
+    folder: Path, settings: RunSettings, trial: Trial = at_once, *, workers: int = 4
+) -> Run:
+    """Drive a search to its end and return its run."""
+    assert drive(folder, settings, trial, workers=workers)
     return read_run(folder)
 
 
 def essence(run: Run) -> list[tuple[object, ...]]:
-    """All of a run's candidates that does not depend on when and how often they were trained."""
+    """Return the values of all candidates that do not depend on times and on restarts."""
     timeless = {"seconds", "peak_memory", "attempts", "proposed", "started", "finished"}
     return [
         tuple(

@@ -1,4 +1,4 @@
-"""A search of the tests: small networks, found and compared in no time."""
+"""A search algorithm for tests: networks are small and quickly proposed."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ sink  inputs=[e]  classes=5
 def propose(
     settings: SearchSettings, index: int, alive: Sequence[Member], taken: Container[str]
 ) -> Proposal:
-    """Some r's of the best of two changed: who is chosen depends on all that is visible."""
+    """Propose the better of two members with some r changed: it depends on the whole population."""
     draw = random.Random(f"{settings.seed}:{index}")
     parent = None
     if index >= settings.population and alive:
@@ -59,7 +59,7 @@ def propose(
 
 
 def select(settings: SearchSettings, members: Sequence[Member]) -> tuple[Member, ...]:
-    """The best, in the order in which they came."""
+    """Return the best members in order of arrival."""
     ranked = sorted(members, key=lambda member: (-member.fitness, member.index))
     alive = {member.index for member in ranked[: settings.population]}
     return tuple(member for member in members if member.index in alive)
@@ -68,8 +68,8 @@ def select(settings: SearchSettings, members: Sequence[Member]) -> tuple[Member,
 RULES = Rules(propose, select)
 
 
-def asked(**changes: object) -> RunSettings:
-    """What a quick search is asked for: changes of the search, and `running=` of its trials."""
+def run_settings(**changes: object) -> RunSettings:
+    """Return settings of a quick search, with changes of `SearchSettings` and with `running`."""
     running = changes.pop("running", Running(executor="threads:4"))
     assert isinstance(running, Running)
     values = {"rounds": 24, "population": 6, "window": 4, "seed": 3, **changes}

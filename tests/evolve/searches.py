@@ -1,4 +1,4 @@
-"""Searches without training: weights and fitness are drawn, by the candidate's name."""
+"""Searches without training: a candidate's name determines its weights and its fitness."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from anetdsl.text.edits import apply, set_learned
 
 
 def trained(proposal: Proposal) -> Member:
-    """What a trial might leave of a candidate."""
+    """Return a candidate as a trial could leave it."""
     rng = Random(proposal.name)
     weights = {
         node.name: [rng.uniform(0.02, 0.98) for _ in node.inputs]
@@ -30,7 +30,7 @@ def trained(proposal: Proposal) -> Member:
 
 
 def search(settings: SearchSettings, rounds: int) -> list[Proposal]:
-    """The candidates of a search with one trial at a time."""
+    """Return the candidates of a search that runs one trial at a time."""
     alive: tuple[Member, ...] = ()
     taken: set[str] = set()
     found: list[Proposal] = []

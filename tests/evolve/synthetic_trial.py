@@ -1,7 +1,9 @@
-"""A trial without training: `python synthetic_trial.py [SECONDS] FOLDER`, in a few milliseconds.
+"""A trial without training, in a few milliseconds: `python synthetic_trial.py [OPTIONS] FOLDER`.
 
-Fitness and learned weights are functions of the network's text alone. How it goes can be set by
-words in a comment of the candidate, or by a file `hang`, `fail` beside the run's settings.
+Fitness and learned weights are functions of the network's text alone.
+
+Options: `SECONDS` is how long the trial takes. `SECONDS NAME FILE`: a candidate whose name is NAME
+or comes after it also waits until FILE exists.
 """
 
 import hashlib
@@ -13,18 +15,18 @@ from pathlib import Path
 
 
 def digest(text: str) -> int:
-    """A number that stands for a text."""
+    """Return a number that is a function of a text."""
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6], "big")
 
 
 def network_of(text: str) -> str:
-    """The text without what changes nothing about the network: name, origin, score, weights."""
+    """Return the text without what does not change the network: name, origin, score, weights."""
     lines = [line for line in text.splitlines() if not line.startswith(("origin", "score", "#"))]
     return re.sub(r"@[\d.]+", "", re.sub(r"(?m)^network \S+", "network x", "\n".join(lines)))
 
 
 def trained(text: str) -> str:
-    """The text with a weight at each edge that has one, and a score."""
+    """Return the text with a weight at each edge that has one, and a score."""
     key = network_of(text)
 
     def weighted(match: re.Match[str]) -> str:
@@ -47,12 +49,12 @@ def trained(text: str) -> str:
 
 
 def fitness(text: str) -> float:
-    """Between 0 and 200."""
+    """Return a fitness between 0 and 200."""
     return digest(network_of(text)) % 2_000_000 / 10_000
 
 
 def result_of(text: str) -> dict[str, object]:
-    """`result.json`."""
+    """Return the content of `result.json`."""
     half = fitness(text) / 2
     return {
         "schema": "anetdsl-trial-result",
@@ -70,22 +72,25 @@ def result_of(text: str) -> dict[str, object]:
     }
 
 
-def main() -> int:
-    folder = Path(sys.argv[-1])
+def wait(options: list[str], candidate: str) -> None:
+    if options:
+        time.sleep(float(options[0]))
+    if len(options) == 3 and candidate >= options[1]:
+        while not Path(options[2]).exists():
+            time.sleep(0.01)
+
+
+def main() -> None:
+    *options, last = sys.argv[1:]
+    folder = Path(last)
     text = (folder / "candidate.anet").read_text(encoding="utf-8")
     job = json.loads((folder / "job.json").read_text(encoding="utf-8"))
     assert job["schema"] == "anetdsl-trial-job"
-    time.sleep(float(sys.argv[1]) if len(sys.argv) > 2 else 0)
-    result = result_of(text)
-    if "hang" in text:
-        time.sleep(600)
-    if "nan" in text:
-        result = {**result, "status": "failed", "failure": "nan", "message": "the loss is NaN"}
+    wait(options, folder.parent.name)
     (folder / "trained.anet").write_text(trained(text), encoding="utf-8")
-    (folder / "result.part").write_text(json.dumps(result), encoding="utf-8")
+    (folder / "result.part").write_text(json.dumps(result_of(text)), encoding="utf-8")
     (folder / "result.part").replace(folder / "result.json")
-    return 0 if result["status"] == "done" else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

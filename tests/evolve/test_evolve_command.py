@@ -315,7 +315,7 @@ def test_what_the_table_says() -> None:
         best=("g0012", 151.25),
         top_three=150.0,
         failures=(("g0031", "nan", "the loss is NaN"),),
-        left=5000.0,
+        seconds_left=5000.0,
         started=0.0,
     )
     assert dict(rows(progress)) == {

@@ -115,7 +115,7 @@ def test_who_is_alive_where_results_are_taken_as_they_come(order: list[int], met
         record = records[index]
         visible.add(Result(index, Member(index, record.name, "", record.fitness or 0.0)))
     found = alive(attrs.evolve(run, records=records))
-    assert {one.name for one in found} == {member.name for member in visible.alive}
+    assert {one.name for one in found} == {member.name for member in visible.members}
     assert list(found) == list(ranked(found))
 
 

@@ -27,7 +27,7 @@ from anetdsl.evolve.workers.trial_process import TrialTask, Outcome
 from anetdsl.report.facts import alive, judged, lineage, ranked
 from anetdsl.report.pages import curves, report
 from tests.evolve import driving
-from tests.evolve.method import RULES, asked
+from tests.evolve.method import RULES, run_settings
 from tests.report.made_up import made_up_run
 from tests.report.reading import Page, read
 
@@ -102,10 +102,10 @@ def test_the_population_now_is_the_drivers(tmp_path: Path, monkeypatch: pytest.M
         return driving.at_once(job)
 
     def watch(driver: Driver) -> None:
-        now[:] = sorted(member.name for member in driver.known.visible.alive)
+        now[:] = sorted(member.name for member in driver.history.population.members)
 
     now: list[str] = []
-    question = asked(order="arrival", method="aging", population=4)
+    question = run_settings(order="arrival", method="aging", population=4)
     assert driving.drive(tmp_path / "run", question, trial, workers=2, watch=watch)
     assert "g0000" in now
     assert sorted(one.name for one in alive(read_run(tmp_path / "run"))) == now

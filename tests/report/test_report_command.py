@@ -14,7 +14,7 @@ from anetdsl.evolve.drive.run_dir import RunDir
 from anetdsl.evolve.settings.run_settings import Running
 from anetdsl.report.pages import write_report
 from tests.command_line import anetc
-from tests.evolve.method import COMMAND, asked
+from tests.evolve.method import COMMAND, run_settings
 from tests.report.made_up import made_up_run
 from tests.report.reading import read
 
@@ -47,7 +47,7 @@ def test_a_run_is_compared_with_others_alone(
     """Whatever the names that it is given by; with others it is told apart by its training."""
     monkeypatch.chdir(tmp_path)
     for name, running in (("one", Running()), ("two", Running(halving=4))):
-        search.make_run(RunDir(name), asked(running=running))
+        search.make_run(RunDir(name), run_settings(running=running))
     Path("link").symlink_to("one")
     for names in (("one", "one"), ("one", "two", "./one/"), ("one", tmp_path / "link")):
         result = anetc("report", *names, "-o", "page.html")

@@ -1,1 +1,1 @@
-"""Drive a search: the driver, its database, and the files of a run directory."""
+"""Driver of a search and the run directory that it keeps."""

@@ -1,4 +1,4 @@
-"""The files of a candidate: its text, its record, and a folder for each start of its training."""
+"""Files of a candidate: its text, its record, and a folder for each start of its training."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import shutil
+import typing
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,105 +14,143 @@ from typing import Any
 import attrs
 
 from anetdsl.errors import CannotRun
+from anetdsl.evolve.candidates import Record
+from anetdsl.evolve.contract import TrialFolder
 from anetdsl.evolve.drive.run_dir import RunDir
-from anetdsl.evolve.drive.store import Candidate
+from anetdsl.evolve.drive.store import Candidate, read_operations
 from anetdsl.evolve.operations import operations_to_json
 from anetdsl.evolve.settings.run_settings import RunSettings
+from anetdsl.evolve.settings.toml import as_kind
 from anetdsl.files import write_atomically
 
 SCHEMA = "anetdsl-trial-job"
-RECORD_SCHEMA = "anetdsl-candidate"
+_RECORD_SCHEMA = "anetdsl-candidate"
+_DRIVER_FIELDS = {"faults": "faults", "short": "short_fitness", "bar": "promotion_threshold"}
+"""Fields of Candidate by their keys in `record.json`."""
+_TYPES = {**typing.get_type_hints(Record), **typing.get_type_hints(Candidate)}
 
 
 def seed_of(seed: int, index: int) -> int:
-    """The seed of a candidate's training, below 2^31: the same for each of its starts."""
+    """Return the seed of a candidate's training, below 2^31; all starts have the same seed."""
     digest = hashlib.sha256(f"{seed}:{index}".encode()).digest()
     return int.from_bytes(digest[:4], "big") >> 1
 
 
-def iterations_of(asked: RunSettings, candidate: Candidate) -> int | None:
-    """How long a candidate is trained at its next start; None is the trial's own default."""
-    full: int | None = asked.trial.get("settings", {}).get("iterations")
-    if full is not None and asked.running.halving > 1 and candidate.short is None:
-        return max(1, full // asked.running.halving)
+def iterations_of(settings: RunSettings, candidate: Candidate) -> int | None:
+    """Return the training steps of a candidate's next start; None is the trial's default."""
+    full: int | None = settings.trial.get("settings", {}).get("iterations")
+    if full is not None and settings.running.halving > 1 and candidate.short_fitness is None:
+        return max(1, full // settings.running.halving)
     return full
 
 
+# The folder of a trial
+
+
 def job_of(
-    directory: RunDir, asked: RunSettings, candidate: Candidate, parent: Candidate | None
+    directory: RunDir, settings: RunSettings, candidate: Candidate, parent: Candidate | None
 ) -> dict[str, Any]:
-    """`job.json` of a next start; with a parent, training starts from the parent's weights."""
-    settings = dict(asked.trial.get("settings", {}))
-    settings["seed"] = seed_of(asked.search.seed, candidate.index)
-    iterations = iterations_of(asked, candidate)
+    """Return `job.json` of a candidate's next start.
+
+    With a parent, training starts from the parent's weights.
+    """
+    training = dict(settings.trial.get("settings", {}))
+    training["seed"] = seed_of(settings.search.seed, candidate.index)
+    iterations = iterations_of(settings, candidate)
     if iterations is not None:
-        settings["iterations"] = iterations
-    job = {"schema": SCHEMA, "schema_version": 1, **asked.trial, "settings": settings}
-    job["timeout"] = asked.running.timeout
+        training["iterations"] = iterations
+    job = {"schema": SCHEMA, "schema_version": 1, **settings.trial, "settings": training}
+    job["timeout"] = settings.running.timeout
     job["init_from"] = None
     if parent is not None:
-        weights = weights_of(directory, parent).absolute()
+        folder = last_trial(directory, parent)
         job["init_from"] = {
-            "weights": str(weights),
-            "text": str(weights.with_name("trained.anet")),
+            "weights": str(folder.weights.absolute()),
+            "text": str(folder.trained.absolute()),
             "operations": operations_to_json(candidate.record.operations),
         }
     return job
 
 
-def weights_of(directory: RunDir, candidate: Candidate) -> Path:
-    """The weights that a candidate's last start has left, if it has, and they were not removed."""
-    return directory.job(candidate.name, candidate.record.attempts) / "weights.safetensors"
+def last_trial(directory: RunDir, candidate: Candidate) -> TrialFolder:
+    """Return the folder of a candidate's last start."""
+    return directory.trial_folder(candidate.name, candidate.record.attempts)
 
 
-def write_job(directory: RunDir, candidate: Candidate, job: Mapping[str, Any]) -> str:
-    """Make the folder of the start that a candidate's record counts last; its path."""
-    folder = directory.job(candidate.name, candidate.record.attempts)
-    _make(folder)
-    write_atomically(folder / "candidate.anet", candidate.proposal)
-    write_atomically(folder / "job.json", json.dumps(job, indent=1) + "\n")
-    return str(folder.absolute())
+def write_trial(directory: RunDir, candidate: Candidate, job: Mapping[str, Any]) -> TrialFolder:
+    """Make the folder of a candidate's last start and write its text and its job there."""
+    folder = last_trial(directory, candidate)
+    _make(folder.path)
+    write_atomically(folder.candidate, candidate.proposal)
+    write_atomically(folder.job, json.dumps(job, indent=1) + "\n")
+    return folder
+
+
+def delete_weights(directory: RunDir, name: str) -> None:
+    """Delete the weights that a candidate's trials left. Other files stay."""
+    with contextlib.suppress(OSError):
+        for folder in directory.candidate_folder(name).iterdir():
+            if folder.is_dir():
+                TrialFolder(folder).weights.unlink(missing_ok=True)
+
+
+def delete_unfinished(folder: TrialFolder) -> None:
+    """Delete the weights and checkpoints of a trial that did not finish."""
+    with contextlib.suppress(OSError):
+        for path in folder.path.glob("*.safetensors"):
+            path.unlink(missing_ok=True)
+        shutil.rmtree(folder.checkpoints, ignore_errors=True)
+
+
+# The text and the record
 
 
 def write_text(directory: RunDir, candidate: Candidate) -> None:
-    """`archs/NAME.anet`."""
+    """Write `archs/NAME.anet`."""
     write_atomically(directory.arch(candidate.name), candidate.record.text)
 
 
 def write_record(directory: RunDir, candidate: Candidate) -> None:
-    """`trials/NAME/record.json`, from which the database can be made anew."""
-    _make(directory.trial(candidate.name))
+    """Write `trials/NAME/record.json`, from which `--rebuild` makes the database."""
+    _make(directory.candidate_folder(candidate.name))
     write_atomically(directory.record(candidate.name), record_text(candidate))
 
 
 def record_text(candidate: Candidate) -> str:
-    """All that is known of a candidate, but the texts that other files hold, JSON."""
+    """Return the content of `record.json`: all fields except the texts, which are other files."""
     values = attrs.asdict(candidate.record, recurse=False)
     del values["text"]
     values["operations"] = operations_to_json(candidate.record.operations)
-    own = {"faults": candidate.faults, "short": candidate.short, "bar": candidate.bar}
-    record = {"schema": RECORD_SCHEMA, "schema_version": 1, **values, **own}
+    own = {key: getattr(candidate, field) for key, field in _DRIVER_FIELDS.items()}
+    record = {"schema": _RECORD_SCHEMA, "schema_version": 1, **values, **own}
     return json.dumps(record, indent=1) + "\n"
 
 
-def drop_weights(directory: RunDir, name: str) -> None:
-    """Remove the weights that a candidate's trials left; what else they left stays."""
-    with contextlib.suppress(OSError):
-        for path in directory.trial(name).glob("*/weights.safetensors"):
-            path.unlink(missing_ok=True)
+def read_record(path: Path, record: Record) -> tuple[Record, dict[str, Any]]:
+    """Return the record with the values of its file, and the other fields of its Candidate.
 
-
-def drop_start(directory: RunDir, name: str, start: int) -> None:
-    """Remove the weights and checkpoints of a start that came to nothing."""
-    folder = directory.job(name, start)
-    with contextlib.suppress(OSError):
-        for path in folder.glob("*.safetensors"):
-            path.unlink(missing_ok=True)
-        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+    A candidate that is neither done nor failed becomes `proposed`. Raise OSError, or ValueError,
+    TypeError or KeyError if the file is not a record of this candidate.
+    """
+    values = json.loads(path.read_bytes())
+    if not isinstance(values, dict) or values.get("schema") != _RECORD_SCHEMA:
+        raise ValueError("it is not a record")
+    del values["schema"], values["schema_version"]
+    # Runs of earlier versions have sentences under `ops`.
+    operations = read_operations(values.pop("ops" if "ops" in values else "operations"))
+    own = {field: as_kind(values.pop(key), _TYPES[field]) for key, field in _DRIVER_FIELDS.items()}
+    values = {name: as_kind(value, _TYPES[name]) for name, value in values.items()}
+    if (values["index"], values["name"]) != (record.index, record.name):
+        raise ValueError("it is the record of another candidate")
+    if values["status"] not in ("done", "failed"):
+        values["status"] = "proposed"
+    if (values["status"] == "done") != (values["fitness"] is not None):
+        raise ValueError("its status and its fitness contradict each other")
+    return Record(text=record.text, operations=operations, **values), own
 
 
 def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise CannotRun(f"{folder}: cannot be made: {error.strerror}") from None
+        raise CannotRun(f"{folder}: cannot be created: {error.strerror}") from None

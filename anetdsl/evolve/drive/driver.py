@@ -1,12 +1,14 @@
-"""The driver of a search: it proposes candidates, has them trained, and notes what came of it.
+"""The driver of a search: it proposes candidates, has them trained, and stores their results.
 
-One thread, one loop: take what has ended, commit it, write its files; propose what may be proposed,
-commit it, start it. Whatever is not in the database has not happened, and what is there is enough
-to go on after the driver was killed at any moment.
+The driver is one loop in one thread (`Driver.drive`): accept networks from the inbox; propose
+candidates, commit them and start their trials; wait for trials to end; commit their results and
+write the files. Only what is committed to the database counts, and the database is sufficient to
+resume the search after the driver was killed at any moment.
 """
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections import deque
@@ -16,11 +18,10 @@ import attrs
 
 from anetdsl.errors import CannotRun
 from anetdsl.evolve.candidates import Member, Proposal, Record
-from anetdsl.evolve.contract import TrialFolder
 from anetdsl.evolve.drive import candidate_files, inbox
-from anetdsl.evolve.drive.heartbeat import beating
+from anetdsl.evolve.drive.heartbeat import heartbeat
 from anetdsl.evolve.drive.history import SearchHistory
-from anetdsl.evolve.drive.outcomes import Decision, decide
+from anetdsl.evolve.drive.outcomes import Decision, decide, to_restart
 from anetdsl.evolve.drive.population import Select, VisiblePopulation
 from anetdsl.evolve.drive.run_dir import RunDir
 from anetdsl.evolve.drive.store import Candidate, Store
@@ -30,16 +31,17 @@ from anetdsl.evolve.workers.dispatch import Dispatcher
 from anetdsl.evolve.workers.trial_process import Outcome
 
 Propose = Callable[[SearchSettings, int, Sequence[Member], Container[str]], Proposal]
+"""Function that proposes the candidate of an index from the population and all canonical forms."""
 
-_AT_ONCE = 32
-"""Candidates proposed in one commit: the first of many shall not wait for the last."""
-_LOOK_SECONDS = 1.0
+_BATCH = 32
+"""Candidates per commit: the first of many candidates does not wait until all are proposed."""
+_WAIT_SECONDS = 1.0
 _MOST_FAILURES = 5
 
 
 @attrs.frozen
 class Rules:
-    """How a search thinks: pure functions."""
+    """The algorithm of a search: two pure functions."""
 
     propose: Propose
     select: Select
@@ -47,126 +49,139 @@ class Rules:
 
 @attrs.define
 class Driver:
-    """A search at work."""
+    """The driver of one search."""
 
     directory: RunDir
-    asked: RunSettings
+    settings: RunSettings
     store: Store
     rules: Rules
     trials: Dispatcher
     stopping: threading.Event = attrs.field(factory=threading.Event)
-    """Set it, and the driver stops: running trials are ended, and start again on resume."""
+    """Set it to stop the driver: running trials are killed, and start again on resume."""
     watch: Callable[[], None] = lambda: None
-    """Called after each change, and every second."""
-    known: SearchHistory = attrs.field(init=False)
+    """Function that the driver calls after each change, and at least every second."""
+    history: SearchHistory = attrs.field(init=False)
+    """Candidates so far, and the population that the next candidate sees."""
     _waiting: deque[Candidate] = attrs.field(factory=deque)
     """Candidates to be started."""
     _running: dict[int, Candidate] = attrs.field(factory=dict)
-    _stuck: CannotRun | None = None
-    """Why there is no next candidate."""
-    _looked: float = 0.0
+    """Candidates whose trials run, by index."""
+    _proposal_error: CannotRun | None = None
+    """Why no next candidate can be proposed, until another result arrives."""
+    _inbox_read: float = 0.0
+    """Time of the last look into the inbox."""
 
     def __attrs_post_init__(self) -> None:
-        self.known = SearchHistory(VisiblePopulation(self.asked.search, self.rules.select))
-
-    @property
-    def finished(self) -> int:
-        """Candidates whose fate is known."""
-        return self.known.done + self.known.failed
-
-    # The loop
+        self.history = SearchHistory(VisiblePopulation(self.settings.search, self.rules.select))
 
     def drive(self) -> bool:
         """Search until all candidates are finished (True) or `stopping` is set (False).
 
-        Raises CannotRun where nothing more can be done; the run can be resumed.
+        Raise CannotRun if the search cannot go on; it can be resumed.
         """
-        self._recall()
-        workers = self.trials.workers
-        with beating(self.directory.pulse, self.trials.driver, active=workers.remote):
+        self._restore()
+        with self._heartbeat():
             while not self.stopping.is_set():
-                self._start_more()
+                self._add_from_inbox()
+                self._propose_and_start()
                 self.watch()
-                if not self._running and not self._waiting:
-                    if self.known.next >= self.asked.search.rounds:
-                        return True
-                    if self._stuck is not None:
-                        raise self._stuck
-                self._take(self.trials.wait(_LOOK_SECONDS))
+                if self._is_complete():
+                    return True
+                self._process(self.trials.wait(_WAIT_SECONDS))
             self._stop()
             return False
 
     def wake(self) -> None:
-        """Have the loop look at `stopping` at once."""
+        """Have the loop check `stopping` at once. A signal handler may call this."""
         self.trials.wake()
+
+    def _heartbeat(self) -> contextlib.AbstractContextManager[None]:
+        if not self.trials.workers.remote:
+            return contextlib.nullcontext()
+        return heartbeat(self.directory.heartbeat, self.trials.driver)
+
+    def _is_complete(self) -> bool:
+        """Return whether all candidates are finished. Raise CannotRun if no next one is found."""
+        if self._running or self._waiting:
+            return False
+        if self.history.next_index >= self.settings.search.rounds:
+            return True
+        if self._proposal_error is not None:
+            raise self._proposal_error
+        return False
 
     def _stop(self) -> None:
         self.trials.workers.stop()
         with self.store.commit():
-            self.store.event("stopped")
+            self.store.add_event("stopped")
             for candidate in self._running.values():
-                self.store.put(_again(candidate))
+                self.store.put(to_restart(candidate))
 
-    # What was there before
+    # Resuming
 
-    def _recall(self) -> None:
-        """Take up what the database knows: results in their order, and what has no result yet."""
-        in_arrival = self.asked.search.order == "arrival"
+    def _restore(self) -> None:
+        """Restore the history from the database, and queue the candidates without a result."""
         with self.store.commit():
-            self.store.event("driver")
+            self.store.add_event("driver")
             lost = list(self.store.candidates("status = 'running'"))
             for candidate in lost:
-                self.store.event("lost", candidate.index, start=candidate.record.attempts)
-                self.store.put(_again(candidate))
+                self.store.add_event("lost", candidate.index, start=candidate.record.attempts)
+                self.store.put(to_restart(candidate))
         for candidate in lost:
-            candidate_files.drop_start(self.directory, candidate.name, candidate.record.attempts)
-        for candidate in self.store.candidates(order="finished" if in_arrival else "number"):
-            self.known.admit(candidate)
+            folder = candidate_files.last_trial(self.directory, candidate)
+            candidate_files.delete_unfinished(folder)
+        by_arrival = self.settings.search.order == "arrival"
+        for candidate in self.store.candidates(order="finished" if by_arrival else "number"):
+            self.history.add_proposed(candidate)
             if candidate.is_finished:
-                self.known.finish(candidate)
-                # Takes in what it may: otherwise all results would be kept in mind at once.
-                self.known.visible.is_ready(candidate.index)
+                self.history.add_finished(candidate)
+                # Take in results early, so that not all texts are in memory at the same time.
+                self.history.population.advance_to(candidate.index)
             else:
                 self._waiting.append(candidate)
         self._waiting = deque(sorted(self._waiting, key=lambda candidate: candidate.index))
 
     # Proposing and starting
 
-    def _start_more(self) -> None:
-        """Start what waits, and what may be proposed, as far as workers are free."""
-        self._look_into_inbox()
+    def _propose_and_start(self) -> None:
+        """Start waiting candidates and new ones, as many as there are free workers."""
         free = self.trials.workers.capacity() - len(self._running)
         while free > 0 and not self.stopping.is_set():
-            starting: list[Candidate] = []
-            while self._waiting and len(starting) < min(free, _AT_ONCE):
-                starting.append(self._waiting.popleft())
-            new: list[Candidate] = []
-            while len(starting) + len(new) < min(free, _AT_ONCE):
+            count = min(free, _BATCH)
+            starting = [self._waiting.popleft() for _ in range(min(count, len(self._waiting)))]
+            proposed: list[Candidate] = []
+            while len(starting) + len(proposed) < count:
                 candidate = self._propose()
                 if candidate is None:
                     break
-                new.append(candidate)
-            if not starting and not new:
+                proposed.append(candidate)
+            starting += proposed
+            if not starting:
                 return
-            self._commit_proposed(new)
-            self._start([*starting, *new])
-            free -= len(starting) + len(new)
+            self._commit_proposed(proposed)
+            self._start(starting)
+            free -= len(starting)
 
     def _propose(self) -> Candidate | None:
-        """The next candidate, where there is one now."""
-        search, known = self.asked.search, self.known
-        if known.next >= search.rounds or self._stuck or not known.visible.is_ready(known.next):
+        """Return the next candidate, or None if none can be proposed now."""
+        settings, history = self.settings.search, self.history
+        index = history.next_index
+        if index >= settings.rounds or self._proposal_error is not None:
+            return None
+        if not history.population.advance_to(index):
             return None
         try:
-            proposal = self.rules.propose(search, known.next, known.visible.alive, known.taken)
+            proposal = self.rules.propose(
+                settings, index, history.population.members, history.canonical_forms
+            )
         except CannotRun as error:
-            # Those that run shall end before the search does.
-            self._stuck = error
+            # The search ends with this error once all running trials have ended.
+            self._proposal_error = error
             return None
-        return self._admit(proposal, None)
+        return self._add_proposal(proposal, None)
 
-    def _admit(self, proposal: Proposal, source: str | None) -> Candidate:
-        """The candidate that a proposal is, known from now on."""
+    def _add_proposal(self, proposal: Proposal, source: str | None) -> Candidate:
+        """Add a proposal to the history and return its candidate."""
         record = Record(
             index=proposal.index,
             name=proposal.name,
@@ -177,142 +192,141 @@ class Driver:
             source=source,
             proposed=time.time(),
         )
-        halving = self.asked.running.halving
+        threshold = None
+        if (halving := self.settings.running.halving) > 1:
+            threshold = self.history.population.promotion_threshold(halving)
         candidate = Candidate(
-            record,
-            proposal.text,
-            proposal.canonical_form,
-            bar=self.known.visible.bar(halving) if halving > 1 else None,
+            record, proposal.text, proposal.canonical_form, promotion_threshold=threshold
         )
-        self.known.admit(candidate)
+        self.history.add_proposed(candidate)
         return candidate
 
-    def _commit_proposed(self, new: Sequence[Candidate]) -> None:
-        if new:
-            with self.store.commit():
-                for candidate in new:
-                    source = candidate.record.source
-                    self.store.event("joined" if source else "proposed", candidate.index)
-                    self.store.put(candidate)
-            for candidate in new:
-                candidate_files.write_record(self.directory, candidate)
-                candidate_files.write_text(self.directory, candidate)
+    def _commit_proposed(self, proposed: Sequence[Candidate]) -> None:
+        if not proposed:
+            return
+        with self.store.commit():
+            for candidate in proposed:
+                event = "added" if candidate.record.source else "proposed"
+                self.store.add_event(event, candidate.index)
+                self.store.put(candidate)
+        for candidate in proposed:
+            candidate_files.write_record(self.directory, candidate)
+            candidate_files.write_text(self.directory, candidate)
 
     def _start(self, candidates: Sequence[Candidate]) -> None:
+        """Commit the starts of candidates, write their jobs and submit their trials."""
         now = time.time()
-        started = [
-            attrs.evolve(
-                candidate,
-                record=attrs.evolve(
-                    candidate.record,
-                    status="running",
-                    attempts=candidate.record.attempts + 1,
-                    started=now,
-                ),
-            )
-            for candidate in candidates
-        ]
+        started = [_started(candidate, now) for candidate in candidates]
         with self.store.commit():
             for candidate in started:
-                self.store.event("started", candidate.index, start=candidate.record.attempts)
+                self.store.add_event("started", candidate.index, start=candidate.record.attempts)
                 self.store.put(candidate)
         for candidate in started:
-            parent = self._parent(candidate)
-            job = candidate_files.job_of(self.directory, self.asked, candidate, parent)
-            folder = candidate_files.write_job(self.directory, candidate, job)
+            parent = self._parent_with_weights(candidate)
+            job = candidate_files.job_of(self.directory, self.settings, candidate, parent)
+            folder = candidate_files.write_trial(self.directory, candidate, job)
             candidate_files.write_record(self.directory, candidate)
             self._running[candidate.index] = candidate
-            limit = self.asked.running.timeout
-            pulse = self.directory.pulse
-            self.trials.submit(candidate.index, candidate.name, TrialFolder(folder), pulse, limit)
+            self.trials.submit(
+                candidate.index,
+                candidate.name,
+                folder,
+                self.directory.heartbeat,
+                self.settings.running.timeout,
+            )
 
-    def _parent(self, candidate: Candidate) -> Candidate | None:
-        """Whose weights a candidate starts from: none where they have been removed meanwhile."""
-        if not self.asked.running.inherit or candidate.record.parent is None:
+    def _parent_with_weights(self, candidate: Candidate) -> Candidate | None:
+        """Return the parent whose weights a candidate starts from; None if they are deleted."""
+        if not self.settings.running.inherit or candidate.record.parent is None:
             return None
-        for parent in self.store.candidates("name = ?", candidate.record.parent):
-            there = candidate_files.weights_of(self.directory, parent).exists()
-            return parent if parent.record.status == "done" and there else None
-        return None
+        parent = self.store.find("name = ?", candidate.record.parent)
+        if parent is None or parent.record.status != "done":
+            return None
+        weights = candidate_files.last_trial(self.directory, parent).weights
+        return parent if weights.exists() else None
 
-    # What has ended
+    # Results
 
-    def _take(self, ended: Sequence[tuple[int, Outcome]]) -> None:
-        """Commit what came of trials, then write it into their files."""
+    def _process(self, ended: Sequence[tuple[int, Outcome]]) -> None:
+        """Commit the outcomes of trials, then write the files of their candidates."""
         if not ended or self.stopping.is_set():
             return
         if not self.trials.workers.is_connected():
-            raise CannotRun("the cluster cannot be reached any more; start it and resume the run")
-        fates: list[Decision] = []
+            raise CannotRun("the cluster does not answer any more; start it and resume the run")
+        decisions: list[Decision] = []
         with self.store.commit():
             for index, outcome in ended:
-                fate = decide(self._running.pop(index), outcome, self.asked)
-                fates.append(fate)
-                self.store.event(fate.kind, index, **fate.about)
-                self.store.put(fate.candidate)
-        for fate in fates:
-            if fate.candidate.is_finished:
-                candidate_files.write_text(self.directory, fate.candidate)
-                self.known.finish(fate.candidate)
+                decision = decide(self._running.pop(index), outcome, self.settings)
+                decisions.append(decision)
+                self.store.add_event(decision.event, index, **decision.details)
+                self.store.put(decision.candidate)
+        for decision in decisions:
+            candidate = decision.candidate
+            if candidate.is_finished:
+                candidate_files.write_text(self.directory, candidate)
+                self.history.add_finished(candidate)
             else:
-                self._waiting.append(fate.candidate)
-            # After the text: a record that says `done` speaks of a text with learned weights.
-            candidate_files.write_record(self.directory, fate.candidate)
-        self._stuck = None
-        for fate in fates:
-            if fate.kind == "full":
-                raise CannotRun(
-                    f"{self.directory.path}: the disk is full: {fate.about['message']}\nMake room; "
-                    f"`anetc evolve --resume {self.directory.path}` goes on."
-                )
-        if not self.asked.running.keep_all_weights:
-            for name in self.known.take_leavers([*self._running.values(), *self._waiting]):
-                candidate_files.drop_weights(self.directory, name)
-        self._give_up_if_hopeless(fates[-1].candidate.record)
+                self._waiting.append(candidate)
+            # After the text: if a record is `done`, its text has learned weights.
+            candidate_files.write_record(self.directory, candidate)
+        self._proposal_error = None
+        self._check_disk(decisions)
+        self._delete_weights()
+        self._check_failures(decisions[-1].candidate.record)
 
-    def _give_up_if_hopeless(self, last: Record) -> None:
-        enough = min(_MOST_FAILURES, self.asked.search.rounds, self.asked.search.population)
-        if not self.known.done and self.known.failed >= enough:
+    def _check_disk(self, decisions: Sequence[Decision]) -> None:
+        for decision in decisions:
+            if decision.event == "disk_full":
+                raise CannotRun(
+                    f"{self.directory.path}: the disk is full: {decision.details['message']}\n"
+                    f"Free some space; `anetc evolve --resume {self.directory.path}` continues "
+                    "the search."
+                )
+
+    def _delete_weights(self) -> None:
+        if not self.settings.running.keep_all_weights:
+            unfinished = [*self._running.values(), *self._waiting]
+            for name in self.history.pop_deletable_weights(unfinished):
+                candidate_files.delete_weights(self.directory, name)
+
+    def _check_failures(self, last: Record) -> None:
+        """Raise CannotRun if all of the first trials failed."""
+        search, failed = self.settings.search, self.history.failed
+        if not self.history.done and failed >= min(
+            _MOST_FAILURES, search.rounds, search.population
+        ):
             raise CannotRun(
-                f"all of the first {self.known.failed} trials failed; the last, {last.name}: "
-                f"{last.failure}: {last.message}\nMend that; then "
-                f"`anetc evolve --resume {self.directory.path}` goes on with the others, or remove "
-                "that folder and start anew."
+                f"all of the first {failed} trials failed; the last one, {last.name}: "
+                f"{last.failure}: {last.message}\nRemove the cause; then "
+                f"`anetc evolve --resume {self.directory.path}` continues with the other "
+                "candidates, or delete that folder and start again."
             )
 
-    # What people add
+    # The inbox
 
-    def _look_into_inbox(self) -> None:
-        """Let networks join that lie in the inbox, from the next index on."""
-        if time.monotonic() - self._looked < _LOOK_SECONDS:
+    def _add_from_inbox(self) -> None:
+        """Add the networks of the inbox as the next candidates."""
+        if time.monotonic() - self._inbox_read < _WAIT_SECONDS:
             return
-        self._looked = time.monotonic()
-        for path in inbox.arrivals(self.directory):
-            if self.known.next >= self.asked.search.rounds:
+        self._inbox_read = time.monotonic()
+        for path in inbox.pending_files(self.directory):
+            index = self.history.next_index
+            if index >= self.settings.search.rounds:
                 return
-            found = inbox.examine(path, self.asked.search, self.known.next, self._find, self._named)
-            if isinstance(found, str):
-                inbox.refuse(path, found)
+            try:
+                found = inbox.examine(path, self.settings.search, index, self.store)
+            except inbox.Rejected as error:
+                inbox.reject(path, str(error))
                 continue
-            if isinstance(found, Record):
-                inbox.move_away(self.directory, path, found.name)
-                continue
-            candidate = self._admit(found, inbox.shown(path))
-            self._commit_proposed([candidate])
-            self._waiting.append(candidate)
-            inbox.move_away(self.directory, path, candidate.name)
-
-    def _find(self, identity: str) -> Record | None:
-        """The candidate that is the same network."""
-        if identity not in self.known.taken:
-            return None
-        return next((c.record for c in self.store.candidates("identity = ?", identity)), None)
-
-    def _named(self, name: str) -> Record | None:
-        """The candidate of a name."""
-        return next((c.record for c in self.store.candidates("name = ?", name)), None)
+            if isinstance(found, Proposal):
+                candidate = self._add_proposal(found, inbox.display_name(path))
+                self._commit_proposed([candidate])
+                self._waiting.append(candidate)
+            inbox.move_accepted(self.directory, path, found.name)
 
 
-def _again(candidate: Candidate) -> Candidate:
-    """The candidate, to be started once more."""
-    return attrs.evolve(candidate, record=attrs.evolve(candidate.record, status="proposed"))
+def _started(candidate: Candidate, now: float) -> Candidate:
+    """Return the candidate with one more start, at this time."""
+    attempts = candidate.record.attempts + 1
+    record = attrs.evolve(candidate.record, status="running", attempts=attempts, started=now)
+    return attrs.evolve(candidate, record=record)

@@ -1,4 +1,4 @@
-"""The driver's pulse: a file that changes while it lives, for trials on other machines."""
+"""Rewrite a file while the driver lives, so that trials on other machines notice its end."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ SECONDS = 5.0
 
 
 @contextlib.contextmanager
-def beating(path: Path, name: str, *, active: bool) -> Iterator[None]:
-    """Rewrite the file every few seconds while the block runs; it starts with the driver's name."""
-    if not active:
-        yield
-        return
+def heartbeat(path: Path, driver: str) -> Iterator[None]:
+    """Rewrite the file every few seconds while the block runs; remove it at the end.
+
+    Its content is the driver's identifier and a counter.
+    """
     end = threading.Event()
-    write_atomically(path, f"{name} 0\n")
+    write_atomically(path, f"{driver} 0\n")
 
     def beat() -> None:
         for count in itertools.count(1):
@@ -29,9 +29,9 @@ def beating(path: Path, name: str, *, active: bool) -> Iterator[None]:
                 return
             # A disk that is full for a while must not end the trials.
             with contextlib.suppress(CannotRun):
-                write_atomically(path, f"{name} {count}\n")
+                write_atomically(path, f"{driver} {count}\n")
 
-    thread = threading.Thread(target=beat, name="pulse", daemon=True)
+    thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
     thread.start()
     try:
         yield

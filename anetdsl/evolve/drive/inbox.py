@@ -1,8 +1,8 @@
-"""Networks that people add to a running search, by putting a file into its inbox.
+"""Add networks that people put into the inbox of a run.
 
-A file joins as the next candidate: under the candidate's name, with an `origin` that says where it
-came from; what was put in is moved to `inbox/joined`. One that cannot join stays where it is, with
-a text beside it that says why, and is looked at again once it has changed.
+A file of the inbox becomes the next candidate: it gets the candidate's name and an `origin` that
+names the file, and the file is moved to `inbox/accepted`. A file that is rejected stays in the
+inbox with the reason in a text file beside it. It is examined again once it has changed.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from anetdsl.checking import check_file
 from anetdsl.errors import CannotRun
 from anetdsl.evolve.candidates import Proposal, Record
 from anetdsl.evolve.drive.run_dir import RunDir
+from anetdsl.evolve.drive.store import Store
 from anetdsl.evolve.operations import AddedByHand
 from anetdsl.evolve.propose.canonical import canonical_form
 from anetdsl.evolve.propose.limits import beyond_limits
@@ -30,92 +31,90 @@ from anetdsl.syntax.parser import parse_syntax
 from anetdsl.text.edits import Edit, apply, set_network_name, set_origin, set_score
 
 _LONGEST = 200
-"""Bytes of a file's name that are kept; file systems have 255."""
+"""Bytes of a file's name that are kept; file systems allow 255."""
 
 
-def arrivals(directory: RunDir) -> list[Path]:
-    """The files that may join now, in the order of their names."""
+class Rejected(Exception):
+    """A file of the inbox that cannot become a candidate; the text is the reason."""
+
+
+def pending_files(directory: RunDir) -> list[Path]:
+    """Return the files of the inbox that are to be examined, sorted by name."""
     try:
         files = sorted(directory.inbox.glob("*.anet"))
     except OSError:
         return []
-    return [path for path in files if path.is_file() and not _is_refused(path)]
+    return [path for path in files if path.is_file() and not _is_rejected(path)]
 
 
-def examine(
-    path: Path,
-    search: SearchSettings,
-    index: int,
-    known: Callable[[str], Record | None],
-    named: Callable[[str], Record | None],
-) -> Proposal | Record | str:
-    """The proposal that a file is, the candidate that it has become, or why it cannot join.
+def examine(path: Path, settings: SearchSettings, index: int, store: Store) -> Proposal | Record:
+    """Return the proposal of a file for the candidate `index`.
 
-    `known` finds the candidate of an identity, and `named` that of a name.
+    Return the record of a candidate instead if the file became that candidate already: the driver
+    was killed before it moved the file. Raise Rejected if the file cannot become a candidate.
     """
     try:
         checked = check_file(path, search=True)
     except CannotRun as error:
-        return str(error)
+        raise Rejected(str(error)) from None
     if checked.network is None or checked.errors:
-        return render_text(checked.source, checked.errors)
+        raise Rejected(render_text(checked.source, checked.errors))
     network = checked.network
-    if network.sink.classes != search.space.classes:
-        return (
-            f"the search is about {search.space.classes} classes; "
+    if network.sink.classes != settings.space.classes:
+        raise Rejected(
+            f"the candidates of this search have {settings.space.classes} classes; "
             f"this network has {network.sink.classes}"
         )
-    if beyond := beyond_limits(network, search.limits):
+    if beyond := beyond_limits(network, settings.limits):
         what, value, limit = beyond
-        return f"it has {value:,} {what}; the search allows {limit:,}"
-    text = checked.source.text
+        raise Rejected(f"it has {value:,} {what}; the search allows {limit:,}")
     form = canonical_form(network)
-    if same := known(form):
-        # It joined, and the driver was killed before the file was moved away.
-        return same if same.source == shown(path) else f"it is the same network as {same.name}"
+    if same := store.find("identity = ?", form):
+        if same.record.source == display_name(path):
+            return same.record
+        raise Rejected(f"it is the same network as {same.name}")
     name = f"g{index:04d}"
-    parent = network.name if _stems_from(network, named(network.name), search.seed) else None
-    operation = AddedByHand(shown(path))
-    origin = Origin(parent=parent, round=index, seed=search.seed, ops=(operation.sentence,))
-    text = _edited(text, name, origin)
+    parent = network.name if _is_changed_candidate(network, settings.seed, store) else None
+    operation = AddedByHand(display_name(path))
+    origin = Origin(parent=parent, round=index, seed=settings.seed, ops=(operation.sentence,))
+    text = _edited(checked.source.text, name, origin)
     return Proposal(index, name, text, parent, (operation,), form)
 
 
-def refuse(path: Path, message: str) -> None:
-    """Say beside a file why it cannot join. Where that cannot be written, the search goes on."""
+def reject(path: Path, reason: str) -> None:
+    """Write the reason beside a file. If it cannot be written, the search goes on."""
     with contextlib.suppress(CannotRun):
-        text = f"{shown(path)} cannot join the search:\n\n{message.strip()}\n"
-        write_atomically(_reason(path), text)
+        text = f"{display_name(path)} cannot be added to the search:\n\n{reason.strip()}\n"
+        write_atomically(_reason_file(path), text)
 
 
-def move_away(directory: RunDir, path: Path, name: str) -> None:
-    """Put a file that has joined where it is not looked for."""
-    folder = directory.inbox / "joined"
+def move_accepted(directory: RunDir, path: Path, name: str) -> None:
+    """Move the file of a candidate out of the inbox."""
     with contextlib.suppress(OSError):
-        _reason(path).unlink(missing_ok=True)
-        folder.mkdir(exist_ok=True)
-        path.replace(folder / f"{name}-{_short(path.stem)}.anet")
+        _reason_file(path).unlink(missing_ok=True)
+        directory.accepted.mkdir(exist_ok=True)
+        path.replace(directory.accepted / f"{name}-{_shortened(path.stem)}.anet")
 
 
-def shown(path: Path) -> str:
-    """A file's name as text, whatever bytes it is."""
+def display_name(path: Path) -> str:
+    """Return a file's name as text; bytes that are not UTF-8 are written as `\\xe9`."""
     return os.fsencode(path.name).decode("utf-8", "backslashreplace")
 
 
-def _is_refused(path: Path) -> bool:
-    """Whether the file was looked at since it was last changed, or put in this place."""
+def _is_rejected(path: Path) -> bool:
+    """Return whether the file was rejected and has not been changed or replaced since."""
     try:
-        return _reason(path).stat().st_mtime_ns >= path.stat().st_ctime_ns
+        return _reason_file(path).stat().st_mtime_ns >= path.stat().st_ctime_ns
     except OSError:
         return False
 
 
-def _reason(path: Path) -> Path:
-    return path.with_name(f"{_short(path.stem)}.anet.txt")
+def _reason_file(path: Path) -> Path:
+    return path.with_name(f"{_shortened(path.stem)}.anet.txt")
 
 
-def _short(stem: str) -> str:
-    """A name that leaves room for what is put before and behind it."""
+def _shortened(stem: str) -> str:
+    """Return the name, shortened if prefix and suffix would make it too long for a file system."""
     data = os.fsencode(stem)
     if len(data) <= _LONGEST:
         return stem
@@ -123,17 +122,21 @@ def _short(stem: str) -> str:
     return f"{os.fsdecode(data[:_LONGEST])}-{mark}"
 
 
-def _stems_from(network: Network, candidate: Record | None, seed: int) -> bool:
-    """Whether a network is a candidate's, changed: not one of another search, of the same name."""
+def _is_changed_candidate(network: Network, seed: int, store: Store) -> bool:
+    """Return whether a network is a candidate of this search that a person has changed.
+
+    A candidate of another search may have the same name, but its `origin` differs.
+    """
+    candidate = store.find("name = ?", network.name)
     if candidate is None:
         return False
-    origin = network.origin or Origin()
+    record, origin = candidate.record, network.origin or Origin()
     found = (origin.parent, origin.round, origin.seed, origin.ops)
-    return found == (candidate.parent, candidate.index, seed, candidate.ops)
+    return found == (record.parent, record.index, seed, record.ops)
 
 
 def _edited(text: str, name: str, origin: Origin) -> str:
-    """The text under the candidate's name, with its origin, and without a score of another's."""
+    """Return the text with the candidate's name and origin, and without a score."""
     changes: tuple[Callable[[SyntaxTree], tuple[Edit, ...]], ...] = (
         lambda tree: set_network_name(tree, name),
         lambda tree: set_origin(tree, origin),

@@ -1,4 +1,7 @@
-"""One driver a run directory: a lock of the operating system, which goes with its process."""
+"""Allow one driver per run directory, by a lock of the operating system.
+
+The operating system releases the lock when the process that holds it ends.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +14,15 @@ from typing import IO
 from anetdsl.errors import CannotRun
 from anetdsl.evolve.drive.run_dir import RunDir
 
-_PATIENCE = 1.0
-"""Seconds: a reader that asks whether a driver is at work holds the lock for a moment."""
+_WAIT_SECONDS = 1.0
+"""How long to wait for the lock: `is_driven` in another process holds it for a moment."""
 
 
 @contextlib.contextmanager
 def locked(directory: RunDir) -> Iterator[None]:
-    """Hold the run directory. Raises CannotRun where another driver holds it."""
+    """Hold the lock of a run directory. Raise CannotRun if another driver holds it."""
     with _opened(directory) as file:
-        end = time.monotonic() + _PATIENCE
+        end = time.monotonic() + _WAIT_SECONDS
         while not _lock(file, exclusive=True):
             if time.monotonic() > end:
                 file.seek(0)
@@ -33,7 +36,7 @@ def locked(directory: RunDir) -> Iterator[None]:
 
 
 def is_driven(directory: RunDir) -> bool:
-    """Whether a driver works in the run directory now."""
+    """Return whether a driver works in the run directory now."""
     try:
         with directory.lock.open("r") as file:
             return not _lock(file, exclusive=False)
@@ -52,16 +55,19 @@ def _opened(directory: RunDir) -> Iterator[IO[str]]:
 
 
 def _lock(file: IO[str], *, exclusive: bool) -> bool:
-    """Try to lock; the lock is gone when the file is closed, or the process has ended."""
+    """Try to lock a file until it is closed; return whether that succeeded."""
     try:
         import fcntl
     except ImportError:
-        raise CannotRun("a search is driven on Linux or macOS") from None
+        raise CannotRun("a search needs file locks, as Linux and macOS have them") from None
     kind = fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH
     try:
         fcntl.flock(file, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     except OSError as error:
-        raise CannotRun(f"{file.name}: cannot be locked on this disk: {error.strerror}") from None
+        raise CannotRun(
+            f"{file.name}: this file system does not support locks: {error.strerror}; "
+            "put the run directory on another one"
+        ) from None
     return True

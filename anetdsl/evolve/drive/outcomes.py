@@ -1,16 +1,17 @@
-"""What becomes of a candidate when a trial of it has ended."""
+"""Decide what happens to a candidate after one of its trials has ended."""
 
 from __future__ import annotations
 
 import contextlib
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import attrs
 
 from anetdsl.api import parse
 from anetdsl.errors import AnetError
+from anetdsl.evolve.candidates import Record
 from anetdsl.evolve.contract import RETRIED, TrialResult
 from anetdsl.evolve.drive.candidate_files import iterations_of
 from anetdsl.evolve.drive.store import Candidate
@@ -18,36 +19,40 @@ from anetdsl.evolve.propose.canonical import canonical_form
 from anetdsl.evolve.settings.run_settings import RunSettings
 from anetdsl.evolve.workers.trial_process import Outcome
 
+Event = Literal["done", "failed", "retry", "promoted", "disk_full"]
+
 
 @attrs.frozen
 class Decision:
-    """A candidate as it is from now on, and the event that made it so."""
+    """A candidate after a trial has ended, and the event to store."""
 
     candidate: Candidate
-    kind: str
-    """`done`, `failed`, `fault` (it is started again), `longer` (for the long training), or `full`:
-    the disk is, and it is started again when there is room."""
-    about: Mapping[str, Any] = {}
+    event: Event
+    """`done` and `failed`: the candidate is finished. Otherwise it is started again: `retry` after
+    a failure, `promoted` for the long training, `disk_full` when there is room again."""
+    details: Mapping[str, Any] = {}
+    """Details of the event, JSON values."""
 
 
-def decide(candidate: Candidate, outcome: Outcome, asked: RunSettings) -> Decision:
-    """A pure function but for the clock."""
-    if outcome.failure is None:
-        outcome = _checked(candidate, outcome)
+def decide(candidate: Candidate, outcome: Outcome, settings: RunSettings) -> Decision:
+    """Return what happens to a candidate whose trial has this outcome.
+
+    A pure function except for the time at which the candidate finishes.
+    """
+    if outcome.failure is None and not _is_text_of(candidate, outcome):
+        message = "the trained text is not the candidate's network"
+        outcome = Outcome(failure="error", message=message)
     if outcome.failure is not None:
-        return _failed(candidate, outcome, asked)
+        return _decide_failure(candidate, outcome, settings)
     assert outcome.result is not None
     assert outcome.text is not None
     fitness = outcome.result.fitness
     assert fitness is not None
-    if asked.running.halving > 1 and candidate.short is None:
-        candidate = attrs.evolve(candidate, short=fitness)
-        if candidate.bar is None or fitness >= candidate.bar:
-            record = attrs.evolve(candidate.record, status="proposed")
-            return Decision(attrs.evolve(candidate, record=record), "longer", {"fitness": fitness})
-        iterations = iterations_of(asked, attrs.evolve(candidate, short=None))
-    else:
-        iterations = iterations_of(asked, candidate)
+    iterations = iterations_of(settings, candidate)
+    if settings.running.halving > 1 and candidate.short_fitness is None:
+        candidate = attrs.evolve(candidate, short_fitness=fitness)
+        if candidate.promotion_threshold is None or fitness >= candidate.promotion_threshold:
+            return Decision(to_restart(candidate), "promoted", {"fitness": fitness})
     record = attrs.evolve(
         candidate.record,
         status="done",
@@ -62,28 +67,31 @@ def decide(candidate: Candidate, outcome: Outcome, asked: RunSettings) -> Decisi
     return Decision(attrs.evolve(candidate, record=record), "done", {"fitness": fitness})
 
 
-def _failed(candidate: Candidate, outcome: Outcome, asked: RunSettings) -> Decision:
-    about = {"failure": outcome.failure, "message": outcome.message}
+def to_restart(candidate: Candidate, record: Record | None = None) -> Candidate:
+    """Return the candidate, with another record if one is given, as one that is to be started."""
+    return attrs.evolve(
+        candidate, record=attrs.evolve(record or candidate.record, status="proposed")
+    )
+
+
+def _decide_failure(candidate: Candidate, outcome: Outcome, settings: RunSettings) -> Decision:
+    details = {"failure": outcome.failure, "message": outcome.message}
     if outcome.is_disk_full:
-        record = attrs.evolve(candidate.record, status="proposed")
-        return Decision(attrs.evolve(candidate, record=record), "full", about)
+        return Decision(to_restart(candidate), "disk_full", details)
     record = attrs.evolve(candidate.record, failure=outcome.failure, message=outcome.message)
-    if outcome.failure in RETRIED and candidate.faults < asked.running.retries:
-        record = attrs.evolve(record, status="proposed")
-        return Decision(
-            attrs.evolve(candidate, record=record, faults=candidate.faults + 1), "fault", about
-        )
+    if outcome.failure in RETRIED and candidate.faults < settings.running.retries:
+        candidate = attrs.evolve(candidate, faults=candidate.faults + 1)
+        return Decision(to_restart(candidate, record), "retry", details)
     record = attrs.evolve(record, status="failed", finished=time.time())
-    return Decision(attrs.evolve(candidate, record=record), "failed", about)
+    return Decision(attrs.evolve(candidate, record=record), "failed", details)
 
 
-def _checked(candidate: Candidate, outcome: Outcome) -> Outcome:
-    """The outcome, or a failure where the trained text is not that of the candidate."""
+def _is_text_of(candidate: Candidate, outcome: Outcome) -> bool:
+    """Return whether the trained text is the candidate's network."""
     assert outcome.text is not None
     with contextlib.suppress(AnetError):
-        if canonical_form(parse(outcome.text)) == candidate.identity:
-            return outcome
-    return Outcome(failure="error", message="the trained text is not the candidate's network")
+        return canonical_form(parse(outcome.text)) == candidate.canonical_form
+    return False
 
 
 def _measured(result: TrialResult) -> dict[str, Any]:

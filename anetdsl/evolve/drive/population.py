@@ -1,8 +1,9 @@
-"""What a candidate may depend on: the population that is visible to it.
+"""Results that a candidate may depend on: the population that it sees.
 
-In index order candidate k sees the results of the candidates below k - window, taken in in the
-order of their indices: however fast they came, it sees the same. In arrival order it sees what is
-there when it is proposed, taken in as it came.
+With `order = "index"`, candidate k sees the results of the candidates below k - window, taken in
+by index. So candidate k sees the same population however fast the trials are. With
+`order = "arrival"`, a candidate sees the results that exist when it is proposed, in the order of
+their arrival.
 """
 
 from __future__ import annotations
@@ -17,70 +18,74 @@ from anetdsl.evolve.candidates import Member
 from anetdsl.evolve.settings.search_settings import SearchSettings
 
 Select = Callable[[SearchSettings, Sequence[Member]], tuple[Member, ...]]
-"""Who of the members, in the order in which they came, is alive."""
+"""Function that returns which of the members, given in order of arrival, stay in the population."""
 
 
 @attrs.frozen
 class Result:
-    """What a finished candidate leaves to those that come."""
+    """The result of a finished candidate, for the candidates after it."""
 
     index: int
     member: Member | None
-    """None for one that failed."""
-    short: float | None = None
-    """Its fitness after the short training, where there is one."""
+    """The candidate as a member of the population; None if it failed."""
+    short_fitness: float | None = None
+    """Fitness after the short training, if the search has one (`halving`)."""
 
 
 @attrs.define
 class VisiblePopulation:
-    """The visible population. It grows by one result at a time; its size stays."""
+    """The population that the next candidate sees."""
 
     settings: SearchSettings
     select: Select
-    alive: tuple[Member, ...] = ()
+    members: tuple[Member, ...] = ()
+    """Members of the population, in the order in which they were taken in."""
     seen: int = 0
-    """Results taken in; in index order these are the candidates below this number."""
-    _waiting: dict[int, Result] = attrs.field(factory=dict)
-    _shorts: deque[float] = attrs.field(init=False)
+    """Number of results taken in; with `order = "index"`, those of the candidates below it."""
+    _pending: dict[int, Result] = attrs.field(factory=dict)
+    _short_fitnesses: deque[float] = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._shorts = deque(maxlen=self.settings.population)
+        self._short_fitnesses = deque(maxlen=self.settings.population)
 
     def add(self, result: Result) -> None:
-        """Take a result in, or keep it until it is its turn."""
+        """Take in a result, or keep it until the results of lower indices are taken in."""
         if self.settings.order == "arrival":
-            self._take(result)
+            self._take_in(result)
         else:
-            self._waiting[result.index] = result
+            self._pending[result.index] = result
 
-    def is_ready(self, index: int) -> bool:
-        """Whether all that this candidate must see is there; then it is what is seen."""
+    def advance_to(self, index: int) -> bool:
+        """Take in the results that candidate `index` sees; return whether all of them exist.
+
+        If so, `members` is the population that the candidate sees.
+        """
         if self.settings.order == "arrival":
             return True
         horizon = index - self.settings.window
-        while self.seen < horizon and self.seen in self._waiting:
-            self._take(self._waiting.pop(self.seen))
+        while self.seen < horizon and self.seen in self._pending:
+            self._take_in(self._pending.pop(self.seen))
         return self.seen >= horizon
 
     @property
-    def waiting(self) -> tuple[Result, ...]:
-        """Results that are there and not yet taken in."""
-        return tuple(self._waiting.values())
+    def pending(self) -> tuple[Result, ...]:
+        """Results that exist and are not taken in yet."""
+        return tuple(self._pending.values())
 
-    def bar(self, share: int) -> float | None:
-        """What a fitness must reach to be among the best one in `share`, of those seen and itself.
+    def promotion_threshold(self, halving: int) -> float | None:
+        """Return the fitness that puts a short training among the best one in `halving`.
 
-        Compared with the last of those seen, as many as the population has members. None where
-        there is nothing to reach.
+        The short training is compared with those of the last results taken in, as many as the
+        population has members, and with itself. None: every fitness suffices.
         """
-        ranked = sorted(self._shorts, reverse=True)
-        better = math.ceil((len(ranked) + 1) / share) - 1
+        ranked = sorted(self._short_fitnesses, reverse=True)
+        better = math.ceil((len(ranked) + 1) / halving) - 1
         return ranked[better] if better < len(ranked) else None
 
-    def _take(self, result: Result) -> None:
+    def _take_in(self, result: Result) -> None:
         self.seen += 1
-        if result.short is not None:
-            self._shorts.append(result.short)
+        if result.short_fitness is not None:
+            self._short_fitnesses.append(result.short_fitness)
         if result.member is not None:
-            # Who has left does not come back: those alive and the new one are all that matters.
-            self.alive = self.select(self.settings, (*self.alive, result.member))
+            # A member that was removed never comes back, so only the members and the new one count.
+            self.members = self.select(self.settings, (*self.members, result.member))

@@ -1,12 +1,10 @@
-"""`search.db` made anew from the other files of a run directory."""
+"""Rebuild `search.db` from the other files of a run directory."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 import time
-import typing
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,104 +15,111 @@ from anetdsl.api import parse
 from anetdsl.checking import check_file, network_of
 from anetdsl.errors import AnetError, CannotRun
 from anetdsl.evolve.candidates import Record
-from anetdsl.evolve.drive.candidate_files import RECORD_SCHEMA
+from anetdsl.evolve.drive.candidate_files import read_record
 from anetdsl.evolve.drive.lock import locked
 from anetdsl.evolve.drive.run_dir import RunDir
 from anetdsl.evolve.drive.store import Candidate, open_store
-from anetdsl.evolve.operations import Described, operations_from_json
+from anetdsl.evolve.operations import Described
 from anetdsl.evolve.propose.canonical import canonical_form
 from anetdsl.evolve.settings.run_settings import read_whole_settings
-from anetdsl.evolve.settings.toml import as_kind
 
 _NAME = re.compile(r"g(\d{4,})")
-_KINDS = {**typing.get_type_hints(Record), **typing.get_type_hints(Candidate)}
 
 
 def rebuild(directory: RunDir) -> tuple[int, list[str]]:
-    """Make the database anew: how many candidates it holds, and what could not be taken up.
+    """Rebuild the database; return the number of its candidates and a list of problems.
 
-    A candidate's text comes from `archs`, its fate from `trials`; one without a fate is trained
-    when the run is resumed. What stood in place of the database is kept beside it, and so are the
-    files of candidates that are left out. Raises CannotRun where a driver is at work or the
+    A candidate's text comes from `archs`, its result from `trials`. A candidate without a result
+    is trained when the run is resumed. The old database, and the files of candidates that are not
+    in the new one, are moved aside. Raise CannotRun if a driver works in the run directory or the
     settings cannot be read.
     """
     if not directory.path.is_dir():
         raise CannotRun(f"{directory.path}: no such folder")
     with locked(directory):
-        asked = read_whole_settings(str(directory.settings))
+        settings = read_whole_settings(str(directory.settings))
         problems: list[str] = []
-        found = list(_candidates(directory, problems))
+        candidates = list(_candidates(directory, problems))
         stamp = time.strftime("%Y%m%d-%H%M%S")
-        _set_aside(directory, stamp)
-        _leave_out(directory, len(found), stamp)
+        _move_database_aside(directory, stamp)
+        _move_files_aside(directory, len(candidates), stamp)
         with open_store(directory, new=True) as store, store.commit():
-            store.keep_settings(asked)
-            store.event("rebuilt", candidates=len(found))
-            times = [c.record.proposed for c in found if c.record.proposed is not None]
+            store.set_settings(settings)
+            store.add_event("rebuilt", candidates=len(candidates))
+            times = [c.record.proposed for c in candidates if c.record.proposed is not None]
             store.set_meta("started", repr(min(times, default=time.time())))
-            for candidate in found:
+            for candidate in candidates:
                 store.put(candidate)
-        return len(found), problems
+        return len(candidates), problems
 
 
 def _candidates(directory: RunDir, problems: list[str]) -> Iterator[Candidate]:
-    """The candidates of the files, without a gap: what comes after a missing one came of it."""
+    """Yield the candidates of the files by index, up to the first that is missing or unreadable.
+
+    Candidates after a missing one depend on its result, so the search must propose them again.
+    """
     numbered = _numbered(directory.archs.glob("*.anet"))
     for index in range(max(numbered, default=-1) + 1):
         if index not in numbered:
             later = sum(number > index for number in numbered)
             problems.append(
-                f"{directory.archs}: candidate {index} is missing; the {later} after it are left "
-                "out, and will be proposed again"
+                f"{directory.archs}: candidate {index} is missing; the {later} candidates after it "
+                "are left out and will be proposed again"
             )
             return
         try:
             yield _candidate(directory, numbered[index], index, problems)
         except CannotRun as error:
-            problems.append(f"{error}; it and those after it will be proposed again")
+            problems.append(f"{error}; this candidate and those after it will be proposed again")
             return
         except AnetError:
+            folder = directory.candidate_folder(numbered[index].stem)
             problems.append(
-                f"{directory.trial(numbered[index].stem)}: a text in it has errors; the candidate "
-                "and those after it will be proposed again"
+                f"{folder}: a text in this folder has errors; this candidate and those after it "
+                "will be proposed again"
             )
             return
 
 
 def _candidate(directory: RunDir, path: Path, index: int, problems: list[str]) -> Candidate:
+    """Return the candidate of a text file, with its record and the result of its last trial."""
+    name = path.stem
     checked = check_file(path)
     if checked.network is None:
-        raise CannotRun(f"{path}: has errors")
+        raise CannotRun(f"{path}: the text has errors")
     text = checked.source.text
     origin = network_of(checked).origin
     record = Record(
         index,
-        path.stem,
+        name,
         "proposed",
         text,
         parent=origin.parent if origin else None,
-        # Overwritten by the record; a text alone tells the operations in words only.
+        # A text has the operations as sentences only; the record has them as values.
         operations=tuple(map(Described, origin.ops)) if origin else (),
         proposed=path.stat().st_mtime,
     )
     own: dict[str, Any] = {}
     try:
-        record, own = _recorded(directory.record(path.stem), record)
+        record, own = read_record(directory.record(name), record)
     except FileNotFoundError:
         pass
     except (OSError, ValueError, TypeError, KeyError):
-        problems.append(f"{directory.record(path.stem)}: cannot be read; {path.stem} is trained")
-    # Starts that its record does not know of have left folders that no other start may use.
-    starts = (int(p.name) for p in directory.trial(path.stem).glob("*") if p.name.isdecimal())
+        problems.append(f"{directory.record(name)}: cannot be read; {name} will be trained again")
+    # The folder of a start that the record does not count must not be used by another start.
+    folders = directory.candidate_folder(name).glob("*")
+    starts = (int(folder.name) for folder in folders if folder.name.isdecimal())
     record = attrs.evolve(record, attempts=max(starts, default=record.attempts))
-    folder = directory.job(path.stem, record.attempts)
-    proposal = _text_of(folder / "candidate.anet") or text
+    folder = directory.trial_folder(name, record.attempts)
+    proposal = _text_of(folder.candidate) or text
     form = canonical_form(parse(proposal))
     if record.status == "done":
-        # What a person has made of it since joins as a candidate of its own (`catch_up`).
-        trained = _text_of(folder / "trained.anet") or text
+        # A text that a person has changed since becomes another candidate (`catch_up`).
+        trained = _text_of(folder.trained) or text
         if canonical_form(parse(trained)) != form:
-            problems.append(f"{path}: is not the network that was trained; {path.stem} is trained")
+            problems.append(
+                f"{path}: not the network that was trained; {name} will be trained again"
+            )
             record, own = attrs.evolve(record, status="proposed", fitness=None), {}
         record = attrs.evolve(record, text=trained)
     if record.status != "done":
@@ -128,32 +133,14 @@ def _text_of(path: Path) -> str | None:
     return None
 
 
-def _recorded(path: Path, record: Record) -> tuple[Record, dict[str, Any]]:
-    """The record, with what its file says. Raises OSError and ValueError."""
-    values = json.loads(path.read_bytes())
-    if not isinstance(values, dict) or values.get("schema") != RECORD_SCHEMA:
-        raise ValueError("is no record")
-    del values["schema"], values["schema_version"]
-    operations = operations_from_json(values.pop("operations"))
-    values = {name: as_kind(value, _KINDS[name]) for name, value in values.items()}
-    own = {name: values.pop(name) for name in ("faults", "short", "bar")}
-    if (values["index"], values["name"]) != (record.index, record.name):
-        raise ValueError("is the record of another candidate")
-    if values["status"] not in ("done", "failed"):
-        values["status"] = "proposed"
-    if (values["status"] == "done") != (values["fitness"] is not None):
-        raise ValueError("is done without a fitness, or has one without")
-    return Record(text=record.text, operations=operations, **values), own
-
-
 def _numbered(paths: Iterable[Path]) -> dict[int, Path]:
-    """The paths that are named as candidates are, by index."""
+    """Return the paths that have the name of a candidate, by the candidate's index."""
     named = ((_NAME.fullmatch(path.stem), path) for path in paths)
     return {int(match[1]): path for match, path in named if match}
 
 
-def _leave_out(directory: RunDir, count: int, stamp: str) -> None:
-    """Move aside the files of candidates from an index on: others will be proposed there."""
+def _move_files_aside(directory: RunDir, count: int, stamp: str) -> None:
+    """Move the files of the candidates from index `count` on to `left-out-STAMP`."""
     for folder in (directory.archs, directory.trials):
         for index, path in _numbered(folder.glob("g*")).items():
             if index >= count:
@@ -165,8 +152,8 @@ def _leave_out(directory: RunDir, count: int, stamp: str) -> None:
                     raise CannotRun(f"{path}: cannot be moved: {error.strerror}") from None
 
 
-def _set_aside(directory: RunDir, stamp: str) -> None:
-    """Keep what stands in the database's place under another name."""
+def _move_database_aside(directory: RunDir, stamp: str) -> None:
+    """Rename the files of the old database to `search-STAMP.db`."""
     for end in ("", "-wal", "-shm"):
         path = directory.database.with_name(directory.database.name + end)
         if path.exists():

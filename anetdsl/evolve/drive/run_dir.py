@@ -1,13 +1,14 @@
-"""A run directory: where its files are, and what it says when it is read.
+"""Paths of the files in a run directory.
 
-    RUN/settings.toml      what was asked for; another run may be started from it
-    RUN/search.db          every event of the run (SQLite); made anew from the files by --rebuild
-    RUN/archs/g0012.anet   a candidate: once trained, with its learned edge weights and score
-    RUN/trials/g0012/      its record, and a folder for each time that its training was started
-    RUN/inbox/             .anet files that are put here join as candidates
-    RUN/lock               held by the one driver at work
+    RUN/settings.toml      settings of the run; another run can be started from this file
+    RUN/search.db          every event of the run (SQLite); --rebuild makes it from the other files
+    RUN/archs/g0012.anet   text of a candidate; once trained, with learned edge weights and score
+    RUN/trials/g0012/      record of the candidate, and a folder for each start of its training
+    RUN/inbox/             a person adds a candidate by putting an .anet file here
+    RUN/lock               locked by the one driver that works here
+    RUN/heartbeat          rewritten by a driver whose trials run on other machines
 
-A directory may be read while a driver works in it.
+A run directory can be read while a driver works in it.
 """
 
 from __future__ import annotations
@@ -16,60 +17,67 @@ from pathlib import Path
 
 import attrs
 
+from anetdsl.evolve.contract import TrialFolder
+
 
 @attrs.frozen
 class RunDir:
-    """The places of a run directory."""
+    """A run directory."""
 
     path: Path = attrs.field(converter=Path)
 
     @property
     def settings(self) -> Path:
-        """What was asked for, TOML."""
+        """Settings of the run, TOML."""
         return self.path / "settings.toml"
 
     @property
     def database(self) -> Path:
-        """Every event, committed before it is acted on."""
+        """Database of events and candidates, SQLite."""
         return self.path / "search.db"
 
     @property
     def lock(self) -> Path:
-        """Locked by the operating system while a driver works here."""
+        """File that a driver locks through the operating system while it works."""
         return self.path / "lock"
 
     @property
-    def pulse(self) -> Path:
-        """Rewritten by the driver every few seconds; trials on other machines end without it."""
-        return self.path / "pulse"
+    def heartbeat(self) -> Path:
+        """File that the driver rewrites every few seconds; remote trials end without it."""
+        return self.path / "heartbeat"
 
     @property
     def archs(self) -> Path:
-        """The candidates' texts."""
+        """Folder of the candidates' texts."""
         return self.path / "archs"
 
     @property
     def trials(self) -> Path:
-        """A folder for each candidate whose training was started."""
+        """Folder with one folder for each candidate."""
         return self.path / "trials"
 
     @property
     def inbox(self) -> Path:
-        """Where people put networks that shall join."""
+        """Folder for networks that people add."""
         return self.path / "inbox"
 
+    @property
+    def accepted(self) -> Path:
+        """Folder of the inbox files that became candidates."""
+        return self.inbox / "accepted"
+
     def arch(self, name: str) -> Path:
-        """A candidate's text."""
+        """Return the path of a candidate's text."""
         return self.archs / f"{name}.anet"
 
-    def trial(self, name: str) -> Path:
-        """What belongs to a candidate's training."""
+    def candidate_folder(self, name: str) -> Path:
+        """Return the folder of a candidate's record and trials."""
         return self.trials / name
 
     def record(self, name: str) -> Path:
-        """All that the database says of a candidate but its text, JSON."""
-        return self.trial(name) / "record.json"
+        """Return the path of a candidate's record: the database row without its texts, JSON."""
+        return self.candidate_folder(name) / "record.json"
 
-    def job(self, name: str, start: int) -> Path:
-        """The folder of one start of a candidate's training; starts are numbered from 1."""
-        return self.trial(name) / str(start)
+    def trial_folder(self, name: str, start: int) -> TrialFolder:
+        """Return the folder of one start of a candidate's training; starts count from 1."""
+        return TrialFolder(self.candidate_folder(name) / str(start))

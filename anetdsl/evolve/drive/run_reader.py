@@ -17,20 +17,20 @@ from anetdsl.evolve.settings.search_settings import SearchSettings
 
 @attrs.frozen
 class Run:
-    """What a run directory says: what was asked for, and every candidate so far."""
+    """A run as its directory describes it: the settings, and every candidate so far."""
 
     path: Path
     settings: SearchSettings
     trial: Mapping[str, Any]
-    """The job that each candidate is trained by (`job.json`), but for what differs among them."""
+    """Job of all trials (`job.json`), without the values that differ between candidates."""
     records: tuple[Record, ...]
-    """In the order of their indices."""
+    """Candidates by index."""
     started: float | None = None
-    """When the first driver started, seconds since the epoch."""
+    """When the run was created, in seconds since the epoch."""
     finished: float | None = None
-    """When the last candidate was finished; None while some are missing."""
+    """When the last candidate finished; None if the search is not complete."""
     running: Running = attrs.field(factory=Running)
-    """How trials are run, as the settings say now."""
+    """How trials are run, by the present settings."""
 
     @property
     def name(self) -> str:
@@ -39,7 +39,7 @@ class Run:
 
     @property
     def members(self) -> tuple[Member, ...]:
-        """The candidates that have a result, in the order of their indices."""
+        """The candidates that have a result, by index."""
         return tuple(
             Member(record.index, record.name, record.text, record.fitness)
             for record in self.records
@@ -47,7 +47,7 @@ class Run:
         )
 
     def record(self, name: str) -> Record:
-        """The candidate of that name. Raises KeyError when there is none."""
+        """Return the candidate of a name. Raise KeyError if there is none."""
         for record in self.records:
             if record.name == name:
                 return record
@@ -55,19 +55,19 @@ class Run:
 
 
 def read_run(path: str | Path) -> Run:
-    """What a run directory says now, also while a driver works in it.
+    """Read a run directory, also while a driver works in it.
 
-    Raises CannotRun where it is none, or its database cannot be read.
+    Raise CannotRun if it is not a run directory or its database cannot be read.
     """
     directory = RunDir(path)
     with open_for_reading(directory) as store:
-        asked = store.asked()
+        settings = store.settings()
         return Run(
             path=directory.path,
-            settings=asked.search,
-            trial=asked.trial,
+            settings=settings.search,
+            trial=settings.trial,
             records=tuple(store.records()),
             started=store.started(),
             finished=store.finished(),
-            running=asked.running,
+            running=settings.running,
         )

@@ -1,11 +1,11 @@
-"""A search from its start to its end: a run directory made, taken up again, and driven."""
+"""Create a run directory, resume it, and drive its search to the end."""
 
 from __future__ import annotations
 
 import hashlib
 import time
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
 
 import attrs
 
@@ -28,26 +28,26 @@ from anetdsl.evolve.workers.trial_process import COMMAND
 from anetdsl.files import write_atomically
 
 
-def make_run(directory: RunDir, asked: RunSettings) -> None:
-    """Make a run directory. Raises CannotRun where there is one, or the settings are wrong."""
-    check_asked(asked)
-    check_workers(asked.running.executor, asked.running.gpus)
-    _refuse_to_make_again(directory)
+def make_run(directory: RunDir, settings: RunSettings) -> None:
+    """Create a run directory. Raise CannotRun if it exists or the settings are wrong."""
+    check_asked(settings)
+    check_workers(settings.running.executor, settings.running.gpus)
+    _check_is_new(directory)
     _make_folders(directory)
     with locked(directory), open_store(directory, new=True) as store:
-        _refuse_to_make_again(directory)  # another process may have been faster
+        _check_is_new(directory)  # another process may have created it in the meantime
         with store.commit():
-            store.keep_settings(asked)
+            store.set_settings(settings)
             store.set_meta("started", repr(time.time()))
-        # Last: from now on it is a run.
-        write_atomically(directory.settings, settings_text(asked), durable=True)
+        # Last: a folder with this file is a run directory.
+        write_atomically(directory.settings, settings_text(settings), durable=True)
 
 
-def _refuse_to_make_again(directory: RunDir) -> None:
+def _check_is_new(directory: RunDir) -> None:
     if directory.settings.exists():
         raise CannotRun(
-            f"{directory.path}: holds a search already; "
-            f"`anetc evolve --resume {directory.path}` goes on with it"
+            f"{directory.path}: contains a search already; "
+            f"`anetc evolve --resume {directory.path}` continues it"
         )
 
 
@@ -60,74 +60,82 @@ def drive_run(
     command: tuple[str, ...] = COMMAND,
     ready: Callable[[Driver], Callable[[], None] | None] = lambda _: None,
 ) -> bool:
-    """Go on with a run until it is finished (True) or stopped (False).
+    """Drive a run until it is finished (True) or stopped (False).
 
-    `change` is what this driver does otherwise than the settings say. `check` is given settings
-    that a person has changed, and may raise CannotRun. `ready` is given the driver before it
-    starts, to stop it; what it returns is called after each change. Raises CannotRun.
+    Args:
+        directory: A run directory that `make_run` created.
+        rules: The search algorithm.
+        change: Returns the settings for this driver only, given those of the run.
+        check: Raises CannotRun if settings that a person has changed are wrong.
+        command: Command of a trial, without its folder.
+        ready: Is called with the driver before the driver starts, to stop it later; may return a
+            function that the driver calls after each change.
+
+    Raises:
+        CannotRun: If the search cannot go on. It can be resumed.
     """
     if not directory.path.is_dir():
         raise CannotRun(f"{directory.path}: no such folder")
     with locked(directory), open_store(directory) as store:
         _make_folders(directory)
-        asked = _settings_now(directory, store, check)
-        asked = attrs.evolve(asked, running=change(asked.running))
-        check_asked(asked)
+        settings = _update_settings(directory, store, check)
+        settings = attrs.evolve(settings, running=change(settings.running))
+        check_asked(settings)
         catch_up(directory, store)
-        with open_workers(asked.running.executor, asked.running.gpus) as workers:
-            driver = Driver(directory, asked, store, rules, Dispatcher(workers, command))
+        with open_workers(settings.running.executor, settings.running.gpus) as workers:
+            driver = Driver(directory, settings, store, rules, Dispatcher(workers, command))
             driver.watch = ready(driver) or driver.watch
             return driver.drive()
 
 
-def _settings_now(
+def _update_settings(
     directory: RunDir, store: Store, check: Callable[[RunSettings], None]
 ) -> RunSettings:
-    """The settings file, which a person may have changed since the last driver."""
-    before = store.asked()
+    """Return the settings of the file, and store them if a person has changed them."""
+    before = store.settings()
     if not directory.settings.exists():
         write_atomically(directory.settings, settings_text(before))
-    asked = read_run_settings(str(directory.settings), before)
-    if asked != before:
-        check(asked)
+    settings = read_run_settings(str(directory.settings), before)
+    if settings != before:
+        check(settings)
         with store.commit():
-            store.event("settings", before=settings_text(before))
-            store.keep_settings(asked)
-    return asked
+            store.add_event("settings", before=settings_text(before))
+            store.set_settings(settings)
+    return settings
 
 
 def catch_up(directory: RunDir, store: Store) -> None:
-    """Write what the database knows and the files do not, as after a driver that was killed.
+    """Write files that are older than the database, as after a driver that was killed.
 
-    A candidate's text that a person has changed is put into the inbox, to be trained as a candidate
-    of its own; under the old name stays what was trained.
+    A candidate's text that a person has changed is moved to the inbox, to become a candidate of
+    its own. The text that was trained is restored under the candidate's name.
     """
     for candidate in store.candidates():
         _catch_up_text(directory, candidate)
         record = candidate_files.record_text(candidate)
-        if not _holds(directory.record(candidate.name), record):
+        if not _has_content(directory.record(candidate.name), record):
             candidate_files.write_record(directory, candidate)
 
 
 def _catch_up_text(directory: RunDir, candidate: Candidate) -> None:
     path = directory.arch(candidate.name)
     try:
-        found = path.read_bytes()
+        content = path.read_bytes()
     except FileNotFoundError:
-        found = b""
+        content = b""
     except OSError as error:
         raise cannot_read(path, error) from None
-    if found == candidate.record.text.encode():
+    if content == candidate.record.text.encode():
         return
-    if found.strip() and found != candidate.proposal.encode():
-        mark = hashlib.sha256(found).hexdigest()[:6]
-        write_atomically(directory.inbox / f"{candidate.name}-changed-{mark}.anet", found)
+    if content.strip() and content != candidate.proposal.encode():
+        mark = hashlib.sha256(content).hexdigest()[:6]
+        write_atomically(directory.inbox / f"{candidate.name}-changed-{mark}.anet", content)
     candidate_files.write_text(directory, candidate)
 
 
-def _holds(path: Any, text: str) -> bool:
+def _has_content(path: Path, text: str) -> bool:
     try:
-        return bool(path.read_bytes() == text.encode())
+        return path.read_bytes() == text.encode()
     except OSError:
         return False
 
@@ -137,4 +145,4 @@ def _make_folders(directory: RunDir) -> None:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise CannotRun(f"{folder}: cannot be made: {error.strerror}") from None
+            raise CannotRun(f"{folder}: cannot be created: {error.strerror}") from None

@@ -1,4 +1,4 @@
-"""How far a search is: what `--status` and the live table show. Answers at once, however long."""
+"""Progress of a search, for `--status` and the live table; fast also for a long search."""
 
 from __future__ import annotations
 
@@ -13,34 +13,37 @@ _RECENT = 50
 
 @attrs.frozen
 class Progress:
-    """A search at one moment. Times are seconds, fitness is top-1 + top-5 in percent."""
+    """Progress of a search at one moment. Times are seconds; fitness is top1 + top5 in percent."""
 
     rounds: int
     done: int
     failed: int
     running: tuple[tuple[str, float], ...]
-    """Names of candidates in training, and for how long."""
+    """Names of the candidates in training, and how long each has been trained."""
     waiting: int
-    """Candidates that are proposed and not started."""
+    """Number of candidates that are proposed and not started."""
     best: tuple[str, float] | None
-    """The best candidate's name and fitness."""
+    """Name and fitness of the best candidate."""
     top_three: float | None
-    """The mean fitness of the best three."""
+    """Mean fitness of the best three candidates."""
     failures: tuple[tuple[str, str, str], ...]
-    """Of the last that failed: name, kind, message."""
-    left: float | None
-    """Until the end, at the pace of the last trials; None while nothing runs, or nothing ended."""
+    """Name, kind of failure and message of the last candidates that failed."""
+    seconds_left: float | None
+    """Estimated time to the end, by the last trials; None if no trial runs or none has ended."""
     started: float | None
-    """When the run was made, since the epoch."""
+    """When the run was created, since the epoch."""
 
     @property
     def finished(self) -> int:
-        """Candidates whose fate is known."""
+        """Number of candidates that are done or failed."""
         return self.done + self.failed
 
 
 def progress_of(store: Store, rounds: int, *, workers: int | None = None) -> Progress:
-    """A search's progress; `workers` is how many trials run at a time, where that is known."""
+    """Return the progress of a search.
+
+    `workers` is the number of trials that run at a time, if it is known.
+    """
     counts = dict(store.query("SELECT status, count(*) FROM candidates GROUP BY status"))
     best = store.query(
         "SELECT name, fitness FROM candidates WHERE status = 'done' "
@@ -67,12 +70,12 @@ def progress_of(store: Store, rounds: int, *, workers: int | None = None) -> Pro
         best=best[0] if best else None,
         top_three=sum(fitness for _, fitness in best) / len(best) if best else None,
         failures=tuple(failures),
-        left=_left(store, rounds - done - failed, workers or len(running)),
+        seconds_left=_seconds_left(store, rounds - done - failed, workers or len(running)),
         started=store.started(),
     )
 
 
-def _left(store: Store, missing: int, workers: int) -> float | None:
+def _seconds_left(store: Store, missing: int, workers: int) -> float | None:
     ((mean,),) = store.query(
         "SELECT avg(took) FROM (SELECT finished - started AS took FROM candidates "
         "WHERE finished IS NOT NULL ORDER BY finished DESC LIMIT ?)",

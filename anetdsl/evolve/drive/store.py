@@ -1,7 +1,7 @@
-"""`search.db`: every event of a run, committed before it is acted on. One driver writes it.
+"""Database of a run, `search.db`: every event is committed before the driver acts on it.
 
-SQLite in write-ahead mode: readers never wait for the driver, nor it for them. A commit is on the
-disk when it returns.
+One driver writes the database. It is SQLite in write-ahead mode: readers do not wait for the
+driver, and the driver does not wait for readers. A commit is on the disk when it returns.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import contextlib
 import json
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,13 @@ import attrs
 from anetdsl.errors import CannotRun
 from anetdsl.evolve.candidates import Record
 from anetdsl.evolve.drive.run_dir import RunDir
-from anetdsl.evolve.operations import operations_from_json, operations_to_json
+from anetdsl.evolve.operations import (
+    Described,
+    Operation,
+    operations_from_json,
+    operations_to_json,
+)
 from anetdsl.evolve.settings.run_settings import EMPTY, RunSettings, settings_of, settings_text
-from anetdsl.evolve.settings.search_settings import SearchSettings
 from anetdsl.evolve.settings.toml import parse_document
 
 VERSION = 1
@@ -29,7 +33,7 @@ _SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS candidates (
     number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, status TEXT NOT NULL,
     proposal TEXT NOT NULL, text TEXT NOT NULL, identity TEXT NOT NULL, parent TEXT,
-    operations TEXT NOT NULL DEFAULT '[]', source TEXT, fitness REAL, top1 REAL, top5 REAL,
+    ops TEXT NOT NULL DEFAULT '[]', source TEXT, fitness REAL, top1 REAL, top5 REAL,
     parameters INTEGER, multiply_adds INTEGER, seconds REAL, peak_memory INTEGER,
     measures TEXT NOT NULL DEFAULT '[]', iterations INTEGER, failure TEXT, message TEXT,
     attempts INTEGER NOT NULL DEFAULT 0, faults INTEGER NOT NULL DEFAULT 0,
@@ -47,19 +51,20 @@ PRAGMA user_version = {VERSION};
 
 @attrs.frozen
 class Candidate:
-    """A record, with what only the driver needs."""
+    """A candidate as the driver stores it: its record, and fields that only the driver needs."""
 
     record: Record
     proposal: str
-    """The text as it was proposed."""
-    identity: str
+    """Text as proposed."""
+    canonical_form: str
+    """Canonical form of the network, equal for networks that differ in names and order only."""
     faults: int = 0
-    """How often it was killed, out of memory or hung."""
-    short: float | None = None
-    """Its fitness after the short training, where there is one."""
-    bar: float | None = None
-    """What its short fitness must reach for the long training, None for nothing; known when it is
-    proposed."""
+    """Number of starts that ended with a failure after which the candidate was started again."""
+    short_fitness: float | None = None
+    """Fitness after the short training, if the search has one (`halving`)."""
+    promotion_threshold: float | None = None
+    """Least short fitness for the long training, fixed when the candidate is proposed; None: any
+    fitness suffices."""
 
     @property
     def name(self) -> str:
@@ -73,29 +78,37 @@ class Candidate:
 
     @property
     def is_finished(self) -> bool:
-        """Whether its fate is known."""
+        """Whether the candidate is done or has failed."""
         return self.record.status in ("done", "failed")
 
 
-_RECORD = tuple(field.name for field in attrs.fields(Record) if field.name != "index")
-_OWN = ("proposal", "identity", "faults", "short", "bar")
-_COLUMNS = ("number", *_RECORD, *_OWN)
+_RECORD_FIELDS = tuple(field.name for field in attrs.fields(Record))
+_DRIVER_FIELDS = tuple(field.name for field in attrs.fields(Candidate) if field.name != "record")
+_COLUMNS = {
+    "index": "number",
+    "operations": "ops",
+    "canonical_form": "identity",
+    "short_fitness": "short",
+    "promotion_threshold": "bar",
+}
+"""Columns whose names differ from the names of the fields."""
+_COLUMN_LIST = ", ".join(_COLUMNS.get(name, name) for name in (*_RECORD_FIELDS, *_DRIVER_FIELDS))
 
 
 class Store:
     """The database of one run."""
 
-    def __init__(self, connection: sqlite3.Connection, name: Path) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self.connection = connection
-        self.name = name
+        self.path = path
 
     @contextlib.contextmanager
     def commit(self) -> Iterator[None]:
-        """All changes within the block are on the disk, together, when it has ended.
+        """Commit all changes of the block together when the block ends.
 
-        Raises CannotRun, naming the database, where it cannot be written.
+        Raise CannotRun, naming the database, if the changes cannot be written.
         """
-        with self._explained():
+        with self._naming_errors():
             self.connection.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -105,86 +118,74 @@ class Store:
                     self.connection.execute("ROLLBACK")
                 raise
 
-    def event(self, kind: str, number: int | None = None, **about: Any) -> None:
-        """Note that something happened, within `commit`."""
+    def add_event(self, kind: str, index: int | None = None, **details: Any) -> None:
+        """Add an event, of the candidate with this index if there is one. Call it in `commit`."""
         self.connection.execute(
             "INSERT INTO events (time, number, kind, about) VALUES (?, ?, ?, ?)",
-            (time.time(), number, kind, json.dumps(about) if about else None),
+            (time.time(), index, kind, json.dumps(details) if details else None),
         )
 
     def put(self, candidate: Candidate) -> None:
-        """A candidate as it is now, in place of what was known of it, within `commit`."""
-        record = candidate.record
-        values: list[Any] = [record.index]
-        for name in _RECORD:
-            value = getattr(record, name)
-            if name == "operations":
-                value = json.dumps(operations_to_json(value))
-            elif name == "measures":
-                value = json.dumps(value)
-            values.append(value)
-        values += [getattr(candidate, name) for name in _OWN]
-        marks = ", ".join("?" * len(_COLUMNS))
+        """Add a candidate, or replace the one of the same index. Call it in `commit`."""
+        values = {name: getattr(candidate.record, name) for name in _RECORD_FIELDS}
+        values["operations"] = json.dumps(operations_to_json(candidate.record.operations))
+        values["measures"] = json.dumps(candidate.record.measures)
+        values |= {name: getattr(candidate, name) for name in _DRIVER_FIELDS}
+        marks = ", ".join("?" * len(values))
         self.connection.execute(
-            f"INSERT OR REPLACE INTO candidates ({', '.join(_COLUMNS)}) VALUES ({marks})", values
+            f"INSERT OR REPLACE INTO candidates ({_COLUMN_LIST}) VALUES ({marks})",
+            tuple(values.values()),
         )
 
     def set_meta(self, name: str, value: str) -> None:
-        """A text that is kept under a name, within `commit`."""
+        """Store a text under a name. Call it in `commit`."""
         self.connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
 
-    def keep_settings(self, asked: RunSettings) -> None:
-        """What the run is asked for from now on, within `commit`."""
-        self.set_meta("settings", settings_text(asked))
+    def set_settings(self, settings: RunSettings) -> None:
+        """Store the settings of the run. Call it in `commit`."""
+        self.set_meta("settings", settings_text(settings))
 
-    def asked(self) -> RunSettings:
-        """What the run was asked for last. Raises CannotRun."""
+    def settings(self) -> RunSettings:
+        """Return the settings of the run. Raise CannotRun if there are none."""
         text = self._meta("settings")
         if text is None:
-            raise CannotRun(f"{self.name}: holds no settings; `anetc evolve --rebuild` mends that")
-        return settings_of(parse_document(f"{self.name} (settings)", text), EMPTY)
-
-    def settings(self) -> SearchSettings:
-        """The search's settings."""
-        return self.asked().search
-
-    def trial(self) -> Mapping[str, Any]:
-        """The job that each candidate is trained by."""
-        return self.asked().trial
+            raise CannotRun(
+                f"{self.path}: contains no settings; run `anetc evolve --rebuild "
+                f"{self.path.parent}` to rebuild it"
+            )
+        return settings_of(parse_document(f"{self.path} (settings)", text), EMPTY)
 
     def candidates(
         self, where: str = "", *values: Any, order: str = "number"
     ) -> Iterator[Candidate]:
-        """The candidates, or those of an SQL condition, one after the other."""
+        """Yield all candidates, or those that fulfil an SQL condition."""
         condition = f"WHERE {where}" if where else ""
-        query = f"SELECT {', '.join(_COLUMNS)} FROM candidates {condition} ORDER BY {order}"
-        with self._explained():
+        query = f"SELECT {_COLUMN_LIST} FROM candidates {condition} ORDER BY {order}"
+        with self._naming_errors():
             for row in self.connection.execute(query, values):
                 yield _candidate(row)
 
-    def candidate(self, index: int) -> Candidate:
-        """One candidate. Raises KeyError where there is none."""
-        for found in self.candidates("number = ?", index):
-            return found
-        raise KeyError(index)
+    def find(self, where: str, *values: Any) -> Candidate | None:
+        """Return the first candidate that fulfils an SQL condition, or None."""
+        return next(self.candidates(where, *values), None)
 
     def records(self) -> Iterator[Record]:
-        """All candidates in the order of their indices."""
+        """Yield the records of all candidates by index."""
         return (candidate.record for candidate in self.candidates())
 
     def query(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
-        """The rows of a query. Raises CannotRun where the database cannot be read."""
-        with self._explained():
+        """Return the rows of a query. Raise CannotRun if the database cannot be read."""
+        with self._naming_errors():
             return self.connection.execute(query, values).fetchall()
 
     def started(self) -> float | None:
-        """When the first driver started."""
+        """Return when the run was created, in seconds since the epoch."""
         value = self._meta("started")
         return None if value is None else float(value)
 
     def finished(self) -> float | None:
-        """When the last candidate was finished; None while some are missing."""
-        rounds = self.settings().rounds
+        """Return when the last candidate finished, or None if the search is not complete."""
+        rounds = self.settings().search.rounds
         ((count, last),) = self.query(
             "SELECT count(*), max(finished) FROM candidates WHERE status IN ('done', 'failed')"
         )
@@ -195,92 +196,104 @@ class Store:
         return rows[0][0] if rows else None
 
     @contextlib.contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _naming_errors(self) -> Iterator[None]:
         try:
             yield
         except sqlite3.DatabaseError as error:
-            raise explained(self.name, error) from None
+            raise database_error(self.path, error) from None
 
 
 @contextlib.contextmanager
 def open_store(directory: RunDir, *, new: bool = False) -> Iterator[Store]:
-    """The database, for the driver. Raises CannotRun where it cannot be used."""
+    """Open the database for the driver. Raise CannotRun if it cannot be used."""
     if not new and not directory.database.exists():
-        raise CannotRun(_missing(directory))
-    try:
-        connection = sqlite3.connect(directory.database, isolation_level=None, timeout=30)
-    except sqlite3.Error as error:
-        raise explained(directory.database, error) from None
-    try:
-        with Store(connection, directory.database)._explained():
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
+        raise _missing(directory)
+    with _connected(str(directory.database), directory, uri=False) as store:
+        with store._naming_errors():
+            store.connection.execute("PRAGMA journal_mode = WAL")
+            store.connection.execute("PRAGMA synchronous = FULL")
             if new:
-                connection.executescript(_SCHEMA)
-            _check(connection, directory.database)
-        yield Store(connection, directory.database)
-    finally:
-        connection.close()
+                store.connection.executescript(_SCHEMA)
+            _check(store)
+        yield store
 
 
 @contextlib.contextmanager
 def open_for_reading(directory: RunDir) -> Iterator[Store]:
-    """The database as it is at this moment. Raises CannotRun where it cannot be read."""
+    """Open the database as it is at this moment. Raise CannotRun if it cannot be read."""
     if not directory.database.exists():
-        raise CannotRun(_missing(directory))
+        raise _missing(directory)
     address = f"{directory.database.absolute().as_uri()}?mode=ro"
+    with _connected(address, directory, uri=True) as store:
+        with store._naming_errors():
+            # One transaction: all that is read is of one moment.
+            store.connection.execute("BEGIN")
+            _check(store)
+        yield store
+
+
+def database_error(path: Path, error: sqlite3.Error) -> CannotRun:
+    """Return the exception for an error of SQLite, with advice for the user."""
+    text = str(error)
+    if "full" in text:
+        return CannotRun(f"{path}: cannot be written: the disk is full")
+    if any(word in text for word in ("malformed", "not a database", "no such", "corrupt")):
+        return CannotRun(f"{path}: the database is damaged ({text}); {_advice(path.parent)}")
+    return CannotRun(f"{path}: {text}")
+
+
+def read_operations(values: object) -> tuple[Operation, ...]:
+    """Return operations of JSON values. Raise ValueError.
+
+    A run of an earlier version has their sentences instead, as strings.
+    """
+    if isinstance(values, Sequence) and all(isinstance(value, str) for value in values):
+        return tuple(map(Described, values))
+    return operations_from_json(values)
+
+
+@contextlib.contextmanager
+def _connected(address: str, directory: RunDir, *, uri: bool) -> Iterator[Store]:
     try:
-        connection = sqlite3.connect(address, uri=True, isolation_level=None, timeout=30)
+        connection = sqlite3.connect(address, uri=uri, isolation_level=None, timeout=30)
     except sqlite3.Error as error:
-        raise explained(directory.database, error) from None
+        raise database_error(directory.database, error) from None
     try:
-        with Store(connection, directory.database)._explained():
-            # One moment for all that is read.
-            connection.execute("BEGIN")
-            _check(connection, directory.database)
         yield Store(connection, directory.database)
     finally:
         connection.close()
 
 
-def explained(name: Path, error: sqlite3.Error) -> CannotRun:
-    """What a failure of SQLite means to a person."""
-    text = str(error)
-    if "full" in text:
-        return CannotRun(f"{name}: cannot be written: the disk is full")
-    if any(word in text for word in ("malformed", "not a database", "no such", "corrupt")):
-        return CannotRun(
-            f"{name}: is damaged ({text}); "
-            f"`anetc evolve --rebuild {name.parent}` makes it anew from the other files"
-        )
-    return CannotRun(f"{name}: {text}")
-
-
-def _missing(directory: RunDir) -> str:
+def _missing(directory: RunDir) -> CannotRun:
     if not directory.path.is_dir():
-        return f"{directory.path}: no such folder"
+        return CannotRun(f"{directory.path}: no such folder")
     if directory.settings.exists():
-        return (
-            f"{directory.database}: is missing; "
-            f"`anetc evolve --rebuild {directory.path}` makes it anew from the other files"
-        )
-    return f"{directory.path}: is no run directory: it holds no search.db"
+        return CannotRun(f"{directory.database}: no such file; {_advice(directory.path)}")
+    return CannotRun(f"{directory.path}: not a run directory: it contains no search.db")
 
 
-def _check(connection: sqlite3.Connection, name: Path) -> None:
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version == 0 and not RunDir(name.parent).settings.exists():
-        raise CannotRun(f"{name.parent}: the search is only being made")
+def _advice(run: Path) -> str:
+    return f"run `anetc evolve --rebuild {run}` to rebuild it from the other files"
+
+
+def _check(store: Store) -> None:
+    """Raise an exception if the database is not complete or has another version."""
+    run = store.path.parent
+    (version,) = store.connection.execute("PRAGMA user_version").fetchone()
+    if version == 0 and not RunDir(run).settings.exists():
+        raise CannotRun(f"{run}: the run directory is still being created; try again")
     if version == 0:
         raise sqlite3.DatabaseError("no such table")
     if version != VERSION:
-        raise CannotRun(f"{name}: is of version {version}; this is for version {VERSION}")
-    connection.execute("SELECT number FROM candidates LIMIT 1").fetchone()
+        raise CannotRun(
+            f"{store.path}: has format version {version}; this version of anetc reads {VERSION}"
+        )
+    store.connection.execute("SELECT number FROM candidates LIMIT 1").fetchone()
 
 
 def _candidate(row: tuple[Any, ...]) -> Candidate:
-    values = dict(zip(_COLUMNS, row))
-    own = {name: values.pop(name) for name in _OWN}
-    values["operations"] = operations_from_json(json.loads(values["operations"]))
+    values = dict(zip((*_RECORD_FIELDS, *_DRIVER_FIELDS), row))
+    own = {name: values.pop(name) for name in _DRIVER_FIELDS}
+    values["operations"] = read_operations(json.loads(values["operations"]))
     values["measures"] = tuple((name, value) for name, value in json.loads(values["measures"]))
-    return Candidate(Record(index=values.pop("number"), **values), **own)
+    return Candidate(Record(**values), **own)

@@ -54,7 +54,10 @@ def rows(progress: Progress) -> list[tuple[str, str]]:
         ("top three", "" if progress.top_three is None else f"{progress.top_three:.2f}"),
         ("running", ", ".join(running) or "none"),
         ("failed", failed if progress.failed else "none"),
-        ("time left", "" if progress.left is None else f"about {duration(progress.left)}"),
+        (
+            "time left",
+            "" if progress.seconds_left is None else f"about {duration(progress.seconds_left)}",
+        ),
     ]
 
 
@@ -69,8 +72,8 @@ def _line(progress: Progress) -> str:
     parts.append(f"running {len(progress.running)}")
     if progress.failed:
         parts.append(f"failed {progress.failed}")
-    if progress.left is not None:
-        parts.append(f"left {duration(progress.left)}")
+    if progress.seconds_left is not None:
+        parts.append(f"left {duration(progress.seconds_left)}")
     return "  ".join(parts)
 
 

@@ -1,4 +1,7 @@
-"""A driver in a process of its own, to be killed: `python driver.py RUN [SECONDS OF A TRIAL]`."""
+"""Drive a search in a process that tests can kill: `python driver.py RUN [TRIAL OPTIONS]`.
+
+The options are those of `synthetic_trial.py`.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from pathlib import Path
 
 import attrs
 
-# Run as a script: the folder above `tests` is not on the path yet.
+# This file is run as a script, so the folder above `tests` is not on the path yet.
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 from anetdsl.errors import CannotRun
@@ -22,7 +25,7 @@ def main() -> int:
         drive_run(
             RunDir(sys.argv[1]),
             RULES,
-            # Whoever kills at random may kill one candidate's trial again and again.
+            # A test that kills at random may kill the trials of one candidate many times.
             change=lambda running: attrs.evolve(running, retries=100),
             command=command,
         )

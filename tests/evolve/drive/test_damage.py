@@ -1,4 +1,4 @@
-"""Databases that are lost or damaged, disks that are full."""
+"""Lost or damaged databases, and full disks."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from anetdsl.evolve.drive.rebuild import rebuild
 from anetdsl.evolve.drive.run_dir import RunDir
 from anetdsl.evolve.drive.run_reader import Run, read_run
 from anetdsl.evolve.drive.search import drive_run, make_run
-from anetdsl.evolve.drive.store import explained, open_store
+from anetdsl.evolve.drive.store import database_error, open_store
 from anetdsl.evolve.settings.run_settings import Running
-from anetdsl.evolve.workers.trial_process import TrialTask, Outcome
+from anetdsl.evolve.workers.trial_process import Outcome, TrialTask
 from tests.evolve.conftest import Essence, stop_after
 from tests.evolve.driving import after_a_while, at_once, drive, essence, searched
-from tests.evolve.method import COMMAND, RULES, asked
+from tests.evolve.method import COMMAND, RULES, run_settings
 
 
-def test_the_database_can_be_made_anew(run: Run) -> None:
-    """From the other files; times and all."""
+def test_rebuild_restores_all_records(run: Run) -> None:
+    """The other files are sufficient, including all times."""
     directory = RunDir(run.path)
     directory.database.unlink()
     assert rebuild(directory) == (24, [])
@@ -37,46 +37,46 @@ def test_the_database_can_be_made_anew(run: Run) -> None:
 
 
 @pytest.mark.parametrize("halving", [1, 2])
-def test_a_search_goes_on_from_a_database_made_anew(halving: int, tmp_path: Path) -> None:
-    """In the middle, with failures, as if nothing had happened."""
-    question = asked(running=Running(executor="threads:4", halving=halving))
+def test_search_continues_from_a_rebuilt_database(halving: int, tmp_path: Path) -> None:
+    """Rebuilding an unfinished search, with failures in it, does not change its candidates."""
+    settings = run_settings(running=Running(executor="threads:4", halving=halving))
 
-    def trial(job: TrialTask) -> Outcome:
-        bad = job.name in ("g0002", "g0011")
-        return Outcome(failure="nan", message="NaN") if bad else after_a_while(0.01)(job)
+    def trial(task: TrialTask) -> Outcome:
+        bad = task.name in ("g0002", "g0011")
+        return Outcome(failure="nan", message="NaN") if bad else after_a_while(0.01)(task)
 
-    reference = searched(tmp_path / "reference", question, trial)
+    reference = searched(tmp_path / "reference", settings, trial)
     directory = RunDir(tmp_path / "run")
     for count in (4, 9, 14):
-        assert not drive(directory.path, question, trial, watch=stop_after(count))
+        assert not drive(directory.path, settings, trial, watch=stop_after(count))
         before = essence(read_run(directory.path))
         assert rebuild(directory)[1] == []
         assert essence(read_run(directory.path)) == before
-    assert drive(directory.path, question, trial)
+    assert drive(directory.path, settings, trial)
     assert essence(read_run(directory.path)) == essence(reference)
 
 
-def test_what_is_lost_with_the_files_is_proposed_again(run: Run, reference: Essence) -> None:
+def test_candidates_after_a_missing_file_are_proposed_again(run: Run, reference: Essence) -> None:
     directory = RunDir(run.path)
     directory.arch("g0015").unlink()
     directory.record("g0003").write_text("[]")
     count, problems = rebuild(directory)
     assert count == 15
     assert len(problems) == 2
-    assert "g0003 is trained" in problems[0]
-    assert "candidate 15 is missing; the 8 after it are left out" in problems[1]
+    assert "g0003 will be trained again" in problems[0]
+    assert "candidate 15 is missing; the 8 candidates after it are left out" in problems[1]
     assert drive(run.path)
     assert essence(read_run(run.path)) == reference
 
 
 @pytest.mark.parametrize("running", [{"halving": 2}, {"retries": 0}])
-def test_candidates_that_are_proposed_again_are_trained_again(
+def test_candidates_proposed_again_are_trained_again(
     running: dict[str, int], tmp_path: Path
 ) -> None:
-    """Their old trials are no trials of theirs; by true subprocesses."""
-    question = asked(rounds=12, running=Running(executor="threads:4", **running))  # type: ignore[arg-type]
+    """Old trials of the same name do not count. Trials are real subprocesses here."""
+    settings = run_settings(rounds=12, running=Running(executor="threads:4", **running))  # type: ignore[arg-type]
     directory = RunDir(tmp_path / "run")
-    make_run(directory, question)
+    make_run(directory, settings)
     assert drive_run(directory, RULES, command=COMMAND)
     before = essence(read_run(directory.path))
     directory.arch("g0006").unlink()
@@ -91,9 +91,10 @@ def test_candidates_that_are_proposed_again_are_trained_again(
     assert essence(read_run(directory.path)) == before
 
 
-def test_a_text_changed_by_hand_gets_no_score_that_another_has_earned(tmp_path: Path) -> None:
+def test_rebuild_gives_a_changed_text_no_score(tmp_path: Path) -> None:
+    """The trained text is restored; the changed text goes to the inbox."""
     directory = RunDir(tmp_path / "run")
-    make_run(directory, asked(rounds=8))
+    make_run(directory, run_settings(rounds=8))
     assert drive_run(directory, RULES, command=COMMAND)
     path = directory.arch("g0002")
     old = path.read_text()
@@ -112,7 +113,7 @@ def test_a_text_changed_by_hand_gets_no_score_that_another_has_earned(tmp_path: 
     ("name", "value"),
     [("fitness", "abc"), ("fitness", None), ("attempts", "x"), ("faults", True), ("ops", [1])],
 )
-def test_a_record_that_says_what_it_cannot_is_not_believed(
+def test_rebuild_trains_a_candidate_with_an_invalid_record_again(
     name: str, value: object, run: Run
 ) -> None:
     directory = RunDir(run.path)
@@ -120,22 +121,22 @@ def test_a_record_that_says_what_it_cannot_is_not_believed(
     path.write_text(json.dumps({**json.loads(path.read_text()), name: value}))
     count, (problem,) = rebuild(directory)
     assert count == 24
-    assert "cannot be read; g0003 is trained" in problem
+    assert "cannot be read; g0003 will be trained again" in problem
 
 
-def test_settings_that_are_not_whole_are_not_rebuilt_from(run: Run) -> None:
+def test_rebuild_refuses_incomplete_settings(run: Run) -> None:
     directory = RunDir(run.path)
     directory.settings.write_text("[search]\nrounds = 4\n")
     with pytest.raises(CannotRun, match="is not whole: there is no `classes`"):
         rebuild(directory)
 
 
-def test_a_text_with_errors_ends_what_can_be_rebuilt(run: Run) -> None:
+def test_rebuild_stops_at_a_text_with_errors(run: Run) -> None:
     directory = RunDir(run.path)
     directory.arch("g0020").write_text("anet 1\nnetwork")
     count, (problem,) = rebuild(directory)
     assert count == 20
-    assert "g0020.anet: has errors" in problem
+    assert "g0020.anet: the text has errors" in problem
 
 
 def spoil_header(path: Path) -> None:
@@ -155,46 +156,44 @@ def cut(path: Path) -> None:
 
 
 @pytest.mark.parametrize("spoil", [spoil_header, spoil_middle, cut])
-def test_a_damaged_database_says_what_mends_it(
+def test_damaged_database_error_names_rebuild(
     spoil: Callable[[Path], None], run: Run, reference: Essence
 ) -> None:
     directory = RunDir(run.path)
     spoil(directory.database)
-    mend = f"is damaged .*`anetc evolve --rebuild {run.path}`"
-    with pytest.raises(CannotRun, match=mend):
+    advice = f"is damaged .*run `anetc evolve --rebuild {run.path}`"
+    with pytest.raises(CannotRun, match=advice):
         read_run(run.path)
-    with pytest.raises(CannotRun, match=mend):
+    with pytest.raises(CannotRun, match=advice):
         drive_run(directory, RULES, command=COMMAND)
     assert rebuild(directory) == (24, [])
     assert essence(read_run(run.path)) == reference
     assert list(run.path.glob("search-*.db"))
 
 
-def test_what_is_no_run_directory(tmp_path: Path, run: Run) -> None:
+def test_read_run_refuses_other_folders(tmp_path: Path, run: Run) -> None:
     with pytest.raises(CannotRun, match="no such folder"):
         read_run(tmp_path / "nowhere")
     with pytest.raises(CannotRun, match="no such folder"):
         drive_run(RunDir(tmp_path / "nowhere"), RULES)
-    with pytest.raises(CannotRun, match="is no run directory"):
+    with pytest.raises(CannotRun, match="not a run directory"):
         read_run(tmp_path)
     RunDir(run.path).database.unlink()
-    with pytest.raises(CannotRun, match="is missing; `anetc evolve --rebuild"):
+    with pytest.raises(CannotRun, match="no such file; run `anetc evolve --rebuild"):
         read_run(run.path)
     RunDir(tmp_path).database.write_bytes(b"")
-    with pytest.raises(CannotRun, match="is only being made"):
+    with pytest.raises(CannotRun, match="is still being created"):
         read_run(tmp_path)
     with open_store(RunDir(tmp_path), new=True) as store:
         store.connection.execute("PRAGMA user_version = 7")
-    with pytest.raises(CannotRun, match="is of version 7"):
+    with pytest.raises(CannotRun, match="has format version 7"):
         read_run(tmp_path)
 
 
-def test_a_full_disk_stops_the_search_and_nothing_is_lost(
-    tmp_path: Path, reference: Essence
-) -> None:
-    """SQLite's own limit of pages stands in for the disk."""
+def test_full_disk_stops_the_search_without_loss(tmp_path: Path, reference: Essence) -> None:
+    """A limit of SQLite pages simulates the full disk."""
     directory = RunDir(tmp_path / "run")
-    make_run(directory, asked())
+    make_run(directory, run_settings())
 
     def watch(driver: Driver) -> None:
         driver.store.connection.execute("PRAGMA max_page_count = 14")
@@ -205,11 +204,11 @@ def test_a_full_disk_stops_the_search_and_nothing_is_lost(
     assert essence(read_run(directory.path)) == reference
 
 
-def test_a_file_that_cannot_be_written_stops_the_search(
+def test_unwritable_file_stops_the_search(
     tmp_path: Path, reference: Essence, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     directory = RunDir(tmp_path / "run")
-    make_run(directory, asked())
+    make_run(directory, run_settings())
 
     def full(path: Path, _: str) -> None:
         raise CannotRun(f"{path}: cannot be written: No space left on device")
@@ -222,22 +221,22 @@ def test_a_file_that_cannot_be_written_stops_the_search(
     assert essence(read_run(directory.path)) == reference
 
 
-def test_a_trial_without_room_to_write_stops_the_search_and_fails_nobody(
+def test_full_disk_in_a_trial_stops_the_search_without_failures(
     tmp_path: Path, reference: Essence
 ) -> None:
     left = [f"weights: cannot be written: {os.strerror(errno.ENOSPC)}"]
 
-    def trial(job: TrialTask) -> Outcome:
-        if job.name == "g0005" and left:
+    def trial(task: TrialTask) -> Outcome:
+        if task.name == "g0005" and left:
             return Outcome(failure="error", message=left.pop())
-        return at_once(job)
+        return at_once(task)
 
     with pytest.raises(CannotRun, match="the disk is full: weights: cannot be written"):
-        drive(tmp_path / "run", asked(), trial)
+        drive(tmp_path / "run", run_settings(), trial)
     assert drive(tmp_path / "run", None, trial)
     assert essence(read_run(tmp_path / "run")) == reference
 
 
-def test_other_failures_of_the_database_are_named() -> None:
-    error = explained(Path("run/search.db"), sqlite3.OperationalError("database is locked"))
+def test_other_database_errors_name_the_file() -> None:
+    error = database_error(Path("run/search.db"), sqlite3.OperationalError("database is locked"))
     assert str(error) == "run/search.db: database is locked"

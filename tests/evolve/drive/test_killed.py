@@ -1,4 +1,4 @@
-"""Searches that are killed or stopped go on; one driver at a time."""
+"""Killed and stopped searches can be resumed; a run has one driver at a time."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ from anetdsl.evolve.settings.run_settings import Running
 from tests.evolve.conftest import Essence, stop_after
 from tests.evolve.drive import driver as driver_script
 from tests.evolve.driving import after_a_while, drive, essence, searched
-from tests.evolve.method import COMMAND, RULES, asked
+from tests.evolve.method import COMMAND, RULES, run_settings
 from tests.evolve.workers.test_trials import is_alive, paths, until
 
-# Killed at any moment
+# Kills at random moments
 
 
 @contextlib.contextmanager
 def driving(folder: Path, seconds: float) -> Iterator[subprocess.Popen[bytes]]:
-    """A driver in a process of its own, with trials of so many seconds."""
+    """Run a driver in another process, with trials of so many seconds."""
     command = [sys.executable, driver_script.__file__, str(folder), str(seconds)]
     process = subprocess.Popen(command, env=paths(), stderr=subprocess.PIPE)
     with process:
@@ -46,7 +46,7 @@ def driving(folder: Path, seconds: float) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def children(pid: int) -> list[int]:
-    """The processes that a process has started, and those that these have."""
+    """Return all descendants of a process."""
     found = []
     for task in Path(f"/proc/{pid}/task").glob("*"):
         with contextlib.suppress(OSError):
@@ -55,9 +55,12 @@ def children(pid: int) -> list[int]:
 
 
 def chaos(folder: Path, kills: int, seed: int, seconds: float) -> Run:
-    """A search whose driver and trials, of so many seconds, are killed at random moments."""
+    """Run a search and kill its driver and its trials at random moments.
+
+    A trial takes so many seconds.
+    """
     if not Path("/proc/self/task").exists():
-        pytest.skip("finds processes in /proc")
+        pytest.skip("needs /proc to find processes")
     draw = random.Random(seed)
     while kills:
         with driving(folder, seconds) as process:
@@ -81,30 +84,30 @@ def chaos(folder: Path, kills: int, seed: int, seconds: float) -> Run:
     return read_run(folder)
 
 
-def test_a_search_survives_being_killed(tmp_path: Path, reference: Essence) -> None:
-    make_run(RunDir(tmp_path / "run"), asked())
+def test_search_survives_kills(tmp_path: Path, reference: Essence) -> None:
+    make_run(RunDir(tmp_path / "run"), run_settings())
     assert essence(chaos(tmp_path / "run", 8, seed=1, seconds=0.5)) == reference
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [2, 3])
-def test_a_search_survives_being_killed_thirty_times(seed: int, tmp_path: Path) -> None:
-    """Driver and trials, at random; the candidates are those of an uninterrupted run, exactly."""
-    question = asked(rounds=120, running=Running(executor="threads:6"))
-    make_run(RunDir(tmp_path / "run"), question)
+def test_search_survives_thirty_kills(seed: int, tmp_path: Path) -> None:
+    """The candidates are exactly those of a search without interruption."""
+    settings = run_settings(rounds=120, running=Running(executor="threads:6"))
+    make_run(RunDir(tmp_path / "run"), settings)
     run = chaos(tmp_path / "run", 30, seed, seconds=0.8)
     with open_store(RunDir(run.path)) as store:
         ((drivers,),) = store.query("SELECT count(*) FROM events WHERE kind = 'driver'")
-        ((lost,),) = store.query("SELECT count(*) FROM events WHERE kind IN ('lost', 'fault')")
+        ((lost,),) = store.query("SELECT count(*) FROM events WHERE kind IN ('lost', 'retry')")
     assert drivers > 5
     assert lost > 10
-    assert essence(run) == essence(searched(tmp_path / "reference", question))
+    assert essence(run) == essence(searched(tmp_path / "reference", settings))
 
 
-def test_at_most_the_running_trials_are_lost(tmp_path: Path) -> None:
-    """Each candidate that was finished before the driver was killed is not trained again."""
+def test_only_running_trials_are_lost(tmp_path: Path) -> None:
+    """Candidates that were finished before the kill are not trained again."""
     folder = tmp_path / "run"
-    make_run(RunDir(folder), asked())
+    make_run(RunDir(folder), run_settings())
     with driving(folder, 0.05) as process:
         until(lambda: len(read_run(folder).members) >= 8)
         process.kill()
@@ -119,22 +122,22 @@ def test_at_most_the_running_trials_are_lost(tmp_path: Path) -> None:
         assert again.attempts == record.attempts + (record.status != "done")
 
 
-def test_a_driver_that_is_told_to_stop_leaves_nothing_running(tmp_path: Path) -> None:
+def test_stopped_driver_leaves_nothing_running(tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    make_run(RunDir(folder), asked())
+    make_run(RunDir(folder), run_settings())
     assert not drive(folder, None, after_a_while(0.01), watch=stop_after(5))
     statuses = {record.status for record in read_run(folder).records}
     assert statuses == {"done", "proposed"}
     assert not is_driven(RunDir(folder))
 
 
-# One driver at a time
+# One driver per run
 
 
-def test_a_second_driver_refuses(tmp_path: Path) -> None:
-    """Until the first has gone, however it went."""
+def test_second_driver_is_refused(tmp_path: Path) -> None:
+    """The second driver can start once the first has ended, even if it was killed."""
     directory = RunDir(tmp_path / "run")
-    make_run(directory, asked())
+    make_run(directory, run_settings())
     with driving(directory.path, 5.0) as process:
         until(lambda: is_driven(directory))
         with pytest.raises(
@@ -150,44 +153,48 @@ def test_a_second_driver_refuses(tmp_path: Path) -> None:
     assert drive_run(directory, RULES, command=COMMAND)
 
 
-def test_whoever_asks_for_the_driver_does_not_keep_it_out(tmp_path: Path) -> None:
+def test_is_driven_does_not_keep_a_driver_out(tmp_path: Path) -> None:
     directory = RunDir(tmp_path / "run")
-    make_run(directory, asked())
+    make_run(directory, run_settings())
     end = threading.Event()
 
-    def ask() -> None:
+    def query() -> None:
         while not end.is_set():
             is_driven(directory)
 
-    asking = threading.Thread(target=ask)
-    asking.start()
+    thread = threading.Thread(target=query)
+    thread.start()
     try:
         for _ in range(20):
             with locked(directory):
                 pass
     finally:
         end.set()
-        asking.join()
+        thread.join()
 
 
-def test_a_disk_without_locks_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_error_for_a_file_system_without_locks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def flock(*_: object) -> None:
         raise OSError(errno.ENOLCK, "No locks available")
 
     monkeypatch.setattr("fcntl.flock", flock)
-    with pytest.raises(CannotRun, match="lock: cannot be locked on this disk: No locks available"):
-        make_run(RunDir(tmp_path / "run"), asked())
+    with pytest.raises(
+        CannotRun, match="lock: this file system does not support locks: No locks available"
+    ):
+        make_run(RunDir(tmp_path / "run"), run_settings())
 
 
-def test_a_run_is_made_once(run: Run) -> None:
-    with pytest.raises(CannotRun, match="holds a search already; `anetc evolve --resume"):
-        make_run(RunDir(run.path), asked())
+def test_run_is_created_once(run: Run) -> None:
+    with pytest.raises(CannotRun, match="contains a search already; `anetc evolve --resume"):
+        make_run(RunDir(run.path), run_settings())
 
 
-def test_a_run_that_was_made_in_part_is_made_anew(tmp_path: Path) -> None:
-    """The settings file is written last; without it nothing has begun."""
+def test_incomplete_run_directory_is_created_again(tmp_path: Path) -> None:
+    """The settings file is written last; a folder without it is not a run directory."""
     directory = RunDir(tmp_path / "run")
-    make_run(directory, asked())
+    make_run(directory, run_settings())
     directory.settings.unlink()
-    make_run(directory, asked(seed=9))
+    make_run(directory, run_settings(seed=9))
     assert read_run(directory.path).settings.seed == 9

@@ -1,4 +1,4 @@
-"""Run directories: files that people read and change, read at any time."""
+"""Run directories: files that people read and change, readable at any time."""
 
 from __future__ import annotations
 
@@ -8,22 +8,23 @@ from pathlib import Path
 import pytest
 
 from anetdsl.evolve.drive.driver import Driver
+from anetdsl.evolve.drive.rebuild import rebuild
 from anetdsl.evolve.drive.run_dir import RunDir
 from anetdsl.evolve.drive.run_reader import Run, read_run
 from anetdsl.evolve.drive.search import drive_run
 from anetdsl.evolve.drive.search_progress import progress_of
 from anetdsl.evolve.drive.store import open_for_reading, open_store
 from anetdsl.evolve.settings.run_settings import settings_text
-from anetdsl.evolve.workers.trial_process import TrialTask, Outcome
+from anetdsl.evolve.workers.trial_process import Outcome, TrialTask
 from tests.evolve.conftest import Essence, stop_after
 from tests.evolve.driving import after_a_while, at_once, drive, essence, searched
-from tests.evolve.method import COMMAND, RULES, asked
+from tests.evolve.method import COMMAND, RULES, run_settings
 
 # Files
 
 
 def test_files_catch_up_with_the_database(run: Run, reference: Essence) -> None:
-    """As after a driver that was killed between a commit and what it writes."""
+    """A driver was killed between a commit and the writing of files."""
     directory = RunDir(run.path)
     with open_store(directory) as store:
         proposal = next(iter(store.candidates("name = 'g0003'"))).proposal
@@ -42,10 +43,10 @@ def test_files_catch_up_with_the_database(run: Run, reference: Essence) -> None:
     assert essence(read_run(run.path)) == reference
 
 
-def test_a_text_that_a_person_changed_is_a_candidate_of_its_own(tmp_path: Path) -> None:
-    """What was trained stays under its name."""
+def test_changed_text_becomes_another_candidate(tmp_path: Path) -> None:
+    """The trained text is restored under its name."""
     directory = RunDir(tmp_path / "run")
-    assert not drive(directory.path, asked(), after_a_while(0.01), watch=stop_after(5))
+    assert not drive(directory.path, run_settings(), after_a_while(0.01), watch=stop_after(5))
     old = directory.arch("g0001").read_text()
     changed = old.replace(
         "C=8   r=1  stride=4  inputs=[flow]", "C=8   r=11  stride=4  inputs=[flow]"
@@ -54,28 +55,47 @@ def test_a_text_that_a_person_changed_is_a_candidate_of_its_own(tmp_path: Path) 
     directory.arch("g0001").write_text("# mine\n" + changed)
     assert drive(directory.path)
     assert directory.arch("g0001").read_text() == old
-    (joined,) = [record for record in read_run(directory.path).records if record.source]
-    assert joined.parent == "g0001"
-    assert joined.text.startswith("# mine\n")
-    assert "r=11" in joined.text
+    (added,) = [record for record in read_run(directory.path).records if record.source]
+    assert added.parent == "g0001"
+    assert added.text.startswith("# mine\n")
+    assert "r=11" in added.text
 
 
-def test_settings_may_be_changed_between_drivers(tmp_path: Path) -> None:
-    """For the candidates to come."""
+def test_changed_settings_apply_to_the_next_candidates(tmp_path: Path) -> None:
+    """A person changes the settings file while no driver works."""
     directory = RunDir(tmp_path / "run")
-    first = searched(directory.path, asked(rounds=8))
-    directory.settings.write_text(settings_text(asked(rounds=12)))
+    first = searched(directory.path, run_settings(rounds=8))
+    directory.settings.write_text(settings_text(run_settings(rounds=12)))
     assert drive_run(directory, RULES, command=COMMAND)
     more = read_run(directory.path)
     assert len(more.records) == more.settings.rounds == 12
     assert essence(more)[:8] == essence(first)
 
 
+def test_run_of_an_earlier_version_is_resumed(tmp_path: Path, reference: Essence) -> None:
+    """Its database and its records have the operations of a candidate as sentences."""
+    directory = RunDir(tmp_path / "run")
+    assert not drive(directory.path, run_settings(), after_a_while(0.01), watch=stop_after(5))
+    with open_store(directory) as store, store.commit():
+        store.connection.execute("""UPDATE candidates SET ops = '["r drawn"]'""")
+    (directory.path / "pulse").write_text("1 1\n")
+    before = read_run(directory.path)
+    for record in before.records:
+        path = directory.record(record.name)
+        values = json.loads(path.read_text())
+        del values["operations"]
+        path.write_text(json.dumps({**values, "ops": ["r drawn"]}))
+    assert rebuild(directory) == (len(before.records), [])
+    assert read_run(directory.path).records == before.records
+    assert drive(directory.path)
+    assert essence(read_run(directory.path)) == reference
+
+
 # Reading
 
 
-def test_a_run_is_read_while_a_driver_works(tmp_path: Path) -> None:
-    """And is consistent each time: all of one moment."""
+def test_run_can_be_read_while_a_driver_works(tmp_path: Path) -> None:
+    """Each reading is consistent: all values are of one moment."""
     seen: list[int] = []
 
     def watch(_: Driver) -> None:
@@ -84,14 +104,14 @@ def test_a_run_is_read_while_a_driver_works(tmp_path: Path) -> None:
         assert run.finished is None or len(run.members) == 24
         seen.append(len(run.members))
 
-    assert drive(tmp_path / "run", asked(), after_a_while(0.01), watch=watch)
+    assert drive(tmp_path / "run", run_settings(), after_a_while(0.01), watch=watch)
     assert seen == sorted(seen)
     assert seen[0] < seen[-1]
 
 
-def test_what_a_run_says(run: Run) -> None:
+def test_read_run(run: Run) -> None:
     assert run.name == "run"
-    assert run.settings == asked().search
+    assert run.settings == run_settings().search
     assert run.trial == {"data": "none", "settings": {"iterations": 8}}
     assert [member.name for member in run.members] == [f"g{i:04d}" for i in range(24)]
     assert run.record("g0003").index == 3
@@ -103,11 +123,11 @@ def test_what_a_run_says(run: Run) -> None:
 
 
 def test_progress(tmp_path: Path) -> None:
-    def trial(job: TrialTask) -> Outcome:
-        return Outcome(failure="nan", message="NaN") if job.name == "g0002" else at_once(job)
+    def trial(task: TrialTask) -> Outcome:
+        return Outcome(failure="nan", message="NaN") if task.name == "g0002" else at_once(task)
 
     directory = RunDir(tmp_path / "run")
-    assert not drive(directory.path, asked(), trial, watch=stop_after(6))
+    assert not drive(directory.path, run_settings(), trial, watch=stop_after(6))
     run = read_run(directory.path)
     with open_for_reading(directory) as store:
         found = progress_of(store, 24)
@@ -117,7 +137,7 @@ def test_progress(tmp_path: Path) -> None:
     assert found.best[1] == fitness[0]
     assert found.top_three == pytest.approx(sum(fitness[:3]) / 3)
     assert found.failures == (("g0002", "nan", "NaN"),)
-    assert (found.running, found.left) == ((), None)
+    assert (found.running, found.seconds_left) == ((), None)
     with open_for_reading(directory) as store:
-        assert (progress_of(store, 24, workers=2).left or 0) > 0
-        assert progress_of(store, found.finished, workers=2).left is None
+        assert (progress_of(store, 24, workers=2).seconds_left or 0) > 0
+        assert progress_of(store, found.finished, workers=2).seconds_left is None

@@ -21,7 +21,7 @@ from anetdsl.evolve.settings.run_settings import (
 )
 from anetdsl.evolve.settings.search_settings import Limits, SearchSettings, Space
 from anetdsl.evolve.settings.toml import parse_document, read_document, toml_text
-from tests.evolve.method import asked
+from tests.evolve.method import run_settings
 
 
 def read(text: str, default: RunSettings = EMPTY) -> RunSettings:
@@ -42,7 +42,7 @@ FULL = RunSettings(
 )
 
 
-@pytest.mark.parametrize("value", [EMPTY, FULL, asked()])
+@pytest.mark.parametrize("value", [EMPTY, FULL, run_settings()])
 def test_settings_are_read_back(value: RunSettings) -> None:
     assert read(settings_text(value)) == value
 
@@ -154,7 +154,7 @@ def test_what_a_runs_file_leaves_out_is_as_it_was(tmp_path: Path) -> None:
 
 def test_settings_made_elsewhere_are_checked_too() -> None:
     with pytest.raises(CannotRun, match=r"search.window: `window` is at least 0"):
-        check_asked(asked(window=-1))
+        check_asked(run_settings(window=-1))
     check_asked(FULL)
 
 

@@ -22,7 +22,7 @@ from anetdsl.evolve.settings.run_settings import Running
 from anetdsl.evolve.workers.executors import open_workers
 from tests.evolve.drive import driver as driver_script
 from tests.evolve.driving import essence, searched
-from tests.evolve.method import COMMAND, RULES, asked
+from tests.evolve.method import COMMAND, RULES, run_settings
 from tests.evolve.workers.test_trials import paths, until
 
 distributed = pytest.importorskip("distributed")
@@ -84,11 +84,11 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 
 def test_a_cluster_finds_what_one_machine_finds(cluster: Cluster, tmp_path: Path) -> None:
-    question = asked(running=Running(executor=f"dask:{cluster.address}"))
+    question = run_settings(running=Running(executor=f"dask:{cluster.address}"))
     make_run(RunDir(tmp_path / "run"), question)
     assert drive_run(RunDir(tmp_path / "run"), RULES, command=COMMAND)
     run = read_run(tmp_path / "run")
-    assert essence(run) == essence(searched(tmp_path / "reference", asked()))
+    assert essence(run) == essence(searched(tmp_path / "reference", run_settings()))
     assert not RunDir(run.path).pulse.exists()
 
 
@@ -98,7 +98,7 @@ HANG = (*COMMAND, "600")
 def test_a_worker_killed_costs_its_trials_alone(cluster: Cluster, tmp_path: Path) -> None:
     """They are started again elsewhere; another worker may come at any time."""
     executor = f"dask:{cluster.file}"
-    make_run(RunDir(tmp_path / "run"), asked(running=Running(executor=executor)))
+    make_run(RunDir(tmp_path / "run"), run_settings(running=Running(executor=executor)))
     killed: list[int] = []
 
     def watch(driver: Driver) -> None:
@@ -115,7 +115,7 @@ def test_a_worker_killed_costs_its_trials_alone(cluster: Cluster, tmp_path: Path
     assert drive_run(RunDir(tmp_path / "run"), RULES, command=command, ready=ready)
     run = read_run(tmp_path / "run")
     assert killed
-    assert essence(run) == essence(searched(tmp_path / "reference", asked()))
+    assert essence(run) == essence(searched(tmp_path / "reference", run_settings()))
     assert 24 < sum(record.attempts for record in run.records) <= 26
     cluster.add_worker()
 
@@ -124,7 +124,7 @@ def test_trials_end_when_the_driver_stops(
     cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     directory = RunDir(tmp_path / "run")
-    make_run(directory, asked(running=Running(executor=f"dask:{cluster.address}")))
+    make_run(directory, run_settings(running=Running(executor=f"dask:{cluster.address}")))
 
     def ready(driver: Driver) -> None:
         stopper = threading.Timer(1.0, lambda: (driver.stopping.set(), driver.wake()))
@@ -155,7 +155,7 @@ def test_a_cluster_that_has_gone_stops_the_search(tmp_path: Path) -> None:
     folder.mkdir()
     cluster = Cluster(folder)
     directory = RunDir(tmp_path / "run")
-    make_run(directory, asked(running=Running(executor=f"dask:{cluster.address}")))
+    make_run(directory, run_settings(running=Running(executor=f"dask:{cluster.address}")))
 
     # In a process of its own: what is left of connections that broke is nobody's here.
     command = [sys.executable, driver_script.__file__, str(directory.path), "0.3"]
@@ -168,9 +168,9 @@ def test_a_cluster_that_has_gone_stops_the_search(tmp_path: Path) -> None:
         cluster.close()
     assert (driver.returncode, b"Traceback" in err) == (2, False), err
     assert b"cluster" in err.splitlines()[-1]
-    here = asked().running
+    here = run_settings().running
     assert drive_run(directory, RULES, command=COMMAND, change=lambda _: here)
-    assert essence(read_run(directory.path)) == essence(searched(tmp_path / "reference", asked()))
+    assert essence(read_run(directory.path)) == essence(searched(tmp_path / "reference", run_settings()))
 
 
 @pytest.mark.parametrize(

@@ -145,7 +145,7 @@ def _status(directory: RunDir) -> None:
     from anetdsl.evolve.drive.store import open_for_reading
 
     with open_for_reading(directory) as store:
-        progress = progress_of(store, store.settings().rounds)
+        progress = progress_of(store, store.settings().search.rounds)
     click.echo(status_text(str(directory.path), progress, driven=is_driven(directory)))
 
 
@@ -239,8 +239,8 @@ def _ready(driver: Driver, show: Show) -> Callable[[], None]:
 
     def watch() -> None:
         nonlocal last
-        rounds = driver.asked.search.rounds
-        if time.monotonic() - last > _SHOW_SECONDS or driver.finished >= rounds:
+        rounds = driver.settings.search.rounds
+        if time.monotonic() - last > _SHOW_SECONDS or driver.history.finished >= rounds:
             last = time.monotonic()
             workers = driver.trials.workers.capacity()
             show(progress_of(driver.store, rounds, workers=workers))
