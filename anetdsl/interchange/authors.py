@@ -1,40 +1,37 @@
-"""The structure lists that the paper's authors publish their networks as, to networks and back.
+"""Convert the structure lists of the paper's authors to networks and back.
 
-A structure is a list of nodes in an order in which each follows those it reads. A stem is `[-1,
-dilation]` (RGB) or `[-2, dilation]` (flow) and has 128 // (number of stems) channels; a block is
-`[level 0-3, [indexes of its inputs], C, dilation, stride, 0]`, whose last 0 may be missing. Their
-levels 0 to 3 are the paper's 1 to 4. Learned weights, after the sigmoid, come as one list a node:
-`[]` for a stem, a sole input or an untrained node, otherwise `[[w, ...]]` in the order of its
-inputs.
+A structure is a list of nodes, in which each node follows the nodes that it reads. A stem is
+`[-1, dilation]` (RGB) or `[-2, dilation]` (flow) and has 128 // (number of stems) channels. A block
+is `[level, [indexes of its inputs], C, dilation, stride, 0]`; the last 0 may be missing, and the
+levels 0 to 3 are the paper's 1 to 4. Learned weights, after the sigmoid, are a list per node: `[]`
+for a stem, a sole input or an untrained node, otherwise `[[w, ...]]` in the order of its inputs.
 
-The lists leave much unsaid (names, classes, widths, ...): `export_document` keeps that beside them.
+The lists do not hold names, classes, widths and more. `export_document` writes these beside them.
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import attrs
 
 from anetdsl.interchange.document import refuse_errors
-from anetdsl.interchange.json_fields import InterchangeError, Value
+from anetdsl.interchange.json_value import InterchangeError, JsonValue
 from anetdsl.ir import Edge, Input, Kind, Network, Node, Sink
 from anetdsl.vocabulary import (
     DEFAULT_MODULES,
     DEFAULT_WIDTHS,
     MAX_NODES,
-    STATEMENTS,
     STEM_STRIDE,
     TOP_LEVEL,
-    Attribute,
 )
 
 Widths = tuple[int, int, int, int]
 
 DEFAULT_CLASSES = 339
-"""Those of Moments in Time, for which the authors found their networks."""
+"""Classes of Moments in Time, the data set of the authors' search."""
 STEM_CHANNELS = 128
-"""What the stems of a network share."""
+"""Channels of all stems of a network together."""
 STEM_INPUTS = {-1: Input("rgb", 3, "rgb"), -2: Input("flow", 2, "flow")}
 STEM_TYPES: dict[tuple[int, Kind], int] = {
     (value.channels, value.kind): stem for stem, value in STEM_INPUTS.items()
@@ -44,11 +41,11 @@ _NODE = f"a stem [-1 or -2, dilation] or {_BLOCK}"
 
 
 class NotExpressibleError(InterchangeError):
-    """A network that the authors' lists cannot say; `problems` holds every reason."""
+    """A network that the authors' lists cannot represent. `problems` holds all reasons."""
 
     def __init__(self, name: str, problems: tuple[str, ...]) -> None:
         reasons = "".join(f"\n- {problem}" for problem in problems)
-        super().__init__(f"the authors' lists cannot say network `{name}`:{reasons}")
+        super().__init__(f"the authors' lists cannot represent network `{name}`:{reasons}")
         self.problems = problems
 
 
@@ -62,22 +59,24 @@ def from_structure(
     modules: Widths = DEFAULT_MODULES,
     edges: Literal["learned", "fixed"] = "learned",
 ) -> Network:
-    """The network of a structure, its nodes named by their indexes: stems `s0`, blocks `n4`.
+    """Return the network of a structure, with nodes named by their indexes: `s0`, `n4`.
 
-    The sink reads the blocks of the highest level, 3, in order. No weights, `[]` as the authors
-    write them, leave all edges untrained. The authors freeze the weights they load: that is
-    `edges="fixed"`. Raises InterchangeError with the place, such as `structure[4][1][0]`.
+    The sink reads the blocks of the highest level, 3, in order. Without weights (None or `[]`) all
+    edges are untrained. The authors freeze the weights that they load; `edges="fixed"` does the
+    same. Raises InterchangeError with the place, such as `structure[4][1][0]`.
     """
-    rest = Network(Value(name, "name").name(), (), (), Sink((), classes), widths, modules, edges)
-    return read_structure(Value(structure, "structure"), Value(weights, "weights"), rest)
+    rest = Network(
+        JsonValue(name, "name").name(), (), (), Sink((), classes), widths, modules, edges
+    )
+    return read_structure(JsonValue(structure, "structure"), JsonValue(weights, "weights"), rest)
 
 
 def to_structure(network: Network) -> tuple[list[Any], list[Any] | None]:
-    """The structure of a network, and its weights if it has any.
+    """Return the structure of a network, and its weights if it has any.
 
-    An untrained edge beside trained ones is written as 0.5, which it counts; the weight of a sole
-    input, which counts nothing, is left out. Raises NotExpressibleError with everything that stands
-    against it.
+    The weight of an untrained edge beside trained ones is written as 0.5, its value. The weight of
+    a sole input is left out, because it has no effect. Raises NotExpressibleError with all reasons
+    why the lists cannot represent the network.
     """
     if problems := tuple(_problems(network)):
         raise NotExpressibleError(network.name, problems)
@@ -99,7 +98,7 @@ def to_structure(network: Network) -> tuple[list[Any], list[Any] | None]:
 
 
 def list_order(network: Network) -> tuple[Node, ...]:
-    """The nodes so that each follows those it reads: in the order of the text where that does."""
+    """Return the nodes in text order if each follows the nodes it reads, else sorted by level."""
     seen = {value.name for value in network.inputs}
     for node in network.nodes:
         if not seen.issuperset(edge.source for edge in node.inputs):
@@ -108,20 +107,23 @@ def list_order(network: Network) -> tuple[Node, ...]:
     return network.nodes
 
 
-def read_structure(structure: Value, weights: Value, rest: Network) -> Network:
-    """The network of a structure; `rest` says what the lists do not. Raises InterchangeError."""
+def read_structure(structure: JsonValue, weights: JsonValue, rest: Network) -> Network:
+    """Return the network of a structure; `rest` has everything that the lists do not hold.
+
+    Raises InterchangeError.
+    """
     rows = structure.items("a list of nodes")
     if len(rows) > MAX_NODES:
         structure.fail(f"more than {MAX_NODES:,} nodes")
     kinds = [_level_of(row) for row in rows]
     stems = sum(kind < 0 for kind in kinds)
     if stems == 0:
-        structure.fail("no stem [-1 or -2, dilation]: nothing reads the video")
+        structure.fail("no stem [-1 or -2, dilation], so no node reads the video")
     if stems > STEM_CHANNELS:
-        structure.fail(f"{stems} stems share {STEM_CHANNELS} channels, which leaves them none")
+        structure.fail(f"{stems} stems cannot share {STEM_CHANNELS} channels")
     if TOP_LEVEL - 1 not in kinds:
-        structure.fail("no block of level 3: the classifier would read nothing")
-    lists: list[Value] | list[None] = [None] * len(rows)
+        structure.fail("no block of level 3, so the classifier has no input")
+    lists: list[JsonValue] | list[None] = [None] * len(rows)
     if weights.raw is not None and weights.raw != []:
         lists = weights.items("a list of weights for each node")
         if len(lists) != len(rows):
@@ -145,15 +147,11 @@ def read_structure(structure: Value, weights: Value, rest: Network) -> Network:
     return network
 
 
-def _attribute(name: str) -> Attribute:
-    return cast(Attribute, STATEMENTS["node"].attribute(name))
-
-
-def _level_of(row: Value) -> int:
-    """What a list starts with: -1 or -2 for a stem, 0 to 3 for a block."""
+def _level_of(row: JsonValue) -> int:
+    """Return the first item of a list: -1 or -2 for a stem, 0 to 3 for a block."""
     items = row.items(_NODE)
     if not items:
-        row.expected(_NODE)
+        row.fail_expected(_NODE)
     level = items[0].integer(-3, 3, "-1 (RGB stem), -2 (flow stem) or a level from 0 to 3")
     if level == -3:
         items[0].fail(
@@ -162,41 +160,41 @@ def _level_of(row: Value) -> int:
     return level
 
 
-def _read_stem(row: Value, name: str, kind: int, channels: int) -> Node:
+def _read_stem(row: JsonValue, name: str, kind: int, channels: int) -> Node:
     items = row.items()
     if len(items) != 2:
         row.fail(f"expected a stem [{kind}, dilation], not {len(items)} items")
-    dilation = items[1].attribute(_attribute("r"))
+    dilation = items[1].attribute("node", "r")
     return Node(name, 0, channels, dilation, STEM_STRIDE, (Edge(STEM_INPUTS[kind].name),))
 
 
-def _read_block(row: Value, index: int, kinds: list[int], names: list[str]) -> Node:
+def _read_block(row: JsonValue, index: int, kinds: list[int], names: list[str]) -> Node:
     items = row.items()
     if len(items) not in (5, 6):
         row.fail(f"expected {_BLOCK}, not {len(items)} items")
     if len(items) == 6:
-        items[5].integer(0, 0, "0, which the authors do not use")
+        items[5].integer(0, 0, "0, a number without meaning")
     if isinstance(items[2].raw, list | tuple):
         items[2].fail(
             "a list of channels belongs to AssembleNet++ (lite), which the language cannot express"
         )
     sources = items[1].items("a list of the indexes of the nodes that the block reads")
     if not sources:
-        items[1].expected("the index of at least one node")
+        items[1].fail_expected("the index of at least one node")
     return Node(
         names[index],
         kinds[index] + 1,
-        items[2].attribute(_attribute("C")),
-        items[3].attribute(_attribute("r")),
-        items[4].attribute(_attribute("stride")),
+        items[2].attribute("node", "C"),
+        items[3].attribute("node", "r"),
+        items[4].attribute("node", "stride"),
         tuple(Edge(names[_read_index(source, index, kinds)]) for source in sources),
     )
 
 
-def _read_index(source: Value, index: int, kinds: list[int]) -> int:
+def _read_index(source: JsonValue, index: int, kinds: list[int]) -> int:
     found = source.integer(0, len(kinds) - 1, f"a node's index from 0 to {len(kinds) - 1}")
     if found >= index:
-        source.fail(f"node {index} reads node {found}, which does not come before it")
+        source.fail(f"node {index} reads node {found}, which is not before it in the list")
     if kinds[found] >= kinds[index]:
         source.fail(
             f"node {index} (level {kinds[index]}) reads node {found} (level {kinds[found]}); "
@@ -205,18 +203,18 @@ def _read_index(source: Value, index: int, kinds: list[int]) -> int:
     return found
 
 
-def _with_weights(node: Node, given: Value) -> Node:
+def _with_weights(node: Node, given: JsonValue) -> Node:
     outer = given.items("a list of weights, [[w, ...]] or []")
     if not outer:
         return node
     if node.is_stem or len(node.inputs) == 1:
         what = "a stem" if node.is_stem else "a sole input"
-        given.fail(f"{what} has no weights: expected []")
+        given.fail(f"{what} has no weights; expected []")
     if len(outer) != 1:
         given.fail(f"expected [[w, ...]], one list within a list, not {len(outer)}")
     values = outer[0].items("a list of weights")
     if len(values) != len(node.inputs):
-        outer[0].fail(f"expected {len(node.inputs)} weights, one an input, not {len(values)}")
+        outer[0].fail(f"expected {len(node.inputs)} weights, one per input, not {len(values)}")
     edges = (attrs.evolve(edge, weight=value.weight()) for edge, value in zip(node.inputs, values))
     return attrs.evolve(node, inputs=tuple(edges))
 
@@ -227,7 +225,7 @@ def _weights_of(node: Node) -> list[list[float]]:
 
 
 def _problems(network: Network) -> list[str]:
-    """Everything about a network that the lists cannot say."""
+    """Return the reasons why the lists cannot represent the network."""
     return [*_input_problems(network), *_stem_problems(network), *_sink_problems(network)]
 
 
@@ -243,7 +241,7 @@ def _input_problems(network: Network) -> list[str]:
             )
         elif stem in readers:
             problems.append(
-                f"input `{value.name}` is a second {value.kind} input beside `{readers[stem]}`"
+                f"input `{value.name}` is a second {value.kind} input after `{readers[stem]}`"
             )
         else:
             readers[stem] = value.name
@@ -254,17 +252,17 @@ def _stem_problems(network: Network) -> list[str]:
     stems = [node for node in network.nodes if node.is_stem]
     problems = []
     if len(stems) > STEM_CHANNELS:
-        problems.append(f"{len(stems)} stems: theirs share {STEM_CHANNELS} channels")
+        problems.append(f"{len(stems)} stems; the authors' stems share {STEM_CHANNELS} channels")
     else:
         for node in stems:
             share = STEM_CHANNELS // len(stems)
             if node.channels != share:
                 problems.append(
-                    f"stem `{node.name}` has C={node.channels}; theirs have "
+                    f"stem `{node.name}` has C={node.channels}; the authors' stems have "
                     f"{STEM_CHANNELS} // {len(stems)} stems = {share}"
                 )
     problems.extend(
-        f"stem `{node.name}` has stride={node.stride}; theirs have {STEM_STRIDE}"
+        f"stem `{node.name}` has stride={node.stride}; the authors' stems have {STEM_STRIDE}"
         for node in stems
         if node.stride != STEM_STRIDE
     )
@@ -274,17 +272,19 @@ def _stem_problems(network: Network) -> list[str]:
 def _sink_problems(network: Network) -> list[str]:
     problems = []
     if network.sink.combine != "mean":
-        problems.append(f"the sink has combine={network.sink.combine}; theirs takes the mean")
+        problems.append(f"the sink has combine={network.sink.combine}, not mean")
     top = {node.name for node in network.nodes if node.level == TOP_LEVEL}
     reads: set[str] = set()
     for edge in network.sink.inputs:
         if edge.source not in top:
-            problems.append(f"the sink reads `{edge.source}`; theirs reads level {TOP_LEVEL} only")
+            problems.append(
+                f"the sink reads `{edge.source}`; the authors' sink reads level {TOP_LEVEL} only"
+            )
         elif edge.source in reads:
             problems.append(f"the sink reads `{edge.source}` twice")
         reads.add(edge.source)
     problems.extend(
-        f"the sink does not read `{node.name}`; theirs reads all of level {TOP_LEVEL}"
+        f"the sink does not read `{node.name}`; the authors' sink reads all of level {TOP_LEVEL}"
         for node in network.nodes
         if node.name in top - reads
     )

@@ -1,24 +1,24 @@
-"""A network as JSON and back, without loss. Places in a text are left out.
+"""Convert a network to JSON and back without loss, except for its places in a text.
 
-`from_json(to_json(network)) == network`, for every network that `check` finds no error in.
+`from_json(to_json(network)) == network` for every network without errors.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
-from anetdsl.interchange.json_fields import InterchangeError, Value, parse_json, shorten
+from anetdsl.interchange.json_value import InterchangeError, JsonValue, parse_json, shorten
 from anetdsl.ir import Edge, Input, Network, Node, Origin, Score, Sink, default_kind
 from anetdsl.rules import run_checks
-from anetdsl.vocabulary import MAX_NODES, STATEMENTS, Attribute
+from anetdsl.vocabulary import MAX_NODES, STATEMENTS
 
 SCHEMA = "anetdsl-network"
 SCHEMA_VERSION = 1
 
 
 def to_json(network: Network) -> dict[str, Any]:
-    """The network as plain values for JSON, named as in the language."""
+    """Return the network as plain values for JSON, named as in the language."""
     return {
         "schema": SCHEMA,
         "schema_version": SCHEMA_VERSION,
@@ -37,19 +37,19 @@ def to_json(network: Network) -> dict[str, Any]:
 
 
 def from_json(document: object) -> Network:
-    """The network of a document of `to_json`.
+    """Return the network of a document written by `to_json`.
 
-    Raises InterchangeError, with the place, for anything else: unknown fields, values out of
-    bounds, names taken twice, edges from nowhere, and whatever `check` calls an error.
+    Raises InterchangeError, with the place, for unknown fields, values out of bounds, repeated
+    names, edges from unknown nodes, and for every error that `check` finds.
     """
-    fields = Value(document).fields(
+    fields = JsonValue(document).fields(
         required=("schema", "schema_version", "name", "inputs", "nodes", "sink"),
         optional=("D", "modules", "edges", "origin", "score"),
     )
     if fields["schema"].raw != SCHEMA:
-        fields["schema"].expected(f'"{SCHEMA}"')
+        fields["schema"].fail_expected(f'"{SCHEMA}"')
     fields["schema_version"].integer(
-        SCHEMA_VERSION, SCHEMA_VERSION, f"{SCHEMA_VERSION}, the version known here"
+        SCHEMA_VERSION, SCHEMA_VERSION, f"{SCHEMA_VERSION}, the supported version"
     )
     rows = fields["nodes"].items()
     if len(rows) > MAX_NODES:
@@ -78,34 +78,34 @@ def from_json(document: object) -> Network:
 
 
 def refuse_errors(network: Network, place: str) -> None:
-    """Raise InterchangeError with the first error that the checks find, if there is one."""
+    """Raise InterchangeError with the first error that the checks find, if any."""
     for diagnostic in run_checks(network):
         if diagnostic.is_error:
             raise InterchangeError(diagnostic.message, place)
 
 
 def load_json(text: str) -> Network:
-    """The network of a JSON text of `to_json`. Raises InterchangeError."""
+    """Return the network of a JSON text written by `to_json`. Raises InterchangeError."""
     return from_json(parse_json(text))
 
 
 def input_to_json(value: Input) -> dict[str, Any]:
-    """An input as plain values."""
+    """Return an input as plain values."""
     return {"name": value.name, "channels": value.channels, "kind": value.kind}
 
 
-def read_input(item: Value) -> Input:
-    """The input of `input_to_json`. Raises InterchangeError."""
+def read_input(item: JsonValue) -> Input:
+    """Return the input of the values of `input_to_json`. Raises InterchangeError."""
     fields = item.fields(required=("name", "channels"), optional=("kind",))
-    channels = fields["channels"].attribute(_attribute("input", "channels"))
+    channels = fields["channels"].attribute("input", "channels")
     kind: Any = default_kind(channels)
     if "kind" in fields:
-        kind = fields["kind"].choice(_attribute("input", "kind").choices)
+        kind = fields["kind"].choice("input", "kind")
     return Input(fields["name"].name(), channels, kind)
 
 
 def notes_to_json(network: Network) -> dict[str, Any]:
-    """`origin` and `score` as plain values; absent ones are left out."""
+    """Return `origin` and `score` as plain values, if the network has them."""
     notes: dict[str, Any] = {}
     if (origin := network.origin) is not None:
         entries = {"parent": origin.parent, "round": origin.round, "seed": origin.seed}
@@ -117,8 +117,8 @@ def notes_to_json(network: Network) -> dict[str, Any]:
     return notes
 
 
-def read_notes(fields: Mapping[str, Value]) -> dict[str, Any]:
-    """`origin` and `score` of a network, by the names of Network's fields."""
+def read_notes(fields: Mapping[str, JsonValue]) -> dict[str, Any]:
+    """Return `origin` and `score` by the names of Network's fields."""
     notes: dict[str, Any] = {}
     if "origin" in fields:
         entries = fields["origin"].fields(optional=("parent", "round", "seed", "ops"))
@@ -136,7 +136,7 @@ def read_notes(fields: Mapping[str, Value]) -> dict[str, Any]:
 
 
 def settings_to_json(network: Network) -> dict[str, Any]:
-    """What holds for all blocks of a network, as plain values."""
+    """Return the settings that hold for all blocks of a network as plain values."""
     return {
         "D": list(network.widths),
         "modules": list(network.modules),
@@ -144,24 +144,20 @@ def settings_to_json(network: Network) -> dict[str, Any]:
     }
 
 
-def read_settings(fields: Mapping[str, Value]) -> dict[str, Any]:
-    """What holds for all blocks, by the names of Network's fields; defaults are left out."""
+def read_settings(fields: Mapping[str, JsonValue]) -> dict[str, Any]:
+    """Return the settings in `fields` by the names of Network's fields."""
     settings: dict[str, Any] = {}
     if "D" in fields:
-        settings["widths"] = fields["D"].four(_attribute("network", "D"))
+        settings["widths"] = fields["D"].four("D")
     if "modules" in fields:
-        settings["modules"] = fields["modules"].four(_attribute("network", "modules"))
+        settings["modules"] = fields["modules"].four("modules")
     if "edges" in fields:
-        settings["edges"] = fields["edges"].choice(_attribute("network", "edges").choices)
+        settings["edges"] = fields["edges"].choice("network", "edges")
     return settings
 
 
-def _attribute(statement: str, name: str) -> Attribute:
-    return cast(Attribute, STATEMENTS[statement].attribute(name))
-
-
-def _optional(fields: Mapping[str, Value], statement: str, name: str) -> int | None:
-    return fields[name].attribute(_attribute(statement, name)) if name in fields else None
+def _optional(fields: Mapping[str, JsonValue], statement: str, name: str) -> int | None:
+    return fields[name].attribute(statement, name) if name in fields else None
 
 
 def _node_to_json(node: Node) -> dict[str, Any]:
@@ -179,31 +175,31 @@ def _edge_to_json(edge: Edge) -> dict[str, Any]:
     return {"source": edge.source, "weight": edge.weight}
 
 
-def _read_input(item: Value, taken: set[str]) -> Input:
+def _read_input(item: JsonValue, taken: set[str]) -> Input:
     value = read_input(item)
     item.entries()["name"].new_name(taken)
     return value
 
 
-def _read_node(row: Value, taken: set[str]) -> Node:
+def _read_node(row: JsonValue, taken: set[str]) -> Node:
     fields = row.fields(required=("name", "level", "C", "r", "stride", "inputs"))
     level, channels, dilation, stride = (
-        fields[key].attribute(_attribute("node", key)) for key in ("level", "C", "r", "stride")
+        fields[key].attribute("node", key) for key in ("level", "C", "r", "stride")
     )
     name = fields["name"].new_name(taken)
     edges = _read_edges(fields["inputs"], "" if level else "an edge from an input to a stem")
     return Node(name, level, channels, dilation, stride, edges)
 
 
-def _read_edges(value: Value, weightless: str = "") -> tuple[Edge, ...]:
-    """A list of edges; `weightless` says what they are if they cannot have weights."""
+def _read_edges(value: JsonValue, weightless: str = "") -> tuple[Edge, ...]:
+    """Return a list of edges. `weightless` names the kind of edge if it cannot have a weight."""
     items = value.items()
     if not items:
-        value.expected("at least one input")
+        value.fail_expected("at least one input")
     edges = []
     for item in items:
         fields = item.fields(required=("source",), optional=("weight",))
-        source, weight = fields["source"].name(), fields.get("weight", Value(None))
+        source, weight = fields["source"].name(), fields.get("weight", JsonValue(None))
         if weight.raw is None:
             edges.append(Edge(source))
         elif weightless:
@@ -213,20 +209,18 @@ def _read_edges(value: Value, weightless: str = "") -> tuple[Edge, ...]:
     return tuple(edges)
 
 
-def _check_sources(reader: Value, edges: tuple[Edge, ...], kind: str, names: set[str]) -> None:
+def _check_sources(reader: JsonValue, edges: tuple[Edge, ...], kind: str, names: set[str]) -> None:
     for index, edge in enumerate(edges):
         if edge.source not in names:
             place = f"{reader.place}.inputs[{index}].source"
-            raise InterchangeError(f"no {kind} is called `{shorten(edge.source)}`", place)
+            raise InterchangeError(f"there is no {kind} `{shorten(edge.source)}`", place)
 
 
-def _read_sink(value: Value, nodes: set[str]) -> Sink:
+def _read_sink(value: JsonValue, nodes: set[str]) -> Sink:
     fields = value.fields(required=("inputs", "classes"), optional=("combine", "head"))
     edges = _read_edges(fields["inputs"], "an edge into the sink")
     _check_sources(value, edges, "node", nodes)
     choices: dict[str, Any] = {
-        key: fields[key].choice(_attribute("sink", key).choices)
-        for key in ("combine", "head")
-        if key in fields
+        key: fields[key].choice("sink", key) for key in ("combine", "head") if key in fields
     }
-    return Sink(edges, fields["classes"].attribute(_attribute("sink", "classes")), **choices)
+    return Sink(edges, fields["classes"].attribute("sink", "classes"), **choices)

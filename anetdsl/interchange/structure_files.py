@@ -1,14 +1,15 @@
-"""JSON documents that hold the authors' structure lists: alone, with weights, or several by name.
+"""Read and write JSON documents with the authors' structure lists.
 
+A document is a structure, or an object with one structure, or an object with several by name.
 `export_document` writes `{"structure": [...], "weights": [...], "anet": {...}}`. The authors' code
-reads the first two; `anet` keeps what they cannot say, so that `import_document` gives an equal
-network.
+reads the first two fields. The field `anet` holds the rest of the network, so that
+`import_document` returns an equal network.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal, NoReturn, TypeVar, cast
+from typing import Any, Literal, NoReturn, TypeVar
 
 import attrs
 
@@ -30,15 +31,15 @@ from anetdsl.interchange.document import (
     read_settings,
     settings_to_json,
 )
-from anetdsl.interchange.json_fields import InterchangeError, Value, as_name, parse_json, shorten
+from anetdsl.interchange.json_value import InterchangeError, JsonValue, as_name, parse_json, shorten
 from anetdsl.ir import Edge, Network, Node, Sink
-from anetdsl.vocabulary import STATEMENTS, TOP_LEVEL, Attribute
+from anetdsl.vocabulary import TOP_LEVEL
 
-_Thing = TypeVar("_Thing")
+_Part = TypeVar("_Part")
 
 DOCUMENT_VERSION = 1
 SUFFIX = "_structure"
-"""How the names of structures end in a document of several; a choice may leave it out."""
+"""Suffix of the names of structures in a document with several. Callers may leave it out."""
 MAX_LISTED = 20
 
 
@@ -53,37 +54,40 @@ def import_document(
     modules: Widths | None = None,
     edges: Literal["learned", "fixed"] | None = None,
 ) -> Network:
-    """The network of a parsed JSON document.
+    """Return the network of a parsed JSON document.
 
-    The document is a bare structure, an object of `export_document` (`weights` and `anet` may be
-    missing), or an object of several structures by name, of which `structure` chooses one, with the
-    weights of the field `weights` if that is given. The other arguments stand in for what the
-    document says, or does not say, of them. Raises InterchangeError.
+    The document is a structure, an object of `export_document` (`weights` and `anet` may be
+    missing), or an object with several structures by name. From several, `structure` selects one,
+    and `weights` names the field with its weights. The other arguments replace values of the
+    document. Raises InterchangeError.
     """
-    whole = Value(document)
+    whole = JsonValue(document)
     if isinstance(document, dict) and "structure" not in document:
         chosen, lists, learned = _choose(whole, structure, weights)
-        network = read_structure(lists, learned, _unsaid(chosen))
+        network = read_structure(lists, learned, _empty_network(chosen))
     elif structure is not None or weights is not None:
-        raise InterchangeError("the document holds one structure: there is none to choose by name")
+        raise InterchangeError("the document has one structure: none can be selected by name")
     elif isinstance(document, dict):
         network = _read_object(whole)
     else:
         network = read_structure(
-            Value(document, "structure"), Value(None, "weights"), _unsaid("imported")
+            JsonValue(document, "structure"), JsonValue(None, "weights"), _empty_network("imported")
         )
     return _override(network, name, classes, widths, modules, edges)
 
 
 def load_document(text: str, **choices: Any) -> Network:
-    """The network of a JSON text; `choices` as for `import_document`. Raises InterchangeError."""
+    """Return the network of a JSON text; `choices` are the arguments of `import_document`.
+
+    Raises InterchangeError.
+    """
     return import_document(parse_json(text), **choices)
 
 
 def export_document(network: Network) -> dict[str, Any]:
-    """The authors' lists of a network, and all that they leave unsaid, as plain values for JSON.
+    """Return a network as plain values for JSON: the authors' lists, and the rest in `anet`.
 
-    `import_document` gives an equal network. Raises NotExpressibleError as `to_structure` does.
+    `import_document` returns an equal network. Raises NotExpressibleError as `to_structure` does.
     """
     structure, weights = to_structure(network)
     document: dict[str, Any] = {"structure": structure}
@@ -111,21 +115,21 @@ def export_document(network: Network) -> dict[str, Any]:
 
 
 def _corrections(nodes: Sequence[Node]) -> list[list[Any]]:
-    """`[node, input, weight]` by indexes where the lists do not say the weight as it is."""
+    """Return [node index, input index, weight] for each weight that differs in the lists."""
     found: list[list[Any]] = []
     for index, node in enumerate(nodes):
         weights = [edge.weight for edge in node.inputs]
-        if len(weights) == 1:
-            differs = [place for place, weight in enumerate(weights) if weight is not None]
+        if len(weights) == 1:  # a sole input is always untrained in the lists
+            differs = [i for i, weight in enumerate(weights) if weight is not None]
         elif all(weight is None for weight in weights):
             differs = []
-        else:
-            differs = [place for place, weight in enumerate(weights) if weight is None]
-        found.extend([index, place, weights[place]] for place in differs)
+        else:  # an untrained edge beside trained ones is 0.5 in the lists
+            differs = [i for i, weight in enumerate(weights) if weight is None]
+        found.extend([index, i, weights[i]] for i in differs)
     return found
 
 
-def _unsaid(name: str) -> Network:
+def _empty_network(name: str) -> Network:
     return Network(name, (), (), Sink((), DEFAULT_CLASSES))
 
 
@@ -139,37 +143,35 @@ def _override(
 ) -> Network:
     given: dict[str, Any] = {}
     if name is not None:
-        given["name"] = Value(name, "name").name()
+        given["name"] = JsonValue(name, "name").name()
     if widths is not None:
-        given["widths"] = Value(widths, "D").four(_attribute("network", "D"))
+        given["widths"] = JsonValue(widths, "D").four("D")
     if modules is not None:
-        given["modules"] = Value(modules, "modules").four(_attribute("network", "modules"))
+        given["modules"] = JsonValue(modules, "modules").four("modules")
     if edges is not None:
         given["edges"] = edges
     if classes is not None:
-        count = Value(classes, "classes").attribute(_attribute("sink", "classes"))
+        count = JsonValue(classes, "classes").attribute("sink", "classes")
         given["sink"] = attrs.evolve(network.sink, classes=count)
     return attrs.evolve(network, **given)
 
 
-def _attribute(statement: str, name: str) -> Attribute:
-    return cast(Attribute, STATEMENTS[statement].attribute(name))
-
-
-def _choose(whole: Value, structure: str | None, weights: str | None) -> tuple[str, Value, Value]:
-    """The chosen structure of several, the name of its network, and its weights."""
+def _choose(
+    whole: JsonValue, structure: str | None, weights: str | None
+) -> tuple[str, JsonValue, JsonValue]:
+    """Return the name of the network, the selected structure, and its weights."""
     entries = whole.entries()
     structures = {key: value for key, value in entries.items() if "weights" not in key}
     if not structures:
-        whole.fail("holds no structure: a list of blocks, or lists by name, is expected")
+        whole.fail("no structure found; expected a list of blocks, or an object with such lists")
     if structure is None and len(structures) == 1:
         structure = next(iter(structures))
     if structure is None:
-        whole.fail(f"choose one of the structures by its name: {_listed(structures)}")
+        whole.fail(f"select one of the structures by its name: {_listed(structures)}")
     key = structure if structure in structures else structure + SUFFIX
     if key not in structures:
         _unknown(whole, "structure", structure, structures)
-    learned = Value(None, "weights")
+    learned = JsonValue(None, "weights")
     if weights is not None:
         if weights not in entries:
             partners = [entry for entry in entries if entry not in structures]
@@ -178,7 +180,7 @@ def _choose(whole: Value, structure: str | None, weights: str | None) -> tuple[s
     return as_name(key.removesuffix(SUFFIX)), structures[key], learned
 
 
-def _unknown(whole: Value, what: str, word: str, valid: Iterable[str]) -> NoReturn:
+def _unknown(whole: JsonValue, what: str, word: str, valid: Iterable[str]) -> NoReturn:
     meant = did_you_mean(word, valid)
     hint = f" (did you mean `{meant}`?)" if meant else ""
     whole.fail(f"there is no {what} `{shorten(word)}`{hint}; there are: {_listed(valid)}")
@@ -191,47 +193,47 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join([*shown, *more]) or "none"
 
 
-def _read_object(whole: Value) -> Network:
+def _read_object(whole: JsonValue) -> Network:
     fields = whole.fields(required=("structure",), optional=("weights", "anet"))
-    weights = fields.get("weights", Value(None, "weights"))
+    weights = fields.get("weights", JsonValue(None, "weights"))
     if "anet" not in fields:
-        return read_structure(fields["structure"], weights, _unsaid("imported"))
-    unsaid = fields["anet"].fields(
+        return read_structure(fields["structure"], weights, _empty_network("imported"))
+    anet = fields["anet"].fields(
         required=("version", "name", "classes", "inputs", "nodes"),
         optional=("head", "D", "modules", "edges", "order", "sink", "weights", "origin", "score"),
     )
-    unsaid["version"].integer(
-        DOCUMENT_VERSION, DOCUMENT_VERSION, f"{DOCUMENT_VERSION}, the version known here"
+    anet["version"].integer(
+        DOCUMENT_VERSION, DOCUMENT_VERSION, f"{DOCUMENT_VERSION}, the supported version"
     )
-    classes = unsaid["classes"].attribute(_attribute("sink", "classes"))
+    classes = anet["classes"].attribute("sink", "classes")
     sink = Sink((), classes)
-    if "head" in unsaid:
-        head: Any = unsaid["head"].choice(_attribute("sink", "head").choices)
+    if "head" in anet:
+        head: Any = anet["head"].choice("sink", "head")
         sink = attrs.evolve(sink, head=head)
     rest = Network(
-        name=unsaid["name"].name(),
+        name=anet["name"].name(),
         inputs=(),
         nodes=(),
         sink=sink,
-        **read_settings(unsaid),
-        **read_notes(unsaid),
+        **read_settings(anet),
+        **read_notes(anet),
     )
-    network = _rename(read_structure(fields["structure"], weights, rest), unsaid)
-    if "weights" in unsaid:
-        network = _correct(network, unsaid["weights"])
-    if "order" in unsaid:
+    network = _rename(read_structure(fields["structure"], weights, rest), anet)
+    if "weights" in anet:
+        network = _correct(network, anet["weights"])
+    if "order" in anet:
         nodes = {node.name: node for node in network.nodes}
-        network = attrs.evolve(network, nodes=_permuted(unsaid["order"], nodes))
-    if "sink" in unsaid:
+        network = attrs.evolve(network, nodes=_permuted(anet["order"], nodes))
+    if "sink" in anet:
         edges = {edge.source: edge for edge in network.sink.inputs}
-        sink = attrs.evolve(network.sink, inputs=_permuted(unsaid["sink"], edges))
+        sink = attrs.evolve(network.sink, inputs=_permuted(anet["sink"], edges))
         network = attrs.evolve(network, sink=sink)
     return network
 
 
-def _rename(network: Network, unsaid: dict[str, Value]) -> Network:
-    """The network with its own names, and its own inputs, for those of the lists."""
-    items = unsaid["inputs"].items()
+def _rename(network: Network, anet: dict[str, JsonValue]) -> Network:
+    """Return the network with the names and inputs of `anet` instead of those of the lists."""
+    items = anet["inputs"].items()
     inputs = tuple(read_input(item) for item in items)
     names: dict[str, str] = {}
     for item, value in zip(items, inputs):
@@ -243,14 +245,16 @@ def _rename(network: Network, unsaid: dict[str, Value]) -> Network:
         names[STEM_INPUTS[stem].name] = value.name
     for value in network.inputs:
         if value.name not in names:
-            unsaid["inputs"].fail(f"the structure has a {value.kind} stem and no input of it")
-    rows = unsaid["nodes"].items()
+            anet["inputs"].fail(
+                f"the structure has a stem of kind {value.kind}, but there is no such input"
+            )
+    rows = anet["nodes"].items()
     if len(rows) != len(network.nodes):
-        unsaid["nodes"].fail(f"expected the names of {len(network.nodes)} nodes, not {len(rows)}")
+        anet["nodes"].fail(f"expected the names of {len(network.nodes)} nodes, not {len(rows)}")
     taken = set(names.values())
     if len(taken) < len(inputs):
-        unsaid["inputs"].fail("two inputs have the same name")
-    # The names of the lists are no names of inputs, so that one table holds both.
+        anet["inputs"].fail("two inputs have the same name")
+    # `names` can hold inputs and nodes, because the names that the lists give them differ.
     for row, node in zip(rows, network.nodes):
         names[node.name] = row.new_name(taken)
 
@@ -268,12 +272,12 @@ def _rename(network: Network, unsaid: dict[str, Value]) -> Network:
     )
 
 
-def _correct(network: Network, corrections: Value) -> Network:
+def _correct(network: Network, corrections: JsonValue) -> Network:
     nodes = list(network.nodes)
     for row in corrections.items():
         items = row.items("a correction [node, input, weight]")
         if len(items) != 3:
-            row.expected("a correction [node, input, weight]")
+            row.fail_expected("a correction [node, input, weight]")
         index = items[0].integer(0, len(nodes) - 1)
         node = nodes[index]
         if node.is_stem:
@@ -286,9 +290,9 @@ def _correct(network: Network, corrections: Value) -> Network:
     return attrs.evolve(network, nodes=tuple(nodes))
 
 
-def _permuted(value: Value, things: dict[str, _Thing]) -> tuple[_Thing, ...]:
-    """Things in an order of their names that names each once."""
+def _permuted(value: JsonValue, parts: dict[str, _Part]) -> tuple[_Part, ...]:
+    """Return the parts in the order of their names in `value`, which must name each part once."""
     names = [item.name() for item in value.items()]
-    if sorted(names) != sorted(things):
-        value.fail(f"expected each of {_listed(things)} once")
-    return tuple(things[name] for name in names)
+    if sorted(names) != sorted(parts):
+        value.fail(f"expected each of {_listed(parts)} once")
+    return tuple(parts[name] for name in names)

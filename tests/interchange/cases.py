@@ -1,4 +1,4 @@
-"""A small structure, and how it is refused."""
+"""A small structure list with weights, and helpers for the tests of this folder."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from anetdsl.interchange.json_fields import InterchangeError
+from anetdsl.interchange.json_value import InterchangeError
 
 Error = TypeVar("Error", bound=InterchangeError)
 
@@ -19,7 +19,7 @@ def through_json(value: object) -> Any:
 
 
 def refused(work: Callable[[], object], kind: type[Error]) -> Error | None:
-    """The error of this kind that work raises, if it raises one."""
+    """Return the error of this kind that `work` raises, if it raises one."""
     try:
         work()
     except kind as error:

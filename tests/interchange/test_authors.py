@@ -1,4 +1,4 @@
-"""The authors' structure lists: nothing is lost, and what they cannot say is named."""
+"""Import and export of the authors' structure lists without loss."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 
 from anetdsl.interchange.authors import NotExpressibleError, from_structure, to_structure
-from anetdsl.interchange.json_fields import InterchangeError
+from anetdsl.interchange.json_value import InterchangeError
 from anetdsl.interchange.structure_files import export_document, import_document
 from anetdsl.ir import Edge, Input, Network, Node, Sink
 from tests.interchange.cases import SMALL, SMALL_WEIGHTS, refused, through_json
@@ -19,7 +19,7 @@ from tests.networks import TABLE_4, networks, table_4
 
 
 def test_reads_table_4() -> None:
-    """Nodes are named by their indexes; stems share 128 channels; the sink reads the top level."""
+    """Indexes are names, stems share 128 channels, and the sink reads the top level."""
     network = table_4()
     assert network.inputs == (Input("rgb", 3, "rgb"), Input("flow", 2, "flow"))
     assert network.node("s2") == Node("s2", 0, 32, 1, 4, (Edge("flow"),))
@@ -29,7 +29,7 @@ def test_reads_table_4() -> None:
 
 
 def test_the_last_zero_may_be_missing() -> None:
-    """Blocks come with and without the number that the authors do not use."""
+    """The last number of a block has no meaning."""
     shorter = [row[:5] for row in SMALL]
     assert from_structure(shorter, name="a") == from_structure(SMALL, name="a")
 
@@ -41,8 +41,8 @@ def test_declares_only_inputs_that_are_read() -> None:
 
 
 @pytest.mark.parametrize("structure", ["asn50_structure", "asn101_structure"])
-def test_authors_own_lists_come_back_as_they_were(shared: Path, structure: str) -> None:
-    """Import and export keep the published lists, with their weights, exactly."""
+def test_the_published_lists_survive_import_and_export(shared: Path, structure: str) -> None:
+    """The lists and their weights stay exactly the same."""
     lists = json.loads((shared / "facts" / "authors_structures.json").read_text())
     network = import_document(lists, structure=structure, weights="asn_structure_weights")
     assert network.name == structure.removesuffix("_structure")
@@ -51,8 +51,8 @@ def test_authors_own_lists_come_back_as_they_were(shared: Path, structure: str) 
 
 
 @pytest.mark.parametrize("structure", ["asnp_lite", "full_asnp50"])
-def test_assemblenet_plus_plus_is_told_apart(shared: Path, structure: str) -> None:
-    """Object stems and lists of channels belong to the follow-up, and the error says so."""
+def test_assemblenet_plus_plus_is_refused(shared: Path, structure: str) -> None:
+    """The error names the later paper that has object stems and lists of channels."""
     lists = json.loads((shared / "facts" / "authors_structures.json").read_text())
     with pytest.raises(InterchangeError, match=r"AssembleNet\+\+"):
         import_document(lists, structure=structure)
@@ -60,7 +60,7 @@ def test_assemblenet_plus_plus_is_told_apart(shared: Path, structure: str) -> No
 
 @given(networks(authors=True))
 def test_export_and_import_give_an_equal_network(network: Network) -> None:
-    """Whatever the lists leave unsaid stands beside them: names, order, weights, notes, ..."""
+    """The field `anet` has names, order, weights, notes and more."""
     document = through_json(export_document(network))
     assert import_document(document) == network
     structure, weights = to_structure(network)
@@ -70,14 +70,14 @@ def test_export_and_import_give_an_equal_network(network: Network) -> None:
 
 @given(networks(authors=True))
 def test_import_and_export_keep_the_lists(network: Network) -> None:
-    """Lists without anything beside them come back equal."""
+    """Lists without the field `anet` stay equal."""
     structure, weights = to_structure(network)
     assert to_structure(from_structure(structure, weights, name="a")) == (structure, weights)
 
 
 @given(networks())
-def test_export_names_all_that_stands_against_it(network: Network) -> None:
-    """A network is exported without loss, or refused with reasons."""
+def test_export_is_lossless_or_refused(network: Network) -> None:
+    """The error has at least one reason."""
     problems = refused(lambda: export_document(network), NotExpressibleError)
     if problems is None:
         assert import_document(export_document(network)) == network
@@ -86,8 +86,7 @@ def test_export_names_all_that_stands_against_it(network: Network) -> None:
         assert all(f"\n- {problem}" in str(problems) for problem in problems.problems)
 
 
-def test_refuses_with_every_reason() -> None:
-    """One error lists everything that the authors' lists cannot say."""
+def test_the_error_of_export_lists_all_reasons() -> None:
     network = Network(
         "odd",
         (Input("rgb", 3), Input("grey", 1), Input("second", 3)),
@@ -105,17 +104,17 @@ def test_refuses_with_every_reason() -> None:
     assert caught.value.problems == (
         "input `grey` (1 channels, kind=rgb) is neither RGB (3 channels, kind=rgb) nor flow "
         "(2 channels, kind=flow)",
-        "input `second` is a second rgb input beside `rgb`",
-        "stem `s0` has C=40; theirs have 128 // 2 stems = 64",
-        "the sink has combine=concat; theirs takes the mean",
-        "the sink reads `n2`; theirs reads level 4 only",
+        "input `second` is a second rgb input after `rgb`",
+        "stem `s0` has C=40; the authors' stems have 128 // 2 stems = 64",
+        "the sink has combine=concat, not mean",
+        "the sink reads `n2`; the authors' sink reads level 4 only",
         "the sink reads `n3` twice",
-        "the sink does not read `n4`; theirs reads all of level 4",
+        "the sink does not read `n4`; the authors' sink reads all of level 4",
     )
 
 
 def test_untrained_edges_beside_trained_ones() -> None:
-    """The lists give what the edge counts, 0.5; the document remembers that it is untrained."""
+    """The lists have 0.5 for the edge; the field `anet` marks it as untrained."""
     network = from_structure(SMALL, SMALL_WEIGHTS, name="a")
     nodes = list(network.nodes)
     nodes[2] = attrs.evolve(nodes[2], inputs=(Edge("s0", 0.25), Edge("s1")))
@@ -126,8 +125,8 @@ def test_untrained_edges_beside_trained_ones() -> None:
     assert import_document(document) == network
 
 
-def test_what_is_given_stands_in_for_what_the_document_says() -> None:
-    """Name, classes, widths, modules and edges can be chosen at import."""
+def test_arguments_replace_values_of_the_document() -> None:
+    """These are name, classes, widths, modules and edges."""
     chosen: dict[str, Any] = {
         "name": "mine",
         "classes": 7,
@@ -141,13 +140,13 @@ def test_what_is_given_stands_in_for_what_the_document_says() -> None:
     assert import_document(exported, **chosen) == bare
 
 
-def test_choice_by_name() -> None:
-    """One of several is chosen, with or without its ending; a sole one needs no choice."""
+def test_one_of_several_structures_is_selected_by_name() -> None:
+    """The suffix can be left out. A sole structure needs no name."""
     several = {"a_structure": SMALL, "b_structure": TABLE_4, "a_weights": SMALL_WEIGHTS}
     assert import_document(several, structure="b").nodes == table_4().nodes
     trained = import_document(several, structure="a_structure", weights="a_weights")
     assert trained == from_structure(SMALL, SMALL_WEIGHTS, name="a")
-    with pytest.raises(InterchangeError, match=r"choose one .*: a_structure, b_structure"):
+    with pytest.raises(InterchangeError, match=r"select one .*: a_structure, b_structure"):
         import_document(several)
     with pytest.raises(
         InterchangeError, match=r"did you mean `b_structure`.* a_structure, b_struc"

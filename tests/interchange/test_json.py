@@ -1,4 +1,4 @@
-"""Networks as JSON."""
+"""Convert networks to JSON and back."""
 
 from __future__ import annotations
 
@@ -11,22 +11,21 @@ from hypothesis import strategies as st
 
 from anetdsl.interchange.authors import from_structure
 from anetdsl.interchange.document import from_json, load_json, to_json
-from anetdsl.interchange.json_fields import InterchangeError, as_name, is_name
+from anetdsl.interchange.json_value import InterchangeError, as_name, is_name
 from anetdsl.ir import Network
 from tests.interchange.cases import SMALL, SMALL_WEIGHTS, through_json
 from tests.networks import networks
 
 
 @given(networks())
-def test_json_is_the_same_network(network: Network) -> None:
-    """JSON out and in loses nothing; the version of its layout is told."""
+def test_from_json_of_to_json_is_the_same_network(network: Network) -> None:
+    """The document has the schema's name and version."""
     document = through_json(to_json(network))
     assert (document["schema"], document["schema_version"]) == ("anetdsl-network", 1)
     assert from_json(document) == network
 
 
-def test_json_names_things_as_the_language_does() -> None:
-    """The layout that other programs read."""
+def test_json_has_the_names_of_the_language() -> None:
     network = from_structure(SMALL, SMALL_WEIGHTS, name="a", classes=7)
     document = to_json(network)
     assert document["nodes"][2] == {
@@ -51,22 +50,22 @@ def test_json_names_things_as_the_language_does() -> None:
     ("path", "value", "message"),
     [
         (("schema",), "x", 'schema: expected "anetdsl-network", not "x"'),
-        (("schema_version",), 2, "schema_version: expected 1, the version known here, not 2"),
+        (("schema_version",), 2, "schema_version: expected 1, the supported version, not 2"),
         (("nodes", 2, "C"), 0, "nodes[2].C: expected a whole number from 1 to 8,192, not 0"),
         (("nodes", 2, "level"), 5, "nodes[2].level: expected a whole number from 0 to 4, not 5"),
         (("nodes", 2, "c"), 5, "nodes[2].c: unknown field; did you mean `C`?"),
-        (("nodes", 2, "name"), "rgb", "nodes[2].name: the name `rgb` is taken already"),
+        (("nodes", 2, "name"), "rgb", "nodes[2].name: the name `rgb` is already used"),
         (("nodes", 2, "name"), "n\u00e9", "nodes[2].name: expected a name"),
         (("nodes", 2, "inputs"), [], "nodes[2].inputs: expected at least one input, not an empty"),
         (
             ("nodes", 2, "inputs", 0, "source"),
             "rgb",
-            "nodes[2].inputs[0].source: no node is called",
+            "nodes[2].inputs[0].source: there is no node",
         ),
         (
             ("nodes", 0, "inputs", 0, "source"),
             "n2",
-            "nodes[0].inputs[0].source: no input is called",
+            "nodes[0].inputs[0].source: there is no input",
         ),
         (
             ("nodes", 0, "inputs", 0, "weight"),
@@ -85,7 +84,7 @@ def test_json_names_things_as_the_language_does() -> None:
             0.5,
             "sink.inputs[0].weight: an edge into the sink has no",
         ),
-        (("sink", "inputs", 0, "source"), "rgb", "sink.inputs[0].source: no node is called `rgb`"),
+        (("sink", "inputs", 0, "source"), "rgb", "sink.inputs[0].source: there is no node `rgb`"),
         (("sink", "combine"), "max", 'sink.combine: expected `mean` or `concat`, not "max"'),
         (("edges",), "free", 'edges: expected `learned` or `fixed`, not "free"'),
         (("inputs", 0, "channels"), "3", "inputs[0].channels: expected a whole number from 1 to 1"),
@@ -93,7 +92,7 @@ def test_json_names_things_as_the_language_does() -> None:
     ],
 )
 def test_wrong_json(path: tuple[Any, ...], value: object, message: str) -> None:
-    """Each mistake is one error with its place; the checks' errors are among them."""
+    """Each mistake is one error with its place. The errors of `check` are included."""
     document = to_json(from_structure(SMALL, SMALL_WEIGHTS, name="a"))
     holder: Any = document
     for step in path[:-1]:
@@ -105,8 +104,8 @@ def test_wrong_json(path: tuple[Any, ...], value: object, message: str) -> None:
 
 
 @given(st.text(max_size=12))
-def test_any_text_makes_a_name(text: str) -> None:
-    """Names made of file names are names of the language, and good ones stay."""
+def test_as_name_makes_a_name_of_any_text(text: str) -> None:
+    """A valid name stays unchanged."""
     assert is_name(as_name(text))
     if is_name(text):
         assert as_name(text) == text

@@ -1,4 +1,4 @@
-"""Each mistake in structure lists is one clear error."""
+"""Each mistake in an imported document is one error with its place."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from anetdsl.interchange.authors import from_structure
 from anetdsl.interchange.document import from_json, to_json
-from anetdsl.interchange.json_fields import InterchangeError
+from anetdsl.interchange.json_value import InterchangeError
 from anetdsl.interchange.structure_files import export_document, import_document, load_document
 from anetdsl.ir import Network
 from tests.interchange.cases import SMALL, SMALL_WEIGHTS, refused, through_json
@@ -20,7 +20,7 @@ from tests.networks import networks
 
 
 def changed(path: tuple[Any, ...], value: Any) -> list[Any]:
-    """SMALL with another value at a place."""
+    """Return SMALL with another value at this path."""
     structure = copy.deepcopy(SMALL)
     place: Any = structure
     for step in path[:-1]:
@@ -33,10 +33,10 @@ def changed(path: tuple[Any, ...], value: Any) -> list[Any]:
     ("structure", "message"),
     [
         (None, "structure: expected a list of nodes, not null"),
-        ({}, "holds no structure: a list of blocks, or lists by name, is expected"),
-        ([], "structure: no stem [-1 or -2, dilation]: nothing reads the video"),
-        (SMALL[:2], "structure: no block of level 3: the classifier would read nothing"),
-        ([[-1, 1]] * 129, "structure: 129 stems share 128 channels, which leaves them none"),
+        ({}, "no structure found; expected a list of blocks, or an object with such lists"),
+        ([], "structure: no stem [-1 or -2, dilation], so no node reads the video"),
+        (SMALL[:2], "structure: no block of level 3, so the classifier has no input"),
+        ([[-1, 1]] * 129, "structure: 129 stems cannot share 128 channels"),
         (changed((0,), 7), "structure[0]: expected a stem [-1 or -2, dilation] or a block"),
         (changed((0,), []), "structure[0]: expected a stem [-1 or -2, dilation] or a block"),
         (changed((0,), [-1]), "structure[0]: expected a stem [-1, dilation], not 1 items"),
@@ -52,8 +52,14 @@ def changed(path: tuple[Any, ...], value: Any) -> list[Any]:
         (changed((2, 1), []), "structure[2][1]: expected the index of at least one node, not an e"),
         (changed((2, 1, 1), 5), "structure[2][1][1]: expected a node's index from 0 to 4, not 5"),
         (changed((2, 1, 1), -1), "structure[2][1][1]: expected a node's index from 0 to 4, not -1"),
-        (changed((2, 1, 1), 2), "structure[2][1][1]: node 2 reads node 2, which does not come bef"),
-        (changed((2, 1, 1), 4), "structure[2][1][1]: node 2 reads node 4, which does not come bef"),
+        (
+            changed((2, 1, 1), 2),
+            "structure[2][1][1]: node 2 reads node 2, which is not before it in",
+        ),
+        (
+            changed((2, 1, 1), 4),
+            "structure[2][1][1]: node 2 reads node 4, which is not before it in",
+        ),
         (changed((2, 1, 1), False), "structure[2][1][1]: expected a node's index from 0 to 4, not"),
         (
             changed((3,), [0, [2], 8, 1, 2, 0]),
@@ -72,8 +78,8 @@ def changed(path: tuple[Any, ...], value: Any) -> list[Any]:
             "structure[2][2]: expected a whole number from 1 to 8,192, not",
         ),
         (changed((2, 4), None), "structure[2][4]: expected a whole number from 1 to 16, not null"),
-        (changed((2, 5), 1), "structure[2][5]: expected 0, which the authors do not use, not 1"),
-        (changed((2, 4), 3), "structure: the sizes of `n3` and `n2` do not meet"),
+        (changed((2, 5), 1), "structure[2][5]: expected 0, a number without meaning, not 1"),
+        (changed((2, 4), 3), "structure: the sizes of `n3` and `n2` do not match"),
     ],
 )
 def test_wrong_structures(structure: Any, message: str) -> None:
@@ -90,11 +96,11 @@ def test_wrong_structures(structure: Any, message: str) -> None:
     [
         (7, "weights: expected a list of weights for each node, not 7"),
         ([[]], "weights: expected one list for each of 5 nodes, not 1"),
-        ([[[0.5]], [], [], [], []], "weights[0]: a stem has no weights: expected []"),
-        ([[], [], [], [[0.5]], []], "weights[3]: a sole input has no weights: expected []"),
+        ([[[0.5]], [], [], [], []], "weights[0]: a stem has no weights; expected []"),
+        ([[], [], [], [[0.5]], []], "weights[3]: a sole input has no weights; expected []"),
         ([[], [], [0.5, 0.5], [], []], "weights[2]: expected [[w, ...]], one list within a list"),
         ([[], [], [0.5], [], []], "weights[2][0]: expected a list of weights, not 0.5"),
-        ([[], [], [[0.5]], [], []], "weights[2][0]: expected 2 weights, one an input, not 1"),
+        ([[], [], [[0.5]], [], []], "weights[2][0]: expected 2 weights, one per input, not 1"),
         ([[], [], [[0.5, 1]], [], []], "weights[2][0][1]: expected a weight between 0 and 1"),
         ([[], [], [[0.0, 0.5]], [], []], "weights[2][0][0]: expected a weight between 0 and 1"),
         ([[], [], [[True, 0.5]], [], []], "weights[2][0][0]: expected a number, not true"),
@@ -123,7 +129,7 @@ def setting(key: str, value: object) -> Callable[[dict[str, Any]], object]:
     [
         (without("name"), "anet: the field `name` is missing"),
         (setting("clases", 7), "anet.clases: unknown field; did you mean `classes`?"),
-        (setting("version", 2), "anet.version: expected 1, the version known here, not 2"),
+        (setting("version", 2), "anet.version: expected 1, the supported version, not 2"),
         (setting("name", "node"), "anet.name: expected a name"),
         (setting("name", "a b"), "anet.name: expected a name"),
         (setting("classes", 0), "anet.classes: expected a whole number from 1 to 1,000,000, not 0"),
@@ -134,7 +140,10 @@ def setting(key: str, value: object) -> Callable[[dict[str, Any]], object]:
             "anet.D: expected a list of 4 whole numbers from 1 to 8,192, not",
         ),
         (setting("D", [1, 2, 3, 0]), "anet.D[3]: expected a whole number from 1 to 8,192, not 0"),
-        (setting("inputs", []), "anet.inputs: the structure has a rgb stem and no input of it"),
+        (
+            setting("inputs", []),
+            "anet.inputs: the structure has a stem of kind rgb, but there is no such input",
+        ),
         (
             setting("inputs", [{"name": "x", "channels": 3, "kind": "flow"}]),
             "anet.inputs[0]: neither RGB (3 channels, kind rgb) nor flow",
@@ -148,8 +157,8 @@ def setting(key: str, value: object) -> Callable[[dict[str, Any]], object]:
             "anet.inputs: two inputs have the same name",
         ),
         (setting("nodes", ["a"]), "anet.nodes: expected the names of 5 nodes, not 1"),
-        (setting("nodes", [*"abcdd"]), "anet.nodes[4]: the name `d` is taken already"),
-        (setting("nodes", ["rgb", *"bcde"]), "anet.nodes[0]: the name `rgb` is taken already"),
+        (setting("nodes", [*"abcdd"]), "anet.nodes[4]: the name `d` is already used"),
+        (setting("nodes", ["rgb", *"bcde"]), "anet.nodes[0]: the name `rgb` is already used"),
         (setting("order", ["s0"]), "anet.order: expected each of s0, s1, n2, n3, n4 once"),
         (setting("sink", ["n3"]), "anet.sink: expected each of n4 once"),
         (setting("weights", [[0, 0, 0.5]]), "anet.weights[0][0]: node 0 is a stem"),
@@ -161,11 +170,11 @@ def setting(key: str, value: object) -> Callable[[dict[str, Any]], object]:
         (setting("weights", [[2, 1]]), "anet.weights[0]: expected a correction [node, input, wei"),
         (setting("score", {"map": 1}), "anet.score.map: unknown field; did you mean `mAP`?"),
         (setting("origin", {"round": -1}), "anet.origin.round: expected a whole number from 0 to"),
-        (setting("origin", {"parent": "\ud800"}), "anet.origin.parent: the string holds half of"),
+        (setting("origin", {"parent": "\ud800"}), "anet.origin.parent: the string has half of"),
     ],
 )
 def test_wrong_documents(spoil: Callable[[dict[str, Any]], object], message: str) -> None:
-    """What stands beside the lists is read with the same care."""
+    """Mistakes in the field `anet` are errors with their place, too."""
     document = export_document(from_structure(SMALL, SMALL_WEIGHTS, name="a"))
     spoil(document["anet"])
     with pytest.raises(InterchangeError) as caught:
@@ -178,12 +187,12 @@ def test_wrong_documents(spoil: Callable[[dict[str, Any]], object], message: str
     [
         ("", "not JSON: Expecting value (line 1, column 1)"),
         ("[[-1, 4],", "not JSON: Expecting value (line 1, column 10)"),
-        ("[NaN]", "not JSON: NaN is no number that JSON knows"),
-        ("[-Infinity]", "not JSON: -Infinity is no number that JSON knows"),
+        ("[NaN]", "not JSON: NaN is not a JSON number"),
+        ("[-Infinity]", "not JSON: -Infinity is not a JSON number"),
         ("[" * 100_000, "not a network: the JSON is nested too deeply"),
         ('{"a":' * 100_000, "not a network: the JSON is nested too deeply"),
         ("[[-1, " + "9" * 5000 + "]]", "not a network: a number in the JSON has too many digits"),
-        ('{"structure": [], "structure": []}', 'the JSON names the field "structure" twice'),
+        ('{"structure": [], "structure": []}', 'the JSON has the field "structure" twice'),
         ("[" + " " * (1 << 24) + "]", "the JSON text has more than 16,777,216 characters"),
         ("[[1e999, 1]]", "structure[0][0]: expected -1 (RGB stem)"),
         ("7", "structure: expected a list of nodes, not 7"),
@@ -192,7 +201,7 @@ def test_wrong_documents(spoil: Callable[[dict[str, Any]], object], message: str
     ids=lambda value: value[:12],
 )
 def test_wrong_texts(text: str, message: str) -> None:
-    """What is no JSON, or too much of it, is an error and never a traceback."""
+    """Text that is not JSON, or too long, is an InterchangeError."""
     with pytest.raises(InterchangeError) as caught:
         load_document(text)
     assert str(caught.value).startswith(message)
@@ -214,7 +223,7 @@ VALUES = st.recursive(
 
 
 def places(value: object, here: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """The paths to all values within a JSON value."""
+    """Return the paths to all values in a JSON value."""
     found = [here] if here else []
     if isinstance(value, dict | list):
         for key, item in value.items() if isinstance(value, dict) else enumerate(value):
@@ -223,10 +232,10 @@ def places(value: object, here: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 
 @given(st.data(), networks(authors=True), st.sampled_from([to_json, export_document]))
-def test_spoilt_documents_never_give_another_error(
+def test_a_changed_document_raises_no_other_error(
     data: st.DataObject, network: Network, write: Callable[[Network], dict[str, Any]]
 ) -> None:
-    """Any value in any place gives a network or the one error, with a message of one line."""
+    """Any value at any place gives a network, or an InterchangeError with one line."""
     document = through_json(write(network))
     path = data.draw(st.sampled_from(places(document)))
     holder: Any = document
@@ -242,8 +251,8 @@ def test_spoilt_documents_never_give_another_error(
 
 
 @given(VALUES)
-def test_arbitrary_values_never_give_another_error(value: object) -> None:
-    """Neither reader trips over anything."""
+def test_arbitrary_values_raise_no_other_error(value: object) -> None:
+    """Both readers raise InterchangeError."""
     for read in (from_json, import_document):
         with pytest.raises(InterchangeError):
             read(value)

@@ -14,7 +14,7 @@ from anetdsl.checking import check_source
 from anetdsl.errors import CannotRun, cannot_read
 from anetdsl.files import write_atomically
 from anetdsl.interchange.document import SCHEMA, from_json
-from anetdsl.interchange.json_fields import MAX_JSON_CHARACTERS, parse_json
+from anetdsl.interchange.json_value import MAX_JSON_CHARACTERS, parse_json
 from anetdsl.interchange.structure_files import import_document
 from anetdsl.ir import Network
 from anetdsl.source import SourceFile
