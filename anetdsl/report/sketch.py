@@ -15,7 +15,7 @@ import attrs
 from anetdsl.diff import NetworkDiff
 from anetdsl.ir import Network, Node
 from anetdsl.report.charts import element, escaped
-from anetdsl.report.charts.style import cut, stroke, width_of, words
+from anetdsl.report.charts.style import abbreviate, stroke, text_line, width_of
 from anetdsl.report.charts.svg import number
 from anetdsl.report.markup import Markup
 
@@ -52,7 +52,7 @@ def sketch(network: Network, since: NetworkDiff | None = None, *, described: str
     headings = []
     for level in sorted(columns):
         nodes = columns[level]
-        width = max(width_of(cut(node.name, _LONGEST), 12.0) for node in nodes) + 14
+        width = max(width_of(abbreviate(node.name, _LONGEST), 12.0) for node in nodes) + 14
         width = max(width, 52.0 if level == 0 else 40.0)
         top = (height - 30 - len(nodes) * (_BOX_HEIGHT + _GAP)) / 2 + 26
         for place, node in enumerate(nodes):
@@ -60,7 +60,7 @@ def sketch(network: Network, since: NetworkDiff | None = None, *, described: str
             boxes[node.name] = _Box(x, y, width)
         heading = "stems" if level == 0 else f"level {level}"
         headings.append(
-            words(heading, x + width / 2, 14, color="faint", anchor="middle", size=_SMALL)
+            text_line(heading, x + width / 2, 14, color="faint", anchor="middle", size=_SMALL)
         )
         x += width + _BETWEEN
     total = x - _BETWEEN + 8
@@ -108,8 +108,8 @@ def _nodes(network: Network, since: NetworkDiff | None, boxes: dict[str, _Box]) 
             {},
             element("title", {}, escaped(told)),
             element("rect", outline),
-            words(cut(node.name, _LONGEST), middle, box.y - 1, anchor="middle", size=12),
-            words(below, middle, box.y + 11, color="faint", anchor="middle", size=_SMALL),
+            text_line(abbreviate(node.name, _LONGEST), middle, box.y - 1, anchor="middle", size=12),
+            text_line(below, middle, box.y + 11, color="faint", anchor="middle", size=_SMALL),
         )
 
 

@@ -1,15 +1,15 @@
-"""Charts as SVG text, by small pure functions that need nothing but Python.
+"""Draw charts as SVG text, with pure functions and without dependencies.
 
     from anetdsl.report.charts import Axis, Dot, Dots, Line, heat_map, plot
 
-Curves, with a band of spread around them:
+Curves with a band around them:
 
     plot(
         [Line("guided", [(0, 41.0), (1, 44.5)], band=[(0, 39.0, 43.0), (1, 42.0, 47.0)])],
         title="Fitness over rounds", x=Axis("round", whole=True), y=Axis("fitness, %"),
     )
 
-Points and lines over axes that may be logarithmic, such as a roofline:
+Points and lines over linear or logarithmic axes, such as a roofline:
 
     plot(
         [
@@ -19,17 +19,17 @@ Points and lines over axes that may be logarithmic, such as a roofline:
         title="Roofline", x=Axis("FLOP per byte", log=True), y=Axis("FLOP/s", log=True),
     )
 
-A matrix as shades of one colour, such as a confusion matrix, its rows divided by their sums; None
-is a cell without a value:
+A matrix as shades of one colour, such as a confusion matrix whose rows are divided by their sums;
+a cell with None is empty:
 
     heat_map([[0.9, 0.1], [0.3, 0.7]], rows=["jog", "walk"], columns=["jog", "walk"],
              title="Confusion", x_label="predicted", y_label="true")
 
-Each gives one `<svg>` that stands alone in a file or in a page: it follows the reader's light or
-dark scheme. A page that holds several writes `STYLE` once and makes them with `styled=False`; it
-may set the variables that `STYLE` names. Series differ by colour (distinct to the colour-blind) and
-also by dashes and shapes. Titles and descriptions are there for screen readers. All texts are
-escaped; numbers that are not finite leave a gap. The same arguments give the same text.
+Each function returns one `<svg>` for a file or a page. It follows the light or dark scheme of the
+reader. A page with several charts includes `STYLE` once, draws the charts with `styled=False`, and
+may set the variables that `STYLE` names. Series differ in colour, also for colour-blind readers,
+and in dashes and shapes. Titles and descriptions are available to screen readers. All texts are
+escaped. Numbers that are not finite leave a gap. Equal arguments give equal text.
 """
 
 from __future__ import annotations

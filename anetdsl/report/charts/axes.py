@@ -1,4 +1,4 @@
-"""Axes: their ranges, where numbers stand at them, and how these numbers are written."""
+"""Compute the ranges and ticks of axes, and format the numbers beside them."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ import attrs
 
 _DECIMAL_PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 _UTMOST = 1e100
-"""What is larger, or not a number, has no place on an axis: lengths are worked out in floats."""
+"""Largest absolute value that can be drawn; coordinates are computed in floats."""
 
 
 @attrs.frozen
 class Axis:
-    """An axis. `low` and `high` are where it ends; None takes that from the data."""
+    """An axis from `low` to `high`; None computes the limit from the data."""
 
     label: str = ""
     log: bool = False
-    """Logarithmic: values that are not above zero are left out."""
+    """Whether the axis is logarithmic. Values that are not positive are left out."""
     low: float | None = None
     high: float | None = None
     whole: bool = False
-    """Numbers at it are whole: it counts things."""
+    """Whether the ticks are integers."""
 
 
 @attrs.frozen
 class Scale:
-    """A range of values laid out from `start` to `end`, lengths of the drawing."""
+    """Map from values between `low` and `high` to coordinates between `start` and `end`."""
 
     low: float
     high: float
@@ -36,15 +36,15 @@ class Scale:
     end: float
 
     def holds(self, value: float) -> bool:
-        """Whether a value has a place on the axis, within its range or beyond."""
+        """Return whether a value has a coordinate, within the range or beyond."""
         return _has_place(value, self.log)
 
     def __call__(self, value: float) -> float:
-        """Where a value stands that `holds` is true of."""
+        """Return the coordinate of a value for which `holds` is true."""
         share = (self._measure(value) - self._measure(self.low)) / (
             self._measure(self.high) - self._measure(self.low)
         )
-        # Far beyond is far enough: a renderer cannot take numbers of any size.
+        # Renderers cannot handle coordinates of any size.
         return self.start + min(max(share, -10.0), 10.0) * (self.end - self.start)
 
     def _measure(self, value: float) -> float:
@@ -54,7 +54,7 @@ class Scale:
 def laid_out(
     axis: Axis, values: Iterable[float], start: float, end: float, about: int
 ) -> tuple[Scale, tuple[float, ...]]:
-    """The scale of an axis that shows these values, and its ticks, `about` so many."""
+    """Return the scale of an axis for these values, and about `about` ticks."""
     shown = [value for value in values if _has_place(value, axis.log)]
     low = axis.low if axis.low is not None else min(shown, default=1.0 if axis.log else 0.0)
     high = axis.high if axis.high is not None else max(shown, default=low * 10 or 1.0)
@@ -110,18 +110,18 @@ def _log_range(
 
 
 def _step(least: float) -> float:
-    """The next of 1, 2 and 5 times a power of ten."""
+    """Return the smallest of 1, 2 and 5 times a power of ten that is at least `least`."""
     power = 10.0 ** math.floor(math.log10(least))
     return next(power * step for step in (1, 2, 5, 10) if power * step >= least * 0.9999)
 
 
 def _clean(value: float) -> float:
-    """Without the dust of binary fractions: 0.30000000000000004 is 0.3."""
+    """Remove rounding errors of binary fractions: 0.30000000000000004 becomes 0.3."""
     return float(f"{value:.12g}")
 
 
 def short_number(value: float) -> str:
-    """A number for people, in a few characters.
+    """Format a number in a few characters.
 
     >>> [short_number(v) for v in (0, 0.25, 9500, 32_916_863, 2.4e11, 0.00002)]
     ['0', '0.25', '9,500', '32.9M', '240G', '2e-05']

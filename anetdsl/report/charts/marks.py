@@ -1,4 +1,4 @@
-"""What a chart shows: lines and dots."""
+"""Values for the lines and dots of a chart."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ import attrs
 
 @attrs.frozen
 class Line:
-    """A line through points (x, y). A y that is not finite interrupts it."""
+    """A line through points (x, y), with a gap where y is not finite."""
 
     name: str
     points: Sequence[tuple[float, float]]
     band: Sequence[tuple[float, float, float]] = ()
-    """(x, low, high): the spread around it."""
+    """Points (x, low, high) of the area around the line."""
     note: str = ""
-    """Written along its end."""
+    """Text at the end of the line."""
     color: int | None = None
-    """Which of the six colours, from 0; None takes the next one."""
+    """Number of the colour, 0 to 5; None takes the next colour."""
     dashed: bool | None = None
-    """None: by its colour, so that lines differ without colours as well."""
+    """Whether the line is dashed; None: by its colour, so that lines differ without colours."""
     stepped: bool = False
-    """A value stays until the next point."""
+    """Whether a value holds until the next point."""
     faint: bool = False
-    """Thin and pale: one of many that belong together. It is not in the legend."""
+    """Whether the line is thin and pale. Such a line is not in the legend."""
 
 
 @attrs.frozen
 class Dot:
-    """A point. `label` is told when it is pointed at, and written beside it when `labelled`."""
+    """A point. `label` is its tooltip, and is written beside the point if `labelled`."""
 
     x: float
     y: float
@@ -39,10 +39,10 @@ class Dot:
 
 @attrs.frozen
 class Dots:
-    """Points that belong together."""
+    """Points of one series."""
 
     name: str
     dots: Sequence[Dot]
     color: int | None = None
     faint: bool = False
-    """Small and pale: the crowd that others stand out from."""
+    """Whether the dots are small and pale."""

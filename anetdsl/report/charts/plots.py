@@ -1,4 +1,4 @@
-"""Lines and dots over two axes."""
+"""Draw lines and dots over two axes."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from collections.abc import Iterator, Sequence
 
 from anetdsl.report.charts.axes import Axis, laid_out, short_number
 from anetdsl.report.charts.frame import Frame, grid
+from anetdsl.report.charts.labels import labels
 from anetdsl.report.charts.marks import Dots, Line
-from anetdsl.report.charts.strokes import brush, dot_marks, labels, line_marks, pen
-from anetdsl.report.charts.style import SMALL, cut, document, width_of, words
+from anetdsl.report.charts.strokes import brush, dot_marks, line_marks, pen
+from anetdsl.report.charts.style import SMALL, abbreviate, document, text_line, title_line, width_of
 from anetdsl.report.charts.svg import element, number
 
 _ROW = 20
-"""Height of a row of the legend."""
+"""Height of a row of the legend, in pixels."""
 
 
 def plot(
@@ -28,10 +29,20 @@ def plot(
     height: int = 360,
     styled: bool = True,
 ) -> str:
-    """A chart of lines and dots, drawn in their order; SVG text.
+    """Draw lines and dots, in the order of `series`; return SVG text.
 
-    `title` is shown above unless `heading` is false, and always told to screen readers, with
-    `description`. Without any data the axes are empty and the chart says so.
+    Without data, the axes are empty and the chart says so.
+
+    Args:
+        series: Lines and dots.
+        title: Title for screen readers, and above the chart if `heading`.
+        x: Horizontal axis.
+        y: Vertical axis.
+        description: Content of the chart in words, for screen readers.
+        heading: Whether the title is drawn.
+        width: Width in pixels.
+        height: Height in pixels.
+        styled: Whether the chart contains `STYLE`.
     """
     following = itertools.count()
     colors = [next(following) if mark.color is None else mark.color for mark in series]
@@ -60,16 +71,16 @@ def plot(
         title,
         description,
         styled,
-        words(title, 14, 21, bold=True, size=15) if heading else "",
+        title_line(title, width) if heading else "",
         *legend,
         *grid(frame, x, x_ticks, y, y_ticks, height - 10),
-        frame.clipped(*drawn) if drawn else _nothing(frame),
+        frame.clipped(*drawn) if drawn else _no_data(frame),
         *labels(series, colors, frame),
     )
 
 
 def _values(series: Sequence[Line | Dots], axis: int) -> Iterator[float]:
-    """All values on one of the axes."""
+    """Yield all values of one axis, 0 for x and 1 for y."""
     for mark in series:
         if isinstance(mark, Dots):
             yield from ((dot.x, dot.y)[axis] for dot in mark.dots)
@@ -82,7 +93,7 @@ def _values(series: Sequence[Line | Dots], axis: int) -> Iterator[float]:
 def _legend(
     series: Sequence[Line | Dots], colors: Sequence[int], width: int, top: float
 ) -> tuple[list[str], int]:
-    """A sample and the name of each series that needs one, and how many rows they take."""
+    """Return the legend and its number of rows. A chart with one named series has none."""
     named = [
         (mark, color)
         for mark, color in zip(series, colors)
@@ -93,7 +104,7 @@ def _legend(
     parts = []
     x, row = 14.0, 0
     for mark, color in named:
-        name = cut(mark.name, 40)
+        name = abbreviate(mark.name, 40)
         wide = 33 + width_of(name, SMALL) + 16
         if x > 14 and x + wide > width:
             x, row = 14.0, row + 1
@@ -103,12 +114,12 @@ def _legend(
         else:
             sample = {**brush(mark, color), "d": f"M{number(x + 13)} {number(y + 9)}h0"}
         parts.append(element("path", sample))
-        parts.append(words(name, x + 33, y + 13, color="faint", size=SMALL))
+        parts.append(text_line(name, x + 33, y + 13, color="faint", size=SMALL))
         x += wide
     return parts, row + 1
 
 
-def _nothing(frame: Frame) -> str:
+def _no_data(frame: Frame) -> str:
     left, top, right, bottom = frame.corners
     x, y = (left + right) / 2, (top + bottom) / 2
-    return words("nothing to show yet", x, y, color="faint", anchor="middle", halo=True)
+    return text_line("no data yet", x, y, color="faint", anchor="middle", halo=True)

@@ -1,7 +1,7 @@
-"""Colours of charts, light and dark, and the frame that every chart has.
+"""Define the colours and texts of charts, and the `<svg>` element around them.
 
-Colours come from variables, so that a page may set them; as plain attributes beside them stand the
-light ones, for programs that draw SVG without knowing variables.
+Colours are CSS variables, so that a page may set them. The light colours are also written as plain
+attributes, for programs that draw SVG without CSS variables.
 """
 
 from __future__ import annotations
@@ -11,9 +11,12 @@ from anetdsl.report.charts.svg import element, escaped
 FONT = "system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif"
 FONT_SIZE = 13
 SMALL = 11.5
-"""Of numbers at axes, of legends and labels."""
+"""Font size of axis numbers, legends and labels."""
 LETTER = 0.56
-"""Width of a letter on average, in font sizes: text cannot be measured here."""
+"""Mean width of a letter, in font sizes, to estimate the width of a text."""
+
+_TITLE_SIZE = 15
+_BOLD_LETTER = 0.64
 
 COLORS: dict[str, tuple[str, str]] = {
     "ink": ("#1f2328", "#e6e9ee"),
@@ -28,11 +31,14 @@ COLORS: dict[str, tuple[str, str]] = {
     "5": ("#7a6200", "#e5c453"),
     "6": ("#5b5f97", "#b3b6f2"),
 }
-"""Light and dark. 1 to 6 tell series apart, after Okabe and Ito, with 3 : 1 against the paper."""
+"""Light and dark variant of each colour.
+
+1 to 6 are the colours of series, after Okabe and Ito, with a contrast of 3 : 1 to the background.
+"""
 
 SERIES = 6
 DASHES = (None, "7 4", "2 3", "9 3 2 3", "12 4", "4 2")
-"""Of the lines of the series 1 to 6."""
+"""Dash patterns of the series 1 to 6."""
 
 
 def _variables(which: int) -> str:
@@ -50,16 +56,16 @@ STYLE = (
     + ".chart .halo{paint-order:stroke;stroke:var(--chart-paper);stroke-width:3px}"
     ".chart .hit:hover{stroke:var(--chart-ink);stroke-width:2px}"
 )
-"""The rules that charts made with `styled=False` need, once in a page."""
+"""CSS rules that a page with charts drawn by `styled=False` needs once."""
 
 
 def fill(name: str) -> dict[str, object]:
-    """Attributes that fill with a colour of `COLORS`."""
+    """Return attributes that fill with a colour of `COLORS`."""
     return {"class": f"f-{name}", "fill": COLORS[name][0]}
 
 
 def stroke(name: str, width: float = 1.0) -> dict[str, object]:
-    """Attributes that draw a line in a colour of `COLORS`, and fill nothing."""
+    """Return attributes that draw a line in a colour of `COLORS` and fill nothing."""
     return {
         "class": f"s-{name}",
         "fill": "none",
@@ -69,11 +75,11 @@ def stroke(name: str, width: float = 1.0) -> dict[str, object]:
 
 
 def series_name(index: int) -> str:
-    """The colour of a series, counted from 0."""
+    """Return the colour of a series, counted from 0."""
     return str(index % SERIES + 1)
 
 
-def words(
+def text_line(
     content: str,
     x: float,
     y: float,
@@ -85,7 +91,10 @@ def words(
     turned: bool = False,
     halo: bool = False,
 ) -> str:
-    """A line of text with its baseline at (x, y); `turned` reads from below upwards."""
+    """Write a line of text with its baseline at (x, y).
+
+    `turned` text reads from bottom to top. `halo` separates the text from the lines behind it.
+    """
     attributes = fill(color)
     if halo:
         attributes["class"] = f"{attributes['class']} halo"
@@ -100,15 +109,21 @@ def words(
     return element("text", attributes, escaped(content))
 
 
+def title_line(title: str, width: float) -> str:
+    """Write the title at the top of a chart, abbreviated to the width of the chart."""
+    longest = int((width - 28) / (_TITLE_SIZE * _BOLD_LETTER))
+    return text_line(abbreviate(title, longest), 14, 21, bold=True, size=_TITLE_SIZE)
+
+
 def width_of(text: str, size: float = FONT_SIZE) -> float:
-    """About how wide a text is."""
+    """Estimate the width of a text."""
     return len(text) * LETTER * size
 
 
-def cut(text: str, longest: int) -> str:
-    """A text of one line, its middle left out where it is long.
+def abbreviate(text: str, longest: int) -> str:
+    """Return a text in one line, with the middle left out if it is longer than `longest`.
 
-    >>> cut("level4_node_with_a_name", 12)
+    >>> abbreviate("level4_node_with_a_name", 12)
     'level4…_name'
     """
     text = " ".join(text.split())
@@ -121,7 +136,7 @@ def cut(text: str, longest: int) -> str:
 def document(
     width: float, height: float, title: str, description: str, styled: bool, *content: str
 ) -> str:
-    """The `<svg>` itself, with what screen readers say of it."""
+    """Write the `<svg>` element with its title and description for screen readers."""
     style = element("style", {}, STYLE) if styled else ""
     attributes: dict[str, object] = {
         "xmlns": "http://www.w3.org/2000/svg",

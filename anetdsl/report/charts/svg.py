@@ -1,4 +1,4 @@
-"""Markup that is the same as XML and as HTML: every text that comes in is escaped here."""
+"""Write elements that are valid both in XML and in HTML, with all texts escaped."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from collections.abc import Mapping
 _UNWRITABLE = re.compile(
     "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufdcf\ufdf0-\ufffd\U00010000-\U0010ffff]"
 )
-"""What XML 1.0 cannot hold, and control characters that HTML calls a mistake."""
+"""Characters that XML 1.0 does not allow, and control characters that are errors in HTML."""
 
 
 def escaped(text: object) -> str:
-    """Untrusted text as markup, for elements and for attributes in quotation marks.
+    """Escape untrusted text for elements and for quoted attributes.
 
     >>> escaped('<b> & "q"\\x00')
     '&lt;b&gt; &amp; &quot;q&quot;\ufffd'
@@ -22,7 +22,7 @@ def escaped(text: object) -> str:
 
 
 def element(name: str, attributes: Mapping[str, object] | None = None, *children: str) -> str:
-    """An element; `children` are markup already, values of attributes are not. None is left out.
+    """Write an element. Values of attributes are escaped, `children` are markup; None is left out.
 
     >>> element("text", {"x": 1.50, "class": None}, escaped("a < b"))
     '<text x="1.5">a &lt; b</text>'
@@ -37,7 +37,7 @@ def element(name: str, attributes: Mapping[str, object] | None = None, *children
 
 
 def number(value: float) -> str:
-    """A length of the drawing with at most two decimals.
+    """Format a coordinate with at most two decimals.
 
     >>> number(3.0), number(0.126), number(-0.001)
     ('3', '0.13', '0')

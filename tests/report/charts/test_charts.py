@@ -1,4 +1,4 @@
-"""Charts: what they show, as golden pictures; what they never do, as laws."""
+"""Charts: golden pictures, and properties of texts, numbers and layout."""
 
 from __future__ import annotations
 
@@ -85,8 +85,8 @@ def nothing() -> str:
 
 
 @pytest.mark.parametrize("chart", [curves, roofline, confusion, nothing])
-def test_pictures(chart: Callable[[], str], golden: Callable[[str, str], None]) -> None:
-    """Look at a golden picture before it is changed."""
+def test_golden_pictures(chart: Callable[[], str], golden: Callable[[str, str], None]) -> None:
+    """Look at a golden picture before you update it."""
     golden(f"charts/{chart.__name__}.svg", chart().replace("><", ">\n<") + "\n")
 
 
@@ -102,14 +102,9 @@ hostile = st.text(
 )
 
 
-def words_of(svg: str) -> list[str]:
-    """All texts of a chart; fails where it is not well-formed XML."""
-    return [node.text or "" for node in ElementTree.fromstring(svg).iter() if node.text]
-
-
 @given(hostile)
-def test_texts_are_only_texts(text: str) -> None:
-    """Whatever a text holds, it makes no markup and is shown, but for what XML cannot hold."""
+def test_texts_are_escaped(text: str) -> None:
+    """No text creates an element or an attribute; characters that XML allows are kept."""
     charts = [
         plot(
             [
@@ -137,7 +132,7 @@ def test_texts_are_only_texts(text: str) -> None:
         assert (title or "") == shown
 
 
-def test_what_is_unwritable_is_replaced() -> None:
+def test_characters_outside_xml_are_replaced() -> None:
     assert escaped("a\x00b\ud800c\x1b<") == "a\ufffdb\ufffdc\ufffd&lt;"
     assert escaped("é → 日本 😀\n") == "é → 日本 😀\n"
 
@@ -148,10 +143,10 @@ numbers = st.floats(allow_nan=True, allow_infinity=True)
 
 
 @given(st.lists(st.tuples(numbers, numbers), max_size=6), st.booleans(), st.booleans())
-def test_any_numbers_give_a_chart(
+def test_coordinates_are_finite_for_any_numbers(
     points: list[tuple[float, float]], log_x: bool, log_y: bool
 ) -> None:
-    """Not finite, not positive on a logarithmic axis, huge, all equal: coordinates are finite."""
+    """Also for infinite, huge or equal values, and values below 0 on a logarithmic axis."""
     svg = plot(
         [
             Line("a", points, band=[(x, y, y) for x, y in points]),
@@ -173,7 +168,7 @@ spans = st.tuples(st.floats(-1e12, 1e12), st.floats(1e-6, 1e12), st.integers(3, 
 
 
 @given(spans)
-def test_ticks_are_few_round_and_within(span: tuple[float, float, int, bool]) -> None:
+def test_ticks_are_few_and_within_the_axis(span: tuple[float, float, int, bool]) -> None:
     low, extent, about, whole = span
     scale, ticks = laid_out(Axis(whole=whole), [low, low + extent], 0.0, 100.0, about)
     assert scale.low <= low + extent * 1e-6
@@ -185,7 +180,7 @@ def test_ticks_are_few_round_and_within(span: tuple[float, float, int, bool]) ->
 
 
 @given(st.floats(1e-9, 1e12), st.floats(1.001, 1e9), st.integers(3, 9))
-def test_ticks_of_logarithms(low: float, times: float, about: int) -> None:
+def test_ticks_of_logarithmic_axes(low: float, times: float, about: int) -> None:
     scale, ticks = laid_out(Axis(log=True), [low, low * times], 0.0, 100.0, about)
     assert scale.low <= low * 1.001
     assert scale.high >= low * times * 0.999
@@ -209,7 +204,7 @@ def test_short_numbers(value: float, text: str) -> None:
     assert short_number(value) == text
 
 
-# What is drawn
+# Marks
 
 
 def marks(svg: str, name: str) -> list[ElementTree.Element]:
@@ -222,27 +217,50 @@ def test_a_gap_interrupts_a_line() -> None:
     assert (path.get("d") or "").count("M") == 2
 
 
-def test_a_point_alone_is_seen() -> None:
+def test_a_line_of_one_point_is_a_circle() -> None:
     svg = plot([Line("a", [(1, 1)])], title="t", x=Axis(), y=Axis())
     assert [n.tag for n in marks(svg, "f-1")] == [f"{SVG}circle"]
 
 
-def test_many_dots_stay_small() -> None:
+def test_charts_of_many_dots_are_small() -> None:
     dots = [Dot(i % 997, i % 613, f"dot {i}") for i in range(20_000)]
     svg = plot([Dots("all", dots)], title="t", x=Axis(), y=Axis())
     assert len(svg) < 250_000
     assert "dot 1" not in svg
 
 
-def test_labels_do_not_lie_on_each_other() -> None:
-    """Where there is no room, a label is only told."""
+def test_labels_do_not_overlap() -> None:
+    """A label without room is only a tooltip."""
     dots = [Dot(1 + i / 1e6, 1, f"label {i}", labelled=True) for i in range(9)]
     svg = plot([Dots("", dots)], title="t", x=Axis(low=0, high=2), y=Axis(low=0, high=2))
     written = [n.text for n in marks(svg, "halo")]
     assert 1 <= len(written) <= 4
 
 
-def test_a_heat_map_of_many_classes_stays_small() -> None:
+def test_labels_avoid_lines() -> None:
+    """A label on the line, right of the dot, moves above the dot."""
+    dot = Dots("", [Dot(1, 1, "label", labelled=True)])
+    axes = {"x": Axis(low=0, high=2), "y": Axis(low=0, high=2)}
+    (alone,) = marks(plot([dot], title="t", **axes), "halo")
+    (beside,) = marks(plot([dot, Line("", [(0, 1), (2, 1)])], title="t", **axes), "halo")
+    assert (alone.get("text-anchor"), beside.get("text-anchor")) == (None, "middle")
+
+
+def test_texts_of_a_heat_map_do_not_overlap() -> None:
+    """The title, the label of the columns and the turned column names are below each other."""
+    name = "a name of twenty-six words"
+    svg = heat_map([[1.0]], rows=["a"], columns=[name], title="t" * 200, x_label="predicted")
+    texts = list(ElementTree.fromstring(svg).iter(f"{SVG}text"))
+    (title,) = (text for text in texts if text.get("font-weight"))
+    x_label, head = (next(t for t in texts if t.text == text) for text in ("predicted", name))
+    assert len(title.text or "") * 15 * 0.64 < 640
+    assert float(title.get("y", 0)) + 10 < float(x_label.get("y", 0)) - 10
+    top_of_head = float(head.get("y", 0)) - 1.1 * len(name) * 0.56 * 11.5
+    assert float(x_label.get("y", 0)) + 4 < top_of_head
+    assert float(x_label.get("x", 0)) - len("predicted") * 0.56 * 13 / 2 > 0
+
+
+def test_heat_maps_of_many_classes_are_small() -> None:
     names = [f"class {i}" for i in range(339)]
     values = [[((i * j) % 17) / 16 for j in range(339)] for i in range(339)]
     svg = heat_map(values, rows=names, columns=names, title="t")
@@ -251,7 +269,7 @@ def test_a_heat_map_of_many_classes_stays_small() -> None:
     ElementTree.fromstring(svg)
 
 
-def test_a_matrix_has_the_shape_of_its_names() -> None:
+def test_a_matrix_of_the_wrong_shape_is_refused() -> None:
     with pytest.raises(ValueError, match="2 x 1"):
         heat_map([[1.0]], rows=["a", "b"], columns=["c"], title="t")
 
@@ -260,7 +278,7 @@ def test_an_empty_heat_map() -> None:
     ElementTree.fromstring(heat_map([], rows=[], columns=[], title="t"))
 
 
-# Looks
+# Colours and styles
 
 
 def luminance(color: str) -> float:
@@ -273,14 +291,14 @@ def luminance(color: str) -> float:
 @pytest.mark.parametrize(
     ("name", "least"), [*((str(i), 3.0) for i in range(1, 7)), ("ink", 7), ("faint", 4.5)]
 )
-def test_colors_stand_out(scheme: int, name: str, least: float) -> None:
-    """WCAG 2.2: 3 : 1 for what is drawn, 4.5 : 1 for texts."""
+def test_colors_have_enough_contrast(scheme: int, name: str, least: float) -> None:
+    """WCAG 2.2 requires 3 : 1 for graphics and 4.5 : 1 for texts."""
     dark, light = sorted(luminance(COLORS[key][scheme]) for key in (name, "paper"))
     assert (light + 0.05) / (dark + 0.05) >= least
 
 
-def test_standing_alone_or_in_a_page() -> None:
-    """A chart brings its rules along unless the page has them; plain colours stand beside."""
+def test_style_is_optional() -> None:
+    """A chart contains its CSS rules unless `styled` is false, and plain colours in both cases."""
     line = Line("a", [(0, 1), (1, 2)])
     alone = plot([line], title="t", x=Axis(), y=Axis())
     within = plot([line], title="t", x=Axis(), y=Axis(), styled=False)
