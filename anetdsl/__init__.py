@@ -4,8 +4,8 @@
 >>> network = anetdsl.load("examples/assemblenet.anet")
 >>> print(network)  # the canonical text
 
-Everything here works without torch; `anetc` compiles a Network to PyTorch. The names below are
-loaded when they are first used, so that light programs start fast.
+This package works without torch; `anetc` compiles a Network to PyTorch. Each name in `__all__` is
+imported when it is first used, so that short commands start fast.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_HOMES = {
+_MODULES = {
     "check": "anetdsl.api",
     "format_text": "anetdsl.api",
     "load": "anetdsl.api",
@@ -72,9 +72,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module 'anetdsl' has no attribute {name!r}")
-    value = getattr(importlib.import_module(_HOMES[name]), name)
+    value = getattr(importlib.import_module(_MODULES[name]), name)
     globals()[name] = value
     return value
 
@@ -84,11 +84,11 @@ def __dir__() -> list[str]:
 
 
 class _Package(types.ModuleType):
-    """This package, in which `cost` and `diff` are the functions, not the modules of that name."""
+    """Type of this package: its `cost` and `diff` are functions, not the modules of that name."""
 
     def __setattr__(self, name: str, value: object) -> None:
-        # Whoever imports a submodule first makes it an attribute of the package.
-        if isinstance(value, types.ModuleType) and _HOMES.get(name) == value.__name__:
+        # Importing a submodule makes it an attribute of the package.
+        if isinstance(value, types.ModuleType) and _MODULES.get(name) == value.__name__:
             value = getattr(value, name)
         super().__setattr__(name, value)
 

@@ -1,4 +1,4 @@
-"""The functions that most programs need: load, parse, check, format."""
+"""The main functions of the Python API: load, parse, check and format a text."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ if TYPE_CHECKING:
 
 
 def load(path: str | Path) -> Network:
-    """The network of a `.anet` file.
+    """Return the network of a `.anet` file.
 
-    Raises AnetError, whose text shows every error with its place, when the file has errors, and
-    CannotRun when it cannot be read.
+    Raise AnetError, whose message has every error with its place, if the file has errors. Raise
+    CannotRun if the file cannot be read.
     """
     return network_of(check_file(path))
 
 
 def parse(text: str, name: str = "<text>") -> Network:
-    """The network of a `.anet` text; `name` is what messages call it. Raises AnetError."""
+    """Return the network of a `.anet` text. `name` is its name in messages. Raise AnetError."""
     return network_of(check_source(SourceFile(name, text)))
 
 
 def check(
     text: str, *, name: str = "<text>", search: bool = False, allow: Collection[str] = ()
 ) -> tuple[Diagnostic, ...]:
-    """All findings in a text, in reading order; none when it is clean.
+    """Return all findings in a text, in reading order.
 
-    `search` makes errors of what a search must not produce; `allow` holds codes of warnings to
-    leave out.
+    With `search` some warnings are errors, as `anetdsl.codes` defines. `allow` has the codes of
+    warnings to leave out.
     """
     return check_source(SourceFile(name, text), search=search, allow=allow).diagnostics
 
 
 def format_text(text: str) -> str:
-    """A text in canonical layout, comments kept. Raises AnetError where it cannot be parsed."""
+    """Return a text in canonical layout, with its comments. Raise AnetError on syntax errors."""
     from anetdsl.text.formatting import format_source
 
     return format_source(SourceFile("<text>", text))

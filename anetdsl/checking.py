@@ -1,7 +1,7 @@
-"""The way in: from bytes or text to a checked network, with every finding.
+"""Read and check a text or a file: the result is a network, with all findings.
 
-What only a text with findings needs is imported where it is needed: `anetc check` of a clean file
-shall answer at once.
+Modules that only a text with findings needs are imported in functions, so that `anetc check` of a
+file without findings starts fast.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from anetdsl.diagnostics import Diagnostic, Severity, did_you_mean, in_order
 from anetdsl.errors import AnetError, CannotRun, cannot_read
 from anetdsl.ir import Network
 from anetdsl.rules import run_checks
-from anetdsl.rules.names import elaborate
+from anetdsl.rules.elaborate import elaborate
 from anetdsl.source import SourceFile, Span
 from anetdsl.syntax.nodes import SyntaxTree
 from anetdsl.syntax.parser import parse_syntax
@@ -31,7 +31,7 @@ _ALLOW = re.compile(r"#\s*anetc:\s*allow\s+(\w+(?:(?:\s*,\s*|\s+)[A-Z]\d+\b)*)",
 
 @attrs.frozen
 class Checked:
-    """What reading a text gave. `network` is None when the text has errors."""
+    """A text after checking. `network` is None if the text has errors."""
 
     source: SourceFile
     network: Network | None
@@ -39,7 +39,7 @@ class Checked:
 
     @property
     def errors(self) -> tuple[Diagnostic, ...]:
-        """The findings that keep the network from being used."""
+        """The findings that are errors."""
         return tuple(d for d in self.diagnostics if d.is_error)
 
 
@@ -48,14 +48,14 @@ def check_source(
 ) -> Checked:
     """Parse and check a text.
 
-    `search` makes errors of what a search must not produce; `allow` names warnings to leave out,
-    beside those of the text's own `# anetc: allow` comments.
+    With `search` some warnings are errors (`Code.for_search`). `allow` has the codes of warnings to
+    leave out, besides those in `# anetc: allow` comments of the text.
     """
     if (unreadable := size_finding(source)) is not None:
         return Checked(source, None, (unreadable,))
     tree = parse_syntax(source)
-    if len(tree.diagnostics) >= MAX_FINDINGS:  # the parser has stopped there
-        return Checked(source, None, _told(tree.diagnostics, source))
+    if len(tree.diagnostics) >= MAX_FINDINGS:  # The parser stopped here.
+        return Checked(source, None, _limited(tree.diagnostics, source))
     elaborated = elaborate(tree)
     found = [*tree.diagnostics, *elaborated.diagnostics]
     found.extend(run_checks(elaborated.network, elaborated.doubtful, whole=not found))
@@ -65,13 +65,13 @@ def check_source(
         found = [_for_search(diagnostic) for diagnostic in found]
     found = [d for d in [*found, *misused] if d.is_error or d.code not in allowed]
     broken = any(diagnostic.is_error for diagnostic in found)
-    return Checked(source, None if broken else elaborated.network, _told(found, source))
+    return Checked(source, None if broken else elaborated.network, _limited(found, source))
 
 
 def read_source(path: str | Path, data: bytes | None = None) -> SourceFile | Checked:
-    """The text of a file (or of `data`, under the name `path`), or what is wrong with its bytes.
+    """Read a file, or `data` under the name `path`. Return its text, or the error in its bytes.
 
-    Raises CannotRun when the file cannot be read at all.
+    Raise CannotRun if the file cannot be read.
     """
     name = str(path)
     if data is None:
@@ -102,7 +102,7 @@ def check_file(
     allow: Collection[str] = (),
     data: bytes | None = None,
 ) -> Checked:
-    """Read and check a file, or `data` under the name `path`. Raises CannotRun as `read_source`."""
+    """Read and check a file, or `data` under the name `path`. Raise CannotRun as `read_source`."""
     source = read_source(path, data)
     if isinstance(source, Checked):
         return source
@@ -110,16 +110,16 @@ def check_file(
 
 
 def network_of(checked: Checked) -> Network:
-    """The network. Raises AnetError, which shows every error in full, when there is none."""
+    """Return the network. If there is none, raise AnetError, whose message has every error."""
     if checked.network is not None:
         return checked.network
-    from anetdsl.rendering.findings import render_text  # only the failing path pays for it
+    from anetdsl.rendering.findings import render_text  # Needed only for errors.
 
     raise AnetError(render_text(checked.source, checked.errors).rstrip(), checked.errors)
 
 
 def check_allowed_codes(codes: Collection[str]) -> None:
-    """Raises CannotRun for a code that is not that of a warning."""
+    """Raise CannotRun for a code that is not the code of a warning."""
     if codes:
         from anetdsl.codes import WARNINGS
 
@@ -129,7 +129,7 @@ def check_allowed_codes(codes: Collection[str]) -> None:
 
 
 def size_finding(source: SourceFile) -> Diagnostic | None:
-    """The finding about a text that is larger than is read."""
+    """Return the finding about a text that is too large, or None."""
     if len(source.text) <= MAX_FILE_BYTES // 4:
         return None
     size = len(source.text.encode("utf-8", "surrogatepass"))
@@ -138,11 +138,11 @@ def size_finding(source: SourceFile) -> Diagnostic | None:
 
 def _too_large() -> Diagnostic:
     message = f"the file is larger than {MAX_FILE_BYTES:,} bytes"
-    return Diagnostic("A110", message, Span(0, 0), help="is this the file you meant?")
+    return Diagnostic("A110", message, Span(0, 0), help="check that this is the right file")
 
 
-def _told(found: Sequence[Diagnostic], source: SourceFile) -> tuple[Diagnostic, ...]:
-    """The findings in reading order; of very many the first of each code, and the first errors."""
+def _limited(found: Sequence[Diagnostic], source: SourceFile) -> tuple[Diagnostic, ...]:
+    """Return the findings in order. Of very many, keep the first of each code and the errors."""
     ordered = in_order(found)
     if len(ordered) < MAX_FINDINGS:
         return ordered
@@ -163,14 +163,14 @@ def _for_search(diagnostic: Diagnostic) -> Diagnostic:
 
 
 def _allow_comments(tree: SyntaxTree) -> tuple[set[str], list[Diagnostic]]:
-    """The warnings that the text itself turns off, and findings about comments that try in vain."""
+    """Return the warnings that comments allow, and findings about comments that allow nothing."""
     allowed: set[str] = set()
     misused: list[Diagnostic] = []
     for token in tree.tokens:
         match = _ALLOW.match(token) if token.type == "COMMENT" else None
         if match is None:
             continue
-        from anetdsl.codes import WARNINGS  # the texts of all codes take a while to load
+        from anetdsl.codes import WARNINGS  # Needed only with such a comment.
 
         for code in re.finditer(r"[A-Za-z0-9_]+", match[1]):
             if code[0] in WARNINGS:
@@ -192,4 +192,4 @@ def _not_allowable(code: str) -> str:
     if code in CODES:
         return f"{code} is an error and cannot be allowed"
     guess = did_you_mean(code, WARNINGS)
-    return f"{code[:40]} is no warning" + (f"; did you mean {guess}?" if guess else "")
+    return f"{code[:40]} is not a warning" + (f"; did you mean {guess}?" if guess else "")

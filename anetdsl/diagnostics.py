@@ -1,7 +1,8 @@
 """Diagnostics: what is wrong with a text, where, and what to do about it.
 
-A mistake of the user's is a value of this module, never an exception. Every kind of finding has one
-entry in `CODES`; the pages of docs/errors.md and `anetc explain` are made from the same entries.
+A mistake in a text is reported as a value of this module, not as an exception. Every kind of
+finding has one entry in `anetdsl.codes.CODES`, from which docs/errors.md and the output of
+`anetc explain` are made.
 """
 
 from __future__ import annotations
@@ -17,20 +18,20 @@ _LONGEST_TEXT = 500
 
 
 class Severity(Enum):
-    """How bad a finding is. The values are those of the Language Server Protocol."""
+    """Severity of a finding. The values are those of the Language Server Protocol."""
 
     ERROR = 1
     WARNING = 2
 
 
 def _short(text: str) -> str:
-    """A text that may hold names of any length, cut to what a person reads."""
+    """Cut a text, which may contain names of any length, to a readable length."""
     return text if len(text) <= _LONGEST_TEXT else text[:_LONGEST_TEXT] + "..."
 
 
 @attrs.frozen
 class Label:
-    """A further place that matters to a diagnostic, such as "first defined here"."""
+    """A second place that a diagnostic refers to, such as "first defined here"."""
 
     span: Span
     text: str = attrs.field(converter=_short)
@@ -38,7 +39,7 @@ class Label:
 
 @attrs.frozen
 class Fix:
-    """Edits that mend a finding, and what they do in a few words."""
+    """Edits that correct a finding, and a short title for them."""
 
     title: str
     edits: tuple[Edit, ...]
@@ -46,41 +47,41 @@ class Fix:
 
 @attrs.frozen
 class Diagnostic:
-    """One finding: its stable code, the exact place, and help where there is some."""
+    """One finding: its stable code, its message, its exact place, and optional help."""
 
     code: str
     message: str = attrs.field(converter=_short)
     span: Span
     severity: Severity = Severity.ERROR
     note: str = ""
-    """A few words beneath the carets."""
+    """Short text after the carets."""
     labels: tuple[Label, ...] = ()
     help: str = attrs.field(default="", converter=_short)
     fix: Fix | None = None
 
     @property
     def is_error(self) -> bool:
-        """Whether the network cannot be used as it is."""
+        """True if the network cannot be used with this finding."""
         return self.severity is Severity.ERROR
 
 
 def in_order(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
-    """Findings in reading order; of equal ones only the first."""
+    """Return the findings in reading order, without duplicates."""
     return tuple(
         dict.fromkeys(sorted(diagnostics, key=lambda d: (d.span.start, d.span.end, d.code)))
     )
 
 
 def did_you_mean(word: str, valid: Iterable[str]) -> str | None:
-    """The one valid word that was probably meant, or None.
+    """Return the valid word that was probably meant, or None.
 
-    Only as close as a slip of the fingers: `lvel` for `level`, not any word that shares a letter.
+    A word must be close enough to be a typing error, such as `lvel` for `level`.
     """
     choices = [choice for choice in dict.fromkeys(valid) if len(choice) <= _LONGEST_TEXT]
     by_case = {choice.lower(): choice for choice in choices}
     if word.lower() in by_case:
         return by_case[word.lower()]
-    import difflib  # only a text with mistakes needs it
+    import difflib  # Needed only for a text with mistakes.
 
     cutoff = 0.75 if len(word) > 3 else 0.6
     close = difflib.get_close_matches(word[:80], choices[:2000], n=1, cutoff=cutoff)

@@ -1,4 +1,4 @@
-"""Exceptions whose text is for the user."""
+"""Exceptions with a text for the user."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class CannotRun(Exception):
-    """The work could not be done (a missing file, a bad option); its text is for the user."""
+    """A task could not be done, for example because of a missing file or an invalid option."""
 
 
 def cannot_read(path: object, error: Exception | None = None) -> CannotRun:
@@ -25,7 +25,7 @@ def cannot_read(path: object, error: Exception | None = None) -> CannotRun:
 
 
 class AnetError(Exception):
-    """Raised at the API's edge when a text has errors; `diagnostics` holds all of them."""
+    """A text has errors. The message shows all of them with their places; so does `diagnostics`."""
 
     def __init__(self, message: str, diagnostics: tuple[Diagnostic, ...]) -> None:
         super().__init__(message)

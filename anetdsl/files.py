@@ -1,4 +1,4 @@
-"""Writing files so that a reader never sees half of one, whatever happens meanwhile."""
+"""Write files atomically: a reader sees the old content or the new one, never a part."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from anetdsl.errors import CannotRun
 
 @contextlib.contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """A temporary path beside `path`: it takes its place when the block ends well, else it goes.
+    """Yield a temporary path in the folder of `path`; move it to `path` after the block.
 
-    A link is followed: what it points to is replaced. An existing file's permissions are kept.
-    Raises CannotRun, naming the file, when writing fails.
+    After an exception in the block the temporary file is deleted instead. If `path` is a link, its
+    target is replaced. The permissions of an existing file are kept. Raise CannotRun, with the
+    path, if the file cannot be written.
     """
     target = Path(os.path.realpath(path))
     part = target.with_name(f".anetc-{secrets.token_hex(8)}.part")
@@ -39,12 +40,10 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 
 def write_atomically(path: str | Path, data: str | bytes, *, durable: bool = False) -> None:
-    """Replace a file's content at once, or leave it as it is. Text is written as UTF-8, as given.
+    """Replace the content of a file atomically. A str is written as UTF-8, line ends unchanged.
 
-    `durable`: it is on the disk before it takes its place, whatever the machine does then.
-
-    What is there and is no file, such as /dev/null or a pipe, is written to. Raises CannotRun,
-    naming the file, when writing fails.
+    With `durable` the data is on the disk before it replaces the old content. A device or a pipe,
+    such as /dev/null, is written to directly. Raise CannotRun, with the path, if writing fails.
     """
     encoded = data.encode("utf-8") if isinstance(data, str) else data
     if is_device(path):
@@ -61,7 +60,7 @@ def write_atomically(path: str | Path, data: str | bytes, *, durable: bool = Fal
 
 
 def check_writable(path: str | Path) -> None:
-    """Raise CannotRun where a file cannot be written, as far as that can be told before."""
+    """Raise CannotRun if it is clear in advance that a file cannot be written."""
     path = Path(path)
     try:
         if path.is_dir():
@@ -77,16 +76,16 @@ def check_writable(path: str | Path) -> None:
         raise CannotRun(f"{path}: cannot be written: {error.strerror or error}") from None
 
 
-def check_spared(target: str | Path, *sources: str | Path | None) -> None:
-    """Raise CannotRun where writing a file would overwrite one that it is made of."""
+def check_not_input(target: str | Path, *sources: str | Path | None) -> None:
+    """Raise CannotRun if writing `target` would overwrite one of the files it is made from."""
     for source in sources:
         with contextlib.suppress(OSError):
             if source is not None and Path(target).samefile(source):
-                raise CannotRun(f"{target}: is what is read; name another file to write to")
+                raise CannotRun(f"{target}: is also the input; choose another output file")
 
 
 def is_device(path: str | Path) -> bool:
-    """Whether something is there that is neither a file nor a folder, as /dev/null or a pipe."""
+    """Return whether a path exists and is neither a file nor a folder, such as /dev/null."""
     try:
         mode = Path(path).stat().st_mode
     except OSError:

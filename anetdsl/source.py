@@ -1,7 +1,7 @@
-"""Source text and places in it.
+"""Source text, and places in it.
 
-Everything that points at text does so by offsets into one decoded string; lines, columns and the
-UTF-16 positions of the Language Server Protocol are derived from those when they are shown.
+A place is an offset into the decoded text. Lines, columns and the UTF-16 positions of the Language
+Server Protocol are computed from offsets when they are displayed.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ ASTRAL = re.compile("[\U00010000-\U0010ffff]")
 
 @attrs.frozen
 class Span:
-    """A half-open range of characters. An empty span is a place between two."""
+    """A half-open range of characters. An empty span is a place between two characters."""
 
     start: int
     end: int
 
     def to(self, other: Span) -> Span:
-        """The smallest span that holds both."""
+        """Return the smallest span that contains both."""
         return Span(min(self.start, other.start), max(self.end, other.end))
 
 
@@ -34,7 +34,7 @@ NOWHERE = Span(0, 0)
 
 @attrs.frozen
 class Position:
-    """A place for people and editors, counted from 0; `utf16` is the column in UTF-16 units."""
+    """A line and a column, counted from 0. `utf16` is the column in UTF-16 units."""
 
     line: int
     column: int
@@ -43,7 +43,7 @@ class Position:
 
 @attrs.frozen
 class Edit:
-    """Replace the text of `span` by `text`. Every change of a text is made of these."""
+    """The replacement of the text at `span` by `text`."""
 
     span: Span
     text: str
@@ -51,7 +51,7 @@ class Edit:
 
 @attrs.frozen(slots=False)
 class SourceFile:
-    """A text and the name it is shown under: a path, or `<stdin>`."""
+    """A text and its name in messages: a path, or `<stdin>`."""
 
     name: str
     text: str
@@ -62,13 +62,13 @@ class SourceFile:
 
     @cached_property
     def _astral(self) -> list[int]:
-        """Where the characters stand that take two UTF-16 units."""
+        """Offsets of the characters that take two UTF-16 units."""
         if self.text.isascii():
             return []
         return [match.start() for match in ASTRAL.finditer(self.text)]
 
     def position(self, offset: int) -> Position:
-        """The line and column of an offset. An offset beyond the text means its end."""
+        """Return the line and column of an offset. An offset beyond the text counts as its end."""
         offset = max(0, min(offset, len(self.text)))
         line = bisect.bisect_right(self._line_starts, offset) - 1
         start = self._line_starts[line]
@@ -76,23 +76,23 @@ class SourceFile:
         return Position(line, offset - start, offset - start + pairs)
 
     def line_text(self, line: int) -> str:
-        """The text of a line, counted from 0, without its line end."""
+        """Return the text of a line, counted from 0, without its line end."""
         start = self._line_starts[line]
         end = self._line_starts[line + 1] if line + 1 < len(self._line_starts) else len(self.text)
         return self.text[start:end].rstrip("\r\n")
 
     def line_span(self, line: int) -> Span:
-        """Where a line, counted from 0, stands, without its line end."""
+        """Return the span of a line, counted from 0, without its line end."""
         start = self._line_starts[line]
         return Span(start, start + len(self.line_text(line)))
 
     @property
     def newline(self) -> str:
-        """The line end of this text: that of its first line, or `\\n` where it has none."""
+        """Line end of the first line, or `\\n` if the text has a single line."""
         match = LINE_END.search(self.text)
         return match[0] if match else "\n"
 
     @property
     def line_count(self) -> int:
-        """How many lines the text has; an empty text has one."""
+        """Number of lines; an empty text has one."""
         return len(self._line_starts)

@@ -1,4 +1,4 @@
-"""Text for a terminal: untrusted text made safe, its width in columns, durations and dates."""
+"""Text for a terminal: replacement of unsafe characters, width in columns, durations and dates."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 _TAB = 4
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 _EXACT = 600
-"""Seconds from which on a length is told in whole minutes."""
+"""Durations of at least this many seconds are rounded to whole minutes."""
 
 
 def visible(text: str) -> str:
-    """The text without anything that could move the cursor, change colours or hide itself."""
+    """Replace all characters that could move the cursor, change colours or be invisible."""
     if text.isascii() and text.isprintable():
         return text
     return "".join(map(_visible_char, text))
@@ -24,7 +24,7 @@ def _visible_char(char: str) -> str:
     if char == "\t":
         return " " * _TAB
     if char < " ":
-        return chr(0x2400 + ord(char))  # a picture of the control character
+        return chr(0x2400 + ord(char))  # The visible symbol of the control character.
     if char == "\x7f":
         return "\u2421"
     if char.isprintable() and unicodedata.category(char) not in ("Cf", "Co"):
@@ -33,20 +33,20 @@ def _visible_char(char: str) -> str:
 
 
 def columns(text: str) -> int:
-    """How many columns of a terminal `visible(text)` takes."""
+    """Return the number of terminal columns of `visible(text)`."""
     if text.isascii() and text.isprintable():
         return len(text)
     return sum(map(_width, visible(text)))
 
 
 def _width(char: str) -> int:
-    if unicodedata.category(char) in ("Mn", "Me"):  # it stands on the character before it
+    if unicodedata.category(char) in ("Mn", "Me"):  # Combined with the character before it.
         return 0
     return 2 if unicodedata.east_asian_width(char) in "WF" else 1
 
 
 def duration(seconds: float) -> str:
-    """A length of time in few digits.
+    """Format a duration with few digits.
 
     >>> duration(42.4), duration(187), duration(899)
     ('42 s', '3 min 7 s', '15 min')
@@ -66,7 +66,7 @@ def duration(seconds: float) -> str:
 
 
 def moment(seconds: float) -> str:
-    """A point in time, from seconds since the epoch.
+    """Format a point in time, given in seconds since the epoch.
 
     >>> moment(0)
     '1970-01-01 00:00 UTC'

@@ -1,7 +1,7 @@
-"""The words of the language: statements, their attributes, types and bounds, once.
+"""The statements of the language, their attributes, value types and bounds.
 
-The parser's messages, the checks, the formatter's column order and the tables of docs/spec.md all
-read these tables. The names are the paper's (3.1, A.1, Table 4).
+The parser's messages, the rules, the column order of the formatter and the tables in docs/spec.md
+use these tables. The names are those of the paper (3.1, A.1, Table 4).
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ DEFAULT_MODULES = (3, 4, 6, 3)
 """Residual modules of levels 1 to 4: the paper's m = 1.5, 2, 3, 1.5 counts pairs (paper A.3)."""
 TOP_LEVEL = 4
 STEM_STRIDE = 4
-"""A stem halves twice: its 7x7 convolution and its pooling (paper A.3)."""
+"""A stem halves the size twice, in its 7x7 convolution and in its pooling (paper A.3)."""
 
 MAX_FILE_BYTES = 1 << 20
 MAX_NODES = 10_000
 MAX_FINDINGS = 1_000
-"""Of a text with more, these are told, and that there are more."""
+"""Number of findings after which checking a text stops; A608 reports that."""
 
 ValueType = Literal["int", "number", "choice", "string", "ints", "strings", "edges"]
 
@@ -39,10 +39,10 @@ class Attribute:
     high: int = 0
     choices: tuple[str, ...] = ()
     length: int | None = None
-    """How many items a list must have; None is one or more."""
+    """Number of items in a list; None means one or more."""
 
     def expected(self) -> str:
-        """What a value must be, for messages and the manual."""
+        """Describe the valid values, for messages and the manual."""
         bounds = f"from {self.low:,} to {self.high:,}"
         match self.type:
             case "int":
@@ -70,10 +70,10 @@ class Statement:
     attributes: tuple[Attribute, ...] = ()
     named: bool = False
     many: bool = False
-    """Whether a file may hold more than one."""
+    """True if a file may have several statements of this kind."""
 
     def attribute(self, name: str) -> Attribute | None:
-        """The attribute of that name, if the statement has one."""
+        """Return the attribute with this name, or None."""
         return next((a for a in self.attributes if a.name == name), None)
 
 
@@ -83,7 +83,7 @@ _MEASURES = (
     ("mAP", "mean average precision in percent (Charades)"),
     ("wAP", "weighted average precision in percent (Charades)"),
     ("loss", "the validation loss"),
-    ("fitness", "what the search maximises; the paper's is top1 + top5"),
+    ("fitness", "the value that the search maximises; in the paper top1 + top5"),
 )
 
 STATEMENTS: dict[str, Statement] = {
@@ -92,7 +92,7 @@ STATEMENTS: dict[str, Statement] = {
         Statement("anet", "the version of the language; always the first statement"),
         Statement(
             "network",
-            "the network's name, and what holds for all of its blocks",
+            "the network's name, and settings for all of its blocks",
             (
                 Attribute(
                     "D",
@@ -121,28 +121,28 @@ STATEMENTS: dict[str, Statement] = {
         ),
         Statement(
             "origin",
-            "where the network came from; changes nothing about it",
+            "the network's history; it does not change the network",
             (
                 Attribute("parent", "string", "name of the parent network"),
                 Attribute("round", "int", "round of the search", low=0, high=10**9),
                 Attribute("seed", "int", "seed of the mutation", low=0, high=2**64 - 1),
-                Attribute("ops", "strings", "what was done to the parent, in order"),
+                Attribute("ops", "strings", "operations applied to the parent, in order"),
             ),
         ),
         Statement(
             "score",
-            "how the network did; changes nothing about it",
+            "measured results; they do not change the network",
             tuple(Attribute(name, "number", meaning) for name, meaning in _MEASURES),
         ),
         Statement(
             "input",
-            "a tensor that the network is given, (N, channels, T, H, W)",
+            "an input tensor of the network, (N, channels, T, H, W)",
             (
-                Attribute("channels", "int", "its channels", required=True, low=1, high=1024),
+                Attribute("channels", "int", "number of channels", required=True, low=1, high=1024),
                 Attribute(
                     "kind",
                     "choice",
-                    "what its stems are: `rgb` ones have a temporal convolution, `flow` ones none",
+                    "kind of its stems: `rgb` stems have a temporal convolution, `flow` stems none",
                     choices=("rgb", "flow"),
                 ),
             ),
@@ -157,7 +157,7 @@ STATEMENTS: dict[str, Statement] = {
                 Attribute(
                     "C",
                     "int",
-                    "filters; the output has 4C channels, a stem's has C",
+                    "number of filters; the output has 4C channels, that of a stem C",
                     required=True,
                     low=1,
                     high=8192,
@@ -181,7 +181,7 @@ STATEMENTS: dict[str, Statement] = {
                 Attribute(
                     "inputs",
                     "edges",
-                    "what it reads: one input (a stem), or nodes of lower levels",
+                    "its sources: one input (a stem), or nodes of lower levels",
                     required=True,
                 ),
             ),
@@ -199,7 +199,7 @@ STATEMENTS: dict[str, Statement] = {
                 Attribute(
                     "combine",
                     "choice",
-                    "how several inputs become one vector",
+                    "how the vectors of several inputs are combined",
                     choices=("mean", "concat"),
                 ),
                 Attribute(
@@ -215,6 +215,6 @@ STATEMENTS: dict[str, Statement] = {
 
 KEYWORDS = tuple(STATEMENTS)
 REQUIRED = ("network", "input", "node", "sink")
-"""Statements that a file cannot do without, beside the version."""
+"""Statements that every file must have, besides the version."""
 ROW_STATEMENTS = ("input", "node")
-"""Statements that the formatter sets as rows of a table."""
+"""Statements that the formatter aligns as rows of a table."""

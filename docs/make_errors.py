@@ -1,4 +1,4 @@
-"""Write docs/errors.md: a section for every code, made from `anetdsl.codes`. Run by `make docs`."""
+"""Write docs/errors.md from `anetdsl.codes`, with a section for every code. `make docs` runs it."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ from anetdsl.rendering.findings import render_text
 PAGE = Path(__file__).with_name("errors.md")
 FILE_NAME = "example.anet"
 _FAMILIES = {
-    "A1": "The text itself: characters, words, signs",
+    "A1": "Characters, words and signs",
     "A2": "Statements of a file",
     "A3": "Names",
     "A4": "Attributes, values and weights",
-    "A5": "The network as a whole",
+    "A5": "The whole network",
     "A6": "Warnings",
 }
 _INTRODUCTION = """\
 # Findings and their codes
 
-<!-- Made by docs/make_errors.py from anetdsl/codes.py; `make docs` writes it anew. -->
+<!-- Written by docs/make_errors.py from anetdsl/codes.py; run `make docs` to update it. -->
 
-Everything that `anetc check` can find has a code. A code keeps its meaning for ever; one that is
-no longer needed is retired, not reused. `anetc explain CODE` prints the same texts.
+Every finding of `anetc check` has a code. The meaning of a code never changes, and a code that is
+no longer needed is not used again. `anetc explain CODE` prints the same texts.
 
-An **error** means that the network cannot be used. A **warning** means that it can, and probably
-is not what was meant. Both make `anetc check` exit with 1. A warning is turned off for one file
-by a comment in it, `# anetc: allow CODE`, and for one run by `--allow CODE`; an error cannot be
-turned off. With `--search` some warnings are errors: they say so below.
+After an **error** the network cannot be used. After a **warning** it can be used, but it is
+probably not as intended. Both make `anetc check` exit with 1. The comment `# anetc: allow CODE`
+turns a warning off for its file, and `--allow CODE` for one run; an error cannot be turned off.
+With `--search` some warnings are errors, as noted below.
 
-| Code | Severity | What it is about |
+| Code | Severity | Title |
 | --- | --- | --- |
 """
 
 
 def errors_page() -> str:
-    """The page as Markdown."""
+    """Return the page as Markdown."""
     parts = [_INTRODUCTION, *map(_index_row, CODES.values())]
     for family, title in _FAMILIES.items():
         codes = [entry for code, entry in CODES.items() if code.startswith(family)]
@@ -55,7 +55,7 @@ def _index_row(entry: Code) -> str:
 
 
 def _section(entry: Code) -> str:
-    # The anchor is the bare code, so that a link outlives a better title.
+    # The anchor is the code alone, so that links stay valid when a title changes.
     heading = f'\n<a id="{entry.code}"></a>\n\n### {entry.code}: {entry.title}\n'
     text = textwrap.fill(f"{_severity(entry)} {entry.text}", 120, break_on_hyphens=False)
     return f"{heading}\n{text}\n{_example(entry)}"
@@ -64,13 +64,13 @@ def _section(entry: Code) -> str:
 def _severity(entry: Code) -> str:
     if entry.severity is Severity.ERROR:
         return "**Error.**"
-    return "**Warning; an error for the search.**" if entry.for_search else "**Warning.**"
+    return "**Warning; an error with `--search`.**" if entry.for_search else "**Warning.**"
 
 
 def _example(entry: Code) -> str:
-    """The code's example and what `anetc check` says of it."""
+    """Return the example of a code, and the output of `anetc check` for it."""
     if not entry.example:
-        return "\nAn example would not fit on this page.\n"
+        return "\nAn example is too long for this page.\n"
     data = entry.example.encode("utf-8", "surrogateescape")
     checked = check_file(FILE_NAME, data=data)
     findings = ",".join(finding.code for finding in checked.diagnostics)

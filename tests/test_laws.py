@@ -20,7 +20,7 @@ from anetdsl import AnetError, check, format_text, parse
 from anetdsl.interchange.document import from_json, to_json
 from anetdsl.ir import Network
 from anetdsl.rendering.findings import render_concise, render_text
-from anetdsl.rules.names import elaborate
+from anetdsl.rules.elaborate import elaborate
 from anetdsl.source import LINE_END, SourceFile
 from anetdsl.syntax.comments import comments_of
 from anetdsl.syntax.nodes import StatementNode, SyntaxTree

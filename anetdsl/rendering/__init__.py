@@ -1,4 +1,1 @@
-"""Diagnostics as people and programs read them: caret text, one-liners, JSON in the LSP shape.
-
-Also what all output for people needs: safe text, times in words.
-"""
+"""Diagnostics as text with carets, as single lines, and as JSON in the shape of the LSP."""

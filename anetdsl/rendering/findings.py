@@ -1,4 +1,4 @@
-"""Diagnostics as text: the line, carets beneath the exact place, labels, help."""
+"""Print diagnostics: the line of the text, carets below the exact place, labels and help."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from anetdsl.source import SourceFile, Span
 from anetdsl.terminal import columns, visible
 
 _LONGEST_LINE = 120
-"""Of a longer line only a part around the place is shown."""
+"""Characters of a line that are printed; of a longer line, the part around the place."""
 _CUT = "..."
 _STYLES = {"error": "\x1b[1;31m", "warning": "\x1b[1;33m", "place": "\x1b[34m", "help": "\x1b[36m"}
 _RESET = "\x1b[0m"
 
 Mark = tuple[Span, str, str]
-"""A place, the sign beneath it, and a few words."""
+"""A place, the sign below it, and a short text."""
 
 
 def render_text(
     source: SourceFile, diagnostics: Iterable[Diagnostic], *, colour: bool = False
 ) -> str:
-    """Diagnostics for people, a blank line after each. `colour` uses ANSI escapes."""
+    """Return diagnostics as text, each followed by a blank line. `colour` uses ANSI escapes."""
     return "".join(_render(source, diagnostic, colour) + "\n" for diagnostic in diagnostics)
 
 
 def render_concise(source: SourceFile, diagnostics: Iterable[Diagnostic]) -> str:
-    """One line each, `file:line:column: error[code]: message`, as compilers print them."""
+    """Return a line per diagnostic, `file:line:column: error[code]: message`, as of compilers."""
     return "".join(
         f"{_place(source, d.span)}: {_severity(d)}[{d.code}]: {visible(d.message)}\n"
         for d in diagnostics
@@ -36,7 +36,7 @@ def render_concise(source: SourceFile, diagnostics: Iterable[Diagnostic]) -> str
 
 
 def summary(diagnostics: Sequence[Diagnostic]) -> str:
-    """How many errors and warnings there are, in words."""
+    """Return the numbers of errors and warnings, such as "2 errors and 1 warning"."""
     errors = sum(diagnostic.is_error for diagnostic in diagnostics)
     warnings = len(diagnostics) - errors
     parts = [_count(errors, "error")] if errors else []
@@ -74,7 +74,7 @@ def _render(source: SourceFile, diagnostic: Diagnostic, colour: bool) -> str:
         if previous is not None and excerpt.line > previous + 1:
             lines.append(paint("place", " " * gutter + " :"))
         number = str(excerpt.line + 1).rjust(gutter)
-        lines.append(f"{paint('place', f'{number} |')} {excerpt.shown}".rstrip())
+        lines.append(f"{paint('place', f'{number} |')} {excerpt.printed}".rstrip())
         for span, sign, text in excerpt.marks:
             indent, signs = excerpt.carets(span, sign)
             style = severity if sign == "^" else "place"
@@ -87,28 +87,28 @@ def _render(source: SourceFile, diagnostic: Diagnostic, colour: bool) -> str:
 
 @attrs.frozen
 class _Excerpt:
-    """A line, or of a long one a part, and the marks beneath it from left to right."""
+    """A line or, of a long one, a part of it, and the marks below it from left to right."""
 
     line: int
     text: str
     start: int
-    """Where the text starts in the file."""
+    """Offset of `text` in the file."""
     cut: tuple[bool, bool]
-    """Whether the line goes on before and behind the text."""
+    """Whether the line has more characters before and after `text`."""
     marks: list[Mark] = attrs.Factory(list)
 
     @property
-    def shown(self) -> str:
-        """The text as it is printed."""
-        before, behind = (_CUT if cut else "" for cut in self.cut)
-        return before + visible(self.text) + behind
+    def printed(self) -> str:
+        """The text as printed."""
+        before, after = (_CUT if cut else "" for cut in self.cut)
+        return before + visible(self.text) + after
 
-    def holds(self, line: int, span: Span) -> bool:
-        """Whether a mark's place is within this text."""
+    def contains(self, line: int, span: Span) -> bool:
+        """Return whether the place of a mark is in this text."""
         return line == self.line and self.start <= span.start <= self.start + len(self.text)
 
     def carets(self, span: Span, sign: str) -> tuple[int, str]:
-        """How far to indent the signs beneath a span, and the signs: one at least, on one line."""
+        """Return the indentation of the signs below a span, and the signs: at least one."""
         begin = span.start - self.start
         end = max(begin, min(span.end - self.start, len(self.text)))
         indent = len(_CUT) * self.cut[0] + columns(self.text[:begin])
@@ -116,11 +116,11 @@ class _Excerpt:
 
 
 def _excerpts(source: SourceFile, marks: Sequence[Mark]) -> list[_Excerpt]:
-    """The lines that hold the marks, in order. Marks far apart on one line get a part each."""
+    """Return the lines with the marks, in order. Distant marks on a line get separate excerpts."""
     excerpts: list[_Excerpt] = []
     for mark in sorted(marks, key=lambda mark: mark[0].start):
         line = source.position(mark[0].start).line
-        if not (excerpts and excerpts[-1].holds(line, mark[0])):
+        if not (excerpts and excerpts[-1].contains(line, mark[0])):
             excerpts.append(_excerpt(source, line, mark[0]))
         excerpts[-1].marks.append(mark)
     return excerpts

@@ -1,4 +1,4 @@
-"""Diagnostics as JSON in the shape of the Language Server Protocol (3.17, `Diagnostic`)."""
+"""Convert diagnostics to JSON in the shape of the Language Server Protocol (3.17, `Diagnostic`)."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ SCHEMA_VERSION = 1
 
 
 def report(files: Iterable[tuple[SourceFile, Iterable[Diagnostic]]]) -> dict[str, Any]:
-    """The findings of several files as one document, as `anetc check --format json` prints it.
+    """Return the findings of several files as the document of `anetc check --format json`.
 
-    Each file has `uri` and `diagnostics` as in `textDocument/publishDiagnostics`. Positions count
-    from 0, in UTF-16 units; `data` holds `help`, and `fixes` with their text edits.
+    Each file has `uri` and `diagnostics` as in `textDocument/publishDiagnostics`. Positions are
+    counted from 0, in UTF-16 units. `data` has `help`, and `fixes` with their text edits.
     """
     return {
         "schema": SCHEMA,
@@ -34,14 +34,14 @@ def report(files: Iterable[tuple[SourceFile, Iterable[Diagnostic]]]) -> dict[str
 
 
 def uri(source: SourceFile) -> str:
-    """The file's URI; `untitled:` for what is no file."""
+    """Return the URI of a source; `untitled:` if it is not a file."""
     if source.name.startswith("<"):
         return f"untitled:{source.name.strip('<>')}"
     return Path(source.name).absolute().as_uri()
 
 
 def diagnostic_json(source: SourceFile, diagnostic: Diagnostic) -> dict[str, Any]:
-    """One diagnostic in the LSP's shape."""
+    """Return one diagnostic in the shape of the LSP."""
     result: dict[str, Any] = {
         "range": range_json(source, diagnostic.span),
         "severity": diagnostic.severity.value,
@@ -72,7 +72,7 @@ def diagnostic_json(source: SourceFile, diagnostic: Diagnostic) -> dict[str, Any
 
 
 def range_json(source: SourceFile, span: Span) -> dict[str, Any]:
-    """A span as an LSP range."""
+    """Return a span as an LSP range."""
     return {"start": _position(source, span.start), "end": _position(source, span.end)}
 
 

@@ -1,8 +1,8 @@
-"""The rules of the language that look at a network as a whole: one file a family.
+"""Rules of the language, one file per family.
 
-A rule is a function of a network that yields findings. One that speaks of single nodes also takes
-the names that are in doubt, nodes that other findings have already spoiled: it must not draw
-conclusions from what those lack.
+The rules listed here check a network and yield findings. Rules about single nodes also take the
+names of doubtful nodes, which have other findings and may be incomplete; a rule must not report
+that something is missing from such a node.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LOCAL_RULES: tuple[LocalRule, ...] = (
     check_stem_strides,
     check_strides,
 )
-"""Rules that speak of one node at a time: they hold for the sound part of a broken network too."""
+"""Rules about single nodes. They are also applied to the valid part of a network with errors."""
 
 WHOLE_RULES: tuple[WholeRule, ...] = (
     check_sink_widths,
@@ -35,16 +35,16 @@ WHOLE_RULES: tuple[WholeRule, ...] = (
     check_channel_sums,
     check_levels,
 )
-"""Rules that need the whole network: they keep quiet while any of it is broken."""
+"""Rules about the whole network. They are applied only if the network has no errors."""
 
 
 def run_checks(
     network: Network, doubtful: frozenset[str] = frozenset(), *, whole: bool = True
 ) -> Iterator[Diagnostic]:
-    """All findings of all rules. `whole` says that nothing of the network is missing."""
+    """Yield the findings of all rules. `whole` is True if no part of the network is missing."""
     for rule in LOCAL_RULES:
         for diagnostic in rule(network, doubtful):
-            # An edge or a level is wrong: what the levels hold, and what is reached, will change.
+            # After A501 the levels will change, and with them the sums and the paths.
             whole = whole and diagnostic.code != "A501"
             yield diagnostic
     if whole:

@@ -1,4 +1,4 @@
-"""The attributes of a statement read: known, given once, all there, and of a value that fits."""
+"""Read the attributes of statements: each is known, given once, and has a valid value (A4xx)."""
 
 from __future__ import annotations
 
@@ -9,79 +9,81 @@ import attrs
 
 from anetdsl.diagnostics import Diagnostic, Fix, Label, did_you_mean
 from anetdsl.rules import values
-from anetdsl.rules.values import Wrong
+from anetdsl.rules.values import InvalidValue
 from anetdsl.source import Edit
 from anetdsl.syntax.nodes import AttributeNode, StatementNode, SyntaxTree, Value
 from anetdsl.vocabulary import REQUIRED, STATEMENTS, Attribute
 
 _MAX_SUGGESTIONS = 100
-"""Looking for what was meant takes time; a file with more unknown names has other troubles."""
+"""Number of unknown attributes for which a similar name is searched, which takes time."""
 
 
 @attrs.define
 class AttributeReader:
-    """Reads the statements of one file, and keeps what is wrong with their attributes."""
+    """Reader of the attributes of one file's statements. It collects the findings."""
 
     present: frozenset[str]
-    """Keywords of the statements that the file has."""
-    lost: dict[str, str]
-    """Attributes of statements that the file lacks: perhaps only their keyword is gone."""
+    """Keywords of the statements in the file."""
+    owners: dict[str, str]
+    """For each attribute of a missing statement the keyword, which may be all that is missing."""
     found: list[Diagnostic] = attrs.Factory(list)
     suspects: set[str] = attrs.Factory(set)
-    """Unknown attributes, which may be names in a wrong place."""
-    said: set[str] = attrs.Factory(set)
-    """Keywords that have been said to be missing."""
+    """Unknown attributes, which may be misplaced names."""
+    reported: set[str] = attrs.Factory(set)
+    """Keywords that were reported as missing."""
     suggestions: int = 0
 
     @classmethod
     def of(cls, tree: SyntaxTree) -> AttributeReader:
-        """A reader for the statements of a tree."""
+        """Return a reader for the statements of a tree."""
         present = frozenset(statement.keyword.text for statement in tree.statements)
-        lacking = [kind for keyword, kind in STATEMENTS.items() if keyword not in present]
-        return cls(present, {a.name: kind.keyword for kind in lacking for a in kind.attributes})
+        missing = [kind for keyword, kind in STATEMENTS.items() if keyword not in present]
+        return cls(present, {a.name: kind.keyword for kind in missing for a in kind.attributes})
 
     def read(self, statement: StatementNode) -> dict[str, Any]:
-        """The values of a statement's attributes that can be read."""
+        """Return the valid attribute values of a statement. Add the findings about all others."""
         kind = STATEMENTS[statement.keyword.text]
         seen: dict[str, AttributeNode] = {}
         read: dict[str, Any] = {}
-        strange = False
+        has_unknown = False
         for node in statement.attributes:
             name = node.name.text
             attribute = kind.attribute(name)
-            if (name in seen or attribute is None) and name in self.lost:
-                self.found.extend(self._lost(node, statement))
-                strange = True
+            if (name in seen or attribute is None) and name in self.owners:
+                self.found.extend(self._of_missing_statement(node, statement))
+                has_unknown = True
             elif name in seen:
                 if not statement.broken:
                     self.found.append(_repeated(node, seen[name]))
-                read.pop(name, None)  # which of the two is meant, nobody knows
+                read.pop(name, None)  # It is unclear which of the two values is meant.
             elif attribute is None:
                 self.found.extend(self._unknown(node, statement))
-                strange = True
+                has_unknown = True
             elif node.value is not None:
                 try:
-                    read[name] = read_value(node.value, attribute)
-                except Wrong as wrong:
-                    self.found.extend(wrong.diagnostics)
+                    read[name] = _read_value(node.value, attribute)
+                except InvalidValue as error:
+                    self.found.extend(error.diagnostics)
             seen.setdefault(name, node)
-        if not statement.broken and not strange:
+        if not statement.broken and not has_unknown:
             missing = [a for a in kind.attributes if a.required and a.name not in seen]
             if missing:
                 self.found.append(_missing(statement, missing))
         return read
 
-    def _lost(self, node: AttributeNode, statement: StatementNode) -> Iterator[Diagnostic]:
-        """The finding about attributes of a statement whose keyword is gone, once for all."""
-        lost = self.lost[node.name.text]
-        if lost in REQUIRED or lost in self.said or statement.broken:
-            return  # another finding says so
-        self.said.add(lost)
+    def _of_missing_statement(
+        self, node: AttributeNode, statement: StatementNode
+    ) -> Iterator[Diagnostic]:
+        """Yield a finding about the attributes of a missing statement, once for each statement."""
+        owner = self.owners[node.name.text]
+        if owner in REQUIRED or owner in self.reported or statement.broken:
+            return  # Another finding reports this mistake.
+        self.reported.add(owner)
         yield Diagnostic(
             "A401",
             _unknown_message(node, statement),
             node.name.span,
-            help=f"is `{lost}` missing before it?",
+            help=f"is `{owner}` missing before it?",
         )
 
     def _unknown(self, node: AttributeNode, statement: StatementNode) -> Iterator[Diagnostic]:
@@ -95,13 +97,13 @@ class AttributeReader:
             text = f"attributes of `{keyword}` are " + ", ".join(f"`{n}`" for n in names)
             fix = None
             self.suspects.add(name)
-        # Without a likely meaning it is part of a mistake that has been reported.
+        # In a broken statement, an attribute without a suggestion is part of a reported mistake.
         if not statement.broken or (node.value is not None and fix is not None):
             message = _unknown_message(node, statement)
             yield Diagnostic("A401", message, node.name.span, help=text, fix=fix)
 
     def _suggest(self, name: str, statement: StatementNode) -> str | None:
-        """An attribute of the statement that it does not have yet."""
+        """Return a similar attribute that the statement does not have yet, or None."""
         self.suggestions += 1
         if self.suggestions > _MAX_SUGGESTIONS:
             return None
@@ -110,8 +112,8 @@ class AttributeReader:
         return did_you_mean(name, [n for n in names if n not in written])
 
 
-def read_value(value: Value, attribute: Attribute) -> Any:
-    """What an attribute's value means. Raises Wrong with what is wrong with it."""
+def _read_value(value: Value, attribute: Attribute) -> Any:
+    """Return the value of an attribute. Raise InvalidValue."""
     match attribute.type:
         case "int":
             return values.read_int(value, attribute)

@@ -1,4 +1,4 @@
-"""Rules about single edges: their direction, their weights, and whether they repeat."""
+"""Rules about edges: direction, weights, repetition."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from anetdsl.source import Edit, Span
 
 
 def check_directions(network: Network, doubtful: frozenset[str]) -> Iterator[Diagnostic]:
-    """A501: an edge leads from a lower level to a higher one (paper 3.1)."""
+    """Check A501: an edge leads from a lower level to a higher one (paper 3.1)."""
     nodes = {node.name: node for node in network.nodes}
     for node in network.nodes:
         for edge in node.inputs:
@@ -34,7 +34,7 @@ def check_directions(network: Network, doubtful: frozenset[str]) -> Iterator[Dia
 
 
 def check_weights(network: Network, doubtful: frozenset[str]) -> Iterator[Diagnostic]:
-    """A605: the weight of a node's only input means nothing."""
+    """Check A605: a node's only input has no weight."""
     for node in network.nodes:
         if len(node.inputs) == 1 and node.name not in doubtful:
             (edge,) = node.inputs
@@ -51,7 +51,7 @@ def check_weights(network: Network, doubtful: frozenset[str]) -> Iterator[Diagno
 
 
 def check_repeated_edges(network: Network, doubtful: frozenset[str]) -> Iterator[Diagnostic]:
-    """A604: a node stands twice in a list of inputs. A stem has one input at most: A409."""
+    """Check A604: an `inputs` list has each node once. A409 covers stems, which have one input."""
     readers = [(f"`{node.name}`", node.inputs) for node in network.nodes if not node.is_stem]
     for reader, edges in [*readers, ("the sink", network.sink.inputs)]:
         seen: dict[str, Span] = {}

@@ -1,4 +1,4 @@
-"""Warnings where a network leaves what the paper keeps constant."""
+"""Warnings about networks that differ from a rule of the paper's networks."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ _LEVELS = range(1, TOP_LEVEL + 1)
 
 
 def paper_channel_sums(network: Network) -> dict[int, int]:
-    """The constant sum of C at levels 1 to 4 (paper 3.1, 4.1).
+    """Return the constant sum of C at levels 1 to 4 (paper 3.1, 4.1).
 
-    The paper has two nodes of D_v channels at levels 1 to 3 and one at level 4, before any split,
-    so the sums are 2, 2, 2 and 1 times D_v; they follow `D`, so that a network scaled down keeps
-    the rule.
+    Before any split, the paper's networks have two nodes of D_v channels at levels 1 to 3 and one
+    at level 4. The sums are therefore 2, 2, 2 and 1 times D_v. They are proportional to `D`, so
+    that the rule also holds for smaller networks.
     """
     factors = (2, 2, 2, 1)
     return {level: factors[level - 1] * network.widths[level - 1] for level in _LEVELS}
 
 
 def check_channel_sums(network: Network) -> Iterator[Diagnostic]:
-    """A602: the sum of C over a level's nodes is the paper's."""
+    """Check A602: the sum of C over a level's nodes is that of the paper."""
     for level, expected in paper_channel_sums(network).items():
         nodes = [node for node in network.nodes if node.level == level]
         total = sum(node.channels for node in nodes)
@@ -38,7 +38,7 @@ def check_channel_sums(network: Network) -> Iterator[Diagnostic]:
 
 
 def check_levels(network: Network) -> Iterator[Diagnostic]:
-    """A603: there is a block at each of the levels 1 to 4."""
+    """Check A603: there is a block at each of the levels 1 to 4."""
     present = {node.level for node in network.nodes}
     absent = [str(level) for level in _LEVELS if level not in present]
     if absent:

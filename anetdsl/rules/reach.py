@@ -1,4 +1,4 @@
-"""Rules about reachability: what is computed arrives at the sink, and what is given is read."""
+"""Rules about reachability: every node reaches the sink, and every input is read."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from anetdsl.ir import Network, place
 
 
 def check_reach(network: Network) -> Iterator[Diagnostic]:
-    """A601: every node reaches the sink; that an input reaches it follows from its level."""
+    """Check A601: from every node a path leads to the sink."""
     needed = network.needed_by_sink()
     read = {edge.source for node in network.nodes for edge in node.inputs}
     for node in network.nodes:
         if node.name not in needed:
-            idle = node.name not in read
+            is_unread = node.name not in read
             yield Diagnostic(
                 "A601",
                 f"`{node.name}` does not reach the sink",
                 place(node, "name"),
                 Severity.WARNING,
-                help="nothing reads it"
-                if idle
+                help="no node reads it"
+                if is_unread
                 else "only nodes that do not reach the sink read it",
             )
 
 
 def check_unused_inputs(network: Network) -> Iterator[Diagnostic]:
-    """A606: some stem reads each input."""
+    """Check A606: every input is read by a stem."""
     read = {edge.source for node in network.nodes if node.is_stem for edge in node.inputs}
     for value in network.inputs:
         if value.name not in read:

@@ -1,4 +1,4 @@
-"""Rules about sizes: strides that meet, and widths that the sink can average."""
+"""Rules about sizes: strides of stems and nodes, and the channels of the sink's inputs."""
 
 from __future__ import annotations
 
@@ -10,51 +10,51 @@ from anetdsl.vocabulary import STEM_STRIDE
 
 
 def check_stem_strides(network: Network, doubtful: frozenset[str]) -> Iterator[Diagnostic]:
-    """A504: a stem halves twice (paper A.3). A409: it reads one input."""
+    """Check A504: a stem halves the size twice (paper A.3); and A409: it reads one input."""
     for node in network.nodes:
         if node.is_stem and node.stride != STEM_STRIDE:
             yield Diagnostic(
                 "A504",
                 f"a stem's stride is {STEM_STRIDE}, not {node.stride}",
                 place(node, "stride"),
-                help="its 7x7 convolution halves the size, and so does its pooling",
+                help="its 7x7 convolution and its pooling halve the size",
             )
         if node.is_stem and len(node.inputs) > 1:
             yield Diagnostic(
                 "A409",
                 f"stem `{node.name}` reads {len(node.inputs)} inputs, not one",
                 place(node, "inputs"),
-                help="give each input a stem of its own",
+                help="use one stem for each input",
             )
 
 
 def check_strides(network: Network, doubtful: frozenset[str]) -> Iterator[Diagnostic]:
-    """A502: the total stride of each input divides the largest among a node's inputs."""
+    """Check A502: each input's total stride divides the largest one among the node's inputs."""
     totals = network.total_strides()
-    spoiled = set(doubtful)
+    excluded = set(doubtful)
     for node in network.topological_nodes():
         known = [(totals[edge.source], edge) for edge in node.inputs if edge.source in totals]
         if node.is_stem or not known:
             continue
-        if any(edge.source in spoiled for edge in node.inputs):
-            spoiled.add(node.name)
+        if any(edge.source in excluded for edge in node.inputs):
+            excluded.add(node.name)
             continue
         largest, largest_edge = max(known, key=lambda pair: pair[0])
         for total, edge in known:
             if largest % total:
-                spoiled.add(node.name)
+                excluded.add(node.name)
                 yield Diagnostic(
                     "A502",
-                    f"the sizes of `{edge.source}` and `{largest_edge.source}` do not meet: their "
+                    f"the sizes of `{edge.source}` and `{largest_edge.source}` do not match: their "
                     f"total strides are {total} and {largest}",
                     edge.span,
                     labels=(Label(largest_edge.span, f"total stride {largest}"),),
-                    help="the largest total stride must be a multiple of each other one",
+                    help="the largest total stride must be a multiple of all others",
                 )
 
 
 def check_sink_widths(network: Network) -> Iterator[Diagnostic]:
-    """A503: with `combine=mean` the sink's inputs have equal channel counts."""
+    """Check A503: with `combine=mean` the sink's inputs have equal numbers of channels."""
     sink = network.sink
     if sink.combine != "mean" or not sink.inputs:
         return

@@ -1,4 +1,4 @@
-"""Which statements a file has, and how often."""
+"""Rules about the statements of a file: which ones there are, and how often."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from anetdsl.vocabulary import LANGUAGE_VERSION, REQUIRED, STATEMENTS
 
 
 def check_statements(tree: SyntaxTree) -> Iterator[Diagnostic]:
-    """A201 to A204: the version comes first, and nothing is missing or there twice."""
+    """Check A201 to A204: the version is first, and no statement is missing or repeated."""
     statements = tree.statements
     yield from _version_first(tree)
     first: dict[str, StatementNode] = {}
@@ -38,11 +38,11 @@ def check_statements(tree: SyntaxTree) -> Iterator[Diagnostic]:
 
 
 def _version_first(tree: SyntaxTree) -> Iterator[Diagnostic]:
-    """A201: the first statement is the version."""
+    """Check A201: the first statement is the version."""
     statements, text = tree.statements, tree.source.text
     first_start = statements[0].span.start if statements else len(text)
     if any(diagnostic.span.start < first_start for diagnostic in tree.diagnostics):
-        return  # which may be about the version
+        return  # This finding may be about the version.
     if not statements:
         message = "the file is empty: the first statement is `anet 1`, the version of the language"
         yield Diagnostic("A201", message, Span(0, 0))
@@ -54,6 +54,6 @@ def _version_first(tree: SyntaxTree) -> Iterator[Diagnostic]:
             "A201",
             message,
             statements[0].keyword.span,
-            labels=() if later is None else (Label(later, "it stands here"),),
+            labels=() if later is None else (Label(later, "it is here"),),
             fix=Fix("insert `anet 1`", (insertion,)) if later is None else None,
         )

@@ -1,4 +1,4 @@
-"""Attribute values: from what is written to what it means, or a finding that says why not."""
+"""Read attribute values. An invalid value raises InvalidValue with its findings."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _LONGEST_NUMBER = 60
 T = TypeVar("T")
 
 
-class Wrong(Exception):
-    """A value that cannot be used: what is wrong with it, in findings."""
+class InvalidValue(Exception):
+    """An attribute's value is invalid; `diagnostics` has the findings."""
 
     def __init__(self, *diagnostics: Diagnostic) -> None:
         super().__init__(*diagnostics)
@@ -28,33 +28,35 @@ class Wrong(Exception):
 
 
 def read_int(value: Value, attribute: Attribute) -> int:
-    """A whole number within the attribute's bounds. Raises Wrong."""
+    """Return a whole number within the attribute's bounds. Raise InvalidValue."""
     scalar = _scalar(value, attribute, "number")
     if not _WHOLE.fullmatch(scalar.text):
-        raise Wrong(_wrong_type(value, attribute))
+        raise InvalidValue(_wrong_type(value, attribute))
     number = int(scalar.text) if len(scalar.text) <= _LONGEST_NUMBER else math.inf
     if not attribute.low <= number <= attribute.high:
-        raise Wrong(_out_of_range(scalar, attribute))
+        raise InvalidValue(_out_of_range(scalar, attribute))
     return int(number)
 
 
 def read_number(value: Value, attribute: Attribute) -> float:
-    """A finite number. Raises Wrong."""
+    """Return a finite number. Raise InvalidValue."""
     scalar = _scalar(value, attribute, "number")
     number = float(scalar.text)
     if not math.isfinite(number):
-        raise Wrong(
-            Diagnostic("A405", f"`{attribute.name}` is too large to be stored", scalar.span)
+        raise InvalidValue(
+            Diagnostic(
+                "A405", f"`{attribute.name}` is too large for a floating-point number", scalar.span
+            )
         )
     return number
 
 
 def read_choice(value: Value, attribute: Attribute) -> str:
-    """One of the attribute's words. Raises Wrong."""
+    """Return one of the attribute's choices. Raise InvalidValue."""
     scalar = _scalar(value, attribute, "name")
     if scalar.text not in attribute.choices:
         guess = did_you_mean(scalar.text, attribute.choices)
-        raise Wrong(
+        raise InvalidValue(
             Diagnostic(
                 "A406",
                 f"`{attribute.name}` is {attribute.expected()}, not `{scalar.text}`",
@@ -67,15 +69,15 @@ def read_choice(value: Value, attribute: Attribute) -> str:
 
 
 def read_string(value: Value, attribute: Attribute) -> str:
-    """The text that a "string" stands for. Raises Wrong."""
+    """Return the text of a "string", with escapes replaced. Raise InvalidValue."""
     return _unescape(_scalar(value, attribute, "string"))
 
 
 def read_ints(value: Value, attribute: Attribute) -> tuple[int, ...]:
-    """A list of whole numbers of the attribute's length. Raises Wrong."""
+    """Return a list of whole numbers of the attribute's length. Raise InvalidValue."""
     items = _read_each(value, attribute, read_int)
     if len(items) != attribute.length:
-        raise Wrong(
+        raise InvalidValue(
             Diagnostic(
                 "A409",
                 f"`{attribute.name}` has {len(items)} items, not {attribute.length}",
@@ -87,41 +89,41 @@ def read_ints(value: Value, attribute: Attribute) -> tuple[int, ...]:
 
 
 def read_strings(value: Value, attribute: Attribute) -> tuple[str, ...]:
-    """A list of "strings". Raises Wrong."""
+    """Return a list of "strings". Raise InvalidValue."""
     return _read_each(value, attribute, read_string)
 
 
 def read_edge_items(value: Value, attribute: Attribute) -> tuple[ListItem, ...]:
-    """The items of an `inputs` list, which has at least one. Raises Wrong."""
+    """Return the items of an `inputs` list, at least one. Raise InvalidValue."""
     if not isinstance(value, ListValue):
-        raise Wrong(_wrong_type(value, attribute))
+        raise InvalidValue(_wrong_type(value, attribute))
     if not value.items:
-        raise Wrong(Diagnostic("A409", f"`{attribute.name}` is empty", value.span))
+        raise InvalidValue(Diagnostic("A409", f"`{attribute.name}` is empty", value.span))
     return value.items
 
 
 def read_weight(scalar: Scalar) -> float:
-    """An edge's weight, in the open interval (0, 1). Raises Wrong."""
+    """Return an edge's weight, in the open interval (0, 1). Raise InvalidValue."""
     weight = float(scalar.text)
     if not 0.0 < weight < 1.0:
-        raise Wrong(
+        raise InvalidValue(
             Diagnostic(
                 "A408",
-                f"an edge's weight lies between 0 and 1, both excluded; this is {scalar.text[:40]}",
+                f"the weight of an edge is above 0 and below 1, not {scalar.text[:40]}",
                 scalar.span,
-                help="a weight is sigmoid(w) of the learned w; leave it out for an untrained edge",
+                help="it is sigmoid(w) of the learned w; an untrained edge has no weight",
             )
         )
     return weight
 
 
 def edge_name(item: ListItem) -> str:
-    """The name that an item of an `inputs` list refers to. Raises Wrong where it is no name."""
+    """Return the name in an item of an `inputs` list. Raise InvalidValue for other items."""
     if item.value.kind != "name":
-        raise Wrong(
+        raise InvalidValue(
             Diagnostic(
                 "A404",
-                f"`inputs` lists names, not {_describe(item.value)}",
+                f"`inputs` is a list of names, not of {_describe(item.value)}",
                 item.value.span,
                 help="such as `inputs=[s0, s1@0.41]`",
             )
@@ -131,16 +133,16 @@ def edge_name(item: ListItem) -> str:
 
 def _scalar(value: Value, attribute: Attribute, kind: str) -> Scalar:
     if not isinstance(value, Scalar) or value.kind != kind:
-        raise Wrong(_wrong_type(value, attribute))
+        raise InvalidValue(_wrong_type(value, attribute))
     return value
 
 
 def _read_each(
     value: Value, attribute: Attribute, read: Callable[[Value, Attribute], T]
 ) -> tuple[T, ...]:
-    """The items of a list that has no weights. Raises Wrong with what is wrong with each."""
+    """Return the items of a list without weights. Raise InvalidValue with all findings."""
     if not isinstance(value, ListValue):
-        raise Wrong(_wrong_type(value, attribute))
+        raise InvalidValue(_wrong_type(value, attribute))
     items: list[T] = []
     found: list[Diagnostic] = []
     for item in value.items:
@@ -149,10 +151,10 @@ def _read_each(
             found.append(Diagnostic("A407", message, item.weight.span))
         try:
             items.append(read(item.value, attribute))
-        except Wrong as wrong:
-            found.extend(wrong.diagnostics)
+        except InvalidValue as error:
+            found.extend(error.diagnostics)
     if found:
-        raise Wrong(*found)
+        raise InvalidValue(*found)
     return tuple(items)
 
 
@@ -187,10 +189,10 @@ def _unescape(scalar: Scalar) -> str:
     for match in _ESCAPE.finditer(body):
         if match[1] not in _ESCAPES:
             start = scalar.span.start + 1 + match.start()
-            raise Wrong(
+            raise InvalidValue(
                 Diagnostic(
                     "A102",
-                    f"`{match[0]}` is no escape",
+                    f"`{match[0]}` is not a valid escape",
                     Span(start, start + 2),
                     help='escapes are `\\"`, `\\\\`, `\\n`, `\\r` and `\\t`',
                 )

@@ -1,1 +1,1 @@
-"""Text to syntax: lossless tokens, statements with spans, and a message for every mistake."""
+"""Parse text into lossless tokens and statements with spans, with a message for every mistake."""

@@ -1,4 +1,4 @@
-"""The comments of a text, and where they stand."""
+"""Find the comments of a text and their places."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from anetdsl.syntax.nodes import SyntaxTree
 
 @attrs.frozen
 class PlacedComment:
-    """A comment with its `#` and without the space at its end.
+    """A comment, with its `#` and without trailing white space.
 
-    `own_line` is one that stands alone on its line.
+    `own_line` is True if nothing precedes the comment on its line.
     """
 
     text: str
@@ -24,12 +24,12 @@ class PlacedComment:
 
     @property
     def start(self) -> int:
-        """Where the comment starts."""
+        """Offset of the first character."""
         return self.span.start
 
 
 def comments_of(tree: SyntaxTree) -> Iterator[PlacedComment]:
-    """All comments of a text, in its order."""
+    """Yield all comments of a text, in order."""
     text = tree.source.text
     end = 0
     for token in tree.tokens:

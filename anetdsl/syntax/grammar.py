@@ -1,9 +1,9 @@
-"""The parser that Lark builds from grammar/anet.lark, kept between runs.
+"""Load the parser that Lark builds from grammar/anet.lark, with a cache of its tables.
 
-Building takes longer than reading any network, so the tables are kept in the user's cache folder as
-JSON behind a checksum, under a name that holds the grammar's and Lark's version. JSON is data:
-whoever could write there could make parsing fail, never run code. Paths are strings here, because
-importing pathlib takes longer than parsing.
+Building the tables takes longer than parsing a network. The tables are therefore stored in the
+user's cache folder, as JSON with a checksum, in a file named after the grammar's text and Lark's
+version. JSON contains no code, so a manipulated cache file can make parsing fail but cannot run
+anything. Paths are strings in this module, because importing pathlib takes longer than parsing.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ START_RULES = ["file", "statement", "attribute", "stray"]
 
 @functools.cache
 def grammar_text() -> str:
-    """The text of anet.lark: from the installed package, or from the checkout."""
+    """Return the text of anet.lark, from the installed package or from the checkout."""
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     for folder in (package, os.path.dirname(package)):
         path = os.path.join(folder, "grammar", "anet.lark")
@@ -36,18 +36,18 @@ def grammar_text() -> str:
 
 
 def load_parser(transformer: lark.Transformer[Any, Any]) -> lark.Lark:
-    """The LALR parser whose results are the transformer's, from the cache where possible."""
+    """Return the LALR parser with this transformer, from the cache if possible."""
     path = _cache_path()
     try:
         return _from_tables(_read_cache(path), transformer)
-    except Exception:  # whatever is wrong with a cache file, building anew is the answer
+    except Exception:  # A missing or damaged cache file of any kind: build the tables.
         tables = build_tables()
         _write_cache(path, tables)
         return _from_tables(tables, transformer)
 
 
 def build_tables() -> dict[str, Any]:
-    """Lark's tables for the grammar, as plain data."""
+    """Return Lark's tables for the grammar as plain data."""
     parser = lark.Lark(
         grammar_text(), start=START_RULES, parser="lalr", lexer="basic", maybe_placeholders=False
     )
@@ -60,7 +60,10 @@ def _from_tables(tables: Any, transformer: lark.Transformer[Any, Any]) -> lark.L
 
 
 def cache_folder() -> str:
-    """Where this program may keep what it can make again; ANETDSL_CACHE overrides it."""
+    """Return the path of the folder for files that can be recreated.
+
+    It is ANETDSL_CACHE if this variable is set, else `anetdsl` in the user's cache folder.
+    """
     if override := os.environ.get("ANETDSL_CACHE"):
         return override
     home = os.path.expanduser("~")
@@ -74,9 +77,9 @@ def cache_folder() -> str:
 
 
 def _cache_path() -> str:
-    what = f"{lark.__version__}\n{START_RULES}\n{grammar_text()}".encode()
+    key = f"{lark.__version__}\n{START_RULES}\n{grammar_text()}".encode()
     return os.path.join(
-        cache_folder(), f"grammar-{zlib.crc32(what):08x}{zlib.adler32(what):08x}.tables"
+        cache_folder(), f"grammar-{zlib.crc32(key):08x}{zlib.adler32(key):08x}.tables"
     )
 
 
@@ -84,7 +87,7 @@ def _read_cache(path: str) -> Any:
     with open(path, "rb") as file:
         checksum, _, data = file.read().partition(b"\n")
     if checksum != _checksum(data):
-        raise ValueError("the file has been changed, or is not complete")
+        raise ValueError("wrong checksum: the file is changed or incomplete")
     return _from_json(json.loads(data))
 
 
@@ -96,7 +99,7 @@ def _write_cache(path: str, tables: dict[str, Any]) -> None:
     from anetdsl.errors import CannotRun
     from anetdsl.files import write_atomically
 
-    # Read-only, full, no home folder: the parser works all the same.
+    # The parser also works without a cache: on a full or read-only disk, or without a home folder.
     with contextlib.suppress(OSError, CannotRun):
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         data = json.dumps(_to_json(tables)).encode()
@@ -104,7 +107,7 @@ def _write_cache(path: str, tables: dict[str, Any]) -> None:
 
 
 def _to_json(value: Any) -> Any:
-    """JSON has string keys only: a dictionary with other keys becomes a marked list of pairs."""
+    """Return a value as JSON. A dictionary with keys other than strings becomes a list of pairs."""
     if isinstance(value, dict):
         if all(isinstance(key, str) for key in value):
             return {key: _to_json(item) for key, item in value.items()}

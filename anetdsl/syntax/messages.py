@@ -1,4 +1,4 @@
-"""What to say of a token that does not fit: in the words of the language, never of the parser."""
+"""Messages for unexpected tokens, in the terms of the language and not of the parser."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _span(token: Token) -> Span:
     return Span(cast(int, token.start_pos), cast(int, token.end_pos))
 
 
-def _show(token: Token) -> str:
+def _quoted(token: Token) -> str:
     text = str(token) if len(token) <= 40 else f"{token[:37]}..."
     return f"`{text}`"
 
@@ -35,10 +35,11 @@ def unexpected(
     keyword: Token,
     written: frozenset[str],
 ) -> Diagnostic:
-    """The message for `token`, at which parsing `piece` of the statement of `keyword` failed.
+    """Return the message for `token`, at which parsing a piece of a statement failed.
 
-    `expected` holds the terminals that would have fitted. A piece that ends too early is told by a
-    token of type `$END`. `written` holds the names of the attributes that the statement has.
+    `expected` has the terminals that were expected. If the piece ends too early, the type of
+    `token` is `$END`. `keyword` is that of the statement, and `written` has the names of its
+    attributes.
     """
     if (lexical := _lexical(token)) is not None:
         return lexical
@@ -65,14 +66,14 @@ def unexpected(
         return _missing_value(token, piece)
     return Diagnostic(
         "A104",
-        f"expected {_expected(expected, piece, keyword)}, found {_show(token)}",
+        f"expected {_expected(expected, piece, keyword)}, found {_quoted(token)}",
         _span(token),
         help=_attribute_help(keyword) if "$END" in expected else "",
     )
 
 
 def not_a_statement(chunk: Sequence[Token], *, at_start: bool) -> Diagnostic:
-    """The message for tokens that no keyword introduces."""
+    """Return the message for tokens that do not start with a keyword."""
     token = chunk[0]
     if (lexical := _lexical(token)) is not None:
         return lexical
@@ -80,7 +81,7 @@ def not_a_statement(chunk: Sequence[Token], *, at_start: bool) -> Diagnostic:
     if guess is not None:
         return Diagnostic(
             "A107",
-            f"unknown statement {_show(token)}",
+            f"unknown statement {_quoted(token)}",
             _span(token),
             help=f"did you mean `{guess}`?",
             fix=Fix(f"change to `{guess}`", (Edit(_span(token), guess),)),
@@ -88,23 +89,23 @@ def not_a_statement(chunk: Sequence[Token], *, at_start: bool) -> Diagnostic:
     if at_start:
         return Diagnostic(
             "A107",
-            f"expected a statement, found {_show(token)}",
+            f"expected a statement, found {_quoted(token)}",
             _span(token),
             help=f"a statement starts with one of {_choices(KEYWORDS)}; the first is `anet 1`",
         )
     return Diagnostic(
         "A107",
-        f"unknown statement {_show(token)}",
+        f"unknown statement {_quoted(token)}",
         _span(token),
         help=f"a statement starts with one of {_choices(KEYWORDS)}",
     )
 
 
 def doubled(first: Token, second: Token) -> Diagnostic:
-    """The message for a keyword that is written twice."""
+    """Return the message for a keyword that is written twice."""
     return Diagnostic(
         "A104",
-        f"{_show(second)} is written twice",
+        f"{_quoted(second)} is written twice",
         _span(second),
         labels=(Label(_span(first), "first here"),),
         fix=Fix("remove one", (Edit(Span(_span(first).start, _span(second).start), ""),)),
@@ -112,34 +113,49 @@ def doubled(first: Token, second: Token) -> Diagnostic:
 
 
 def _lexical(token: Token) -> Diagnostic | None:
-    """The message for a token that no rule of the grammar uses."""
+    """Return the message for a token that no rule of the grammar uses, or None."""
     match token.type:
         case "UNEXPECTED_CHARACTER":
             return Diagnostic(
                 "A101",
-                f"unexpected {'character' if len(token) == 1 else 'characters'} {_show(token)}",
+                f"unexpected {'character' if len(token) == 1 else 'characters'} {_quoted(token)}",
                 _span(token),
-                help="names are made of the letters a-z and A-Z, digits and `_`",
+                help=_character_help(token),
             )
         case "UNTERMINATED_STRING":
             return Diagnostic(
                 "A102",
-                "this string has no end",
+                "this string is not closed",
                 _span(token),
-                help='close it with `"` on the same line; a line break within is written `\\n`',
+                help='close it with `"` on the same line; a line break in a string is `\\n`',
             )
         case "MALFORMED_NUMBER":
             return Diagnostic(
                 "A103",
-                f"{_show(token)} is neither a number nor a name",
+                f"{_quoted(token)} is neither a number nor a name",
                 _span(token),
                 help="a name cannot start with a digit; a number is like `32`, `0.41` or `1e-3`",
             )
     return None
 
 
+def _character_help(token: Token) -> str:
+    """Return how to write what the characters mean in other languages."""
+    if token[0] in "{}()":
+        return "a list is written in [ ], as in `inputs=[a, b]`; a statement needs no brackets"
+    if token[0] == ":":
+        return "an attribute is written `name=value`, the weight of an edge `name@0.5`"
+    if token.startswith(("//", "/*", "*/")):
+        return "a comment starts with `#`"
+    if token[0] == ";":
+        return "statements and attributes are separated by white space, items of a list by commas"
+    if token[0] in "'`":
+        return 'a string is written in "double quotes", a name without quotes'
+    return "names consist of the letters a-z and A-Z, digits and `_`"
+
+
 def _open_bracket(token: Token, piece: Sequence[Token]) -> Token | None:
-    """The `[` of the list that a token stands in. The end of the piece stands behind all."""
+    """Return the `[` of the list that contains a token, or None."""
     bracket: Token | None = None
     for other in piece:
         if other is token:
@@ -159,14 +175,14 @@ def _ended_early(
     if bracket is not None and "RSQB" in expected:
         return Diagnostic(
             "A105",
-            "this `[` is never closed",
+            "this `[` is not closed",
             _span(bracket),
             labels=(Label(here, "expected `]` here"),),
             fix=Fix("close the list", (Edit(here, "]"),)),
         )
     return Diagnostic(
         "A104",
-        f"expected {_expected(expected, piece, keyword)} after {_show(piece[-1])}",
+        f"expected {_expected(expected, piece, keyword)} after {_quoted(piece[-1])}",
         here,
         note="here",
     )
@@ -181,7 +197,7 @@ def _reserved(
     guess = did_you_mean(token, [name for name in names if name not in written])
     return Diagnostic(
         "A106",
-        f"{_show(token)} is a reserved word",
+        f"{_quoted(token)} is a reserved word",
         _span(token),
         help=f"did you mean `{guess}`?" if guess else "choose another name",
         fix=Fix(f"change to `{guess}`", (Edit(_span(token), guess),)) if guess else None,
@@ -189,16 +205,18 @@ def _reserved(
 
 
 def _missing_value(token: Token, piece: Sequence[Token]) -> Diagnostic:
-    """The message for a name that no `=` follows, behind a whole attribute or a head."""
+    """Return the message for a name without `=` after a complete attribute or head."""
     following = next((b for a, b in itertools.pairwise(piece) if a is token), None)
     if following is None:
         end = _span(token).end
-        return Diagnostic("A104", f"expected `=` after {_show(token)}", Span(end, end), note="here")
+        return Diagnostic(
+            "A104", f"expected `=` after {_quoted(token)}", Span(end, end), note="here"
+        )
     if (lexical := _lexical(following)) is not None:
         return lexical
     return Diagnostic(
         "A104",
-        f"expected `=` after {_show(token)}, found {_show(following)}",
+        f"expected `=` after {_quoted(token)}, found {_quoted(following)}",
         _span(following),
     )
 
@@ -212,7 +230,7 @@ def _missing_comma(token: Token, piece: Sequence[Token]) -> Diagnostic:
         text = f"the weight of an edge is written `{before[:40]}@0.5`"
     return Diagnostic(
         "A104",
-        f"expected `,` or `]` after {_show(before)}, found {_show(token)}",
+        f"expected `,` or `]` after {_quoted(before)}, found {_quoted(token)}",
         _span(token),
         help=text,
         fix=Fix("insert a comma", (Edit(Span(end, end), ","),)) if item else None,
@@ -220,7 +238,7 @@ def _missing_comma(token: Token, piece: Sequence[Token]) -> Diagnostic:
 
 
 def _expected(expected: frozenset[str], piece: Sequence[Token], keyword: Token) -> str:
-    """What would have fitted, in words."""
+    """Describe what was expected."""
     if {"NUMBER", "STRING", "LSQB"} <= expected:
         return f"a value for `{piece[0]}`"
     if {"NUMBER", "STRING"} <= expected:

@@ -1,4 +1,4 @@
-"""Syntax nodes: what stands in the text, before names and ranges are looked at. All carry spans."""
+"""Syntax nodes with spans: the text as parsed, before names and ranges are checked."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Word:
 
 @attrs.frozen
 class Scalar:
-    """A number, a name or a string, as it is written (a string with its quotes)."""
+    """A number, a name or a string as written; a string includes its quotes."""
 
     kind: ScalarKind
     text: str
@@ -32,7 +32,7 @@ class Scalar:
 
 @attrs.frozen
 class ListItem:
-    """One item of a list: a scalar, with `@weight` or without."""
+    """One item of a list: a scalar with an optional `@weight`."""
 
     value: Scalar
     weight: Scalar | None
@@ -52,7 +52,7 @@ Value = Scalar | ListValue
 
 @attrs.frozen
 class AttributeNode:
-    """`name=value`. `value` is None where a syntax error was reported within it."""
+    """An attribute `name=value`. `value` is None if a syntax error was reported in it."""
 
     name: Word
     value: Value | None
@@ -61,7 +61,7 @@ class AttributeNode:
 
 @attrs.frozen
 class StatementNode:
-    """One statement. `broken`: a syntax error within it was reported, so do not trust its gaps."""
+    """One statement. `broken`: a syntax error in it was reported, so parts of it may be missing."""
 
     keyword: Word
     name: Word | None
@@ -71,19 +71,19 @@ class StatementNode:
     broken: bool = False
 
     def attribute(self, name: str) -> AttributeNode | None:
-        """The first attribute of that name."""
+        """Return the first attribute with this name, or None."""
         return next((a for a in self.attributes if a.name.text == name), None)
 
 
 @attrs.frozen
 class SyntaxTree:
-    """A file as statements; `tokens` joined are the text."""
+    """A file as statements. The concatenated `tokens` equal the text."""
 
     source: SourceFile
     tokens: tuple[Token, ...]
     statements: tuple[StatementNode, ...]
     diagnostics: tuple[Diagnostic, ...]
     unknown_statements: bool = False
-    """Whether some text belongs to no known statement, which may be the one that is missed."""
+    """True if a part of the text belongs to no known statement and may be a missing statement."""
     suspects: frozenset[str] = frozenset()
-    """Names that an unknown statement may have defined: no reason to call them unknown."""
+    """Names that an unknown statement may define. They are not reported as unknown."""

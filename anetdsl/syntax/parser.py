@@ -1,7 +1,7 @@
-"""Text to a syntax tree, with every mistake reported once.
+"""Parse a text into a syntax tree, and report every mistake once.
 
-The tokens are cut into statements at the keywords, and each statement is parsed by itself, so a
-mistake cannot disturb what follows it. A statement that fails is parsed again attribute by
+The tokens are split into statements at the keywords. Each statement is parsed separately, so a
+mistake in one does not affect the next. A statement with a mistake is parsed again, attribute by
 attribute.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 from lark import Lark, Token, Transformer
 from lark.exceptions import UnexpectedToken
@@ -19,7 +19,6 @@ from anetdsl.diagnostics import Diagnostic
 from anetdsl.source import SourceFile, Span
 from anetdsl.syntax import messages
 from anetdsl.syntax.grammar import load_parser
-from anetdsl.syntax.machine import Machine, Scanner
 from anetdsl.syntax.nodes import (
     AttributeNode,
     ListItem,
@@ -38,24 +37,27 @@ from anetdsl.syntax.splitting import (
     is_doubled,
     stray_names,
     type_at,
+    without_slash_comments,
 )
 from anetdsl.vocabulary import KEYWORDS, MAX_FINDINGS, STATEMENTS
 
-IGNORED = frozenset({"WHITESPACE", "COMMENT", "BOM"})
+_IGNORED = frozenset({"WHITESPACE", "COMMENT", "BOM"})
 Children = list[Any]
 _NAME_LIKE = KEYWORD_TYPES | {"NAME"}
 _KINDS: dict[str, ScalarKind] = {"NUMBER": "number", "NAME": "name", "STRING": "string"}
 
 
 def tokenize(text: str) -> tuple[Token, ...]:
-    """All tokens of a text, white space and comments too: joined, they are the text."""
-    return tuple(_scanner().scan(text))
+    """Return all tokens of a text, white space and comments included. Joined, they are the text."""
+    return tuple(_lark().lex(text, dont_ignore=True))
 
 
 def parse_syntax(source: SourceFile) -> SyntaxTree:
-    """The statements of a file. Mistakes are in `diagnostics`; what they spoil is marked broken."""
+    """Parse the statements of a file. Mistakes are in `diagnostics` of the result."""
     tokens = tokenize(source.text)
-    significant = [token for token in tokens if token.type not in IGNORED]
+    significant = [token for token in tokens if token.type not in _IGNORED]
+    if any(token.type == "UNEXPECTED_CHARACTER" for token in significant):
+        significant = list(without_slash_comments(significant, source))
     statements: list[StatementNode] = []
     diagnostics: list[Diagnostic] = []
     suspects: set[str] = set()
@@ -66,7 +68,7 @@ def parse_syntax(source: SourceFile) -> SyntaxTree:
             diagnostics.append(messages.doubled(chunk[0], following[0]))
         elif chunk[0].type in KEYWORD_TYPES:
             try:
-                statements.append(_run("statement", chunk))
+                statements.append(_parse("statement", chunk))
             except UnexpectedToken as error:
                 statements.append(_parse_in_pieces(chunk, error, diagnostics))
                 suspects.update(stray_names(chunk))
@@ -88,16 +90,9 @@ def parse_syntax(source: SourceFile) -> SyntaxTree:
     )
 
 
-def parse_attribute(tokens: Sequence[Token]) -> AttributeNode | None:
-    """The attribute that tokens are, none of them IGNORED; None where they are none."""
-    return cast("AttributeNode | None", _machine("attribute").run(tokens))
-
-
-def _run(rule: str, tokens: Sequence[Token]) -> Any:
-    """Parse tokens by one rule. Raises lark.UnexpectedToken at the first that does not fit."""
-    if (parsed := _machine(rule).run(tokens)) is not None:
-        return parsed
-    parser = _tree_builder().parse_interactive(start=rule)
+def _parse(rule: str, tokens: Sequence[Token]) -> Any:
+    """Parse tokens by a start rule. Raise lark.UnexpectedToken at the first unexpected token."""
+    parser = _lark().parse_interactive(start=rule)
     for token in tokens:
         parser.feed_token(token)
     return parser.feed_eof(tokens[-1])  # type: ignore[no-untyped-call]
@@ -106,16 +101,17 @@ def _run(rule: str, tokens: Sequence[Token]) -> Any:
 def _parse_in_pieces(
     chunk: Sequence[Token], error: UnexpectedToken, diagnostics: list[Diagnostic]
 ) -> StatementNode:
-    """A statement with a mistake: its head and each attribute by itself, one message a piece.
+    """Parse the head and each attribute of a statement with a mistake; add a message per piece.
 
-    Where each piece is right by itself, the message is that of `error`, which the whole gave.
+    If every piece can be parsed separately, the message is made from `error`, which parsing the
+    whole statement raised.
     """
     mistakes = len(diagnostics)
     starts = _attribute_starts(chunk)
     written = frozenset(str(chunk[index]) for index in starts)
     known = [attribute.name for attribute in STATEMENTS[str(chunk[0])].attributes]
     if 1 in starts and chunk[0].type in NAMED_TYPES and chunk[1] not in known:
-        starts[0] = 2  # the name of an attribute is missing, rather than that of the statement
+        starts[0] = 2  # The name of an attribute is missing, not the name of the statement.
     bounds = [0, *starts, len(chunk)]
     attributes: list[AttributeNode] = []
     for start, end in itertools.pairwise(bounds):
@@ -140,7 +136,7 @@ def _parse_in_pieces(
 
 
 def _attribute_starts(chunk: Sequence[Token]) -> list[int]:
-    """Where `name=` stands. In a list that goes on behind the value it is an item's mistake."""
+    """Return the indices of `name=`. In a list that continues after it, it is a mistaken item."""
     starts: list[int] = []
     in_list = False
     for index, token in enumerate(chunk):
@@ -156,7 +152,7 @@ def _attribute_starts(chunk: Sequence[Token]) -> list[int]:
 
 
 def _has_name(chunk: Sequence[Token]) -> bool:
-    """Whether a name follows the keyword, and is whole: not the `a` of `a-b`."""
+    """Return whether a complete name follows the keyword: not the `a` of `a-b`."""
     if type_at(chunk, 1) != "NAME":
         return False
     return type_at(chunk, 2) in ("", "EQUAL") or chunk[1].end_pos != chunk[2].start_pos
@@ -169,12 +165,12 @@ def _parse_piece(
     written: frozenset[str],
     diagnostics: list[Diagnostic],
 ) -> Any:
-    """What the piece means, or None after saying what is wrong.
+    """Parse a piece of a statement. Return None and add a diagnostic if it has a mistake.
 
-    A reserved word in the place of a name is not the end: it is read as that name to see the rest.
+    After a reserved word in place of a name, parsing continues as if it were a name.
     """
     mistakes = len(diagnostics)
-    parser = _tree_builder().parse_interactive(start=rule)
+    parser = _lark().parse_interactive(start=rule)
     try:
         for token in piece:
             try:
@@ -196,13 +192,13 @@ def _parse_piece(
 def _unexpected(
     error: UnexpectedToken, piece: Sequence[Token], keyword: Token, written: frozenset[str]
 ) -> Diagnostic:
-    # Lark names nothing where only the end would have fitted.
+    # Lark gives no expected terminals if only the end was expected.
     expected = frozenset(error.expected) or frozenset({"$END"})
     return messages.unexpected(error.token, expected, piece, keyword, written)
 
 
 def _span(tokens: Sequence[Token]) -> Span:
-    # Asked for each node of each text: a call of `cast` would be a third of it.
+    # Called for each node of each text: `cast` would take a third of the time.
     return Span(tokens[0].start_pos, tokens[-1].end_pos)  # type: ignore[arg-type]
 
 
@@ -211,7 +207,7 @@ def _word(token: Token) -> Word:
 
 
 class _Builder(Transformer[Token, Any]):
-    """Makes syntax nodes as the parser reduces: no tree in between, no recursion."""
+    """Build syntax nodes while the parser reduces, without an intermediate tree."""
 
     def scalar(self, children: Children) -> Scalar:
         (token,) = children
@@ -251,16 +247,5 @@ class _Builder(Transformer[Token, Any]):
 
 
 @functools.cache
-def _tree_builder() -> Lark:
+def _lark() -> Lark:
     return load_parser(_Builder())
-
-
-@functools.cache
-def _machine(rule: str) -> Machine:
-    return Machine.of(_tree_builder(), rule)
-
-
-@functools.cache
-def _scanner() -> Scanner:
-    """That of the lexer behind `Lark.lex(text, dont_ignore=True)`, which builds one each time."""
-    return Scanner.of(_tree_builder()._build_lexer(dont_ignore=True))

@@ -1,13 +1,13 @@
-"""The tokens of a text cut into statements, so that a mistake in one cannot disturb the next.
+"""Split the tokens of a text into statements, so that a mistake in one does not affect the next.
 
-A keyword starts a statement. Where one is misspelt, doubled, or stands in the place of a name, the
-cut follows what was probably meant; line starts and indentation, which mean nothing in a text
-without mistakes, help to tell.
+A keyword starts a statement. If a keyword is misspelt, doubled or used as a name, the split follows
+the probable intention. Line starts and indentation help to find it; they have no meaning in a text
+without mistakes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import cast
 
 from lark import Token
@@ -18,12 +18,12 @@ from anetdsl.vocabulary import KEYWORDS, STATEMENTS
 
 KEYWORD_TYPES = frozenset(keyword.upper() for keyword in KEYWORDS)
 NAMED_TYPES = frozenset(s.keyword.upper() for s in STATEMENTS.values() if s.named)
-"""Keywords that a name follows."""
+"""Keywords that are followed by a name."""
 _WORD_TYPES = KEYWORD_TYPES | {"NAME"}
 
 
 def cut(tokens: Sequence[Token], source: SourceFile) -> Iterator[list[Token]]:
-    """The tokens cut before every token that starts a statement, or was meant to."""
+    """Yield the tokens of each statement, and of each text that was probably meant as one."""
     chunk: list[Token] = []
     for index, token in enumerate(tokens):
         if (
@@ -41,8 +41,22 @@ def cut(tokens: Sequence[Token], source: SourceFile) -> Iterator[list[Token]]:
         yield chunk
 
 
+def without_slash_comments(tokens: Iterable[Token], source: SourceFile) -> Iterator[Token]:
+    """Yield the tokens without the rest of a line after `//`, which starts no comment here.
+
+    The `//` itself stays and is reported as an unexpected character.
+    """
+    line: int | None = None
+    for token in tokens:
+        if line is None or source.position(cast(int, token.start_pos)).line != line:
+            line = None
+            if token.type == "UNEXPECTED_CHARACTER" and token.startswith("//"):
+                line = source.position(cast(int, token.start_pos)).line
+            yield token
+
+
 def type_at(tokens: Sequence[Token], index: int) -> str:
-    """The type of a token, or nothing beyond the ends."""
+    """Return the type of a token, or an empty string for an index outside of the tokens."""
     return tokens[index].type if 0 <= index < len(tokens) else ""
 
 
@@ -52,7 +66,7 @@ def _starts_line(tokens: Sequence[Token], index: int, source: SourceFile) -> boo
 
 
 def _is_indented(token: Token, keyword: Token, source: SourceFile) -> bool:
-    """Whether a token stands to the right of a keyword, as what continues its statement does."""
+    """Return whether a token is indented more than a keyword, as if it continued its statement."""
     column = source.position(cast(int, token.start_pos)).column
     return column > source.position(cast(int, keyword.start_pos)).column + 1
 
@@ -60,9 +74,9 @@ def _is_indented(token: Token, keyword: Token, source: SourceFile) -> bool:
 def _is_keyword_in_place(
     start: Token, tokens: Sequence[Token], index: int, source: SourceFile
 ) -> bool:
-    """Whether a keyword starts a statement, rather than stands where a name should.
+    """Return whether a keyword starts a statement; otherwise it is used in place of a name.
 
-    `start` is the token that the statement before it starts with.
+    `start` is the first token of the previous statement.
     """
     token = tokens[index]
     if token.type not in KEYWORD_TYPES:
@@ -80,7 +94,7 @@ def _is_keyword_in_place(
 
 
 def is_doubled(chunk: Sequence[Token], following: Token, source: SourceFile) -> bool:
-    """Whether a keyword stands alone before the same keyword, on one line."""
+    """Return whether a keyword is followed by the same keyword on the same line."""
     return (
         len(chunk) == 1
         and chunk[0].type == following.type
@@ -90,7 +104,7 @@ def is_doubled(chunk: Sequence[Token], following: Token, source: SourceFile) -> 
 
 
 def stray_names(chunk: Sequence[Token]) -> Iterator[str]:
-    """Names in a statement with a mistake that may be meant as its own."""
+    """Yield names in a statement with a mistake that may be intended as its own name."""
     for index, token in enumerate(chunk):
         before, after = type_at(chunk, index - 1), type_at(chunk, index + 1)
         if (
@@ -102,12 +116,12 @@ def stray_names(chunk: Sequence[Token]) -> Iterator[str]:
 
 
 def holds_keyword(token: Token) -> bool:
-    """Whether a word runs into a keyword that may start a statement, as in `64input`."""
+    """Return whether a word ends with a keyword that may start a statement, as in `64input`."""
     return token.type in ("NAME", "MALFORMED_NUMBER") and token.endswith(KEYWORDS)
 
 
 def _is_unknown_statement(tokens: Sequence[Token], index: int, source: SourceFile) -> bool:
-    """Whether `index` is a misspelt keyword: first on its line, before a name or a statement."""
+    """Return whether a token is a misspelt keyword: first on its line, before a name or keyword."""
     token, previous = tokens[index], tokens[index - 1]
     if token.type != "NAME" or previous.type in KEYWORD_TYPES or previous.type == "EQUAL":
         return False

@@ -1,4 +1,4 @@
-"""Each mistake is said once, and all of them in one run."""
+"""Every mistake is reported once, and all mistakes of a text in one run."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import pytest
 
 from anetdsl.diagnostics import Diagnostic, in_order
 from anetdsl.source import Span
-from tests.rules.cases import GOOD, HEAD, LEVELS, SINK, STEM, codes_of, findings_in
+from tests.mistakes import GOOD, HEAD, LEVELS, SINK, STEM, codes_of, findings_in
 
-# (what stands in the good text, what is written in its place, the codes that it gives)
+# (part of the good text, its replacement, codes of the findings)
 ONE_MISTAKE: list[tuple[str, str, list[str]]] = [
     # The version
     ("anet 1\n", "", ["A201"]),
@@ -87,7 +87,7 @@ ONE_MISTAKE: list[tuple[str, str, list[str]]] = [
     ("C=256", "c=256", ["A401"]),
     ("C=256 ", "", ["A403"]),
     ("C=256", "C=256 groups=2", ["A401"]),
-    # A level that cannot be right spoils what is said of edges, strides and levels
+    # A wrong level causes no further findings about edges, strides and levels
     ("node a2 level=2", "node a2 level=1", ["A501"]),
     ("node a2 level=2", "node a2 level=3", ["A501"]),
     ("node a4 level=4", "node a4 level=0", ["A303"]),
@@ -157,7 +157,7 @@ ONE_MISTAKE: list[tuple[str, str, list[str]]] = [
     ("channels=3", "channels=3 kind=grey", ["A406"]),
     ("classes=10", "classes=ten", ["A404"]),
     ("classes=10", "", ["A403"]),
-    # What is no mistake
+    # Texts without mistakes
     ("anet 1\n", "\ufeffanet 1\n", []),
     ("inputs=[a2]", "inputs=[\n  a2,  # the level below\n  a1,\n]", []),
     ("inputs=[a2]", "inputs=[a2@0.5, a1@.25]", []),
@@ -170,10 +170,37 @@ ONE_MISTAKE: list[tuple[str, str, list[str]]] = [
 
 
 @pytest.mark.parametrize(("old", "new", "expected"), ONE_MISTAKE)
-def test_one_mistake_is_said_once(old: str, new: str, expected: list[str]) -> None:
+def test_one_mistake_gives_one_finding(old: str, new: str, expected: list[str]) -> None:
     assert old in GOOD
     every = old == "\n"
     assert codes_of(GOOD.replace(old, new, -1 if every else 1)) == expected
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "help_text"),
+    [
+        ("inputs=[a2]", "inputs={a2, a1}", "a list is written in [ ]"),
+        ("inputs=[a2]", "inputs=(a2)", "a list is written in [ ]"),
+        ("node a2", "node a2 {", "a statement needs no brackets"),
+        ("inputs=[a2]", "inputs: [a2]", "an attribute is written `name=value`"),
+        ("C=256", "C:256", "an attribute is written `name=value`"),
+        ("inputs=[a2]", "inputs=[a2: 0.5, a1]", "the weight of an edge `name@0.5`"),
+        ("C=256", "C=256;", "separated by white space"),
+        ("network demo", "network 'demo'", "a name without quotes"),
+        ("anet 1\n", "// an input and a node\nanet 1\n", "a comment starts with `#`"),
+        ("anet 1\n", "anet 1 // version\n", "a comment starts with `#`"),
+        ("inputs=[a2]", "inputs=[a2] // the node a3 of level=3", "a comment starts with `#`"),
+        ("inputs=[a2]", "inputs=[a2, // node\n  a1]", "a comment starts with `#`"),
+        ("inputs=[a2]\n", "inputs=[a2]\n// node b\n// sink\n", "a comment starts with `#`"),
+        ("anet 1\n", "anet 1\n/* first */\n", "a comment starts with `#`"),
+        ("node a2", "node a~2", "names consist of the letters"),
+    ],
+)
+def test_help_for_the_signs_of_other_languages(old: str, new: str, help_text: str) -> None:
+    assert GOOD.count(old) == 1
+    (finding,) = findings_in(GOOD.replace(old, new))[1]
+    assert finding.code == "A101"
+    assert help_text in finding.help
 
 
 WHOLE_TEXTS: list[tuple[str, list[str]]] = [
@@ -195,7 +222,7 @@ WHOLE_TEXTS: list[tuple[str, list[str]]] = [
 
 
 @pytest.mark.parametrize(("text", "expected"), WHOLE_TEXTS)
-def test_texts_that_are_no_network(text: str, expected: list[str]) -> None:
+def test_findings_of_other_texts(text: str, expected: list[str]) -> None:
     assert codes_of(text) == expected
 
 
@@ -216,10 +243,10 @@ sink inputs=[elsewhere] classes=0
 
 
 def test_all_mistakes_of_a_file_are_reported_in_one_run() -> None:
-    """Each at its line; s1, a2 and a3 are defined, if badly, and so not unknown."""
+    """s1, a2 and a3 are defined by statements with mistakes and are not reported as unknown."""
     source, findings = findings_in(SEVERAL)
-    told = [(source.position(d.span.start).line + 1, d.code) for d in findings]
-    assert told == [
+    found = [(source.position(d.span.start).line + 1, d.code) for d in findings]
+    assert found == [
         (2, "A404"),  # x
         (2, "A405"),  # 0
         (2, "A406"),
@@ -243,6 +270,6 @@ def test_all_mistakes_of_a_file_are_reported_in_one_run() -> None:
     ]
 
 
-def test_findings_come_in_reading_order_and_once() -> None:
+def test_in_order_sorts_and_removes_duplicates() -> None:
     late, early = Diagnostic("A101", "x", Span(5, 6)), Diagnostic("A301", "y", Span(2, 3))
     assert in_order([late, early, late, attrs.evolve(early)]) == (early, late)

@@ -1,4 +1,4 @@
-"""Findings as editors read them."""
+"""Findings as JSON in the shape of the Language Server Protocol."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from anetdsl.codes import CODES
 from anetdsl.diagnostics import Diagnostic, Fix, Label
 from anetdsl.rendering.lsp import report
 from anetdsl.source import Edit, SourceFile, Span
-from tests.rules.cases import example_of, findings_in
+from tests.mistakes import example_of, findings_in
 
 _POSITION = {
     "type": "object",
@@ -62,7 +62,7 @@ LSP_DIAGNOSTIC = {
 
 
 def offset_of(source: SourceFile, position: dict[str, int]) -> int:
-    """The offset of an LSP position: its line, and UTF-16 units within."""
+    """Return the offset of an LSP position."""
     units = source.line_text(position["line"]).encode("utf-16-le", "surrogatepass")
     before = units[: 2 * position["character"]].decode("utf-16-le", "surrogatepass")
     return source.line_span(position["line"]).start + len(before)
@@ -73,8 +73,8 @@ def span_of(source: SourceFile, where: dict[str, dict[str, int]]) -> Span:
 
 
 @pytest.mark.parametrize("code", CODES)
-def test_json_is_an_lsp_diagnostic(code: str) -> None:
-    """It has the protocol's shape, and ranges and edits mean the same places."""
+def test_json_has_the_shape_of_an_lsp_diagnostic(code: str) -> None:
+    """Ranges and edits in the JSON are the places of the finding and its fix."""
     source, findings = findings_in(example_of(code))
     document = json.loads(json.dumps(report([(source, findings)])))
     assert document["schema_version"] == 1
@@ -98,7 +98,7 @@ def test_json_is_an_lsp_diagnostic(code: str) -> None:
         assert edits == finding.fix.edits
 
 
-def test_json_counts_utf16_units() -> None:
+def test_columns_are_counted_in_utf16_units() -> None:
     text = "# 😀\nanet 1 😀 # 😀é幅"
     source, (finding, *_) = findings_in(text)
     ranges = report([(source, [finding])])["files"][0]["diagnostics"][0]["range"]
@@ -109,8 +109,8 @@ def test_json_counts_utf16_units() -> None:
         assert position.utf16 == len(text[line_start:offset].encode("utf-16-le")) // 2
 
 
-def test_json_of_names_that_are_no_paths(tmp_path: Path) -> None:
-    """Standard input has an `untitled:` URI; odd names are escaped."""
+def test_uris_of_unusual_names(tmp_path: Path) -> None:
+    """Standard input has an `untitled:` URI; special characters are escaped."""
     odd = tmp_path / "a b#?\n\udcff.anet"
     documents = report([(SourceFile("<stdin>", ""), []), (SourceFile(str(odd), ""), [])])
     uris = [file["uri"] for file in documents["files"]]
@@ -119,7 +119,7 @@ def test_json_of_names_that_are_no_paths(tmp_path: Path) -> None:
     assert json.loads(json.dumps(documents)) == documents
 
 
-def test_fix_and_label_of_a_finding_are_in_the_json() -> None:
+def test_json_has_the_fix_and_the_labels() -> None:
     source = SourceFile("x.anet", "ab\ncd\n")
     fix = Fix("turn round", (Edit(Span(0, 1), "é"), Edit(Span(3, 5), "")))
     finding = Diagnostic("A101", "m", Span(3, 4), labels=(Label(Span(0, 2), "l"),), fix=fix)

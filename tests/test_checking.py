@@ -1,4 +1,4 @@
-"""What was probably meant, what a file allows itself, and what the search does not."""
+"""Suggestions, allowed warnings, and the stricter check of a search."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from anetdsl.checking import check_source
 from anetdsl.codes import CODES, WARNINGS
 from anetdsl.diagnostics import Severity, did_you_mean
 from anetdsl.source import SourceFile
-from tests.rules.cases import GOOD, STEM, codes_of, findings_in
+from tests.mistakes import GOOD, STEM, codes_of, findings_in
 
 # Suggestions
 
@@ -32,23 +32,23 @@ sink inputs=[stream4] classes=10
 @pytest.mark.parametrize(
     ("old", "new", "suggested"),
     [
-        # A node is never told to read its own level, a higher one or itself.
+        # For a node, only nodes of lower levels are suggested.
         ("inputs=[stream1]", "inputs=[streaml]", {"stream0", "stream1"}),
         ("inputs=[stream1]", "inputs=[stream22]", {"stream0", "stream1"}),
         ("inputs=[stream1]", "inputs=[Stream2]", set()),
         ("inputs=[stream1]", "inputs=[stream33]", {"stream0", "stream1"}),
         ("inputs=[stream0]", "inputs=[Stream1]", set()),
         ("inputs=[stream1]", "inputs=[Stream1]", {"stream1"}),
-        # A stem is told inputs alone, a node and the sink are told nodes alone.
+        # For a stem only inputs are suggested, for a node and the sink only nodes.
         ("inputs=[video]", "inputs=[vidoe]", {"video"}),
         ("inputs=[video]", "inputs=[stream]", set()),
         ("inputs=[stream0]", "inputs=[vido]", set()),
         ("inputs=[stream4]", "inputs=[vido]", set()),
         ("inputs=[stream4]", "inputs=[stream44]", {"stream4"}),
-        # What the list has already is no suggestion.
+        # Names that the list already has are not suggested.
         ("inputs=[stream1]", "inputs=[stream1, stream0, stream11]", set()),
         ("inputs=[stream2]", "inputs=[stream2, stream22]", {"stream0", "stream1"}),
-        # Attributes: those of the statement, and only the ones not given yet.
+        # Only attributes of the statement that it does not have yet are suggested.
         ("r=4", "R=4", {"r"}),
         ("r=4", "r=4 R=4", set()),
         ("stride=4", "stride=4 strides=4", set()),
@@ -67,18 +67,18 @@ sink inputs=[stream4] classes=10
         ("anet 1", "# anetc: allow A608\nanet 1", None),
     ],
 )
-def test_did_you_mean_names_only_what_is_valid_there(
+def test_suggestions_are_valid_at_their_place(
     old: str, new: str, suggested: set[str] | None
 ) -> None:
-    """`suggested` holds what may be named; None is any warning's code."""
+    """`suggested` has the allowed suggestions; None stands for the code of any warning."""
     (finding,) = findings_in(LONG_NAMES.replace(old, new, 1))[1]
-    said = re.findall(r"did you mean `?(\w+)`?\?", f"{finding.help} {finding.message}")
+    found = re.findall(r"did you mean `?(\w+)`?\?", f"{finding.help} {finding.message}")
     if suggested is None:
-        assert set(said) <= WARNINGS
+        assert set(found) <= WARNINGS
         return
-    assert set(said) <= suggested
-    assert bool(said) == bool(suggested)
-    assert (finding.fix is not None) == bool(said)
+    assert set(found) <= suggested
+    assert bool(found) == bool(suggested)
+    assert (finding.fix is not None) == bool(found)
 
 
 @pytest.mark.parametrize(
@@ -94,9 +94,7 @@ def test_did_you_mean_names_only_what_is_valid_there(
         ("x" * 100_000, ["x" * 99_999], None),
     ],
 )
-def test_did_you_mean_is_a_slip_of_the_fingers(
-    word: str, valid: list[str], guess: str | None
-) -> None:
+def test_did_you_mean_finds_typing_errors(word: str, valid: list[str], guess: str | None) -> None:
     assert did_you_mean(word, valid) == guess
 
 
@@ -113,22 +111,22 @@ def test_allow_comments_turn_warnings_off() -> None:
 
 
 @pytest.mark.parametrize("code", ["A999", "A302", "A60"])
-def test_allow_comments_that_allow_nothing(code: str) -> None:
-    """Errors and unknown codes are a finding of their own."""
+def test_allow_comment_with_another_code_is_a_finding(code: str) -> None:
+    """The codes of errors and unknown codes cannot be allowed."""
     source, (finding,) = findings_in(f"# anetc: allow A602, {code}\n{GOOD}")
     assert finding.code == "A607"
     assert source.text[finding.span.start : finding.span.end] == code
 
 
-def test_the_search_is_judged_harder() -> None:
-    """Some warnings are errors there, and no comment turns those off."""
+def test_some_warnings_are_errors_in_a_search() -> None:
+    """These cannot be allowed either."""
     for code, entry in CODES.items():
         if entry.severity is Severity.WARNING and entry.example:
             source = SourceFile("x", entry.example)
             (normal,) = check_source(source).diagnostics
-            (harder,) = check_source(
+            (strict,) = check_source(
                 source, search=True, allow=[code] * entry.for_search
             ).diagnostics
             assert not normal.is_error
-            assert harder.is_error == entry.for_search
+            assert strict.is_error == entry.for_search
             assert check_source(source, allow=[code]).diagnostics == ()

@@ -1,18 +1,12 @@
-"""Texts with mistakes, and what is found in them."""
+"""Texts with mistakes, and functions that return their findings."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
 from anetdsl.checking import check_file
 from anetdsl.codes import CODES
-from anetdsl.diagnostics import Diagnostic, Label
-from anetdsl.rendering.findings import render_text
-from anetdsl.source import Edit, SourceFile, Span
+from anetdsl.diagnostics import Diagnostic
+from anetdsl.source import Edit, SourceFile
 from anetdsl.vocabulary import MAX_FILE_BYTES, MAX_FINDINGS, MAX_NODES
-
-REPOSITORY = Path(__file__).resolve().parents[2]
 
 HEAD = "anet 1\nnetwork demo\ninput rgb channels=3\n"
 STEM = "node s0 level=0 C=32 r=4 stride=4 inputs=[rgb]\n"
@@ -24,6 +18,7 @@ node a4 level=4 C=512 r=1 stride=2 inputs=[a3]
 """
 SINK = "sink inputs=[a4] classes=10\n"
 GOOD = HEAD + STEM + LEVELS + SINK
+"""A text without findings."""
 
 TOO_LARGE = "#" * (MAX_FILE_BYTES + 1)
 TOO_MANY_NODES = (
@@ -34,39 +29,28 @@ TOO_MANY_NODES = (
 )
 TOO_MANY_FINDINGS = "# anetc: allow A999\n" * MAX_FINDINGS + GOOD
 SPECIAL_EXAMPLES = {"A110": TOO_LARGE, "A205": TOO_MANY_NODES, "A608": TOO_MANY_FINDINGS}
-"""Texts of codes whose texts are too long to be written down."""
+"""Examples of codes that are too long for `anetdsl.codes`."""
 
 
 def example_of(code: str) -> str:
+    """Return a text with the finding of a code."""
     return SPECIAL_EXAMPLES.get(code) or CODES[code].example
 
 
 def findings_in(text: str) -> tuple[SourceFile, tuple[Diagnostic, ...]]:
-    """As a file with these bytes would give; a surrogate stands for a byte that is not UTF-8."""
+    """Check a text as the content of a file; a surrogate is written as a byte that is not UTF-8."""
     data = text.encode("utf-8", "surrogateescape")
     checked = check_file("example.anet", data=data)
     return checked.source, checked.diagnostics
 
 
 def codes_of(text: str) -> list[str]:
+    """Return the codes of a text's findings, in order."""
     return [finding.code for finding in findings_in(text)[1]]
 
 
 def edited(text: str, edits: tuple[Edit, ...]) -> str:
+    """Return a text after edits that do not overlap."""
     for edit in sorted(edits, key=lambda edit: edit.span.start, reverse=True):
         text = text[: edit.span.start] + edit.text + text[edit.span.end :]
     return text
-
-
-def shown(text: str, *places: tuple[Span, str], name: str = "x.anet", **fields: Any) -> str:
-    """How a finding at the first place, with labels at the others, is shown, without its head."""
-    (span, note), *labels = places
-    finding = Diagnostic(
-        "A101", "message", span, note=note, labels=tuple(Label(*p) for p in labels), **fields
-    )
-    return render_text(SourceFile(name, text), [finding]).split("\n", 1)[1]
-
-
-def at(text: str, part: str, note: str = "") -> tuple[Span, str]:
-    start = text.index(part)
-    return Span(start, start + len(part)), note

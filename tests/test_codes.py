@@ -1,28 +1,26 @@
-"""One golden file a code, and fixes that mend what was done."""
+"""Every code has an example with a golden output, and the fixes correct their findings."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from anetdsl.codes import CODES, WARNINGS
 from anetdsl.rendering.findings import render_text
 from anetdsl.vocabulary import MAX_FINDINGS
-from tests.rules.cases import (
-    GOOD,
-    REPOSITORY,
-    codes_of,
-    edited,
-    example_of,
-    findings_in,
-)
+from tests.mistakes import GOOD, codes_of, edited, example_of, findings_in
+
+GOLDEN = Path(__file__).with_name("golden")
 
 
 @pytest.mark.parametrize("code", CODES)
-def test_golden_file_of_each_code(code: str, golden: Callable[[str, str], None]) -> None:
-    """A code's example has that one finding; the golden file shows what a user sees of it."""
+def test_example_of_each_code_has_golden_output(
+    code: str, golden: Callable[[str, str], None]
+) -> None:
+    """A code's example has this finding alone; the golden file has the output for the user."""
     example = example_of(code)
     source, findings = findings_in(example)
     if code == "A608":
@@ -30,21 +28,21 @@ def test_golden_file_of_each_code(code: str, golden: Callable[[str, str], None])
         findings = findings[MAX_FINDINGS:]
     assert [finding.code for finding in findings] == [code]
     assert findings[0].severity is CODES[code].severity
-    shown = render_text(source, findings)
+    output = render_text(source, findings)
     lines = example.encode("utf-8", "surrogateescape").splitlines(keepends=True)
     if len(lines) > 30 or len(example) > 5000:
-        what = f"({len(lines):,} lines, {len(example):,} characters)\n"
+        content = f"({len(lines):,} lines, {len(example):,} characters)\n"
     else:
-        what = b"".join(lines).decode("utf-8", "surrogateescape")
-    golden(f"diagnostics/{code}.txt", f"{what}\n$ anetc check example.anet\n{shown}")
+        content = b"".join(lines).decode("utf-8", "surrogateescape")
+    golden(f"diagnostics/{code}.txt", f"{content}\n$ anetc check example.anet\n{output}")
 
 
-def test_no_golden_file_is_left_over() -> None:
-    kept = {path.stem for path in (REPOSITORY / "tests/golden/diagnostics").glob("*.txt")}
-    assert kept == set(CODES)
+def test_every_golden_file_belongs_to_a_code() -> None:
+    files = {path.stem for path in (GOLDEN / "diagnostics").glob("*.txt")}
+    assert files == set(CODES)
 
 
-def test_codes_are_grouped_and_in_order() -> None:
+def test_codes_are_sorted_and_titles_unique() -> None:
     assert list(CODES) == sorted(CODES)
     assert all(re.fullmatch(r"A[1-6]\d\d", code) for code in CODES)
     assert {code for code in CODES if code.startswith("A6")} == WARNINGS
@@ -53,19 +51,14 @@ def test_codes_are_grouped_and_in_order() -> None:
 
 
 @pytest.mark.parametrize("code", CODES)
-def test_a_fix_removes_its_finding(code: str) -> None:
-    """The edits of a fix, applied, mend the example; nothing else is wrong afterwards."""
+def test_fix_of_an_example_gives_a_clean_text(code: str) -> None:
+    """Applying the edits of a fix to the example leaves no finding."""
     example = example_of(code)
     source, findings = findings_in(example)
     if findings[0].fix is not None:
         assert codes_of(edited(source.text, findings[0].fix.edits)) == []
 
 
-FIXES = [
-    ("network demo\ninput", "A201", "anet 1\nnetwork demo\ninput"),
-    ("# a comment first\nnetwork demo\n", "A201", "# a comment first\nanet 1\nnetwork demo\n"),
-    ("[s0]", "A105", None),
-]
 CHANGES_WITH_FIX = [
     ("node a2", "nod a2"),
     ("sink", "Sink"),
@@ -92,8 +85,8 @@ CHANGES_WITH_FIX = [
 
 
 @pytest.mark.parametrize(("old", "new"), CHANGES_WITH_FIX)
-def test_fixes_mend_what_was_done(old: str, new: str) -> None:
-    """One finding, and its edits give a clean text."""
+def test_fix_of_one_mistake_gives_a_clean_text(old: str, new: str) -> None:
+    """Each change causes one finding, whose fix gives a text without findings."""
     text = GOOD.replace(old, new, 1)
     findings = findings_in(text)[1]
     assert len(findings) == 1
@@ -101,7 +94,7 @@ def test_fixes_mend_what_was_done(old: str, new: str) -> None:
     assert codes_of(edited(text, findings[0].fix.edits)) == []
 
 
-def test_a_fix_keeps_the_line_ends_of_the_file() -> None:
+def test_fix_uses_the_line_ends_of_the_file() -> None:
     text = GOOD.replace("anet 1\n", "").replace("\n", "\r\n")
     (finding,) = findings_in(text)[1]
     assert finding.fix is not None

@@ -1,9 +1,10 @@
-"""Findings as people see them."""
+"""Findings as text: places, carets, labels, safe characters."""
 
 from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 import attrs
 import pytest
@@ -14,20 +15,35 @@ from anetdsl.rendering.findings import render_concise, render_text, summary
 from anetdsl.rendering.lsp import report
 from anetdsl.source import SourceFile, Span
 from anetdsl.terminal import columns, visible
-from tests.rules.cases import GOOD, HEAD, at, findings_in, shown
+from tests.mistakes import GOOD, HEAD, findings_in
+
+
+def rendered(text: str, *places: tuple[Span, str], name: str = "x.anet", **fields: Any) -> str:
+    """Render a finding at the first place with labels at the others; return all but line 1."""
+    (span, note), *labels = places
+    finding = Diagnostic(
+        "A101", "message", span, note=note, labels=tuple(Label(*p) for p in labels), **fields
+    )
+    return render_text(SourceFile(name, text), [finding]).split("\n", 1)[1]
+
+
+def at(text: str, part: str, note: str = "") -> tuple[Span, str]:
+    """Return the span of a part of a text, with a note."""
+    start = text.index(part)
+    return Span(start, start + len(part)), note
 
 
 def test_labels_on_the_same_line() -> None:
     text = "aa bb cc\n"
-    assert shown(text, at(text, "bb", "note"), at(text, "aa", "left"), at(text, "cc", "right")) == (
-        " --> x.anet:1:4\n  |\n1 | aa bb cc\n  | -- left\n  |    ^^ note\n  |       -- right\n\n"
-    )
+    assert rendered(
+        text, at(text, "bb", "note"), at(text, "aa", "left"), at(text, "cc", "right")
+    ) == (" --> x.anet:1:4\n  |\n1 | aa bb cc\n  | -- left\n  |    ^^ note\n  |       -- right\n\n")
 
 
 def test_labels_on_other_lines_widen_the_gutter() -> None:
-    """Lines in between are left out, next lines are not."""
+    """Lines between the marks are left out, except between neighbouring lines."""
     text = "first\nsecond\n" + "\n" * 6 + "ninth\ntenth\n"
-    assert shown(text, at(text, "tenth"), at(text, "first", "a"), at(text, "ninth", "b")) == (
+    assert rendered(text, at(text, "tenth"), at(text, "first", "a"), at(text, "ninth", "b")) == (
         "  --> x.anet:10:1\n"
         "   |\n"
         " 1 | first\n"
@@ -40,9 +56,9 @@ def test_labels_on_other_lines_widen_the_gutter() -> None:
     )
 
 
-def test_help_follows() -> None:
+def test_help_is_last() -> None:
     text = "abc"
-    assert shown(text, at(text, "b"), help="do this") == (
+    assert rendered(text, at(text, "b"), help="do this") == (
         " --> x.anet:1:2\n  |\n1 | abc\n  |  ^\n  = help: do this\n\n"
     )
 
@@ -65,9 +81,9 @@ def test_help_follows() -> None:
         ("x \x0c y", "y", "x ␌ y", "    ^"),
     ],
 )
-def test_carets_stand_beneath_what_is_seen(text: str, part: str, line: str, carets: str) -> None:
-    """Tabs, wide and combining characters, and what a terminal must not be sent."""
-    lines = shown(text, at(text, part)).split("\n")
+def test_carets_are_below_the_place(text: str, part: str, line: str, carets: str) -> None:
+    """Also after tabs, wide, combining and control characters."""
+    lines = rendered(text, at(text, part)).split("\n")
     assert lines[2] == f"1 | {line}"
     assert lines[3] == f"  | {carets}"
 
@@ -75,8 +91,8 @@ def test_carets_stand_beneath_what_is_seen(text: str, part: str, line: str, care
 HOSTILE = "\x1b]0;title\x07\x1b[2J\x9b31m\u202e\r\b\x00"
 
 
-def test_nothing_in_a_text_or_a_name_reaches_the_terminal_unseen() -> None:
-    """Escape sequences in the source, in names and in messages are shown, not sent."""
+def test_control_characters_are_replaced() -> None:
+    """Escape sequences in texts, names and messages do not reach the terminal."""
     source = SourceFile(f"{HOSTILE}\n.anet", f"anet 1\nnode {HOSTILE} level=1\n{HOSTILE}")
     finding = Diagnostic(
         "A101",
@@ -101,15 +117,15 @@ def test_nothing_in_a_text_or_a_name_reaches_the_terminal_unseen() -> None:
 @pytest.mark.parametrize(
     ("text", "line"), [("plain", "plain"), ("\x1b", "␛"), ("\x9b", "�"), ("ab\u0300", "ab\u0300")]
 )
-def test_visible_text_is_as_wide_as_is_said(text: str, line: str) -> None:
+def test_columns_is_the_width_of_visible_text(text: str, line: str) -> None:
     assert visible(text) == line
     assert columns(text) == len(line.replace("\u0300", ""))
 
 
 def test_long_lines_are_cut_around_the_places() -> None:
-    """Each place is shown with some of what is around it, and none is shown where it is not."""
+    """Each mark is below its place, with a part of the line around it."""
     text = "aa" + " " * 200 + "bb" + " " * 5000 + "cc\n"
-    output = shown(text, at(text, "bb", "here"), at(text, "aa", "first"), at(text, "cc", "last"))
+    output = rendered(text, at(text, "bb", "here"), at(text, "aa", "first"), at(text, "cc", "last"))
     lines = output.split("\n")
     assert max(map(len, lines)) < 140
     for sign, part, words in (("-", "aa", "first"), ("^", "bb", "here"), ("-", "cc", "last")):
@@ -120,16 +136,16 @@ def test_long_lines_are_cut_around_the_places() -> None:
     assert [line[-3:] for line in lines if line.startswith("1 |")] == ["...", "...", " cc"]
 
 
-def test_a_very_long_span_stays_on_its_line() -> None:
+def test_very_long_span_is_cut() -> None:
     text = "x" * 1_000_000
-    output = shown(text, (Span(0, len(text)), "all"))
+    output = rendered(text, (Span(0, len(text)), "all"))
     assert len(output) < 500
     assert output.count("^") == 120
 
 
-def test_a_span_over_several_lines_is_marked_on_its_first() -> None:
+def test_span_of_several_lines_is_marked_on_the_first() -> None:
     text = "inputs=[\n  a,\n  b\n]\n"
-    assert shown(text, (Span(7, len(text) - 1), "")).split("\n")[2:5] == [
+    assert rendered(text, (Span(7, len(text) - 1), "")).split("\n")[2:5] == [
         "1 | inputs=[",
         "  |        ^",
         "",
@@ -149,18 +165,18 @@ def test_a_span_over_several_lines_is_marked_on_its_first() -> None:
         ("ab", 99, "1:3", "1 | ab", "  |   ^"),
     ],
 )
-def test_places_at_ends(text: str, offset: int, place: str, line: str, carets: str) -> None:
-    """The end of a file or a line, an empty file, every kind of line end."""
-    lines = shown(text, (Span(offset, offset), "")).split("\n")
+def test_places_at_line_ends(text: str, offset: int, place: str, line: str, carets: str) -> None:
+    """Also the end of the file, in an empty file, and with every kind of line end."""
+    lines = rendered(text, (Span(offset, offset), "")).split("\n")
     assert lines[0].endswith(f"x.anet:{place}")
     assert lines[2:4] == [line, carets]
 
 
-def test_line_ends_change_nothing_of_what_is_said() -> None:
-    spoilt = GOOD.replace("C=256", "C=x").replace("inputs=[a3]", "inputs=[a9]")
-    expected = render_text(*findings_in(spoilt))
+def test_output_does_not_depend_on_line_ends() -> None:
+    broken = GOOD.replace("C=256", "C=x").replace("inputs=[a3]", "inputs=[a9]")
+    expected = render_text(*findings_in(broken))
     for newline in ("\r\n", "\r"):
-        assert render_text(*findings_in(spoilt.replace("\n", newline))) == expected
+        assert render_text(*findings_in(broken.replace("\n", newline))) == expected
 
 
 def test_concise_form() -> None:
@@ -180,7 +196,7 @@ def test_summary() -> None:
     assert summary([error, warning, error]) == "2 errors and 1 warning"
 
 
-def test_messages_are_short_however_long_the_names() -> None:
+def test_messages_with_very_long_names_are_short() -> None:
     name = "x" * 200_000
     text = f"{HEAD}node {name} level=0 C=1 r=1 stride=4 inputs=[{name}]\nnode {name} {name}=1"
     source, findings = findings_in(text)
