@@ -50,7 +50,7 @@ def conv(x: Tensor, channels: int, kernel: int, stride: int = 1) -> Way:
     state = {"w": torch.randn(channels, x.shape[1], 1, kernel, kernel, generator=generator)}
     options: dict[str, Any] = {"kernel": f"1x{kernel}x{kernel}", "stride": stride}
     op = Op("a", "conv", ("x",), (channels,), options, {"weight": (call("w"),)})
-    step = Convolution.of(op, state, torch.float32, reuse=False)
+    step = Convolution.of(op, state, torch.float32, in_place=False)
     return lambda: step.run(x, FRAMES)
 
 
@@ -124,7 +124,7 @@ def test_product(
     library, product = conv(x, channels, 3, stride), conv(x, channels, 3, stride)
     monkeypatch.setattr(convolution, "GEMM_CELLS", side * side)
     chosen = {"product": False}
-    monkeypatch.setattr(convolution, "small_maps_multiply", lambda: chosen["product"])
+    monkeypatch.setattr(convolution, "small_maps_use_gemm", lambda: chosen["product"])
 
     def multiply() -> object:
         chosen["product"] = True

@@ -1,4 +1,4 @@
-"""The device and the precision that a command computes on. Importing this module is cheap."""
+"""The device and the precision of a computation. Importing this module does not import torch."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ Precision = Literal["float32", "bfloat16"]
 
 
 def check_device(device: str) -> None:
-    """Raise CannotRun for a device that there is not, or that has no numbers to give."""
+    """Raise CannotRun for a device that PyTorch cannot use, or that stores no values (`meta`)."""
     import torch
 
     try:
-        torch.zeros(1, device=device).cpu()  # `meta` has none
+        torch.zeros(1, device=device).cpu()  # fails for `meta`
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).splitlines()[0]
         raise CannotRun(f"--device {device}: {reason}") from None

@@ -1,4 +1,4 @@
-"""Whether a failure was for want of memory. Nothing here needs torch."""
+"""Recognise errors that mean "out of memory". This module does not import torch."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ _ALLOCATION = ("can't allocate memory", "not enough memory", "out of memory", "b
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an exception of Python's, NumPy's or PyTorch's says that memory could not be had."""
+    """Return whether an exception of Python, NumPy or PyTorch means that memory ran out."""
     if isinstance(error, MemoryError):
         return True
     text = str(error).lower()

@@ -1,4 +1,4 @@
-"""Fixtures of the tests of what runs plans."""
+"""Fixtures for the tests of the engines."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 @pytest.fixture(scope="package", autouse=True)
 def _one_thread() -> Iterator[None]:
-    """The networks are small: a second thread costs more than it brings."""
+    """Use one thread: for networks this small, a second thread takes more time than it saves."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

@@ -1,4 +1,4 @@
-"""The module to train by: the plain module's numbers and gradients, in less memory."""
+"""TrainingModule: it gives the reference module's numbers and gradients, in less memory."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from tests.networks import networks
 from tests.plan.cases import EVERY_PASS, Case, case
 
 GRADIENTS = 1e-6
-"""Largest difference over the tensor's largest gradient."""
-NEXT_TO_NOTHING = 1e-6
-"""Of the network's largest gradient: what a tensor's is measured by if it has less than that."""
-NUDGE = 2**-49
-"""Of a number: some of its last bits in double precision."""
+"""Largest difference, relative to the tensor's largest gradient."""
+SMALLEST_SCALE = 1e-6
+"""Smallest scale of a difference, relative to the network's largest gradient."""
+PERTURBATION = 2**-49
+"""Relative change of the clips: a few of the last bits in double precision."""
 NUMBERS = 1e-9
 
 THREE_WIDTHS = anetdsl.parse("""anet 1
@@ -44,7 +44,7 @@ node n2 level=1 C=2 r=1 stride=1 inputs=[s0]
 node n3 level=2 C=2 r=1 stride=1 inputs=[s0, s1, n2]
 sink inputs=[n3] classes=3
 """)
-"""`n3` has two adapters before its widest input: a sum that no convolution can take."""
+"""A network in which `n3` has two adapters: their sum is fused with no convolution."""
 
 
 def double(example: Case) -> tuple[NetworkModule, dict[str, Tensor]]:
@@ -57,62 +57,62 @@ def loss_of(module: nn.Module, inputs: Mapping[str, Tensor]) -> Tensor:
 
 
 def compare(
-    plain: NetworkModule,
+    reference: NetworkModule,
     inputs: Mapping[str, Tensor],
     *,
     train: bool = True,
     checkpoint: bool = False,
 ) -> None:
-    """Loss, gradients, statistics and then the logits in inference mode are the plain module's."""
-    ours = TrainingModule(copy.deepcopy(plain), checkpoint=checkpoint).train(train)
-    plain.train(train)
-    nudged = copy.deepcopy(plain)
-    expected, got = loss_of(plain, inputs), loss_of(ours, inputs)
+    """Assert that loss, gradients, statistics and inference logits equal the reference module's."""
+    ours = TrainingModule(copy.deepcopy(reference), checkpoint=checkpoint).train(train)
+    reference.train(train)
+    perturbed = copy.deepcopy(reference)
+    expected, got = loss_of(reference, inputs), loss_of(ours, inputs)
     assert got.item() == pytest.approx(expected.item(), rel=NUMBERS)
     expected.backward()
     got.backward()
 
-    def nudge() -> nn.Module:
-        clips = {name: clip * (1 + NUDGE) for name, clip in inputs.items()}
-        loss_of(nudged, clips).backward()
-        return nudged
+    def perturb() -> nn.Module:
+        clips = {name: clip * (1 + PERTURBATION) for name, clip in inputs.items()}
+        loss_of(perturbed, clips).backward()
+        return perturbed
 
-    check_gradients(plain, ours, nudge)
-    for (name, expected), got in zip(plain.named_buffers(), ours.buffers()):
-        if is_used(plain.network, name):
+    check_gradients(reference, ours, perturb)
+    for (name, expected), got in zip(reference.named_buffers(), ours.buffers()):
+        if is_used(reference.network, name):
             torch.testing.assert_close(got, expected, rtol=NUMBERS, atol=NUMBERS, msg=name)
     with torch.no_grad():
-        expected, got = plain.eval()(inputs), ours.eval()(inputs)
+        expected, got = reference.eval()(inputs), ours.eval()(inputs)
         torch.testing.assert_close(got, expected, rtol=NUMBERS, atol=NUMBERS)
 
 
 def check_gradients(
-    plain: nn.Module, ours: nn.Module, nudge: Callable[[], nn.Module] | None = None
+    reference: nn.Module, ours: nn.Module, perturb: Callable[[], nn.Module] | None = None
 ) -> None:
-    """Raise AssertionError unless gradients are plain's, but for GRADIENTS of the tensor's largest.
+    """Assert that gradients equal those of the reference, up to GRADIENTS or rounding.
 
-    Where a network's gradients cancel to next to nothing, double precision has little of them left:
-    there, what the clip's last bits make of plain's own is the measure. `nudge` gives a module with
-    the gradients of such a clip.
+    If terms of a gradient cancel almost completely, its rounding error is large. Then the bound is
+    four times the change of the reference's gradient when the last bits of the clip change.
+    `perturb` returns a module with the gradients of such a clip.
     """
-    expected = {name: parameter.grad for name, parameter in plain.named_parameters()}
+    expected = {name: parameter.grad for name, parameter in reference.named_parameters()}
     got = {name: parameter.grad for name, parameter in ours.named_parameters()}
     assert list(got) == list(expected)
     assert {n for n, g in got.items() if g is None} == {n for n, g in expected.items() if g is None}
     largest = max(gradient.abs().max() for gradient in expected.values() if gradient is not None)
     for name, gradient in expected.items():
         if gradient is not None:
-            size = max(gradient.abs().max(), NEXT_TO_NOTHING * largest)
+            size = max(gradient.abs().max(), SMALLEST_SCALE * largest)
             difference = (got[name] - gradient).abs().max()
-            if difference > GRADIENTS * size and nudge is not None:
-                nudged = nudge().get_parameter(name).grad
-                assert difference <= 4 * (nudged - gradient).abs().max(), (name, difference / size)
+            if difference > GRADIENTS * size and perturb is not None:
+                other = perturb().get_parameter(name).grad
+                assert difference <= 4 * (other - gradient).abs().max(), (name, difference / size)
             else:
                 assert difference <= GRADIENTS * size, (name, difference / size)
 
 
 def is_used(network: Network, name: str) -> bool:
-    """Whether the sink needs the node that a stored tensor belongs to."""
+    """Return whether the sink needs the node of a stored tensor."""
     needed = {edge.source for edge in network.sink.inputs}
     for node in reversed(network.topological_nodes()):
         if node.name in needed:
@@ -125,14 +125,14 @@ def is_used(network: Network, name: str) -> bool:
 @pytest.mark.parametrize(
     "network", [anetdsl.parse(SMALL), EVERY_PASS, THREE_WIDTHS], ids=lambda network: network.name
 )
-def test_gradients_are_the_plain_modules(network: Network, train: bool, checkpoint: bool) -> None:
-    """Also where everything is computed again, and where statistics stand still."""
+def test_gradients_equal_the_reference(network: Network, train: bool, checkpoint: bool) -> None:
+    """This also holds with recomputation, and with running averages in inference mode."""
     model, inputs = double(case(network, batch=2, frames=5, size=(37, 29)))
     compare(model, inputs, train=train, checkpoint=checkpoint)
 
 
 def test_gradients_of_the_authors_network() -> None:
-    """With the weights of their golden file."""
+    """The weights are those of the golden file."""
     golden = load(TINY)
     model = build_network(network_of(golden))
     authors.load_authors_weights(model, TINY)
@@ -140,7 +140,7 @@ def test_gradients_of_the_authors_network() -> None:
 
 
 def test_gradients_of_the_small_table_4() -> None:
-    """The example that is benchmarked, on small clips."""
+    """This is the network of the benchmarks, on small clips."""
     network = anetdsl.parse((REPOSITORY / "examples" / "small_assemblenet.anet").read_text())
     model, inputs = double(case(network, batch=2, frames=9, size=(50, 41)))
     compare(model, inputs)
@@ -171,7 +171,7 @@ def check_example(example: Case, checkpoint: bool) -> None:
 @given(examples())
 @settings(max_examples=20)
 def test_gradients_of_random_networks(example: tuple[Case, bool]) -> None:
-    """Any levels, strides, odd sizes, sole inputs, several sinks, learned and fixed edges."""
+    """They have all levels and strides, odd sizes, sole inputs, learned and fixed edges."""
     check_example(*example)
 
 
@@ -182,8 +182,8 @@ def test_gradients_of_many_random_networks(example: tuple[Case, bool]) -> None:
     check_example(*example)
 
 
-def test_equal_runs_are_bit_identical() -> None:
-    """Two modules from one seed have the same gradients after a step, to the last bit."""
+def test_equal_runs_give_equal_bits() -> None:
+    """Modules with equal weights have equal gradients after a step, with and without checkpoint."""
     example = case(EVERY_PASS, batch=2)
     results = []
     for checkpoint in (False, False, True):
@@ -195,8 +195,8 @@ def test_equal_runs_are_bit_identical() -> None:
             assert gradient is None or torch.equal(result[name], gradient), name
 
 
-def test_going_back_twice_adds_the_same_gradients() -> None:
-    """What is kept is not written to."""
+def test_two_backward_passes_add_the_same_gradients() -> None:
+    """The backward pass does not change the saved values."""
     example = case(EVERY_PASS, batch=2)
     module = TrainingModule(example.model).train()
     loss = loss_of(module, example.inputs)
@@ -207,35 +207,35 @@ def test_going_back_twice_adds_the_same_gradients() -> None:
         assert torch.equal(module.get_parameter(name).grad, 2 * gradient), name
 
 
-def test_training_goes_the_plain_modules_way() -> None:
-    """Three steps of SGD with momentum, sizes of clips changing, end at the same weights."""
+def test_training_steps_equal_the_reference() -> None:
+    """Three steps of SGD with momentum and different clip sizes give the same weights."""
     network = anetdsl.parse(SMALL)
-    plain = case(network).model.double().train()
-    ours = TrainingModule(copy.deepcopy(plain))
-    for module in (plain, ours):
+    reference = case(network).model.double().train()
+    ours = TrainingModule(copy.deepcopy(reference))
+    for module in (reference, ours):
         optimiser = torch.optim.SGD(module.parameters(), lr=0.01, momentum=0.9)
         for size in ((32, 24), (40, 33), (32, 24)):
             _, inputs = double(case(network, batch=2, size=size))
             optimiser.zero_grad()
             loss_of(module, inputs).backward()
             optimiser.step()
-    for (name, expected), got in zip(plain.state_dict().items(), ours.state_dict().values()):
+    for (name, expected), got in zip(reference.state_dict().items(), ours.state_dict().values()):
         torch.testing.assert_close(got, expected, rtol=1e-6, atol=1e-9, msg=name)
 
 
-def test_parameters_are_the_plain_modules() -> None:
-    """The same objects by the same names, so that optimisers made before go on."""
-    plain = build_network(anetdsl.parse(SMALL))
-    before = dict(plain.named_parameters())
-    values = {name: value.clone() for name, value in plain.state_dict().items()}
-    module = TrainingModule(plain)
+def test_parameters_are_those_of_the_reference() -> None:
+    """They are the same objects with the same names, so that existing optimisers stay valid."""
+    reference = build_network(anetdsl.parse(SMALL))
+    before = dict(reference.named_parameters())
+    values = {name: value.clone() for name, value in reference.state_dict().items()}
+    module = TrainingModule(reference)
     assert all(parameter is before[name] for name, parameter in module.named_parameters())
     state = module.state_dict()
     assert list(state) == list(values)
     assert all(torch.equal(state[name], value) for name, value in values.items())
 
 
-def test_equal_seeds_give_the_plain_modules_weights() -> None:
+def test_equal_seeds_give_the_weights_of_the_reference() -> None:
     network = anetdsl.parse(SMALL)
     expected = build_network(network, seed=3).state_dict()
     state = training_module(network, seed=3).state_dict()
@@ -243,18 +243,18 @@ def test_equal_seeds_give_the_plain_modules_weights() -> None:
 
 
 def test_weights_files_are_interchangeable(tmp_path: Path) -> None:
-    """What a TrainingModule saves, a plain module loads."""
+    """The reference module can load the file of a TrainingModule."""
     network = anetdsl.parse(SMALL)
     module = training_module(network, seed=1)
     save_weights(module, tmp_path / "w.safetensors")
-    plain = build_network(network, seed=2)
-    load_weights(plain, tmp_path / "w.safetensors")
-    for name, value in plain.named_parameters():
+    reference = build_network(network, seed=2)
+    load_weights(reference, tmp_path / "w.safetensors")
+    for name, value in reference.named_parameters():
         assert torch.equal(value, module.get_parameter(name)), name
 
 
 def test_frozen_parameters_get_no_gradient() -> None:
-    """The others' gradients stay what they are, and inputs can have them too."""
+    """The gradients of other parameters do not change, and inputs can have gradients."""
     example = case(EVERY_PASS, batch=2)
     model, inputs = double(example)
     for name, parameter in model.named_parameters():
@@ -269,36 +269,36 @@ def test_frozen_parameters_get_no_gradient() -> None:
     torch.testing.assert_close(given[ours], given[model], rtol=GRADIENTS, atol=1e-12)
 
 
-def kept_bytes(module: nn.Module, inputs: Mapping[str, Tensor]) -> int:
-    """Bytes that autograd holds between the way forward and the way back, less parameters."""
-    held: dict[int, int] = {}
+def saved_bytes(module: nn.Module, inputs: Mapping[str, Tensor]) -> int:
+    """Return the bytes that autograd saves for the backward pass, without the parameters."""
+    saved: dict[int, int] = {}
 
     def pack(x: Tensor) -> Tensor:
         storage = x.untyped_storage()
-        held[storage.data_ptr()] = storage.nbytes()
+        saved[storage.data_ptr()] = storage.nbytes()
         return x
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda x: x):
         loss = loss_of(module, inputs)
     for parameter in module.parameters():
-        held.pop(parameter.untyped_storage().data_ptr(), None)
+        saved.pop(parameter.untyped_storage().data_ptr(), None)
     loss.backward()
-    return sum(held.values())
+    return sum(saved.values())
 
 
-def test_less_is_kept_for_the_way_back() -> None:
-    """Of what the plain module keeps, under 0.6, and with `checkpoint` under 0.3."""
+def test_less_memory_is_saved_for_the_backward_pass() -> None:
+    """It is less than 0.6 of the reference's, and with `checkpoint` less than 0.3."""
     network = anetdsl.parse((REPOSITORY / "examples" / "small_assemblenet.anet").read_text())
     example = case(network, frames=8, size=(64, 64))
-    plain = kept_bytes(example.model.train(), example.inputs)
+    reference = saved_bytes(example.model.train(), example.inputs)
     ours = TrainingModule(example.model)
-    assert kept_bytes(ours, example.inputs) < 0.6 * plain
+    assert saved_bytes(ours, example.inputs) < 0.6 * reference
     ours.checkpoint = True
-    assert kept_bytes(ours, example.inputs) < 0.3 * plain
+    assert saved_bytes(ours, example.inputs) < 0.3 * reference
 
 
 def test_copies_are_independent() -> None:
-    """A deep copy, as averaging of weights makes it, runs its own parameters."""
+    """A deep copy uses its own parameters; averaging of weights makes such copies."""
     example = case(EVERY_PASS, batch=2)
     module = TrainingModule(example.model).eval()
     before = module(example.inputs)
@@ -311,7 +311,7 @@ def test_copies_are_independent() -> None:
 
 
 def test_autocast_computes_in_its_type() -> None:
-    """Gradients come in the parameters' type, near those of single precision."""
+    """The gradients have the type of the parameters; the loss is close to single precision."""
     example = case(EVERY_PASS, batch=2)
     module = TrainingModule(example.model).train()
     expected = loss_of(module, example.inputs)
@@ -324,7 +324,7 @@ def test_autocast_computes_in_its_type() -> None:
     assert {p.grad.dtype for p in module.parameters() if p.grad is not None} == {torch.float32}
 
 
-def test_profiles_speak_of_nodes() -> None:
+def test_profiles_name_the_nodes() -> None:
     example = case(EVERY_PASS, batch=2)
     module = TrainingModule(example.model)
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
@@ -333,8 +333,8 @@ def test_profiles_speak_of_nodes() -> None:
     assert {"s0", "s1", "n2", "n3", "n4"} <= names
 
 
-def test_few_plans_are_kept() -> None:
-    """A module that is given ever new sizes does not grow."""
+def test_the_number_of_plans_is_limited() -> None:
+    """The module stays small if every clip has another size."""
     module = TrainingModule(case(EVERY_PASS).model).eval()
     for height in range(20, 20 + 2 * _PLANS):
         module(case(EVERY_PASS, frames=1, size=(height, 20)).inputs)
@@ -348,15 +348,15 @@ def test_inputs_that_do_not_fit_are_refused() -> None:
 
 
 def test_one_cell_cannot_be_normalised() -> None:
-    """The plain module says so too."""
+    """The reference module raises an error, too."""
     module = training_module(EVERY_PASS)
     with pytest.raises(ValueError, match="cannot train on one cell"):
         module({"rgb": torch.randn(1, 3, 1, 4, 4)})
 
 
 def test_other_normalisations_are_refused() -> None:
-    """They would be run as batch normalisation, without what makes them other."""
+    """The engine would run them as batch normalisations."""
     module = training_module(EVERY_PASS)
     module.nodes["s0"].conv_bn = nn.InstanceNorm3d(8)
-    with pytest.raises(TypeError, match=r"nodes\.s0\.conv_bn is a InstanceNorm3d"):
+    with pytest.raises(TypeError, match=r"nodes\.s0\.conv_bn: InstanceNorm3d is not supported"):
         module(case(EVERY_PASS).inputs)

@@ -1,4 +1,4 @@
-"""The gradients of a node and of its parts, against differences."""
+"""The gradients of nodes, convolutions, normalisations and pools."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch.autograd import gradcheck
 
 from anetc.engines.training import convs, norms
 from anetc.engines.training.convs import Geometry
-from anetc.engines.training.nodes import Call
+from anetc.engines.training.nodes import NodeCall
 from anetc.engines.training.tape import Gradients
 from anetc.engines.training.training_module import TrainingModule
 from anetc.modules.layers import batch_norm
@@ -23,8 +23,8 @@ def drawn(*shape: int, seed: int = 0) -> Tensor:
 
 @pytest.mark.parametrize("keep", [True, False])
 @pytest.mark.parametrize("name", ["s0", "s1", "n2", "n3", "n4"])
-def test_gradients_of_a_node_are_its_slopes(name: str, keep: bool) -> None:
-    """Of all inputs and parameters, for all outputs; whether it keeps what it needs or not."""
+def test_gradients_of_a_node_equal_finite_differences(name: str, keep: bool) -> None:
+    """All inputs, parameters and outputs are tested, with and without saved values."""
     example = case(EVERY_PASS, batch=2, frames=3, size=(20, 12))
     module = TrainingModule(example.model.double()).train()
     nodes = {node.node: node for node in module._nodes((3, 20, 12))}
@@ -35,14 +35,15 @@ def test_gradients_of_a_node_are_its_slopes(name: str, keep: bool) -> None:
         for stored in node.stored:
             tensors.append(module.get_parameter(stored).detach())
         batch_norms = {norm: parts[norm] for norm in node.norms}
-        call = Call(node, 3, batch_norms, dict.fromkeys(node.norms, True), keep)  # type: ignore[arg-type]
+        call = NodeCall(node, 3, batch_norms, dict.fromkeys(node.norms, True), keep)  # type: ignore[arg-type]
         if node.node == name:
             inputs = [x.clone().requires_grad_() for x in tensors]
             assert gradcheck(
                 lambda *given, call=call: tuple(call.run(given).values()), inputs, fast_mode=True
             )
         with torch.no_grad():
-            # Of real outputs many are zero: maxima among equals have no slope.
+            # The outputs are replaced: many of them are zero, and max pools of equal values have
+            # no derivative.
             values.update({key: drawn(*x.shape) for key, x in call.run(tensors).items()})
 
 
@@ -57,15 +58,15 @@ GEOMETRIES = {
 }
 
 
-@pytest.mark.parametrize("as_product", [False, True])
+@pytest.mark.parametrize("as_gemm", [False, True])
 @pytest.mark.parametrize("geometry", GEOMETRIES.values(), ids=GEOMETRIES)
-def test_convolutions_are_autograds(
-    geometry: Geometry, as_product: bool, monkeypatch: pytest.MonkeyPatch
+def test_convolutions_equal_conv3d(
+    geometry: Geometry, as_gemm: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Result and gradients are those of `conv3d`, by either way of computing them."""
-    monkeypatch.setattr(convs, "_PRODUCT_CHANNELS", 1 if as_product else 1 << 30)
-    monkeypatch.setattr(convs, "_POINTWISE_CELLS", 1 << 30 if as_product else 1)
-    monkeypatch.setattr(convs, "_FEW_OUTPUTS", 1 if as_product else 1 << 30)
+    """The results and gradients are equal, with matrix products and with the library."""
+    monkeypatch.setattr(convs, "_GEMM_CHANNELS", 1 if as_gemm else 1 << 30)
+    monkeypatch.setattr(convs, "_POINTWISE_CELLS", 1 << 30 if as_gemm else 1)
+    monkeypatch.setattr(convs, "_FEW_OUTPUTS", 1 if as_gemm else 1 << 30)
     frames, size = 4, geometry.size
     kernel = (size, 1, 1) if geometry.temporal else (1, size, size)
     x = drawn(2 * frames, 5, 6, 3)
@@ -105,16 +106,16 @@ def test_convolutions_are_autograds(
 @pytest.mark.parametrize("channels", [1, 3, 4, 8, 12, 20])
 @pytest.mark.parametrize("batch", [True, False])
 @pytest.mark.parametrize("owned", [True, False])
-def test_normalisation_is_batch_norms(channels: int, batch: bool, owned: bool) -> None:
-    """Few channels go another way, which gives the same result, gradients and averages."""
+def test_normalisation_equals_batch_norm(channels: int, batch: bool, owned: bool) -> None:
+    """Few channels are computed in another way, with the same results, gradients and averages."""
     x = drawn(6, 4, 4, channels) + 1
     ours, reference = (batch_norm(channels).double().train(batch) for _ in range(2))
     for norm in (ours, reference):
         norm.weight.data, norm.bias.data = drawn(channels, seed=1), drawn(channels, seed=2)
     seen = x.permute(0, 3, 1, 2)[:, :, None].clone().requires_grad_()
     expected = reference(seen)
-    known = norms.statistics(x, ours, batch=batch, update=True)
-    got = norms.normalise(x, ours.weight.detach(), ours.bias.detach(), known, ours.eps)
+    stats = norms.statistics(x, ours, batch=batch, update=True)
+    got = norms.normalise(x, ours.weight.detach(), ours.bias.detach(), stats, ours.eps)
     torch.testing.assert_close(got.permute(0, 3, 1, 2), expected[:, :, 0])
     torch.testing.assert_close(ours.running_mean, reference.running_mean)
     torch.testing.assert_close(ours.running_var, reference.running_var)
@@ -123,7 +124,7 @@ def test_normalisation_is_batch_norms(channels: int, batch: bool, owned: bool) -
     expected.backward(grad.permute(0, 3, 1, 2)[:, :, None])
     given = grad.clone()
     weight = ours.weight.detach()
-    found = norms.normalise_backward(given, x, weight, known, ours.eps, owned=owned)
+    found = norms.normalise_backward(given, x, weight, stats, ours.eps, owned=owned)
     assert owned == (found[0].data_ptr() == given.data_ptr())
     assert owned or torch.equal(given, grad)
     assert seen.grad is not None
@@ -134,21 +135,21 @@ def test_normalisation_is_batch_norms(channels: int, batch: bool, owned: bool) -
 
 @pytest.mark.parametrize("window", [norms.Window(3, 2), norms.Window(2, 2), norms.Window(4, 4)])
 @pytest.mark.parametrize("size", [(7, 9), (8, 6), (1, 1), (200, 200)])
-def test_pools_know_where_the_largest_were(window: norms.Window, size: tuple[int, int]) -> None:
-    """Also on maps of more cells than 16 bits count."""
+def test_pools_return_the_indices_of_maxima(window: norms.Window, size: tuple[int, int]) -> None:
+    """The largest map has more cells than 16 bits can count."""
     x = drawn(2, *size, 2)
-    result, places = window.pool(x)
-    assert places.dtype == (torch.int32 if size == (200, 200) else torch.int16)
+    result, indices = window.pool(x)
+    assert indices.dtype == (torch.int32 if size == (200, 200) else torch.int16)
     grad = drawn(*result.shape, seed=1)
-    found = window.backward(grad, x, places)
-    assert found.shape == x.shape
-    assert torch.equal(found.sum((1, 2)) - grad.sum((1, 2)) < 1e-9, torch.ones(2, 2).bool())
-    won = found != 0
-    assert torch.equal(x[won].sort().values.unique(), result.flatten().unique())
+    gradient = window.backward(grad, x, indices)
+    assert gradient.shape == x.shape
+    assert torch.equal(gradient.sum((1, 2)) - grad.sum((1, 2)) < 1e-9, torch.ones(2, 2).bool())
+    maxima = gradient != 0
+    assert torch.equal(x[maxima].sort().values.unique(), result.flatten().unique())
 
 
-def test_averages_without_momentum_are_over_all_batches() -> None:
-    """As `nn.BatchNorm3d(momentum=None)` has them."""
+def test_averages_without_momentum_count_all_batches_equally() -> None:
+    """`nn.BatchNorm3d(momentum=None)` does so, too."""
     ours, reference = (batch_norm(3).double() for _ in range(2))
     ours.momentum = reference.momentum = None
     for seed in range(3):
@@ -161,8 +162,8 @@ def test_averages_without_momentum_are_over_all_batches() -> None:
     torch.testing.assert_close(ours.running_var, reference.running_var)
 
 
-def test_a_borrowed_gradient_is_never_written_to() -> None:
-    """What the caller owns stays; the sum is a tensor of its own."""
+def test_borrowed_gradients_are_not_changed() -> None:
+    """The sum is a new tensor."""
     given = torch.ones(3)
     grads = Gradients(frozenset("x"))
     grads.add("x", given, borrowed=True)

@@ -1,4 +1,4 @@
-"""Networks and clips that the tests of the modules share."""
+"""Networks and clips for tests."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ node n6 level=4 C=2 r=1 stride=2 inputs=[n2, n5, n4]
 node n7 level=4 C=2 r=2 stride=2 inputs=[n5]
 sink inputs=[n6, n7] classes=5
 """
-"""Skips over one to three halvings, sole inputs, several adapters, two inputs of the sink."""
+"""A network with skips over one to three halvings, sole inputs, adapters, and two sink inputs."""
 
 
 def chain(
     body: str, *, sink: str = "inputs=[n1] classes=3", head: str = "D=[4, 4, 4, 4]"
 ) -> Network:
-    """A network of one RGB stem `s0` (C=4, r=1), the nodes in `body`, and a sink."""
+    """Return a network of one RGB stem `s0` (C=4, r=1), the nodes in `body`, and a sink."""
     return anetdsl.parse(
         f"anet 1 network chain modules=[2, 1, 1, 1] {head} input rgb channels=3\n"
         f"node s0 level=0 C=4 r=1 stride=4 inputs=[rgb]\n{body}\nsink {sink}\n"
@@ -38,7 +38,7 @@ def chain(
 def clip(
     network: Network, frames: int = 4, height: int = 32, width: int = 24, batch: int = 1
 ) -> dict[str, Tensor]:
-    """Random inputs, (batch, channels, frames, height, width) each; always the same."""
+    """Return random inputs (batch, channels, frames, height, width), equal at every call."""
     generator = torch.Generator().manual_seed(0)
     return {
         value.name: torch.randn(batch, value.channels, frames, height, width, generator=generator)

@@ -1,4 +1,4 @@
-"""The numbers are those of the authors' TensorFlow code, and their weights can be carried over."""
+"""Results equal those of the authors' TensorFlow code, and the authors' weights can be loaded."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from anetdsl.vocabulary import DEFAULT_WIDTHS
 
 TINY = Path(__file__).resolve().parents[1] / "media" / "authors_tiny.npz"
 TINY_STEP = 6
-"""The tiny archive holds every sixth frame of node outputs."""
+"""Step between the frames of node outputs in the tiny archive."""
 
 
 def load(path: Path) -> dict[str, np.ndarray[Any, Any]]:
@@ -44,7 +44,7 @@ def network_of(golden: dict[str, np.ndarray[Any, Any]], head: str = "mean") -> N
 
 
 def tensor(array: np.ndarray[Any, Any]) -> Tensor:
-    """(B, T, H, W, C) -> (B, C, T, H, W), float32."""
+    """Convert (B, T, H, W, C) to a float32 tensor (B, C, T, H, W)."""
     return torch.from_numpy(array.astype(np.float32)).permute(0, 4, 1, 2, 3).contiguous()
 
 
@@ -73,18 +73,18 @@ def compare_every_node(path: Path, step: int = 1) -> None:
     assert max(errors.values()) < 1e-5, errors
 
 
-def test_every_node_of_the_tiny_network_is_the_authors() -> None:
+def test_every_node_of_the_tiny_network_equals_the_authors() -> None:
     """Odd map sizes, skips, adapters and two inputs of the sink agree to 1e-5."""
     compare_every_node(TINY, TINY_STEP)
 
 
-def test_every_node_of_the_small_network_is_the_authors(shared: Path) -> None:
+def test_every_node_of_the_small_network_equals_the_authors(shared: Path) -> None:
     """Three stems, seven blocks, non-square maps and dilation 8 agree to 1e-5."""
     compare_every_node(shared / "golden" / "authors_small.npz")
 
 
-def test_max_pool_head_is_the_authors(shared: Path) -> None:
-    """`head=maxpool` is their alternative for long clips."""
+def test_the_max_pool_head_equals_the_authors(shared: Path) -> None:
+    """`head=maxpool` is the authors' alternative for long clips."""
     path = shared / "golden" / "authors_small.npz"
     golden = load(path)
     model = anetc.build_network(network_of(golden, head="maxpool")).eval()
@@ -95,12 +95,13 @@ def test_max_pool_head_is_the_authors(shared: Path) -> None:
     assert error(logits, expected) < 1e-5
 
 
-def test_training_step_is_the_authors(shared: Path) -> None:
-    """Logits, loss, statistics and gradients of one step in training mode.
+def test_a_training_step_equals_the_authors(shared: Path) -> None:
+    """Logits, loss, statistics and gradients of one step in training mode are compared.
 
-    Where a ReLU's input is within rounding of zero (1e-6 in one case), their float32 takes the
-    other side, which changes single channels' gradients by percents: in all, they are 0.8% from
-    float64's. So gradients are compared all together, and closely where none of that comes between.
+    Where the input of a ReLU is within rounding of zero (1e-6 in one case), the authors' float32
+    code rounds to the other sign. This changes the gradients of single channels by several percent;
+    over all gradients, the authors' differ by 0.8 % from float64. So the distance is computed over
+    all gradients together. Only gradients that no such ReLU affects are compared one by one.
     """
     path = shared / "golden" / "authors_small.npz"
     golden, step = load(path), load(shared / "golden" / "authors_small_train.npz")
@@ -132,7 +133,7 @@ def test_training_step_is_the_authors(shared: Path) -> None:
 
 
 def distance(got: dict[str, Any], expected: dict[str, Tensor]) -> float:
-    """Euclidean distance over all tensors together, relative to the expected ones' length."""
+    """Return the Euclidean distance over all tensors, relative to the norm of the expected ones."""
     difference = sum((got[name] - value).square().sum() for name, value in expected.items())
     return float((difference / sum(value.square().sum() for value in expected.values())) ** 0.5)
 
@@ -151,8 +152,8 @@ def distance(got: dict[str, Any], expected: dict[str, Tensor]) -> float:
         ("head/fc/bias", "sink.fc.bias"),
     ],
 )
-def test_variables_have_our_names(variable: str, expected: str) -> None:
-    """Roles keep their names; leaves take PyTorch's."""
+def test_variables_are_renamed(variable: str, expected: str) -> None:
+    """Roles keep their names; leaves get the names of PyTorch."""
     assert authors.parameter_name(network_of(load(TINY)), variable) == expected
 
 
@@ -161,7 +162,7 @@ def test_variables_have_our_names(variable: str, expected: str) -> None:
     ["node99/m0.conv1/kernel", "node04/m0.conv1/weight", "node4", "head/fc/gamma", "", "a/b/c"],
 )
 def test_unknown_variables_are_refused(variable: str) -> None:
-    """A name that is none of the authors' is named in the error."""
+    """The error contains the unknown name."""
     with pytest.raises(WeightsError, match=variable or "''"):
         authors.parameter_name(network_of(load(TINY)), variable)
 
@@ -169,8 +170,8 @@ def test_unknown_variables_are_refused(variable: str) -> None:
 @pytest.mark.parametrize(
     "content", [b"", b"PK\x03\x04", b"not an archive", b"\x93NUMPY\x01\x00", None]
 )
-def test_unreadable_archives_are_named(tmp_path: Path, content: bytes | None) -> None:
-    """Missing, empty, cut and foreign files give one line that names the file."""
+def test_errors_name_an_unreadable_archive(tmp_path: Path, content: bytes | None) -> None:
+    """For a missing, empty, truncated or different file, the message is one line with its path."""
     path = tmp_path / "weights.npz"
     if content is not None:
         path.write_bytes(content)
@@ -182,8 +183,8 @@ def test_unreadable_archives_are_named(tmp_path: Path, content: bytes | None) ->
     assert "\n" not in str(caught.value)
 
 
-def test_damaged_archives_are_named(tmp_path: Path) -> None:
-    """A flipped byte within an array is an error, not other weights."""
+def test_errors_name_a_damaged_archive(tmp_path: Path) -> None:
+    """A changed byte within an array is an error."""
     content = bytearray(TINY.read_bytes())
     with zipfile.ZipFile(TINY) as archive:
         member = archive.getinfo("var/node07/m0.conv2/kernel.npy")
@@ -195,15 +196,15 @@ def test_damaged_archives_are_named(tmp_path: Path) -> None:
         authors.load_authors_weights(model, path)
 
 
-def test_misshapen_variables_are_refused() -> None:
-    """An array with the wrong number of dimensions is named."""
+def test_variables_of_wrong_shape_are_refused() -> None:
+    """The error names an array with the wrong number of dimensions."""
     arrays = {"var/node04/m0.conv1/kernel": np.zeros((3, 3))}
     with pytest.raises(WeightsError, match=r"'node04/m0\.conv1/kernel' has 2 dimensions"):
         authors.convert(network_of(load(TINY)), arrays)
 
 
-def test_another_networks_variables_are_refused(tmp_path: Path) -> None:
-    """The error lists by node what does not fit, and the model stays as it was."""
+def test_variables_of_another_network_are_refused(tmp_path: Path) -> None:
+    """The error lists the misfits by node, and the model does not change."""
     network = network_of(load(TINY))
     wider = attrs.evolve(network, sink=attrs.evolve(network.sink, classes=6))
     model = anetc.build_network(wider)

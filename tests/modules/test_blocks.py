@@ -1,4 +1,4 @@
-"""Stems, residual modules and sinks: what each computes, and the sizes of what it gives."""
+"""Stems, residual modules and sinks: the results and their sizes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.modules.networks import SMALL, chain, clip
 
 
 def roles(module: nn.Module) -> set[str]:
-    """Names of the convolutions within a module."""
+    """Return the names of the convolutions within a module."""
     return {name for name, part in module.named_modules() if isinstance(part, nn.Conv3d)}
 
 
@@ -30,8 +30,8 @@ def roles(module: nn.Module) -> set[str]:
     width=st.integers(1, 41),
 )
 @settings(max_examples=25, deadline=None)
-def test_every_node_keeps_time_and_divides_space(frames: int, height: int, width: int) -> None:
-    """T is the same everywhere; a size is the input's by the total stride, rounded up."""
+def test_nodes_keep_t_and_divide_h_and_w(frames: int, height: int, width: int) -> None:
+    """All nodes have the clip's T. A node's H is the clip's H / total stride, rounded up."""
     network = anetdsl.parse(SMALL)
     model = build_network(network).eval()
     names = [node.name for node in network.nodes]
@@ -44,8 +44,8 @@ def test_every_node_keeps_time_and_divides_space(frames: int, height: int, width
         assert outputs[node.name].shape == (1, node.out_channels, *size)
 
 
-def test_rgb_and_flow_stems_differ() -> None:
-    """An RGB stem has a temporal convolution of 5 frames and a 3x3 pool, a flow stem neither."""
+def test_rgb_and_flow_stems_have_different_layers() -> None:
+    """An RGB stem has a temporal convolution of 5 frames and a 3x3 pool; a flow stem does not."""
     rgb, flow = Stem(3, 4, "rgb", 2), Stem(2, 4, "flow", 2)
     assert roles(rgb) == {"conv", "tconv"}
     assert roles(flow) == {"conv"}
@@ -54,8 +54,8 @@ def test_rgb_and_flow_stems_differ() -> None:
     assert rgb.tconv.dilation == (2, 1, 1)
 
 
-def test_a_stems_pool_reads_the_cells_that_tensorflow_reads() -> None:
-    """On an even map 3x3 windows start at 0, 2, ...; on an odd one, at -1, 1, ..."""
+def test_the_pool_of_a_stem_reads_tensorflows_cells() -> None:
+    """3x3 windows start at 0, 2, ... on an even map, and at -1, 1, ... on an odd map."""
     stem = Stem(1, 1, "rgb", 1).eval()
     with torch.no_grad():
         stem.conv.weight.zero_()[..., 3, 3] = 1
@@ -67,8 +67,8 @@ def test_a_stems_pool_reads_the_cells_that_tensorflow_reads() -> None:
             assert lit == ([[0, 0]] if size == 8 else [[0, 0], [0, 1], [1, 0], [1, 1]])
 
 
-def test_modules_alternate() -> None:
-    """The 1st, 3rd, ... are 2D, the 2nd, 4th, ... (2+1)D; only the first has a projection."""
+def test_2d_and_temporal_modules_alternate() -> None:
+    """Modules 1, 3, ... are 2D, modules 2, 4, ... are (2+1)D; only the first has a projection."""
     block = Block(Connection([Source(6, 4)], learned=True), 2, 5, modules=4, dilation=3, stride=2)
     assert roles(block.m0) == {"proj", "conv1", "conv2", "conv3"}
     assert roles(block.m1) == roles(block.m3) == {"tconv", "conv2", "conv3"}
@@ -81,8 +81,8 @@ def test_modules_alternate() -> None:
     assert strides["m1.conv2"] == strides["m2.conv2"] == (1, 1, 1)
 
 
-def test_a_dilation_beyond_the_clip_reads_the_frame_itself() -> None:
-    """Taps outside the clip read zeros."""
+def test_a_dilation_beyond_the_clip_uses_the_centre_tap_only() -> None:
+    """The taps outside the clip read zeros."""
     module = ResidualModule(4, 1, 1, dilation=256).eval()
     alone = torch.randn(1, 1, 3, 2, 2)
     with torch.no_grad():
@@ -91,8 +91,8 @@ def test_a_dilation_beyond_the_clip_reads_the_frame_itself() -> None:
     torch.testing.assert_close(got, alone * centre)
 
 
-def test_a_fresh_module_is_its_shortcut() -> None:
-    """Its last batch normalisation has scale 0, so that its ReLU alone is left."""
+def test_an_initial_module_is_its_shortcut() -> None:
+    """The last batch normalisation has scale 0, so that the module returns relu(shortcut)."""
     network = chain("node n1 level=1 C=1 r=1 stride=1 inputs=[s0]")
     model = build_network(network)
     module = model.nodes["n1"].m1
@@ -101,7 +101,7 @@ def test_a_fresh_module_is_its_shortcut() -> None:
 
 
 def test_the_sink_averages_space_time_and_inputs() -> None:
-    """Inputs of different sizes count the same."""
+    """Inputs of different sizes have equal weights in the average."""
     sink = Sink([2, 2], 3)
     big, small = torch.randn(1, 2, 4, 3, 5), torch.randn(1, 2, 4, 1, 2)
     expected = sink.fc((big.mean((2, 3, 4)) + small.mean((2, 3, 4))) / 2)
@@ -109,7 +109,7 @@ def test_the_sink_averages_space_time_and_inputs() -> None:
 
 
 def test_the_sink_concatenates() -> None:
-    """`combine=concat` takes inputs of unequal channels."""
+    """`combine=concat` accepts inputs with different numbers of channels."""
     sink = Sink([2, 5], 3, combine="concat")
     x, y = torch.randn(2, 2, 4, 3, 5), torch.randn(2, 5, 4, 1, 2)
     expected = sink.fc(torch.cat([x.mean((2, 3, 4)), y.mean((2, 3, 4))], dim=1))
@@ -117,7 +117,7 @@ def test_the_sink_concatenates() -> None:
 
 
 def test_the_max_pool_head_weights_frames() -> None:
-    """sum_t softmax_t(z / sqrt(T)) z, class by class, of per-frame logits z with their bias."""
+    """The logits are sum_t softmax_t(z / sqrt(T)) z, with z the logits of frame t with bias."""
     sink = Sink([2], 3, head="maxpool")
     x = torch.randn(1, 2, 9, 2, 2) * 10
     frames = [sink.fc(x[0, :, t].mean((1, 2))) for t in range(9)]
@@ -126,8 +126,8 @@ def test_the_max_pool_head_weights_frames() -> None:
     torch.testing.assert_close(sink([x])[0], (shares * logits).sum(0))
 
 
-def test_one_frame_makes_the_heads_equal() -> None:
-    """With T = 1 there is nothing to weight."""
+def test_both_heads_are_equal_for_one_frame() -> None:
+    """With T = 1 the weight of the only frame is 1."""
     x = torch.randn(2, 4, 1, 3, 3)
     mean, maxpool = Sink([4], 3), Sink([4], 3, head="maxpool")
     maxpool.load_state_dict(mean.state_dict())
@@ -152,8 +152,8 @@ def test_one_frame_makes_the_heads_equal() -> None:
         ),
     ],
 )
-def test_a_sink_reads_any_nodes(nodes: str, sink: str, width: int) -> None:
-    """Stems, several levels, and one node twice."""
+def test_the_sink_may_read_any_nodes(nodes: str, sink: str, width: int) -> None:
+    """Examples: stems, several levels, and one node twice."""
     network = chain(nodes, sink=sink)
     model = build_network(network)
     assert model.sink.fc.in_features == width

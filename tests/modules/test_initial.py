@@ -1,4 +1,4 @@
-"""First weights: their distributions, their seeds, and what does not move them."""
+"""Initial weights: distributions, seeds, and independence of other nodes and global state."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def state(network: Network, seed: int = 0) -> dict[str, Tensor]:
 @pytest.mark.parametrize(
     ("name", "sd", "cut"),
     [
-        # Corrected for the cut: the variance is 1/fan_in.
+        # Corrected for the truncation: the variance is 1/fan_in.
         ("nodes.n1.m0.conv1.weight", math.sqrt(1 / 4), math.sqrt(1 / 4) / TRUNCATED_SD * 2),
         ("nodes.n1.m0.conv2.weight", math.sqrt(1 / 864), math.sqrt(1 / 864) / TRUNCATED_SD * 2),
         ("nodes.n1.m0.conv3.weight", math.sqrt(1 / 128), math.sqrt(1 / 128) / TRUNCATED_SD * 2),
-        # r = 4: sqrt(2/fan_in) before the cut.
+        # r = 4: sqrt(2/fan_in) before the truncation.
         (
             "nodes.n1.m1.tconv.weight",
             math.sqrt(2 / 1152) * TRUNCATED_SD,
@@ -44,8 +44,8 @@ def state(network: Network, seed: int = 0) -> dict[str, Tensor]:
         ("sink.fc.weight", 0.01, math.inf),
     ],
 )
-def test_spread_and_cut(name: str, sd: float, cut: float) -> None:
-    """Standard deviation and mean within sampling error; values up to the cut, none beyond it."""
+def test_weights_have_the_standard_deviation_and_bounds(name: str, sd: float, cut: float) -> None:
+    """The mean and the deviation agree within the sampling error; no value exceeds the bound."""
     weight = state(WIDE)[name]
     assert weight.std().item() == pytest.approx(sd, rel=4 / math.sqrt(2 * weight.numel()))
     assert abs(weight.mean().item()) < 4 * sd / math.sqrt(weight.numel())
@@ -54,15 +54,15 @@ def test_spread_and_cut(name: str, sd: float, cut: float) -> None:
         assert weight.abs().max() > 0.95 * cut
 
 
-def test_temporal_convolutions_without_dilation_are_ordinary() -> None:
-    """The authors' odd one out is r > 1 only."""
+def test_only_dilated_convolutions_have_another_deviation() -> None:
+    """The authors use sqrt(2/fan_in) for r > 1 only."""
     assert conv_sd(temporal_conv(6, 2, 3, 1)) == pytest.approx(math.sqrt(1 / 18) / TRUNCATED_SD)
     assert conv_sd(temporal_conv(6, 2, 3, 2)) == pytest.approx(math.sqrt(2 / 18))
     assert conv_sd(spatial_conv(3, 2, 7, 2)) == pytest.approx(math.sqrt(1 / 147) / TRUNCATED_SD)
 
 
-def test_batch_normalisation_starts_as_the_identity_or_zero() -> None:
-    """The last of a module has scale 0; statistics are those of a standard distribution."""
+def test_batch_normalisations_start_with_scale_one_or_zero() -> None:
+    """The last normalisation of a module has scale 0; the running averages are 0 and 1."""
     model = build_network(anetdsl.parse(SMALL))
     for name, module in model.named_modules():
         if isinstance(module, nn.BatchNorm3d):
@@ -74,15 +74,15 @@ def test_batch_normalisation_starts_as_the_identity_or_zero() -> None:
     assert torch.all(model.sink.fc.bias == 0)
 
 
-def test_edge_weights_start_where_the_text_says() -> None:
-    """sigmoid(w) is the text's weight; an untrained w is within 2 sd = 0.02 of 0, but not 0."""
+def test_edge_weights_start_from_the_text() -> None:
+    """sigmoid(w) is the weight in the text; for an untrained w, 0 < |w| <= 2 sd = 0.02."""
     w = state(anetdsl.parse(SMALL))["nodes.n4.fuse.w"]
     assert torch.sigmoid(w[1]).item() == pytest.approx(0.75)
     assert all(0 < abs(w[index].item()) <= 0.02 for index in (0, 2))
 
 
-def test_fixed_untrained_edges_count_a_half() -> None:
-    """`edges=fixed` draws nothing."""
+def test_fixed_untrained_edges_have_the_gate_one_half() -> None:
+    """With `edges=fixed`, no edge weight is random."""
     text = SMALL.replace("network small", "network small edges=fixed")
     w = state(anetdsl.parse(text))["nodes.n4.fuse.w"]
     assert w[0] == w[2] == 0
@@ -90,7 +90,7 @@ def test_fixed_untrained_edges_count_a_half() -> None:
 
 
 def test_equal_seeds_give_equal_weights() -> None:
-    """Another seed gives other weights, in every tensor that is drawn."""
+    """Another seed gives other weights in every random tensor."""
     network = anetdsl.parse(SMALL)
     first, again, other = state(network, 3), state(network, 3), state(network, 4)
     for name, tensor in first.items():
@@ -99,15 +99,15 @@ def test_equal_seeds_give_equal_weights() -> None:
         assert torch.equal(tensor, other[name]) is not drawn, name
 
 
-def test_weights_are_the_same_from_release_to_release() -> None:
-    """A seed means the same weights for good, so that a published run can be had again."""
+def test_weights_of_a_seed_are_equal_in_all_releases() -> None:
+    """A published run must stay reproducible."""
     weight = state(anetdsl.parse(SMALL), 1)["nodes.n5.m0.conv1.weight"].flatten()
     expected = torch.tensor(EXPECTED)
     torch.testing.assert_close(weight[:3], expected, rtol=1e-5, atol=1e-6)
 
 
-def test_other_nodes_do_not_move_a_nodes_weights() -> None:
-    """A child that shares nodes with its parent starts with its parent's first weights there."""
+def test_weights_do_not_depend_on_other_nodes() -> None:
+    """A child starts with the initial weights of its parent in the nodes that both have."""
     parent = state(anetdsl.parse(SMALL))
     more = SMALL.replace("sink ", "node n8 level=3 C=2 r=1 stride=4 inputs=[s0]\nsink ")
     child = state(anetdsl.parse(more.replace("r=8", "r=1")))
@@ -117,8 +117,8 @@ def test_other_nodes_do_not_move_a_nodes_weights() -> None:
             assert torch.equal(tensor, child[name]), name
 
 
-def test_the_global_random_state_is_left_alone() -> None:
-    """Compiling neither reads nor moves it."""
+def test_the_global_random_state_does_not_change() -> None:
+    """`build_network` neither reads nor changes the global random state."""
     network = anetdsl.parse(SMALL)
     torch.manual_seed(1)
     before = torch.get_rng_state()

@@ -1,4 +1,4 @@
-"""The whole module: what it takes, what it gives, what it is called, what it costs."""
+"""The reference module: inputs, results, names of parameters, and number of parameters."""
 
 from __future__ import annotations
 
@@ -32,19 +32,20 @@ self name nodes fuse m0 w
 
 
 def count_parameters(network: Network) -> int:
-    """Counted without making them."""
+    """Return the number of parameters of a network, without allocating memory for them."""
     with torch.device("meta"):
         module = NetworkModule(network)
     return sum(parameter.numel() for parameter in module.parameters())
 
 
 def test_importing_the_package_does_not_import_torch() -> None:
-    """Light commands start fast; `build_network` loads it when it is asked for."""
+    """Commands that need no tensors start fast; the first use of a name imports torch."""
     code = (
         "import sys, anetc\n"
-        "assert 'build_network' in dir(anetc) and not hasattr(anetc, 'nothing')\n"
+        "assert {*anetc.__all__} <= {*dir(anetc)} and not hasattr(anetc, 'nothing')\n"
         "assert 'torch' not in sys.modules\n"
-        "from anetc import build_network; assert 'torch' in sys.modules"
+        "for name in anetc.__all__: assert callable(getattr(anetc, name))\n"
+        "assert 'torch' in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": ":".join(sys.path)})
 
@@ -52,15 +53,15 @@ def test_importing_the_package_does_not_import_torch() -> None:
 @pytest.mark.parametrize(
     ("example", "expected"), [("assemblenet", 32_916_863), ("asn50", 36_900_985)]
 )
-def test_parameters_are_the_papers_and_the_authors(example: str, expected: int) -> None:
-    """Table 4 and the authors' network, with 157 classes and learned edge weights."""
+def test_parameter_counts_equal_those_of_the_authors_code(example: str, expected: int) -> None:
+    """Table 4 and the network in the authors' code, with 157 classes and learned edge weights."""
     network = anetdsl.load(EXAMPLES / f"{example}.anet")
     sink = attrs.evolve(network.sink, classes=157)
     assert count_parameters(attrs.evolve(network, sink=sink, edges="learned")) == expected
 
 
-def test_node_outputs_come_by_name() -> None:
-    """Those asked for, in that order, beside the same logits; without names, logits only."""
+def test_outputs_of_nodes_are_returned_by_name() -> None:
+    """Outputs come in the requested order; the logits are those of a call without names."""
     model = anetc.build_network(NETWORK).eval()
     inputs = clip(NETWORK)
     logits = model(inputs)
@@ -71,8 +72,8 @@ def test_node_outputs_come_by_name() -> None:
     assert outputs["n6"].shape == (1, 8, 4, 1, 1)
 
 
-def test_equal_runs_are_equal() -> None:
-    """Bit for bit, in inference and in training."""
+def test_equal_calls_give_equal_bits() -> None:
+    """This holds in inference mode and in training mode."""
     model = anetc.build_network(NETWORK)
     inputs = clip(NETWORK, batch=2)
     for mode in (False, True):
@@ -80,16 +81,16 @@ def test_equal_runs_are_equal() -> None:
         assert torch.equal(model(inputs), model(inputs))
 
 
-def test_clips_of_a_batch_do_not_touch() -> None:
-    """In inference a clip's logits do not depend on its neighbours."""
+def test_clips_of_a_batch_are_independent() -> None:
+    """In inference mode the logits of a clip do not depend on the rest of the batch."""
     model = anetc.build_network(NETWORK).eval()
     inputs = clip(NETWORK, batch=3)
     alone = [model({name: x[i : i + 1] for name, x in inputs.items()}) for i in range(3)]
     torch.testing.assert_close(model(inputs), torch.cat(alone))
 
 
-def test_every_parameter_is_trained() -> None:
-    """Once the modules' last scales have left 0, each has a gradient."""
+def test_every_parameter_gets_a_gradient() -> None:
+    """The initial scales of 0 in the last normalisations are set to 1 for this."""
     model = anetc.build_network(NETWORK)
     for name, parameter in model.named_parameters():
         if name.endswith("conv3_bn.weight"):
@@ -100,8 +101,8 @@ def test_every_parameter_is_trained() -> None:
         assert parameter.grad.any(), name
 
 
-def test_it_can_be_exported_and_moved() -> None:
-    """torch.export sees plain tensor operations; other dtypes work."""
+def test_it_can_be_exported_and_converted() -> None:
+    """torch.export can trace the module; other dtypes work."""
     model = anetc.build_network(NETWORK).eval()
     inputs = clip(NETWORK)
     exported = torch.export.export(model, (inputs,)).module()
@@ -113,7 +114,7 @@ def test_it_can_be_exported_and_moved() -> None:
 
 @pytest.mark.parametrize("name", AWKWARD)
 def test_nodes_may_bear_any_name(name: str) -> None:
-    """Names that torch.nn needs for itself work as nodes, and can be found and asked for."""
+    """A node may have a name that torch.nn uses; its weights and its output have that name."""
     network = chain(
         f"node {name} level=1 C=1 r=1 stride=1 inputs=[s0]", sink=f"inputs=[{name}] classes=3"
     )
@@ -126,8 +127,8 @@ def test_nodes_may_bear_any_name(name: str) -> None:
     model.load_state_dict(model.state_dict())
 
 
-def test_keys_tell_names_apart() -> None:
-    """Every name that torch.nn has, with and without underscores, keeps a key of its own."""
+def test_distinct_names_have_distinct_keys() -> None:
+    """This holds for all attributes of torch.nn modules, with and without underscores."""
     nodes = {name.strip("_") + tail for name in dir(nn.ModuleDict()) for tail in ("", "_", "__")}
     nodes |= {*AWKWARD, *dir(nn.ModuleDict())}
     keys = {module_key(node): node for node in nodes}
@@ -136,8 +137,8 @@ def test_keys_tell_names_apart() -> None:
     assert not any(hasattr(nn.ModuleDict(), key) for key in keys)
 
 
-def test_ordinary_names_are_kept() -> None:
-    """State dicts and weights files speak of the nodes as the text does."""
+def test_ordinary_names_do_not_change() -> None:
+    """State dicts and weights files use the names of nodes in the text."""
     state = anetc.build_network(NETWORK).state_dict()
     assert {split_name(key)[0] for key in state} == {"sink", *(n.name for n in NETWORK.nodes)}
     assert {key.split(".")[1] for key in state if key.startswith("nodes.")} == {
@@ -146,8 +147,7 @@ def test_ordinary_names_are_kept() -> None:
 
 
 @pytest.mark.parametrize("module", [names, connection])
-def test_examples_in_docstrings(module: Any) -> None:
-    """They run."""
+def test_doctests_pass(module: Any) -> None:
     found = doctest.testmod(module)
     assert found.attempted
     assert not found.failed
@@ -182,22 +182,22 @@ RGB, FLOW = torch.zeros(1, 3, 4, 32, 24), torch.zeros(1, 2, 4, 32, 24)
         ({"rgb": RGB, "flow": FLOW.repeat(2, 1, 1, 1, 1)}, "'flow' must have the N, T, H and W"),
     ],
 )
-def test_unfit_inputs_are_named(inputs: Any, message: str) -> None:
-    """One line says which input, what it must be, and what it was."""
+def test_errors_name_the_input_that_does_not_fit(inputs: Any, message: str) -> None:
+    """The message is one line: the input, the expected value, and the actual value."""
     model = anetc.build_network(NETWORK)
     with pytest.raises(InputError, match=message) as caught:
         model(inputs)
     assert "\n" not in str(caught.value)
 
 
-def test_unknown_outputs_are_named() -> None:
-    """So is what could have been asked for."""
+def test_errors_name_an_unknown_output() -> None:
+    """The message lists the nodes of the network."""
     with pytest.raises(InputError, match="has no node 'n9'; its nodes are s0, s1, n2"):
         anetc.build_network(NETWORK)(clip(NETWORK), outputs=["n4", "n9"])
 
 
-def test_unsound_networks_are_refused() -> None:
-    """A network made in Python passes the checks of the language first, or is not compiled."""
+def test_networks_with_errors_are_refused() -> None:
+    """The checks of the language run on networks that were made in Python, too."""
     nodes = [attrs.evolve(node, level=1) if node.name == "n4" else node for node in NETWORK.nodes]
     with pytest.raises(anetdsl.AnetError, match="n4"):
         anetc.build_network(attrs.evolve(NETWORK, nodes=tuple(nodes)))
@@ -206,8 +206,8 @@ def test_unsound_networks_are_refused() -> None:
         anetc.build_network(attrs.evolve(NETWORK, sink=sink))
 
 
-def test_origin_and_score_change_nothing() -> None:
-    """Not even a score that cannot be written."""
+def test_origin_and_score_do_not_change_the_weights() -> None:
+    """Even a score that no text can hold (NaN) is accepted."""
     scored = attrs.evolve(NETWORK, score=anetdsl.Score((("top1", float("nan")),)))
     state = anetc.build_network(scored).state_dict()
     for name, tensor in anetc.build_network(NETWORK).state_dict().items():

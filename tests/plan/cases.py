@@ -1,4 +1,4 @@
-"""Networks with random weights and clips, and random plans, for the tests of plans."""
+"""Networks with random weights and clips, and random plans."""
 
 from __future__ import annotations
 
@@ -29,12 +29,15 @@ node n4 level=2 C=2 r=1 stride=1 inputs=[n2, s0]
 node n5 level=2 C=1 r=1 stride=1 inputs=[s0, s1]
 sink inputs=[n3, n4] classes=5
 """)
-"""Each pass changes its plan: `n5` is unused, `n3` and `n4` share a pool, `n2` has an adapter."""
+"""A network whose plan every pass changes.
+
+`n5` is unused, `n3` and `n4` share a pool, and `n2` has an adapter.
+"""
 
 
 @attrs.frozen
 class Case:
-    """A network, its module with random weights, in inference mode, and a clip."""
+    """A network, its reference module with random weights in inference mode, and a clip."""
 
     network: Network
     model: NetworkModule
@@ -42,7 +45,7 @@ class Case:
 
     @property
     def frames(self) -> int:
-        """Frames of the clip."""
+        """Number of frames of the clip."""
         return next(iter(self.inputs.values())).shape[2]
 
     @property
@@ -53,7 +56,7 @@ class Case:
 
     @property
     def state(self) -> dict[str, Tensor]:
-        """The module's parameters and statistics."""
+        """Parameters and statistics of the module."""
         return self.model.state_dict()
 
 
@@ -65,7 +68,7 @@ def case(
     size: tuple[int, int] = (32, 24),
     seed: int = 0,
 ) -> Case:
-    """A network with weights, statistics and a clip drawn from `seed`."""
+    """Return a network with weights, statistics and a clip drawn from `seed`."""
     generator = torch.Generator().manual_seed(seed)
     model = build_network(network, seed=seed).eval()
     for module in model.modules():
@@ -75,7 +78,7 @@ def case(
             _normal(module.running_mean, generator)
             assert module.running_var is not None
             module.running_var.uniform_(0.3, 3, generator=generator)
-    # Drawn wide: the first weights' classifier gives logits of little but rounding.
+    # A wide distribution: with the initial weights, the logits are little more than rounding.
     _normal(model.sink.fc.weight, generator)
     inputs = {
         value.name: torch.randn(batch, value.channels, frames, *size, generator=generator)
@@ -91,7 +94,7 @@ def _normal(tensor: Tensor | None, generator: torch.Generator) -> None:
 
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
-    """Networks without errors and clips of odd sizes, one or two in a batch."""
+    """Draw a network without errors and one or two clips of any size."""
     return case(
         draw(networks()),
         batch=draw(st.integers(1, 2)),
@@ -102,18 +105,18 @@ def cases(draw: st.DrawFn) -> Case:
 
 
 def relative_error(got: Tensor, expected: Tensor) -> float:
-    """The largest difference over the largest of what is expected; of equal tensors 0."""
+    """Return the largest difference divided by the largest expected value; 0 for equal tensors."""
     assert got.shape == expected.shape
     difference = (got.double() - expected.double()).abs().max()
     return float(difference / expected.abs().max()) if difference else 0.0
 
 
 def is_close(got: Tensor, example: Case, bound: float, dtype: torch.dtype = torch.float32) -> bool:
-    """Whether logits are the plain module's but for `bound`, or for what rounding makes of those.
+    """Return whether logits equal those of the reference module, up to `bound` or rounding.
 
-    Where a network's logits cancel to next to nothing, a number format has little of them left:
-    there the plain module's own error in it, times four, is the measure: the largest for the clip a
-    little brighter or darker, as one error may be small by chance.
+    If terms of the logits cancel almost completely, the rounding errors of `dtype` are large. For
+    such a network the bound is four times the reference module's own error in `dtype`. Since one
+    error may be small by chance, this error is the largest over several scalings of the clip.
     """
     expected = _logits_in(torch.float32, example)
     if (error := relative_error(got, expected)) < bound:
@@ -135,12 +138,12 @@ def _logits_in(dtype: torch.dtype, example: Case, light: float = 1) -> Tensor:
 
 CHANNELS = 3
 GATE_OF_ONE = 50.0
-"""Its sigmoid is 1 in double precision."""
+"""A value whose sigmoid is 1 in double precision."""
 
 
 @attrs.frozen
 class WildCase:
-    """A plan as no network has it, its stored tensors, and inputs."""
+    """A random plan that need not come from a network, its stored tensors, and inputs."""
 
     plan: Plan
     state: dict[str, Tensor]
@@ -149,7 +152,7 @@ class WildCase:
 
 @st.composite
 def wild_cases(draw: st.DrawFn) -> WildCase:
-    """Plans in which any operation reads any earlier result of its shape, twice too."""
+    """Draw a plan in which any operation reads any earlier results, also one result twice."""
     frames, height, width = (
         draw(st.integers(1, 3)),
         draw(st.integers(1, 6)),
@@ -158,7 +161,7 @@ def wild_cases(draw: st.DrawFn) -> WildCase:
     shape = (CHANNELS, frames, height, width)
     ops = [Op("x", "input", (), shape), Op("y", "input", (), shape)]
     for number in range(draw(st.integers(1, 8))):
-        # Late results are read more often: else little hangs together.
+        # Late results are drawn more often, so that the plan is deeper.
         names = st.sampled_from([op.name for op in ops] + [op.name for op in ops[-3:]])
         ops.append(draw(_operations(f"v{number}", names, shape)))
     last = ops[-1].name
@@ -198,7 +201,7 @@ def _operations(
 
 
 def wild_state(seed: int) -> dict[str, Tensor]:
-    """Tensors for the names that wild plans use."""
+    """Return the stored tensors of random plans, drawn from `seed`."""
     generator = torch.Generator().manual_seed(seed)
     shapes: Mapping[str, tuple[int, ...]] = {
         **{
@@ -213,7 +216,7 @@ def wild_state(seed: int) -> dict[str, Tensor]:
 
 
 def wild_inputs(plan: Plan, seed: int, batch: int, last: bool) -> dict[str, Tensor]:
-    """Clips; with `last` in the memory layout that a runner need not copy."""
+    """Return clips; with `last` in channels-last layout, which the engine does not copy."""
     generator = torch.Generator().manual_seed(seed)
     clips = {
         name: torch.randn(batch, *plan.op(name).shape, generator=generator) for name in ("x", "y")

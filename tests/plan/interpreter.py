@@ -1,7 +1,7 @@
-"""What a plan means, said a second time: each operation by the plainest means, in float64.
+"""A second, simple implementation of plans in float64, for comparison.
 
-Nothing here is shared with what runs plans: (N, C, T, H, W) throughout, no layouts, no memory used
-twice. Only what expressions stand for (`anetc.engines.constants`) is taken from there.
+It shares no code with the engines, except the evaluation of expressions
+(`anetc.engines.constants`). All tensors are (N, C, T, H, W), and no memory is reused.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from anetc.plan.plan import Op, Plan
 
 
 def interpret(plan: Plan, state: State, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Every result of a plan by name, each checked against the shape that the plan says."""
+    """Return every result of a plan by name. Assert that its shape is the shape in the plan."""
     values: dict[str, Tensor] = {}
     for op in plan.ops:
         if op.kind == "input":
@@ -31,7 +31,7 @@ def interpret(plan: Plan, state: State, inputs: Mapping[str, Tensor]) -> dict[st
 
 
 def logits_of(plan: Plan, state: State, inputs: Mapping[str, Tensor]) -> Tensor:
-    """The last result, (N, classes)."""
+    """Return the logits of a plan, (N, classes)."""
     return interpret(plan, state, inputs)[plan.output]
 
 
@@ -75,7 +75,7 @@ def _result(op: Op, args: list[Tensor], state: State) -> Tensor:
         case "time_pool":
             result = (torch.softmax(x / math.sqrt(x.shape[2]), dim=2) * x).sum(dim=2)
         case _:
-            raise AssertionError(f"no meaning is known for {op.kind}")
+            raise AssertionError(f"unknown operation {op.kind}")
     return result.clamp(min=0) if op.relu else result
 
 
@@ -91,10 +91,10 @@ def _conv(op: Op, x: Tensor, state: State) -> Tensor:
 
 
 def _pool(x: Tensor, window: int, stride: int) -> Tensor:
-    """TensorFlow's "same": what an axis lacks is added on both sides, the odd cell at its end."""
+    """Return TensorFlow's "same" max pool: both sides are padded, the odd cell at the end."""
     sides = []
     for size in (x.shape[-1], x.shape[-2]):
-        lacking = max((-(-size // stride) - 1) * stride + window - size, 0)
-        sides += [lacking // 2, lacking - lacking // 2]
+        padding = max((-(-size // stride) - 1) * stride + window - size, 0)
+        sides += [padding // 2, padding - padding // 2]
     padded = functional.pad(x, sides, value=-math.inf)
     return functional.max_pool3d(padded, (1, window, window), (1, stride, stride))

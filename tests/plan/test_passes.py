@@ -1,7 +1,7 @@
-"""Each pass: what it makes of a small plan, and that what is computed stays what it was.
+"""The passes for inference: their effect on a small plan, and equal results before and after.
 
-Plans are judged in double precision by `tests.plan.interpreter`, which shares no code with what
-runs them.
+Results are computed in double precision by `tests.plan.interpreter`, which shares no code with the
+engines.
 """
 
 from __future__ import annotations
@@ -39,16 +39,16 @@ from tests.plan.cases import (
 from tests.plan.interpreter import interpret, logits_of
 
 EXACT = 1e-9
-"""Double precision, and what rounding grows to in a deep network."""
+"""Relative error in double precision, with the rounding errors of a deep network."""
 
 
 def before(step: Pass, plan: Plan) -> Plan:
-    """What a pass is given when all run in their order."""
+    """Return the plan before a pass when all passes run in order."""
     return optimise(plan, INFERENCE[: INFERENCE.index(step)])
 
 
 @pytest.mark.parametrize("step", INFERENCE, ids=lambda step: step.__name__)
-def test_pass_makes_of_the_small_plan_what_it_made(
+def test_passes_change_the_small_plan_as_recorded(
     step: Pass, golden: Callable[[str, str], None]
 ) -> None:
     plan = before(step, lower(EVERY_PASS, frames=4, size=(32, 24)))
@@ -60,13 +60,13 @@ def test_pass_makes_of_the_small_plan_what_it_made(
 
 
 @pytest.mark.parametrize("step", INFERENCE, ids=lambda step: step.__name__)
-def test_pass_twice_is_once(step: Pass) -> None:
+def test_passes_are_idempotent(step: Pass) -> None:
     plan = step(before(step, lower(EVERY_PASS, frames=4, size=(32, 24))))
     assert step(plan) == plan
 
 
 def check_passes(example: Case) -> None:
-    """The lowered plan gives the plain module's logits; so does the plan after each pass."""
+    """Assert that the plan, lowered and after each pass, gives the reference module's logits."""
     plan = lower(example.network, frames=example.frames, size=example.size)
     model = example.model.double()
     inputs = {name: clip.double() for name, clip in example.inputs.items()}
@@ -81,20 +81,20 @@ def check_passes(example: Case) -> None:
             plan = changed
 
 
-def test_passes_change_nothing_that_is_computed_by_the_small_network() -> None:
+def test_passes_keep_the_results_of_the_small_network() -> None:
     check_passes(case(EVERY_PASS, batch=2))
 
 
 @settings(max_examples=100)
 @given(cases())
-def test_passes_change_nothing_that_is_computed_by_random_networks(example: Case) -> None:
+def test_passes_keep_the_results_of_random_networks(example: Case) -> None:
     check_passes(example)
 
 
 @settings(max_examples=200)
 @given(wild_cases())
-def test_passes_change_nothing_that_is_computed_by_any_plan(example: WildCase) -> None:
-    """Operations read twice by one, inputs as summands, ReLUs with other readers, gates of 1."""
+def test_passes_keep_the_results_of_any_plan(example: WildCase) -> None:
+    """Examples: results read twice, inputs as summands, ReLUs with other readers, gates of 1."""
     expected = logits_of(example.plan, example.state, example.inputs)
     for step in INFERENCE:
         plan = step(example.plan)
@@ -104,8 +104,8 @@ def test_passes_change_nothing_that_is_computed_by_any_plan(example: WildCase) -
     assert relative_error(logits_of(plan, example.state, example.inputs), expected) < EXACT
 
 
-def test_node_outputs_stay_to_be_found_by_name() -> None:
-    """A result that still bears a node's name is that node's output."""
+def test_results_with_the_name_of_a_node_are_its_output() -> None:
+    """Only the unused node is missing after the passes."""
     example = case(EVERY_PASS)
     names = [node.name for node in EVERY_PASS.nodes]
     with torch.no_grad():
@@ -125,13 +125,13 @@ PAGE = (REPOSITORY / "docs" / "passes.md").read_text("utf-8")
 SECTION = re.compile(r"^## `(\w+)`$(.*?)(?=^## )", re.MULTILINE | re.DOTALL)
 
 
-def test_the_page_has_a_section_for_each_pass_in_their_order() -> None:
+def test_the_page_has_a_section_for_each_pass_in_order() -> None:
     assert [name for name, _ in SECTION.findall(PAGE)] == [step.__name__ for step in INFERENCE]
 
 
 @pytest.mark.parametrize("name", [step.__name__ for step in INFERENCE])
-def test_the_page_shows_what_the_golden_files_hold(name: str) -> None:
-    """Lines that the pass takes away and lines that it adds, but for the node at their end."""
+def test_the_examples_on_the_page_are_in_the_golden_files(name: str) -> None:
+    """The page shows removed and added lines, without the node at the end of a line."""
     old, new = (
         {" ".join(line.rpartition(" @")[0].split()) for line in path.read_text().splitlines()}
         for path in (GOLDEN / "passes" / f"{name}.{when}.plan" for when in ("before", "after"))
@@ -142,20 +142,20 @@ def test_the_page_shows_what_the_golden_files_hold(name: str) -> None:
         assert " ".join(line.split()) in (old - new if sign == "-" else new - old), line
 
 
-# What single passes do, and where they keep off.
+# Single passes, and plans that they must not change
 
 HEAD = "plan p frames=2 size=4x4 mode=inference\nx 3x2x4x4 input()\n"
 SHAPE = "3x2x4x4"
 
 
 def plan_of(*lines: str) -> Plan:
-    """A plan of the given operations on x, each `NAME OPERATION`."""
+    """Return a plan of the given operations on x, each `NAME OPERATION`."""
     rows = (f"{name} {SHAPE} {rest}" for name, _, rest in (line.partition(" ") for line in lines))
     return parse_plan(HEAD + "\n".join(rows))
 
 
-def test_unused_nodes_go_and_inputs_stay() -> None:
-    """A caller gives every input, whether the result depends on it or not."""
+def test_unused_nodes_are_removed_and_inputs_stay() -> None:
+    """Callers pass all inputs, also those that the result does not depend on."""
     network = anetdsl.parse(
         "anet 1 network n input rgb channels=3 input flow channels=2\n"
         "node a level=0 C=4 r=1 stride=4 inputs=[rgb]\n"
@@ -170,7 +170,7 @@ def test_unused_nodes_go_and_inputs_stay() -> None:
 
 
 def test_equal_pools_of_one_output_are_shared() -> None:
-    """One each for `s0` and `s1`, though three nodes pool them, one of them twice."""
+    """`s0` and `s1` have one pool each. Three nodes read the pools, one of them twice."""
     body = """node s1 level=0 C=4 r=1 stride=4 inputs=[rgb]
     node n1 level=1 C=1 r=1 stride=2 inputs=[s0]
     node n2 level=2 C=1 r=1 stride=1 inputs=[n1, s0, s0]
@@ -186,7 +186,7 @@ def test_equal_pools_of_one_output_are_shared() -> None:
     ]
 
 
-def test_parts_of_other_widths_are_not_equal() -> None:
+def test_parts_of_different_widths_are_not_merged() -> None:
     plan = parse_plan(
         "plan p frames=1 size=4x4 mode=inference\n"
         "x 8x1x4x4 input()\n"
@@ -199,7 +199,7 @@ def test_parts_of_other_widths_are_not_equal() -> None:
     assert merge_equal(plan) == plan
 
 
-def test_the_result_of_a_plan_is_never_taken_from_elsewhere() -> None:
+def test_the_last_operation_is_never_merged() -> None:
     plan = plan_of("a relu(x)", "b relu(x)")
     assert merge_equal(plan) == plan
 
@@ -217,20 +217,20 @@ def test_the_result_of_a_plan_is_never_taken_from_elsewhere() -> None:
     ],
     ids=[
         "read by others",
-        "behind a ReLU",
+        "after a ReLU",
         "with a bias",
         "with a summand",
-        "of no convolution",
-        "with a ReLU of its own",
-        "with a summand of its own",
+        "not of a convolution",
+        "fused with a ReLU",
+        "fused with a summand",
     ],
 )
-def test_norms_are_left_where_folding_would_be_wrong(lines: tuple[str, ...]) -> None:
+def test_norms_are_not_folded_where_it_would_be_wrong(lines: tuple[str, ...]) -> None:
     plan = plan_of(*lines)
     assert fold_norms(plan) == plan
 
 
-def test_relus_are_left_where_their_argument_has_other_readers() -> None:
+def test_relus_are_not_fused_into_results_with_other_readers() -> None:
     plan = plan_of("a add(x, x)", "b relu(a)", "c add(a, b)")
     assert fuse_relus(plan) == plan
 
@@ -244,15 +244,15 @@ def test_relus_are_left_where_their_argument_has_other_readers() -> None:
         ("a conv(x) kernel=1x1x1 weight=w", "b add(a, a)"),
         ("a relu(x)", "b add(x, a)"),
     ],
-    ids=["read by others", "cut off first", "has a sum", "added to itself", "of no convolution"],
+    ids=["read by others", "has a ReLU", "has a summand", "added to itself", "not a convolution"],
 )
-def test_sums_are_left_where_no_convolution_can_take_them(lines: tuple[str, ...]) -> None:
+def test_sums_are_not_fused_where_it_would_be_wrong(lines: tuple[str, ...]) -> None:
     plan = plan_of(*lines)
     assert fuse_adds(plan) == plan
 
 
-def test_a_convolution_moves_to_the_sum_that_it_takes() -> None:
-    """What it is added to may be made after it; the ReLU of the sum comes with it."""
+def test_a_convolution_moves_to_the_place_of_its_sum() -> None:
+    """The other term may be computed after the convolution. The ReLU of the sum is fused, too."""
     plan = plan_of("a conv(x) kernel=1x1x1 weight=w", "b relu(x)", "c add(a, b) relu")
     assert fuse_adds(plan) == plan_of("b relu(x)", "c conv(x, b) kernel=1x1x1 relu weight=w")
 
@@ -266,19 +266,19 @@ def test_a_convolution_moves_to_the_sum_that_it_takes() -> None:
         "c conv(b, b) kernel=1x1x1 weight=w",
     ],
 )
-def test_gates_are_left_where_a_reader_takes_no_factor(last: str) -> None:
+def test_gates_stay_where_a_reader_has_no_weights(last: str) -> None:
     plan = plan_of("a relu(x)", "b sum(x, a) gates=gate(w, 0); gate(w, 1)", last)
     assert scale_sums(plan) == plan
 
 
-def test_a_sum_of_one_term_vanishes_into_its_readers() -> None:
+def test_sums_of_one_term_are_removed() -> None:
     conv = "c conv({}) kernel=1x1x1 weight={}"
     plan = plan_of("b sum(x) gates=gate(w, 0)", conv.format("b", "v"))
     assert scale_sums(plan) == plan_of(conv.format("x", "scale(v, gate(w, 0))"))
 
 
-def test_joined_convolutions_have_their_pools_behind_them() -> None:
-    """Only where each has one, all alike."""
+def test_pools_of_joined_convolutions_are_joined() -> None:
+    """This holds only if each convolution has one pool, and all pools have equal options."""
     convs = ("a conv(x) kernel=1x1x1 weight=v bias=s", "b conv(x) kernel=1x1x1 weight=w bias=t")
     pools = ("c pool(a) window=2 stride=1", "d pool(b) window=2 stride=1", "e add(c, d)")
     joined = join_convs(plan_of(*convs, *pools))
@@ -308,7 +308,7 @@ def test_convolutions_that_differ_are_not_joined(second: str) -> None:
 
 
 def test_wide_convolutions_are_not_joined() -> None:
-    """Seventeen channels would need two vectors, as apart."""
+    """Seventeen channels need two vector registers, so that joining saves nothing."""
     wide = ("a 9x2x4x4 conv(x) kernel=1x1x1 weight=v\n", "b {}x2x4x4 conv(x) kernel=1x1x1 weight=w")
     for channels, joined in ((7, True), (8, False)):
         plan = parse_plan(HEAD + wide[0] + wide[1].format(channels))

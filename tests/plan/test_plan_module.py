@@ -1,4 +1,4 @@
-"""A plan that runs: equal to the plain module, equal in every run, and careful with memory."""
+"""PlanModule: it equals the reference module, repeats its results, and reuses memory safely."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ from tests.plan.interpreter import logits_of
 SINGLE = 1e-5
 HALF = 2e-2
 FIRST_TO_RUN = INFERENCE.index(fold_norms) + 1
-"""Norms of their own are not for inference: plans run from this pass on."""
+"""Number of passes after which a plan can run: PlanModule has no operation `norm`."""
 
 
 def run(example: Case, passes: int = len(INFERENCE), dtype: torch.dtype = torch.float32) -> Tensor:
-    """The logits that the plan gives after so many passes."""
+    """Return the logits of the plan after the first `passes` passes."""
     lowered = lower(example.network, frames=example.frames, size=example.size)
     module = PlanModule(optimise(lowered, INFERENCE[:passes]), example.state, dtype=dtype)
     with torch.no_grad():
         return module(example.inputs)
 
 
-def plain(example: Case) -> Tensor:
-    """The plain module's logits."""
+def reference(example: Case) -> Tensor:
+    """Return the logits of the reference module."""
     with torch.no_grad():
         logits: Tensor = example.model(example.inputs)
     return logits
@@ -58,7 +58,7 @@ def plain(example: Case) -> Tensor:
     scope="module", params=["tiny", "small", "tiny maxpool", "small maxpool", "small batch"]
 )
 def authors_case(request: pytest.FixtureRequest) -> Case:
-    """The authors' golden networks with their weights and clips, with both heads."""
+    """Return a network of the authors' code with its weights and clips, and one of the heads."""
     which, _, variant = str(request.param).partition(" ")
     path = TINY
     if which == "small":
@@ -73,8 +73,8 @@ def authors_case(request: pytest.FixtureRequest) -> Case:
     return Case(network, model, inputs)
 
 
-def test_authors_networks_are_the_plain_ones_after_each_pass(authors_case: Case) -> None:
-    expected = plain(authors_case)
+def test_authors_networks_equal_the_reference_after_each_pass(authors_case: Case) -> None:
+    expected = reference(authors_case)
     for passes in range(FIRST_TO_RUN, len(INFERENCE) + 1):
         assert relative_error(run(authors_case, passes), expected) < SINGLE, passes
 
@@ -83,13 +83,13 @@ def test_authors_networks_are_the_plain_ones_after_each_pass(authors_case: Case)
     not torch.ops.mkldnn._is_mkldnn_bf16_supported(),
     reason="this processor has no bfloat16 (AVX512-BF16 or AMX)",
 )
-def test_authors_networks_in_bfloat16(authors_case: Case) -> None:
+def test_authors_networks_equal_the_reference_in_bfloat16(authors_case: Case) -> None:
     got = run(authors_case, dtype=torch.bfloat16)
-    assert relative_error(got, plain(authors_case)) < HALF
+    assert relative_error(got, reference(authors_case)) < HALF
 
 
 def check_runs(example: Case) -> None:
-    """The plain module's logits, twice the same bits, and clips left as they were."""
+    """Assert that the plan gives the reference's logits, twice, and does not change the clips."""
     clips = {name: clip.clone() for name, clip in example.inputs.items()}
     lowered = lower(example.network, frames=example.frames, size=example.size)
     module = PlanModule(optimise(lowered), example.state)
@@ -102,18 +102,18 @@ def check_runs(example: Case) -> None:
 
 @settings(max_examples=200)
 @given(cases())
-def test_random_networks_are_the_plain_ones(example: Case) -> None:
-    """Levels, strides, odd sizes, single inputs, many sinks, both heads, random statistics."""
+def test_random_networks_equal_the_reference(example: Case) -> None:
+    """They have all levels and strides, odd sizes, sole inputs, both heads, random statistics."""
     check_runs(example)
 
 
-def test_small_network_is_the_plain_one() -> None:
+def test_the_small_network_equals_the_reference() -> None:
     check_runs(case(anetdsl.parse(SMALL), batch=2, frames=5, size=(65, 47)))
 
 
 @pytest.mark.parametrize(("frames", "size"), [(1, (1, 1)), (3, (17, 64)), (8, (64, 64))])
 def test_a_plan_runs_clips_of_other_sizes(frames: int, size: tuple[int, int]) -> None:
-    """It is made for one size, and is right for all whose pools are the same; also in turns."""
+    """A plan is for one size, but is valid for all sizes with the same pools, in any order."""
     network = chain("node n1 level=1 C=2 r=2 stride=2 inputs=[s0]")
     made_for = case(network)
     module = PlanModule(
@@ -122,14 +122,14 @@ def test_a_plan_runs_clips_of_other_sizes(frames: int, size: tuple[int, int]) ->
     other = attrs.evolve(case(network, batch=2, frames=frames, size=size), model=made_for.model)
     with torch.no_grad():
         for example in (made_for, other, made_for):
-            assert relative_error(module(example.inputs), plain(example)) < SINGLE
+            assert relative_error(module(example.inputs), reference(example)) < SINGLE
 
 
 AWKWARD = "keys values items train eval type forward parameters _ __ n7_ T_destination".split()  # noqa: SIM905
 
 
 @pytest.mark.parametrize("name", AWKWARD)
-def test_nodes_may_bear_names_that_modules_need(name: str) -> None:
+def test_nodes_may_have_names_that_torch_uses(name: str) -> None:
     check_runs(
         case(
             chain(
@@ -141,8 +141,8 @@ def test_nodes_may_bear_names_that_modules_need(name: str) -> None:
 
 
 @pytest.mark.parametrize("weights", [(50.0, 0.0), (-110.0, 0.0), (-800.0, 3.0), (0.0, -800.0)])
-def test_gates_may_be_closed_or_fully_open(weights: tuple[float, float]) -> None:
-    """Each sum is read elsewhere too; a ratio of gates must stay a number of single precision."""
+def test_gates_may_be_zero_or_one(weights: tuple[float, float]) -> None:
+    """Other operations read each sum, too. A ratio of gates must be finite in single precision."""
     network = two_sums()
     example = case(network)
     for node in ("n2", "n3"):
@@ -151,7 +151,7 @@ def test_gates_may_be_closed_or_fully_open(weights: tuple[float, float]) -> None
 
 
 def two_sums() -> Network:
-    """`n2` adds a sum of `s0` alone to an adapter's result; `n3` reads `s0` after that."""
+    """Return a network: `n2` adds a sum of `s0` to an adapter's result, and `n3` reads `s0`."""
     return anetdsl.parse(
         "anet 1 network two_sums D=[4, 4, 4, 4] modules=[1, 1, 1, 1] input rgb channels=3\n"
         "node s0 level=0 C=8 r=1 stride=4 inputs=[rgb]\n"
@@ -162,11 +162,11 @@ def two_sums() -> Network:
     )
 
 
-# Memory that is used again
+# Reuse of memory
 
 
 def wild(*lines: str, last: bool = False) -> WildCase:
-    """A plan of the given operations on 3x2x4x4, and the classifier of the last."""
+    """Return a plan of the given operations on 3x2x4x4, followed by a classifier."""
     rows = (f"{name} 3x2x4x4 {rest}" for name, _, rest in (line.partition(" ") for line in lines))
     final = lines[-1].partition(" ")[0]
     plan = parse_plan(
@@ -195,8 +195,8 @@ CONV = "kernel=1x1x1 weight=p"
 @also(wild("a relu(x)", "s1 sum(a) gates=1", f"b conv(x, s1) {CONV}", "c add(a, b)"))
 @also(wild("a relu(x)", "s1 sum(a, a) gates=1; 1", f"b conv(x, s1) {CONV}", "c add(a, b)"))
 @also(wild("a relu(x)", "b conv(a, a) kernel=3x1x1 relu weight=r", "c add(b, a)"))
-def test_no_result_is_overwritten_that_is_still_needed(example: WildCase) -> None:
-    """Any operation may read any result, before and after the passes; clips are not written to."""
+def test_no_result_is_overwritten_before_its_last_use(example: WildCase) -> None:
+    """This holds for any plan, before and after the passes. The clips do not change."""
     clips = {name: clip.clone() for name, clip in example.inputs.items()}
     expected = logits_of(example.plan, example.state, example.inputs)
     for plan in (example.plan, optimise(example.plan)):
@@ -206,24 +206,24 @@ def test_no_result_is_overwritten_that_is_still_needed(example: WildCase) -> Non
         assert all(torch.equal(example.inputs[name], clip) for name, clip in clips.items())
 
 
-def test_the_summand_of_a_residual_sum_takes_its_result() -> None:
-    """Every shortcut is read last by the sum, so no sum needs memory of its own."""
+def test_residual_sums_are_computed_in_place() -> None:
+    """The sum is the last reader of the shortcut, so that no sum needs new memory."""
     example = case(anetdsl.parse(SMALL))
     plan = optimise(lower(example.network, frames=example.frames, size=example.size))
     module = PlanModule(plan, example.state)
     sums = {op.name: op for op in plan.ops if op.kind == "conv" and len(op.args) > 1}
     assert sums
     for name, op in sums.items():
-        assert module.convs[name].reuse is True, op
+        assert module.convs[name].in_place is True, op
 
 
 @settings(max_examples=60)
 @given(cases())
-def test_memory_of_earlier_results_changes_nothing(example: Case) -> None:
-    """As if every block were large: results take what others left."""
+def test_reused_memory_does_not_change_results(example: Case) -> None:
+    """With the limit 0, all results reuse memory."""
     lowered = lower(example.network, frames=example.frames, size=example.size)
     with pytest.MonkeyPatch.context() as patch, torch.no_grad():
-        patch.setattr(buffer_pool, "LARGE", 0)
+        patch.setattr(buffer_pool, "MIN_BYTES", 0)
         module = PlanModule(optimise(lowered), example.state)
         first = module(example.inputs)
         other = {name: clip.flip(2) for name, clip in example.inputs.items()}
@@ -234,12 +234,12 @@ def test_memory_of_earlier_results_changes_nothing(example: Case) -> None:
 
 @settings(max_examples=60)
 @given(wild_cases())
-def test_no_memory_is_taken_that_is_still_needed(example: WildCase) -> None:
-    """Not a caller's, and not that of a result which another one is a view of."""
+def test_no_memory_is_reused_before_its_last_use(example: WildCase) -> None:
+    """Neither the memory of inputs nor memory that another result is a view of is reused."""
     clips = {name: clip.clone() for name, clip in example.inputs.items()}
     expected = logits_of(example.plan, example.state, example.inputs)
     with pytest.MonkeyPatch.context() as patch, torch.no_grad():
-        patch.setattr(buffer_pool, "LARGE", 0)
+        patch.setattr(buffer_pool, "MIN_BYTES", 0)
         for plan in (example.plan, optimise(example.plan)):
             module = PlanModule(plan, example.state)
             for _ in range(2):
@@ -249,11 +249,11 @@ def test_no_memory_is_taken_that_is_still_needed(example: WildCase) -> None:
 
 @settings(max_examples=40)
 @given(cases())
-def test_small_maps_may_be_products_of_matrices(example: Case) -> None:
-    """As on processors where that is faster; weights are packed anew when the size changes."""
+def test_small_maps_may_use_gemm(example: Case) -> None:
+    """This is the code for processors with AMX. Weights are packed again for another batch size."""
     lowered = lower(example.network, frames=example.frames, size=example.size)
     with pytest.MonkeyPatch.context() as patch, torch.no_grad():
-        patch.setattr(convolution, "small_maps_multiply", lambda: True)
+        patch.setattr(convolution, "small_maps_use_gemm", lambda: True)
         module = PlanModule(optimise(lowered), example.state)
         logits = module(example.inputs)
         twice = module({name: torch.cat([x, x]) for name, x in example.inputs.items()})

@@ -1,4 +1,4 @@
-"""Plans as text: what is printed can be read again, and what cannot be read is said by line."""
+"""Plans as text: printed plans can be parsed, and errors in the text name the line."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def check_round_trip(plan: Plan) -> None:
     assert print_plan(parsed) == print_plan(plan)
 
 
-def test_plans_of_all_examples_are_read_as_they_were(examples: list[Path]) -> None:
-    """Lowered and optimised, spans too."""
+def test_plans_of_all_examples_round_trip(examples: list[Path]) -> None:
+    """Lowered and optimised plans are equal after printing and parsing, including spans."""
     for path in examples:
         plan = lower(anetdsl.load(path))
         check_round_trip(plan)
@@ -37,7 +37,7 @@ def test_plans_of_all_examples_are_read_as_they_were(examples: list[Path]) -> No
 
 @settings(max_examples=100)
 @given(networks(), st.integers(1, 64), st.integers(1, 300), st.integers(1, 300))
-def test_plans_of_random_networks_are_read_as_they_were(
+def test_plans_of_random_networks_round_trip(
     network: Network, frames: int, height: int, width: int
 ) -> None:
     plan = lower(network, frames=frames, size=(height, width))
@@ -46,12 +46,12 @@ def test_plans_of_random_networks_are_read_as_they_were(
 
 
 @given(wild_cases())
-def test_any_plan_is_read_as_it_was(case: WildCase) -> None:
+def test_any_plan_round_trips(case: WildCase) -> None:
     check_round_trip(case.plan)
 
 
-def test_operations_keep_their_node_and_its_place() -> None:
-    """An error in `n4` can show the line of `n4`; what belongs to no node shows none."""
+def test_operations_keep_their_node_and_its_span() -> None:
+    """So an error in `n4` can show the line of `n4`. Inputs and the sink have no node."""
     text = (Path(__file__).parents[2] / "examples" / "assemblenet.anet").read_text("utf-8")
     network = anetdsl.parse(text)
     for op in optimise(lower(network)).ops:
@@ -62,11 +62,6 @@ def test_operations_keep_their_node_and_its_place() -> None:
             assert text[op.span.start : op.span.end].startswith(f"node {op.node} ")
 
 
-def test_str_is_the_text() -> None:
-    plan = lower(EVERY_PASS)
-    assert print_plan(plan) == print_plan(plan)
-
-
 def test_columns_blank_lines_and_indentation_do_not_matter() -> None:
     plan = optimise(lower(EVERY_PASS))
     head, *lines = print_plan(plan).splitlines()
@@ -74,8 +69,8 @@ def test_columns_blank_lines_and_indentation_do_not_matter() -> None:
     assert parse_plan("\n".join(loose)) == plan
 
 
-def test_expressions_of_all_functions_are_read_as_they_were() -> None:
-    """Nested, with several of a role, and with a literal."""
+def test_expressions_of_all_functions_round_trip() -> None:
+    """The expressions are nested, several have one role, and one is a literal."""
     inner = call("scale", call("fold", "a.b.weight", "a.b_bn"), call("gate", "c", 1))
     gates = (call("1"), call("ratio", call("gate", "w", 1), call("gate", "w", 0)))
     plan = lower(table_4(), frames=2, size=(32, 32))
@@ -91,7 +86,7 @@ def test_expressions_of_all_functions_are_read_as_they_were() -> None:
 
 
 def stored_names(plan: Plan) -> set[str]:
-    """The stored tensors and batch normalisations that the plan's expressions use."""
+    """Return the names of stored tensors and batch normalisations in a plan's expressions."""
 
     def names(expr: Expr) -> Iterator[str]:
         if not expr.args and not expr.head.isdecimal():
@@ -103,8 +98,8 @@ def stored_names(plan: Plan) -> set[str]:
     return {name for expr in exprs for name in names(expr)}
 
 
-def test_stored_tensors_of_a_plan_are_those_of_the_network() -> None:
-    """Statistics are named with their batch normalisation as a whole."""
+def test_plans_use_the_names_of_the_state_dict() -> None:
+    """The tensors of a batch normalisation have one common name."""
     names = stored_names(lower(EVERY_PASS))
     assert {"nodes.s0.conv.weight", "nodes.s0.conv_bn", "nodes.n2.fuse.w"} <= set(names)
     assert {"sink.fc.weight", "sink.fc.bias"} <= set(names)
@@ -122,31 +117,31 @@ INPUT = "x 3x4x8x8 input()\n"
     [
         ("", "line 1: expected `plan NAME"),
         ("x 3x4x8x8 input()", "line 1: expected `plan NAME"),
-        ("plan p frames=4 size=8x8 mode=dreaming\n" + INPUT, "line 1: expected `plan NAME"),
+        ("plan p frames=4 size=8x8 mode=other\n" + INPUT, "line 1: expected `plan NAME"),
         (HEAD, "line 2: expected an operation"),
         (HEAD + INPUT + "y 3x4 spin(x)", "line 3: expected `NAME SHAPE KIND"),
         (HEAD + INPUT + "y 3xx4 relu(x)", "line 3: expected `NAME SHAPE KIND"),
         (HEAD + INPUT + "y 3x4x8x8 relu x", "line 3: expected `NAME SHAPE KIND"),
-        (HEAD + INPUT + "\ny 3x4x8x8 relu(z)", "line 4: y reads z, which is not above it"),
-        (HEAD + INPUT + "y 3x4x8x8 relu(y)", "line 3: y reads y, which is not above it"),
-        (HEAD + INPUT + INPUT, "line 3: two operations are called x"),
+        (HEAD + INPUT + "\ny 3x4x8x8 relu(z)", "line 4: y reads z, which is not a result above it"),
+        (HEAD + INPUT + "y 3x4x8x8 relu(y)", "line 3: y reads y, which is not a result above it"),
+        (HEAD + INPUT + INPUT, "line 3: two operations have the name x"),
         (HEAD + INPUT + "y 1 conv(x) weight=", "line 3: expected an expression at ''"),
         (HEAD + INPUT + "y 1 conv(x) weight=f(", "line 3: expected an expression at ''"),
         (HEAD + INPUT + "y 1 conv(x) weight=f()", "line 3: expected an expression at ')'"),
         (HEAD + INPUT + "y 1 conv(x) weight=f(a,b)", "line 3: expected `, ` or `)` at ',b)'"),
-        (HEAD + INPUT + "y 1 conv(x) weight=f(a) b", "line 3: ' b' stands behind an expression"),
+        (HEAD + INPUT + "y 1 conv(x) weight=f(a) b", "line 3: unexpected ' b' after an expression"),
         (HEAD + INPUT + "y 1 conv(x) weight=" + 99 * "f(", "line 3: expected an expression at"),
     ],
 )
-def test_what_is_no_plan_is_said_by_line(text: str, message: str) -> None:
+def test_errors_in_plans_name_the_line(text: str, message: str) -> None:
     with pytest.raises(ValueError, match=r"^line \d+: ") as error:
         parse_plan(text)
     assert str(error.value).startswith(message)
 
 
 @given(st.data())
-def test_any_text_gives_a_plan_or_an_error_with_its_line(data: st.DataObject) -> None:
-    """A plan in which something is overwritten or cut out."""
+def test_any_text_is_a_plan_or_an_error_with_its_line(data: st.DataObject) -> None:
+    """A random part of a plan's text is replaced or deleted."""
     text = print_plan(optimise(lower(EVERY_PASS)))
     start = data.draw(st.integers(0, len(text)))
     end = data.draw(st.integers(start, min(len(text), start + 30)))

@@ -1,4 +1,4 @@
-"""The passes of training plans: what each makes of a small plan."""
+"""The passes for training plans: their effect on a small plan."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ OWN = [step for step in TRAINING if step not in INFERENCE]
 
 
 def before(step: Pass) -> Plan:
-    """What a pass is given when all run in their order."""
+    """Return the plan before a pass when all passes run in order."""
     plan = lower(EVERY_PASS, frames=4, size=(32, 24), mode="training")
     return optimise(plan, TRAINING[: TRAINING.index(step)])
 
 
 @pytest.mark.parametrize("step", OWN, ids=lambda step: step.__name__)
-def test_pass_makes_of_the_small_plan_what_it_made(
+def test_passes_change_the_small_plan_as_recorded(
     step: Pass, golden: Callable[[str, str], None]
 ) -> None:
-    """Plan before, plan after."""
+    """The golden files hold the plans before and after the pass."""
     plan = before(step)
     result = step(plan)
     check_plan(result)
@@ -36,21 +36,20 @@ def test_pass_makes_of_the_small_plan_what_it_made(
 
 
 @pytest.mark.parametrize("step", OWN, ids=lambda step: step.__name__)
-def test_pass_twice_is_once(step: Pass) -> None:
-    """A pass leaves nothing to do for itself."""
+def test_passes_are_idempotent(step: Pass) -> None:
     plan = step(before(step))
     assert step(plan) == plan
 
 
-def test_training_plans_are_text_too() -> None:
-    """What the passes add to operations is printed and read."""
+def test_training_plans_round_trip() -> None:
+    """The options that the passes add are printed and parsed."""
     plan = optimise(lower(EVERY_PASS, frames=4, size=(32, 24), mode="training"), TRAINING)
     assert parse_plan(print_plan(plan)) == plan
-    assert " before=nodes.s0.conv_bn" in print_plan(plan)
-    assert " again" in print_plan(plan)
+    assert " input_norm=nodes.s0.conv_bn" in print_plan(plan)
+    assert " recompute" in print_plan(plan)
 
 
-def test_a_norm_that_is_added_to_itself_stays() -> None:
+def test_a_norm_that_is_added_to_itself_is_not_fused() -> None:
     plan = parse_plan(
         "plan p frames=1 size=4x4 mode=training\n"
         "x 8x1x4x4 input()\n"

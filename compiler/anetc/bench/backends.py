@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from anetc.bench.allocation import allocated
 from anetc.bench.traffic import node_shares
-from anetc.engines.inductor import mended_scheduler
+from anetc.engines.inductor import patched_scheduler
 from anetc.engines.inference.plan_module import PlanModule
 from anetc.modules.names import node_name
 from anetc.modules.network import NetworkModule
@@ -163,7 +163,7 @@ def _compiled_quietly(name: str, lowered: Plan, model: NetworkModule, inputs: In
     start = time.perf_counter()
     try:
         # Not an option of `torch.compile`: tracing also reads whether weights are frozen.
-        with inductor.patch(freezing=name == "frozen"), mended_scheduler():
+        with inductor.patch(freezing=name == "frozen"), patched_scheduler():
             compiled(inputs)
     except Exception as error:  # a compiler of others may raise anything
         lines = str(error).strip().splitlines() or [type(error).__name__]

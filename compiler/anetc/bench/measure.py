@@ -18,7 +18,7 @@ from anetc.bench.backends import Backend, Times, make_backend
 from anetc.bench.ceiling import Ceiling, Clock, Copy
 from anetc.bench.results import REST, BackendResult, Bench, NodeTime
 from anetc.bench.traffic import traffic
-from anetc.modules.initial import scramble
+from anetc.modules.initial import randomise_norms
 from anetc.modules.network import build_network
 from anetdsl.cost import Cost, cost
 from anetdsl.ir import Network
@@ -47,7 +47,7 @@ def bench(
     """
     with _threads(threads), torch.no_grad():
         model = build_network(network, seed=seed).eval()
-        scramble(model, seed)
+        randomise_norms(model, seed)
         generator = torch.Generator().manual_seed(seed)
         inputs = {
             value.name: torch.randn(batch, value.channels, frames, *size, generator=generator)

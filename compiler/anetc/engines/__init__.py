@@ -1,1 +1,1 @@
-"""Engines: run a network by its plan, for inference or for training."""
+"""Engines: run the plan of a network, for inference or for training."""

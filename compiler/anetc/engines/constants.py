@@ -1,4 +1,4 @@
-"""The tensors that a plan's expressions stand for, computed once from the stored ones."""
+"""Evaluate the expressions of a plan: constants computed from the stored tensors."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ from anetc.plan.plan import Expr
 
 BN_EPSILON = 1e-5
 SMALLEST_GATE = 1e-18
-"""Gates below count as this, so that the ratio of two is a number of single precision. What they
-let through is lost beside the epsilon of the batch normalisation behind the sum."""
+"""Lower bound of gates, so that the ratio of two gates is finite in single precision. The term of
+such a gate is negligible, because the batch normalisation after the sum adds an epsilon."""
 State = Mapping[str, Tensor]
 
 
 def evaluate(expr: Expr, state: State) -> Tensor:
-    """An expression's value in float64: rounding happens once, at the end. Raises KeyError."""
+    """Return the value of an expression in float64, so that rounding happens once, at the end.
+
+    Raise KeyError for a stored tensor that `state` lacks.
+    """
     if not expr.args:
         if expr.head.isdecimal():
             return torch.tensor(float(expr.head), dtype=torch.float64)
@@ -39,7 +42,7 @@ def evaluate(expr: Expr, state: State) -> Tensor:
             return evaluate(expr.args[0], state) * evaluate(expr.args[1], state)
         case "join":
             return torch.cat([evaluate(arg, state) for arg in expr.args])
-    raise ValueError(f"no function {expr.head!r} is known")
+    raise ValueError(f"unknown function {expr.head!r} in an expression")
 
 
 def _bn_scale(name: str, state: State) -> Tensor:

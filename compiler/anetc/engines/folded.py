@@ -1,8 +1,8 @@
-"""A plan whose constants are computed: every expression becomes the name of a tensor of its own.
+"""Evaluate all expressions of a plan. Artifacts are written from the result.
 
     conv(x) weight=fold(nodes.s0.conv.weight, nodes.s0.conv_bn)  ->  conv(x) weight=s0.conv.weight
 
-What is left needs no weights file and no batch normalisation; artifacts are made of it.
+The result has one tensor per expression, and needs no weights file.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from anetc.plan.plan import Expr, Op, Plan
 
 
 @attrs.frozen
-class Folded:
-    """A plan, and the tensors its expressions name."""
+class FoldedPlan:
+    """A plan whose expressions are names of constants, and these constants."""
 
     plan: Plan
     constants: dict[str, Tensor]
 
 
-def fold_constants(plan: Plan, state: State, dtype: torch.dtype = torch.float32) -> Folded:
-    """The plan with its expressions computed: convolutions in `dtype`, the rest in float32.
+def fold_constants(plan: Plan, state: State, dtype: torch.dtype = torch.float32) -> FoldedPlan:
+    """Return the plan with its constants: those of convolutions in `dtype`, the rest in float32.
 
-    A literal, as the gate 1, stays. Raises KeyError for a stored tensor that `state` lacks.
+    A literal, such as the gate 1, stays. Raise KeyError for a stored tensor that `state` lacks.
     """
     constants: dict[str, Tensor] = {}
 
@@ -46,4 +46,4 @@ def fold_constants(plan: Plan, state: State, dtype: torch.dtype = torch.float32)
             exprs[role] = tuple(named)
         return attrs.evolve(op, exprs=exprs)
 
-    return Folded(attrs.evolve(plan, ops=tuple(map(fold, plan.ops))), constants)
+    return FoldedPlan(attrs.evolve(plan, ops=tuple(map(fold, plan.ops))), constants)

@@ -1,8 +1,9 @@
-"""Inductor, with a mistake of its scheduler mended.
+"""A fix for a bug in the scheduler of PyTorch's Inductor.
 
-PyTorch 2.13 plans loops anew when it fuses operations, and forgets by that which of them read what
-another has changed in place, as a residual sum that a convolution adds to. Some ran too early, and
-frozen networks gave wrong numbers (pytorch/pytorch#185509; newer versions have #185873).
+When Inductor of PyTorch 2.13 fuses operations, it computes their loops again. It then loses the
+dependencies on tensors that another operation changes in place, such as a residual sum to which a
+convolution is added. Some operations ran too early, and frozen networks gave wrong numbers
+(pytorch/pytorch#185509, fixed in newer versions by #185873).
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from typing import Any
 
 
 @contextmanager
-def mended_scheduler() -> Iterator[None]:
-    """What Inductor compiles in this block reads nothing before it is written."""
+def patched_scheduler() -> Iterator[None]:
+    """Keep dependencies on in-place changes in all that Inductor compiles within this block."""
     from torch._inductor.scheduler import SchedulerNode
 
     original = SchedulerNode.recompute_size_and_body

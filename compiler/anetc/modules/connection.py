@@ -1,4 +1,4 @@
-"""Connections: how the outputs of several nodes become one node's input (paper 3.1, Figure 2)."""
+"""Connections: combine the outputs of several nodes into one input (paper 3.1, Figure 2)."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ class Source(NamedTuple):
 
     channels: int
     stride: int
-    """Its total spatial stride, from the network's inputs to this output."""
+    """Total spatial stride, from the network's inputs to this output."""
     weight: float | None = None
-    """sigmoid(w) as the text has it; None is untrained."""
+    """Edge weight sigmoid(w) in the text; None if untrained."""
 
 
 class Connection(nn.Module):
-    """The sum of sigmoid(w_i) F_i over a node's inputs F_i, made equal in size (semantics 3).
+    """The sum of sigmoid(w_i) F_i over the inputs F_i of a node, at one size (semantics 3).
 
     Sequence of (N, C_i, T, H_i, W_i) -> (N, max C_i, T, min H_i, min W_i). Larger inputs are
-    max-pooled (`meeting_ratio`). Inputs of equal channels are summed first; each sum that has fewer
-    than the most channels passes its one 1x1 convolution `adapt{A}to{B}`. A sole input is passed on
-    as it is.
+    max-pooled (`pool_ratio`). Inputs with equal channels are summed first. A sum with fewer
+    channels than the widest passes through a 1x1 convolution `adapt{A}to{B}`. A sole input is
+    returned unchanged.
 
-    `w` holds the weights before the sigmoid: a parameter if they are `learned`, else a buffer. With
-    one input there is none. Each source's stride divides the largest.
+    `w` holds the edge weights before the sigmoid: a parameter if they are `learned`, else a buffer.
+    A node with one input has no `w`. The stride of each source must divide the largest stride.
     """
 
     w: Tensor
@@ -60,11 +60,11 @@ class Connection(nn.Module):
                 self.register_buffer("w", start)
 
     def adapter_name(self, channels: int) -> str:
-        """The name of the adapter of inputs with so many channels."""
+        """Return the name of the adapter for inputs with this number of channels."""
         return f"adapt{channels}to{self.out_channels}"
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
-        """The node's input, from the outputs of the nodes it reads in the order of `inputs`."""
+        """Return the input of the node from its source outputs, in the order of `inputs`."""
         if len(features) == 1:
             return features[0]
         height = min(x.shape[-2] for x in features)
@@ -83,11 +83,11 @@ class Connection(nn.Module):
 
 
 def edge_logits(weights: Sequence[float | None], *, learned: bool) -> Tensor:
-    """Edge weights before the sigmoid, (inputs,) float32; an untrained one is 0.
+    """Return the edge weights before the sigmoid, (inputs,) float32; 0 for an untrained edge.
 
-    Frozen weights are turned in single precision, as the authors' code does, so that theirs give
-    the same numbers; where that overflows (0.99999999 is 1 in single precision) they are turned as
-    learned ones are, in double precision.
+    Fixed weights are converted in single precision, as in the authors' code, so that the authors'
+    weights give the same numbers. Where single precision overflows (0.99999999 rounds to 1), and
+    for learned weights, the conversion is in double precision.
     """
     exact = torch.tensor(
         [UNTRAINED_WEIGHT if weight is None else weight for weight in weights], dtype=torch.float64
@@ -99,14 +99,15 @@ def edge_logits(weights: Sequence[float | None], *, learned: bool) -> Tensor:
     return torch.where(single.isfinite(), single, logits)
 
 
-def meeting_ratio(size: tuple[int, int], smallest: tuple[int, int], stride_ratio: int) -> int:
-    """The window and stride of the pool from `size` (H, W) to the `smallest` (H, W).
+def pool_ratio(size: tuple[int, int], smallest: tuple[int, int], stride_ratio: int) -> int:
+    """Return the window and stride of the max pool from `size` (H, W) to `smallest` (H, W).
 
-    The authors' ratio (H + 1) // H_min serves both axes. At some odd sizes it misses (13 x 13 to
-    4 x 4 gives 3, hence 5 x 5) and their code raises; there it is the ratio of the total strides.
-    That always fits: a node's size is the input's by its total stride, rounded up (semantics 3).
+    The authors use (H + 1) // H_min for both axes. At some odd sizes this ratio does not give
+    `smallest` (13 x 13 to 4 x 4 gives 3, hence 5 x 5), and the authors' code raises an error. Here
+    the ratio of the total strides is used at those sizes. It always fits, because the size of a
+    node is the size of the clip divided by the node's total stride, rounded up (semantics 3).
 
-    >>> meeting_ratio((9, 9), (3, 3), 4), meeting_ratio((13, 13), (4, 4), 4)
+    >>> pool_ratio((9, 9), (3, 3), 4), pool_ratio((13, 13), (4, 4), 4)
     (3, 4)
     """
     ratio = (size[0] + 1) // smallest[0]
@@ -115,11 +116,11 @@ def meeting_ratio(size: tuple[int, int], smallest: tuple[int, int], stride_ratio
 
 
 def _shrink(x: Tensor, height: int, width: int, stride_ratio: int) -> Tensor:
-    """(N, C, T, H, W) -> (N, C, T, height, width)."""
+    """Max-pool (N, C, T, H, W) to (N, C, T, height, width)."""
     size = (x.shape[-2], x.shape[-1])
     if size == (height, width):
         return x
-    ratio = meeting_ratio(size, (height, width), stride_ratio)
+    ratio = pool_ratio(size, (height, width), stride_ratio)
     return max_pool(x, ratio, ratio)
 
 

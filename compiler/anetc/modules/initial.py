@@ -1,7 +1,7 @@
-"""First weights, as the authors draw them (semantics 6).
+"""Draw initial weights as the authors do (semantics 6).
 
-Each tensor has a random stream of its own, made from the seed and the tensor's name. So a network
-that shares nodes with another starts with the same weights there, whatever else differs.
+Each tensor has its own random stream, seeded with the seed and the name of the tensor. So two
+networks with common nodes get equal initial weights in these nodes, even if the rest differs.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from anetc.modules.connection import Connection
 from anetc.modules.residual import ResidualModule
 
 _TRUNCATED_SD = 0.87962566103423978
-"""Standard deviation of a standard normal variable cut at -2 and 2."""
+"""Standard deviation of a standard normal variable truncated at -2 and 2."""
 _EDGE_SD = 0.01
 _LINEAR_SD = 0.01
 
 
 @torch.no_grad()
 def initialise(model: nn.Module, seed: int) -> None:
-    """Draw all weights of a model afresh, in place, without touching the global random state."""
+    """Draw all weights of a model in place. The global random state does not change."""
     for name, module in model.named_modules():
         match module:
             case nn.Conv3d():
@@ -39,16 +39,16 @@ def initialise(model: nn.Module, seed: int) -> None:
                 module.w.copy_(torch.where(untrained, drawn, module.w))
     for module in model.modules():
         if isinstance(module, ResidualModule):
-            # The module starts as its shortcut.
+            # The module starts as relu(shortcut).
             nn.init.zeros_(module.conv3_bn.weight)
 
 
 @torch.no_grad()
-def scramble(model: nn.Module, seed: int) -> None:
-    """Draw all batch normalisations, in place: as of a network that has been trained.
+def randomise_norms(model: nn.Module, seed: int) -> None:
+    """Draw all batch normalisations at random, in place, as if the network had been trained.
 
-    The first ones would hide mistakes: residual branches are multiplied by 0, and what a
-    normalisation takes off and adds is 0.
+    Tests and verification need this. With the initial values, errors stay hidden: the residual
+    branches are multiplied by 0, and the means and biases are 0.
     """
     for name, module in model.named_modules():
         if isinstance(module, nn.BatchNorm3d):
@@ -63,10 +63,11 @@ def scramble(model: nn.Module, seed: int) -> None:
 
 
 def conv_sd(conv: nn.Conv3d) -> float:
-    """Standard deviation to draw with, before the cut at twice that.
+    """Return the standard deviation of a convolution's weights before truncation.
 
-    It makes for a variance of 1/fan_in after the cut; but the authors' dilated temporal
-    convolutions are drawn at sqrt(2/fan_in) and keep what the cut leaves of it.
+    The truncation is at twice this value. The variance after truncation is 1/fan_in, with one
+    exception: the authors draw dilated temporal convolutions with sqrt(2/fan_in) before truncation
+    and do not correct for the truncation.
     """
     fan_in = conv.in_channels * math.prod(conv.kernel_size)
     if conv.dilation[0] > 1:

@@ -1,6 +1,6 @@
-"""How parameters are called, in a state dict and in a weights file.
+"""The names of parameters in state dicts and in weights files.
 
-A name is the node's, the role of the layer within the node, and the leaf:
+A name consists of the node, the role of the layer within the node, and the leaf:
 
     nodes.s0.conv.weight              a stem's 7x7 convolution         (C, channels, 1, 7, 7)
     nodes.s0.tconv.weight             its temporal convolution         (C, C, 5, 1, 1)
@@ -14,14 +14,14 @@ A name is the node's, the role of the layer within the node, and the leaf:
     sink.fc.weight                    the classifier                   (classes, in)
     sink.fc.bias                                                       (classes,)
 
-`m0`, `m1`, ... are a block's residual modules, the odd ones (2+1)D. Edge weights stand in the order
-of the node's `inputs`; a node with a sole input has none. The batch normalisation after a
-convolution bears its role and `_bn`, as `nodes.n7.m0.conv2_bn` does, and has `weight`, `bias`,
-`running_mean` and `running_var`.
+`m0`, `m1`, ... are the residual modules of a block; those with odd numbers are (2+1)D. Edge weights
+have the order of the node's `inputs`; a node with a sole input has no edge weights. The batch
+normalisation after a convolution has the convolution's role and `_bn` (`nodes.n7.m0.conv2_bn`),
+with the leaves `weight`, `bias`, `running_mean` and `running_var`.
 
-A node may bear any name of the language, `train` or `keys` too, which `torch.nn` needs for itself.
-So a node whose name is an attribute of `torch.nn.ModuleDict`, or ends in an underscore, is called
-by its name and one more underscore.
+A node may have any name that the language permits, even a name that `torch.nn` uses, such as
+`train` or `keys`. If the name of a node is an attribute of `torch.nn.ModuleDict`, or if it ends in
+an underscore, one more underscore is appended to it.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from torch import nn
 NODES = "nodes"
 SINK = "sink"
 EDGES = "fuse.w"
-"""What the edge weights of a node are called."""
+"""Name of a node's edge weights within the node."""
 _TAKEN = nn.ModuleDict()
 
 
 def module_key(node: str) -> str:
-    """The key of a node in `nodes`. Distinct names have distinct keys.
+    """Return the key of a node in `nodes`. Distinct names have distinct keys.
 
     >>> module_key("n7"), module_key("train"), module_key("train_")
     ('n7', 'train_', 'train__')
@@ -45,7 +45,7 @@ def module_key(node: str) -> str:
 
 
 def node_name(key: str) -> str:
-    """The name of the node that `module_key` gave this key.
+    """Return the name of the node with this key: the inverse of `module_key`.
 
     >>> node_name("n7"), node_name("train_")
     ('n7', 'train')
@@ -54,7 +54,7 @@ def node_name(key: str) -> str:
 
 
 def split_name(name: str) -> tuple[str, str]:
-    """A parameter's node (or `sink`) and the rest of its name.
+    """Return the node (or `sink`) of a parameter, and the rest of the parameter's name.
 
     >>> split_name("nodes.train_.m0.conv1.weight"), split_name("sink.fc.bias")
     (('train', 'm0.conv1.weight'), ('sink', 'fc.bias'))

@@ -1,4 +1,4 @@
-"""The whole network as one module, and `build_network`, which makes it."""
+"""The reference module of a whole network, and `build_network`, which creates it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class InputError(ValueError):
-    """A network was called with inputs it cannot take, or asked for a node it does not have."""
+    """The inputs of a call do not fit the network, or a requested node does not exist."""
 
 
 class NetworkParts(nn.Module):
@@ -71,11 +71,11 @@ class NetworkModule(NetworkParts):
     def forward(
         self, inputs: Mapping[str, Tensor], outputs: Collection[str] = ()
     ) -> Tensor | tuple[Tensor, dict[str, Tensor]]:
-        """The logits (N, classes); with `outputs`, also those nodes' outputs by name.
+        """Return the logits (N, classes) and, with `outputs`, the outputs of these nodes by name.
 
         `inputs` holds a tensor (N, channels, T, H, W) for each input of the network, with equal N,
-        T, H and W. A node's output is (N, C, T, ceil(H / s), ceil(W / s)), s its total stride.
-        Raises InputError for inputs or names that do not fit.
+        T, H and W. The output of a node with total stride s is (N, C, T, ceil(H/s), ceil(W/s)).
+        Raise InputError for inputs or node names that do not fit the network.
         """
         check_inputs(self.network, inputs)
         check_outputs(self.network, outputs)
@@ -91,15 +91,15 @@ class NetworkModule(NetworkParts):
 
 
 def build_network(network: Network, *, seed: int = 0) -> NetworkModule:
-    """The network as a module on the CPU, in training mode, with first weights drawn from `seed`.
+    """Return the reference module on the CPU, in training mode, with weights drawn from `seed`.
 
-    Edges with a weight in the text start from it. Equal seeds give equal weights, node by node,
-    whatever other nodes there are; the global random state is left alone. Raises AnetError for a
-    network that the language's checks refuse, with all that is wrong.
+    An edge with a weight in the text starts from that weight. Equal seeds give equal weights in
+    equal nodes, even if the networks differ elsewhere. The global random state does not change.
+    Raise AnetError, which lists all errors, for a network that fails the checks of the language.
     """
-    # Checked as text: a Network made in Python has passed none of the language's rules.
+    # The text is checked, because a Network made in Python has passed no check.
     parse(str(attrs.evolve(network, origin=None, score=None)), f"network {network.name}")
-    # torch.nn's constructors draw weights of their own, from the global state.
+    # The constructors of torch.nn draw weights, too, from the global random state.
     with (
         torch.device("cpu"),
         torch.inference_mode(False),
@@ -151,7 +151,7 @@ def check_outputs(network: Network, outputs: Collection[str]) -> None:
 
 
 def _build(network: Network, node: Node, strides: Mapping[str, int]) -> nn.Module:
-    """The module of a node, given the total strides of nodes."""
+    """Return the module of a node; `strides` holds the total stride of each node."""
     if node.is_stem:
         source = network.input(node.inputs[0].source)
         return Stem(source.channels, node.channels, source.kind, node.dilation)

@@ -1,4 +1,4 @@
-"""Blocks of levels 1 to 4: 2D and (2+1)D residual modules in turn (paper 3.1, A.3; semantics 4)."""
+"""Blocks of levels 1 to 4: 2D and (2+1)D residual modules (paper 3.1, A.3; semantics 4)."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from anetc.modules.layers import batch_norm, spatial_conv, temporal_conv
 
 
 class ResidualModule(nn.Module):
-    """A shortcut beside three convolutions, 1x1 or temporal -> 3x3 -> 1x1, of widths C -> D -> 4C.
+    """A residual module: a shortcut and three convolutions of widths C, D and 4C.
 
-    (N, in, T, H, W) -> (N, 4C, T, ceil(H / stride), ceil(W / stride)). With a `dilation` the first
-    convolution is the temporal one, of 3 frames that far apart: the module is (2+1)D, not 2D. The
-    stride sits in the 3x3 and in the shortcut's projection; without that, `in` is 4C, the stride 1.
+    (N, in, T, H, W) -> (N, 4C, T, ceil(H / stride), ceil(W / stride)). The convolutions of a 2D
+    module are 1x1, 3x3 and 1x1. With a `dilation` the module is (2+1)D: its first convolution is
+    temporal, over 3 frames that are `dilation` apart. The stride is that of the 3x3 convolution
+    and of the shortcut's projection. Without a projection, `in` is 4C and the stride is 1.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class ResidualModule(nn.Module):
         self.conv3_bn = batch_norm(out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """The module's output for (N, in, T, H, W)."""
+        """Return the output of the module for an input (N, in, T, H, W)."""
         shortcut = self.proj_bn(self.proj(x)) if self.project else x
         first = self.tconv_bn(self.tconv(x)) if self.temporal else self.conv1_bn(self.conv1(x))
         second = self.conv2_bn(self.conv2(torch.relu(first)))
@@ -59,8 +60,8 @@ class ResidualModule(nn.Module):
 class Block(nn.Sequential):
     """A node of levels 1 to 4: its connection `fuse` and its residual modules `m0`, `m1`, ...
 
-    Sequence of (N, C_i, T, H_i, W_i) -> (N, 4C, T, ceil(H / stride), ceil(W / stride)) with H and W
-    the smallest of its inputs. Modules `m1`, `m3`, ... are the (2+1)D ones; `m0` has the stride.
+    Sequence of (N, C_i, T, H_i, W_i) -> (N, 4C, T, ceil(H / stride), ceil(W / stride)), where H and
+    W are the smallest of the inputs. Modules `m1`, `m3`, ... are (2+1)D; `m0` has the stride.
     """
 
     def __init__(

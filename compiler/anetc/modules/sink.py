@@ -1,4 +1,4 @@
-"""The sink: from the last blocks' outputs to logits (paper A.4, semantics 5)."""
+"""The sink: compute logits from the outputs of the last blocks (paper A.4, semantics 5)."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ if TYPE_CHECKING:
 
 
 class Sink(nn.Module):
-    """Spatial and temporal averages of each input, combined, and a linear layer `fc`.
+    """Global averages of the inputs, their combination, and a linear layer `fc`.
 
-    Sequence of (N, C_i, T, H_i, W_i) -> logits (N, classes). With the `maxpool` head every frame is
-    classified, and a frame's logits count by the softmax over time of logits / sqrt(T), class by
-    class: the authors' alternative for long clips. Inputs to be averaged have equal channels.
+    Sequence of (N, C_i, T, H_i, W_i) -> logits (N, classes). With the head `mean`, each input is
+    averaged over space and time. The head `maxpool`, the authors' alternative for long clips,
+    classifies every frame and returns a weighted sum of the frames' logits: the weight of a frame,
+    for each class, is the softmax over time of logits / sqrt(T). With `combine="mean"`, all inputs
+    have equal channels.
     """
 
     def __init__(
@@ -33,7 +35,7 @@ class Sink(nn.Module):
         self.fc = nn.Linear(sum(channels) if combine == "concat" else channels[0], classes)
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
-        """The logits (N, classes)."""
+        """Return the logits (N, classes)."""
         frames = [x.mean(dim=(3, 4)).transpose(1, 2) for x in features]  # (N, T, C_i)
         if self.head == "mean":
             return self.classify([x.mean(dim=1) for x in frames])
@@ -42,7 +44,7 @@ class Sink(nn.Module):
         return (shares * logits).sum(dim=1)
 
     def classify(self, vectors: Sequence[Tensor]) -> Tensor:
-        """The linear layer on the combination of (..., C_i): (..., classes)."""
+        """Combine vectors (..., C_i) and return the linear layer's result (..., classes)."""
         if self.combine == "concat":
             joined = torch.cat(list(vectors), dim=-1)
         else:

@@ -1,4 +1,4 @@
-"""Stems: the blocks of level 0, which read the network's inputs (paper 3.1, A.3)."""
+"""Stems: the blocks of level 0, which read the inputs of the network (paper 3.1, A.3)."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ if TYPE_CHECKING:
 
 
 class Stem(nn.Module):
-    """7x7 convolution, for RGB a temporal convolution of 5 frames, and pooling (semantics 2).
+    """A stem: a 7x7 convolution, a temporal convolution for RGB, and a max pool (semantics 2).
 
-    (N, in, T, H, W) -> (N, C, T, ceil(H / 4), ceil(W / 4)). A flow stem has no temporal
-    convolution, so that `dilation` is nothing to it, and pools 2x2 where an RGB stem pools 3x3.
+    (N, in, T, H, W) -> (N, C, T, ceil(H / 4), ceil(W / 4)). The temporal convolution of an RGB stem
+    has 5 frames, and its pool is 3x3. A flow stem has no temporal convolution, ignores `dilation`
+    and pools 2x2.
     """
 
     def __init__(self, in_channels: int, channels: int, kind: Kind, dilation: int) -> None:
@@ -31,7 +32,7 @@ class Stem(nn.Module):
             self.tconv_bn = batch_norm(channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """The stem's output for an input tensor (N, in, T, H, W)."""
+        """Return the output of the stem for an input (N, in, T, H, W)."""
         x = torch.relu(self.conv_bn(self.conv(x)))
         if self.temporal:
             x = torch.relu(self.tconv_bn(self.tconv(x)))

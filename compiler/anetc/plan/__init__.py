@@ -1,1 +1,1 @@
-"""The plan: a network as a list of tensor operations, and the passes that rewrite it."""
+"""The plan: a network as a list of tensor operations, and the passes that optimise it."""

@@ -1,6 +1,6 @@
-"""A network as a plan: operation by operation what the plain modules of `anetc.modules` compute.
+"""Lower a network to a plan with the operations of the reference module (`anetc.modules`).
 
-Nothing is improved here; that is what the passes are for.
+The plan is not optimised here. The passes (`anetc.plan.passes`) optimise it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from anetc.modules.connection import meeting_ratio
+from anetc.modules.connection import pool_ratio
 from anetc.modules.names import module_key
 from anetc.plan.plan import Kind, Mode, Op, Option, Plan, call
 from anetdsl.ir import Network, Node
@@ -26,7 +26,7 @@ def lower(
     size: tuple[int, int] = (224, 224),
     mode: Mode = "inference",
 ) -> Plan:
-    """The plan of a checked network for clips of `frames` frames of `size` (height, width)."""
+    """Return the plan of a checked network for clips of `frames` x `size` (height, width)."""
     lowering = _Lowering(network, frames, *size)
     for value in network.inputs:
         lowering.emit("input", value.name, (), (value.channels, frames, *size))
@@ -42,7 +42,7 @@ def lower(
 
 @attrs.define
 class _Lowering:
-    """The operations so far. `outputs` is where each node's output is to be found."""
+    """The operations so far."""
 
     network: Network
     frames: int
@@ -51,6 +51,7 @@ class _Lowering:
     ops: list[Op] = attrs.Factory(list)
     shapes: dict[str, Shape] = attrs.Factory(dict)
     outputs: dict[str, str] = attrs.Factory(dict)
+    """Name of the operation that computes each node's output."""
     node: Node | None = None
     strides: dict[str, int] = attrs.field(init=False)
 
@@ -58,7 +59,7 @@ class _Lowering:
         self.strides = self.network.total_strides()
 
     def emit(self, kind: Kind, name: str, args: Sequence[str], shape: Shape, **rest: Any) -> str:
-        """Add an operation and give its name. `weight`, `bias` and `gates` are expressions."""
+        """Append an operation and return its name. `weight`, `bias` and `gates` are expressions."""
         exprs = {key: rest.pop(key) for key in ("weight", "bias", "gates") if key in rest}
         node = self.node
         self.ops.append(
@@ -79,7 +80,7 @@ class _Lowering:
     def conv(
         self, name: str, x: str, channels: int, kernel: str, *, stride: int = 1, dilation: int = 1
     ) -> str:
-        """A convolution by the stored tensor of its name."""
+        """Append a convolution with the stored weight of the same name."""
         _, t, h, w = self.shapes[x]
         options: dict[str, Option] = {"kernel": kernel}
         if stride > 1:
@@ -89,32 +90,32 @@ class _Lowering:
         shape = (channels, t, -(-h // stride), -(-w // stride))
         return self.emit("conv", name, [x], shape, weight=call(_stored(name, ".weight")), **options)
 
-    def normed(self, name: str, *, relu: bool = True) -> str:
-        """The batch normalisation behind a convolution, and the ReLU behind that."""
+    def norm(self, name: str, *, relu: bool = True) -> str:
+        """Append the batch normalisation of a convolution, and a ReLU after it if `relu`."""
         shape = self.shapes[name]
         bn = call(_stored(name, "_bn"))
         result = self.emit("norm", f"{name}_bn", [name], shape, weight=bn)
         return self.emit("relu", f"{name}_relu", [result], shape) if relu else result
 
     def pool(self, name: str, x: str, window: int, stride: int) -> str:
-        """A "same" max pool."""
+        """Append a "same" max pool."""
         c, t, h, w = self.shapes[x]
         shape = (c, t, -(-h // stride), -(-w // stride))
         return self.emit("pool", name, [x], shape, window=window, stride=stride)
 
     def stem(self, node: Node) -> None:
-        """7x7, for RGB a temporal convolution, and the pool (semantics 2)."""
+        """Append a stem: 7x7, for RGB a temporal convolution, and the pool (semantics 2)."""
         source = self.network.input(node.inputs[0].source)
         x = self.conv(f"{node.name}.conv", source.name, node.channels, "1x7x7", stride=2)
-        x = self.normed(x)
+        x = self.norm(x)
         rgb = source.kind == "rgb"
         if rgb:
             name, dilation = f"{node.name}.tconv", node.dilation
-            x = self.normed(self.conv(name, x, node.channels, "5x1x1", dilation=dilation))
+            x = self.norm(self.conv(name, x, node.channels, "5x1x1", dilation=dilation))
         self.outputs[node.name] = self.pool(node.name, x, 3 if rgb else 2, STEM_STRIDE // 2)
 
     def block(self, node: Node) -> None:
-        """The weighted sum of the inputs, and the residual modules (semantics 3, 4)."""
+        """Append a block: the connection and the residual modules (semantics 3, 4)."""
         x = self.fuse(node)
         level = node.level - 1
         width, modules = self.network.widths[level], self.network.modules[level]
@@ -124,23 +125,23 @@ class _Lowering:
             shortcut = x
             if index == 0:
                 projected = self.conv(f"{name}.proj", x, 4 * node.channels, "1x1x1", stride=stride)
-                shortcut = self.normed(projected, relu=False)
+                shortcut = self.norm(projected, relu=False)
             if index % 2:
                 first = self.conv(
                     f"{name}.tconv", x, node.channels, "3x1x1", dilation=node.dilation
                 )
             else:
                 first = self.conv(f"{name}.conv1", x, node.channels, "1x1x1")
-            second = self.conv(f"{name}.conv2", self.normed(first), width, "1x3x3", stride=stride)
-            third = self.conv(f"{name}.conv3", self.normed(second), 4 * node.channels, "1x1x1")
-            third = self.normed(third, relu=False)
+            second = self.conv(f"{name}.conv2", self.norm(first), width, "1x3x3", stride=stride)
+            third = self.conv(f"{name}.conv3", self.norm(second), 4 * node.channels, "1x1x1")
+            third = self.norm(third, relu=False)
             total = self.emit("add", f"{name}.add", [third, shortcut], self.shapes[third])
             result = node.name if index == modules - 1 else name
             x = self.emit("relu", result, [total], self.shapes[total])
         self.outputs[node.name] = x
 
     def fuse(self, node: Node) -> str:
-        """The node's input: pooled to one size, gated, summed by channels, adapted, summed."""
+        """Append the pools, weighted sums and adapters of a node; return the name of the total."""
         if len(node.inputs) == 1:
             return self.outputs[node.inputs[0].source]
         sources = [self.outputs[edge.source] for edge in node.inputs]
@@ -150,7 +151,7 @@ class _Lowering:
         w = call(_stored(f"{node.name}.fuse.w"))
         groups: dict[int, list[tuple[int, str]]] = {}
         for index, (edge, x) in enumerate(zip(node.inputs, sources)):
-            ratio = meeting_ratio(sizes[index], smallest, largest // self.strides[edge.source])
+            ratio = pool_ratio(sizes[index], smallest, largest // self.strides[edge.source])
             if ratio > 1:
                 x = self.pool(f"{node.name}.fuse.pool{index}", x, ratio, ratio)
             groups.setdefault(self.shapes[x][0], []).append((index, x))
@@ -173,7 +174,7 @@ class _Lowering:
         return total
 
     def sink(self) -> None:
-        """Averages, combination, classifier (semantics 5)."""
+        """Append the sink: averages, combination, and classifier (semantics 5)."""
         self.node = None
         sink = self.network.sink
         per_frame = sink.head == "maxpool"
@@ -199,6 +200,6 @@ class _Lowering:
 
 
 def _stored(name: str, ending: str = "") -> str:
-    """A stored tensor's name in the state dict, from `NODE.REST`."""
+    """Return the name in the state dict of a stored tensor `NODE.REST`."""
     node, _, rest = name.partition(".")
     return f"nodes.{module_key(node)}.{rest}{ending}"

@@ -1,17 +1,18 @@
-"""The plan: a network as a list of tensor operations with shapes, in a text form that people read.
+"""The plan: a network as a list of tensor operations with shapes, and its readable text form.
 
-`anetc.plan.lower` makes a plan of a network, the passes of `anetc.plan.passes` rewrite it,
-`anetc.engines` runs it, and `anetc.export` writes it in other forms. A plan is in static single
-assignment form: each operation has a result of its own name and reads those above it. Names start
-with the node they come from, so that an error or a profile names `n7.m1.conv2` and not a number.
+`anetc.plan.lower` lowers a network to a plan, `anetc.plan.passes` optimise the plan,
+`anetc.engines` run it, and `anetc.export` writes it in other forms. A plan is in static single
+assignment form: the result of an operation has the operation's name, and an operation reads
+results above it only. Names begin with the node, as in `n7.m1.conv2`, so that errors and profiles
+refer to nodes.
 
     plan assemblenet frames=16 size=112x112 mode=inference
     rgb          3x16x112x112  input()
     s0.conv      32x16x56x56   conv(rgb) kernel=1x7x7 stride=2 relu weight=... bias=... @s0[301:356]
 
-A shape is CxTxHxW (the batch N stands before it), of a vector C, and of a vector a frame CxT. What
-stands behind `weight`, `bias` and `gates` is computed from the stored tensors once, before anything
-runs; see `Expr`.
+A shape is CxTxHxW, C for a vector, and CxT for one vector per frame; the batch dimension N is left
+out. The values of `weight`, `bias` and `gates` are expressions (`Expr`) of stored tensors. They are
+evaluated once, before the plan runs.
 """
 
 from __future__ import annotations
@@ -24,20 +25,20 @@ import attrs
 from anetdsl.source import NOWHERE, Span
 
 Kind = Literal[
-    "input",  # a tensor that the network is given
-    "conv",  # a convolution over space or over time; with a second argument, added to that
+    "input",  # an input of the network
+    "conv",  # a convolution over space or time, added to the second argument if there is one
     "norm",  # batch normalisation
     "relu",
-    "add",  # of two equal tensors
-    "sum",  # of tensors, each times its gate
-    "pool",  # maximum over windows of space
-    "part",  # as many channels as the result has, from `first` on
+    "add",  # the sum of two tensors of equal shape
+    "sum",  # the sum of tensors, each multiplied by its gate
+    "pool",  # "same" max pool over space
+    "part",  # a slice of the channels, from channel `first`
     "space_mean",  # CxTxHxW -> CxT
     "time_mean",  # CxT -> C
-    "average",  # of equal vectors
-    "concat",  # of vectors, along C
-    "linear",  # of vectors, along C
-    "time_pool",  # CxT -> C: each frame by its softmax over time (the head `maxpool`)
+    "average",  # the mean of vectors of equal shape
+    "concat",  # concatenation of vectors along C
+    "linear",  # linear layer along C
+    "time_pool",  # CxT -> C, weighted by the softmax over time (the head `maxpool`)
 ]
 Mode = Literal["inference", "training"]
 Option = int | str | bool
@@ -45,17 +46,17 @@ Option = int | str | bool
 
 @attrs.frozen
 class Expr:
-    """A tensor computed from stored ones: a function of expressions, or a stored one's name.
+    """A tensor computed from stored tensors: a function of expressions, or the name of a tensor.
 
-    Stored tensors are named as in the state dict (`anetc.modules.names`); a batch normalisation is
-    named as a whole.
+    Stored tensors have their names in the state dict (`anetc.modules.names`). The four tensors of a
+    batch normalisation have one common name.
 
         fold(w, bn)     w times the scale of bn, along the output channels
-        shift(bn)       what bn adds, its mean taken off
-        gate(w, i)      sigmoid of element i
+        shift(bn)       the constant that bn adds: its bias - its mean times its scale
+        gate(w, i)      sigmoid(w[i])
         ratio(g, h)     g / h
-        scale(w, g)     w times a number
-        join(a, b, ..)  one behind the other, along the output channels
+        scale(w, g)     w times the number g
+        join(a, b, ..)  concatenation along the output channels
     """
 
     head: str
@@ -68,7 +69,7 @@ class Expr:
 
 
 def call(function: str, *args: Expr | str | int) -> Expr:
-    """An expression; words and numbers stand for themselves."""
+    """Return an expression; names and numbers become expressions without arguments."""
     return Expr(function, tuple(a if isinstance(a, Expr) else Expr(str(a)) for a in args))
 
 
@@ -81,30 +82,32 @@ class Op:
     args: tuple[str, ...]
     shape: tuple[int, ...]
     options: Mapping[str, Option] = attrs.field(factory=dict)
-    """Such as `kernel` (TxHxW), `stride`, `dilation`, `window`, `relu`."""
+    """Options such as `kernel` (TxHxW), `stride`, `dilation`, `window`, `relu`."""
     exprs: Mapping[str, tuple[Expr, ...]] = attrs.field(factory=dict)
-    """`weight`, `bias`, `gates`: what is computed before anything runs."""
+    """Expressions by role: `weight`, `bias`, `gates`."""
     node: str = ""
+    """Node of the operation; empty for inputs and the sink."""
     span: Span = attrs.field(default=NOWHERE, eq=False)
+    """Place of the node in the network's text."""
 
     @property
     def relu(self) -> bool:
-        """Whether the result is cut off at zero."""
+        """True if a ReLU is applied to the result."""
         return bool(self.options.get("relu", False))
 
     def option(self, name: str) -> int:
-        """A number among the options; 1 where it is not given."""
+        """Return the value of a numeric option; 1 if the operation does not have it."""
         return int(self.options.get(name, 1))
 
     def expr(self, name: str) -> Expr | None:
-        """The one expression of a role, if there is one."""
+        """Return the first expression of a role, or None."""
         found = self.exprs.get(name, ())
         return found[0] if found else None
 
 
 @attrs.frozen
 class Plan:
-    """What will run, for clips of `frames` x `height` x `width`. The last result is given."""
+    """The operations of a network for clips of `frames` x `height` x `width`."""
 
     network: str
     frames: int
@@ -115,18 +118,18 @@ class Plan:
 
     @property
     def output(self) -> str:
-        """The name of the result: the logits."""
+        """Name of the last operation, which computes the logits."""
         return self.ops[-1].name
 
     def op(self, name: str) -> Op:
-        """The operation of that name. Raises KeyError."""
+        """Return the operation with this name. Raise KeyError if there is none."""
         for op in self.ops:
             if op.name == name:
                 return op
         raise KeyError(name)
 
     def users(self) -> dict[str, list[Op]]:
-        """The operations that read each result, in order."""
+        """Return, for each result, the operations that read it, in order."""
         users: dict[str, list[Op]] = {op.name: [] for op in self.ops}
         for op in self.ops:
             for name in dict.fromkeys(op.args):
@@ -134,14 +137,14 @@ class Plan:
         return users
 
     def replace(self, changes: Mapping[str, tuple[Op, ...]]) -> Plan:
-        """The plan with each operation named in `changes` replaced by others, perhaps none."""
+        """Return the plan with the operations in `changes` replaced by zero or more others."""
         ops: list[Op] = []
         for op in self.ops:
             ops.extend(changes.get(op.name, (op,)))
         return attrs.evolve(self, ops=tuple(ops))
 
     def renamed(self, names: Mapping[str, str]) -> Plan:
-        """The plan in which operations read `names[x]` instead of x."""
+        """Return the plan in which operations read `names[x]` instead of x."""
         ops = (
             attrs.evolve(op, args=tuple(names.get(arg, arg) for arg in op.args)) for op in self.ops
         )
@@ -149,7 +152,7 @@ class Plan:
 
 
 def last_uses(plan: Plan) -> dict[str, str]:
-    """The operation that reads each result last; results that nothing reads are not among them."""
+    """Return, for each result that is read, the name of the last operation that reads it."""
     last: dict[str, str] = {}
     for op in plan.ops:
         for name in op.args:
@@ -158,7 +161,7 @@ def last_uses(plan: Plan) -> dict[str, str]:
 
 
 def check_plan(plan: Plan) -> None:
-    """Raise ValueError unless names are unique and every operation reads results above it."""
+    """Raise ValueError unless names are unique and operations read only results above them."""
     known: set[str] = set()
     for op in plan.ops:
         check_op(op, known)
@@ -166,9 +169,9 @@ def check_plan(plan: Plan) -> None:
 
 
 def check_op(op: Op, known: Collection[str]) -> None:
-    """Raise ValueError unless an operation fits below those whose names are `known`."""
+    """Raise ValueError unless an operation may follow the operations with the names `known`."""
     if op.name in known:
-        raise ValueError(f"two operations are called {op.name}")
+        raise ValueError(f"two operations have the name {op.name}")
     for name in op.args:
         if name not in known:
-            raise ValueError(f"{op.name} reads {name}, which is not above it")
+            raise ValueError(f"{op.name} reads {name}, which is not a result above it")

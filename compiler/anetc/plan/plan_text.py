@@ -1,4 +1,4 @@
-"""Plans as text and back: `parse_plan(print_plan(plan)) == plan`."""
+"""Convert plans to text and back: `parse_plan(print_plan(plan)) == plan`."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _LINE = re.compile(
 )
 _WORD = re.compile(r"[\w.]+")
 _EXPR_ROLES = ("weight", "bias", "gates")
-_DEEPEST = 50
+_MAX_DEPTH = 50
 
 
 def print_plan(plan: Plan) -> str:
-    """The plan as text, names and shapes in columns."""
+    """Return the plan as text, with names and shapes in columns."""
     head = (
         f"plan {plan.network} frames={plan.frames} size={plan.height}x{plan.width} mode={plan.mode}"
     )
@@ -50,7 +50,7 @@ def _operation(op: Op) -> str:
 
 
 def parse_plan(text: str) -> Plan:
-    """The plan of a text. Raises ValueError, with the line, for anything else."""
+    """Return the plan in a text. Raise ValueError, with the line number, for invalid text."""
     lines = text.splitlines()
     match = _HEAD.fullmatch(lines[0].strip()) if lines else None
     if match is None or match[5] not in get_args(Mode):
@@ -89,7 +89,7 @@ def _parse_line(line: str, number: int) -> Op:
 
 
 def _parse_rest(rest: str, number: int) -> tuple[dict[str, Option], dict[str, tuple[Expr, ...]]]:
-    """Options and expressions behind the parentheses of an operation."""
+    """Return the options and expressions after the parentheses of an operation."""
     pieces = re.split(rf"\s(?=(?:{'|'.join(_EXPR_ROLES)})=)", rest)
     options: dict[str, Option] = {}
     for word in pieces[0].split():
@@ -105,13 +105,13 @@ def _parse_rest(rest: str, number: int) -> tuple[dict[str, Option], dict[str, tu
 def _parse_expr(text: str, number: int) -> Expr:
     expr, end = _expr_at(text, 0, number, 0)
     if end != len(text):
-        raise ValueError(f"line {number}: {text[end:][:40]!r} stands behind an expression")
+        raise ValueError(f"line {number}: unexpected {text[end:][:40]!r} after an expression")
     return expr
 
 
 def _expr_at(text: str, start: int, number: int, depth: int) -> tuple[Expr, int]:
     word = _WORD.match(text, start)
-    if word is None or depth > _DEEPEST:
+    if word is None or depth > _MAX_DEPTH:
         raise ValueError(f"line {number}: expected an expression at {text[start:][:40]!r}")
     end = word.end()
     if end >= len(text) or text[end] != "(":

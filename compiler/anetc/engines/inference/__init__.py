@@ -1,1 +1,1 @@
-"""Run a plan for inference on a CPU."""
+"""Run plans for inference on a CPU."""

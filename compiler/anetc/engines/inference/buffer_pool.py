@@ -1,7 +1,7 @@
-"""Memory that a pass has done with, for results to come in the same pass.
+"""Reuse the memory of large results within one forward pass.
 
-A system hands large blocks out page by page and empty, and takes them back when they are freed: a
-tensor of 50 MiB takes ten times as long to fill for the first time as again.
+The operating system provides large blocks page by page, filled with zeros, and takes them back when
+they are freed. So filling a new tensor of 50 MiB takes ten times as long as filling it again.
 """
 
 from __future__ import annotations
@@ -13,47 +13,47 @@ import attrs
 import torch
 from torch import Tensor
 
-LARGE = 32 << 20
-"""Bytes of a block that the C library takes from the system anew each time: glibc's limit for what
-it keeps. Smaller ones gain nothing by being taken again."""
-MOST = 2
-"""Blocks kept at once, so that a pass holds little more than what it needs."""
+MIN_BYTES = 32 << 20
+"""Smallest size of a block in the pool. The C library (glibc) keeps smaller blocks itself and
+requests larger ones from the system each time."""
+MAX_BLOCKS = 2
+"""Most blocks in the pool, so that a forward pass holds little more memory than it needs."""
 
 
 @attrs.define
 class BufferPool:
-    """The blocks that nothing uses now, the small ones first."""
+    """Unused blocks of memory, in order of size."""
 
-    foreign: frozenset[int]
-    """Memory of callers, by address: it is never given out."""
+    protected: frozenset[int]
+    """Addresses of the inputs' memory, which belongs to the caller and is never reused."""
     blocks: list[Tensor] = attrs.Factory(list)
 
     @classmethod
-    def beside(cls, inputs: Iterable[Tensor]) -> BufferPool:
-        """None yet. The inputs' memory is their owners'."""
+    def protecting(cls, inputs: Iterable[Tensor]) -> BufferPool:
+        """Return an empty pool that never reuses the memory of these tensors."""
         return cls(frozenset(map(_address, inputs)))
 
-    def give(self, tensor: Tensor, live: Iterable[Tensor]) -> None:
-        """Keep a tensor's memory, unless one of `live` or a caller has it too."""
+    def release(self, tensor: Tensor, live: Iterable[Tensor]) -> None:
+        """Add a tensor's memory to the pool, unless a tensor of `live` or an input shares it."""
         size, address = tensor.untyped_storage().nbytes(), _address(tensor)
-        if size < LARGE or address in self.foreign:
+        if size < MIN_BYTES or address in self.protected:
             return
         if any(address == _address(other) for other in live):
             return
         self.blocks.append(tensor.as_strided((size // tensor.element_size(),), (1,), 0))
         self.blocks.sort(key=Tensor.numel)
-        del self.blocks[: max(len(self.blocks) - MOST, 0)]
+        del self.blocks[: max(len(self.blocks) - MAX_BLOCKS, 0)]
 
-    def take(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor | None:
-        """A tensor (B, C, H, W), channels last, of whatever numbers; None if no block fits."""
+    def acquire(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor | None:
+        """Return an uninitialised channels-last tensor (B, C, H, W), or None if no block fits."""
         count, channels, height, width = shape
-        wanted = math.prod(shape)
-        if wanted * dtype.itemsize < LARGE:
+        size = math.prod(shape)
+        if size * dtype.itemsize < MIN_BYTES:
             return None
         for place, block in enumerate(self.blocks):
-            if block.dtype == dtype and block.numel() >= wanted:
+            if block.dtype == dtype and block.numel() >= size:
                 del self.blocks[place]
-                return block[:wanted].view(count, height, width, channels).permute(0, 3, 1, 2)
+                return block[:size].view(count, height, width, channels).permute(0, 3, 1, 2)
         return None
 
 

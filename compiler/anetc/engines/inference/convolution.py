@@ -1,8 +1,8 @@
-"""A plan's convolution, run by oneDNN on the CPU.
+"""Run the convolutions of a plan by oneDNN on the CPU.
 
-Spatial convolutions are 2D ones on (N*T, C, H, W); for a temporal one the same memory is seen as
-(N, C, T, H*W), so that nothing is copied. Weights are packed for the size of map they are used on,
-and ReLU and residual sum are the convolution's last step.
+Spatial convolutions are 2D on (N*T, C, H, W). Temporal convolutions are 2D on a view
+(N, C, T, H*W) of the same memory, so that nothing is copied. Weights are packed for the shape of
+the input. ReLU and residual sum are fused into the convolution.
 """
 
 from __future__ import annotations
@@ -15,27 +15,27 @@ from torch import Tensor
 from torch.nn import functional
 
 from anetc.engines.constants import State, evaluate
-from anetc.engines.inference.operations import in_time, out_of_time
+from anetc.engines.inference.operations import spatial_view, temporal_view
 from anetc.plan.plan import Op
 
 GEMM_CELLS = 16
-"""Cells of a result's map up to which a convolution may be a product of matrices."""
+"""Largest output map, in cells, that may be computed by a matrix product (GEMM)."""
 _ops: Any = torch.ops.mkldnn
 
 
-def small_maps_multiply() -> bool:
-    """Whether convolutions of small maps are faster as products of matrices on this processor.
+def small_maps_use_gemm() -> bool:
+    """Return whether a matrix product is faster for small maps on this processor.
 
-    On Intel's with AMX they are (Table 4: 17 of 400 ms), in float32 too. Elsewhere the library's
-    own are, which skip what lies beyond the edge (AMD Zen 4: 8.0 against 11.1 ms for 3x3 from 512
-    to 512 channels on 4x4 cells).
+    It is faster on Intel processors with AMX, also in float32 (Table 4: it saves 17 of 400 ms).
+    Elsewhere the convolutions of the library are faster, because they skip the padding (AMD Zen 4:
+    8.0 against 11.1 ms for 3x3 from 512 to 512 channels on 4x4 cells).
     """
     return bool(torch.cpu._is_amx_tile_supported())
 
 
 @attrs.define
 class Convolution:
-    """A convolution with its bias, ReLU and sum. `reuse`: the summand's memory takes the result."""
+    """A convolution with its bias, and a fused ReLU and sum."""
 
     temporal: bool
     size: int
@@ -43,20 +43,27 @@ class Convolution:
     stride: list[int]
     dilation: list[int]
     weight: Tensor
-    """(C', C, H, W) or (C', C, T, 1); once packed, as the library wants it for `packed_for`."""
+    """Weight (C', C, H, W) or (C', C, T, 1); after packing, in the layout for `packed_for`."""
     bias: Tensor | None
     relu: bool
-    reuse: bool
+    in_place: bool
+    """True if the result is written to the memory of the summand."""
     packed_for: tuple[object, ...] | None = None
+    """Shape of the input for which the weight is packed."""
 
     @classmethod
-    def of(cls, op: Op, state: State, dtype: torch.dtype, *, reuse: bool) -> Convolution:
-        """The operation `conv` with its constants computed. ValueError if the kernel is another."""
+    def of(cls, op: Op, state: State, dtype: torch.dtype, *, in_place: bool) -> Convolution:
+        """Return the convolution of an operation `conv`, with its constants evaluated.
+
+        Raise ValueError if the stored weight does not have the kernel size of the operation.
+        """
         weight, bias = op.expr("weight"), op.expr("bias")
         assert weight is not None
         kernel = evaluate(weight, state).to(dtype)
         if "x".join(map(str, kernel.shape[2:])) != op.options["kernel"]:
-            raise ValueError(f"{op.name}: the weight is {tuple(kernel.shape)}")
+            raise ValueError(
+                f"{op.name}: the weight {tuple(kernel.shape)} has no {op.options['kernel']} kernel"
+            )
         temporal = str(op.options["kernel"]).partition("x")[0] != "1"
         kernel = kernel[:, :, :, 0] if temporal else kernel[:, :, 0]
         size, dilation, stride = kernel.shape[2], op.option("dilation"), op.option("stride")
@@ -70,49 +77,52 @@ class Convolution:
             kernel.contiguous(memory_format=torch.channels_last),
             evaluate(bias, state).to(dtype) if bias is not None else None,
             op.relu,
-            reuse,
+            in_place,
         )
 
     def out_shape(self, x: Tensor) -> tuple[int, int, int, int]:
-        """The shape of the result for an x (N*T, C, H, W)."""
+        """Return the shape of the result for an x (N*T, C, H, W)."""
         count, _, height, width = x.shape
         channels, stride = self.weight.shape[0], 1 if self.temporal else self.stride[0]
         return count, channels, -(-height // stride), -(-width // stride)
 
     def run(
-        self, x: Tensor, frames: int, summand: Tensor | None = None, room: Tensor | None = None
+        self, x: Tensor, frames: int, summand: Tensor | None = None, out: Tensor | None = None
     ) -> Tensor:
-        """(N*T, C, H, W) -> (N*T, C', H', W'). `room`, of that shape, may take the result."""
-        if not self.temporal:
-            return self._convolve(x, summand, room)
-        height, width = x.shape[2:]
-        seen, other, free = (
-            in_time(part, frames) if part is not None else None for part in (x, summand, room)
-        )
-        assert seen is not None
-        return out_of_time(self._convolve(seen, other, free), height, width)
+        """Convolve (N*T, C, H, W) to (N*T, C', H', W') and add `summand`.
 
-    def _convolve(self, x: Tensor, summand: Tensor | None, room: Tensor | None) -> Tensor:
-        if self._is_product(x):
-            return self._multiply(x, summand)
+        `out` is memory of the result's shape that may be used for the result.
+        """
+        if not self.temporal:
+            return self._convolve(x, summand, out)
+        height, width = x.shape[2:]
+        x_view, summand_view, out_view = (
+            temporal_view(part, frames) if part is not None else None for part in (x, summand, out)
+        )
+        assert x_view is not None
+        return spatial_view(self._convolve(x_view, summand_view, out_view), height, width)
+
+    def _convolve(self, x: Tensor, summand: Tensor | None, out: Tensor | None) -> Tensor:
+        if self._uses_gemm(x):
+            return self._gemm(x, summand)
         self._pack(x)
         place = (self.padding, self.stride, self.dilation, 1)
         result: Tensor
-        if summand is None and room is None:
+        if summand is None and out is None:
             unary = "relu" if self.relu else "none"
             result = _ops._convolution_pointwise(x, self.weight, self.bias, *place, unary, [], "")
             return result
         step: tuple[Any, ...] = ("add", 1.0, "relu" if self.relu else None, [], None)
-        if summand is None or self.reuse:
-            # The library writes into a given tensor only what it adds to it.
-            total = room.zero_() if summand is None and room is not None else summand
+        if summand is None or self.in_place:
+            # The library can write to a given tensor only by adding to it.
+            total = out.zero_() if summand is None and out is not None else summand
             result = _ops._convolution_pointwise_(total, x, self.weight, self.bias, *place, *step)
         else:
             result = _ops._convolution_pointwise(x, summand, self.weight, self.bias, *place, *step)
         return result
 
     def _pack(self, x: Tensor) -> None:
-        """Put the weight in the library's order for such an x. There is one copy of it."""
+        """Pack the weight for an input of this shape. Only one copy of the weight exists."""
         shape = tuple(x.shape)
         if self.packed_for != shape:
             self.weight = _ops._reorder_convolution_weight(
@@ -129,17 +139,17 @@ class Convolution:
             weight = weight.view(len(weight), size, size, -1).permute(0, 3, 1, 2)
         return weight.contiguous(memory_format=torch.channels_last)
 
-    def _is_product(self, x: Tensor) -> bool:
+    def _uses_gemm(self, x: Tensor) -> bool:
         cells = x.shape[2] * x.shape[3] // self.stride[0] ** 2
-        return not self.temporal and cells <= GEMM_CELLS and small_maps_multiply()
+        return not self.temporal and cells <= GEMM_CELLS and small_maps_use_gemm()
 
-    def _multiply(self, x: Tensor, summand: Tensor | None) -> Tensor:
-        """The convolution as one product of matrices, of windows by weights."""
+    def _gemm(self, x: Tensor, summand: Tensor | None) -> Tensor:
+        """Compute the convolution as one matrix product of windows (im2col) and weights."""
         rows, count, height, width = _windows(x, self.size, self.padding[0], self.stride[0])
-        if self.packed_for != ("product", len(rows)):
+        if self.packed_for != ("gemm", len(rows)):
             matrix = self._unpacked().permute(0, 2, 3, 1).flatten(1).contiguous()
             self.weight = _ops._reorder_linear_weight(matrix, len(rows))
-            self.packed_for = ("product", len(rows))
+            self.packed_for = ("gemm", len(rows))
         linear: Any = _ops._linear_pointwise
         result: Tensor
         if summand is None:
@@ -154,7 +164,7 @@ class Convolution:
 
 
 def _windows(x: Tensor, size: int, padding: int, stride: int) -> tuple[Tensor, int, int, int]:
-    """The windows of (B, C, H, W) as rows of (row, column, channel), and B and the map's size."""
+    """Return the windows of (B, C, H, W) as rows (row, column, channel), and B and the map size."""
     cells = x.permute(0, 2, 3, 1)
     if size == 1:
         cells = cells[:, ::stride, ::stride]

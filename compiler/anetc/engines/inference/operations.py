@@ -1,7 +1,7 @@
-"""What the runners of plans share: layouts, and every operation that is not a convolution.
+"""The operations of plans except convolutions, and views of their results.
 
-Inside a runner a CxTxHxW result is (N*T, C, H, W), its channels side by side in memory
-(`channels_last`). All functions can be traced with N and T unknown.
+A CxTxHxW result is a tensor (N*T, C, H, W) in channels-last layout. PyTorch can trace all functions
+with unknown N and T. The engine and the export of artifacts share this module.
 """
 
 from __future__ import annotations
@@ -20,32 +20,32 @@ Classifier = tuple[Tensor, Tensor]
 """Weight (classes, C) and bias (classes,) of the linear layer."""
 
 
-def flat(x: Tensor) -> Tensor:
-    """(N, C, T, H, W) as (N*T, C, H, W), channels last."""
+def frame_batch(x: Tensor) -> Tensor:
+    """Return (N, C, T, H, W) as (N*T, C, H, W), channels last."""
     n, c, t, h, w = x.shape
     return x.permute(0, 2, 3, 4, 1).reshape(n * t, h, w, c).permute(0, 3, 1, 2)
 
 
-def in_time(x: Tensor, frames: int) -> Tensor:
-    """(N*T, C, H, W) as (N, C, T, H*W), the same memory."""
+def temporal_view(x: Tensor, frames: int) -> Tensor:
+    """Return (N*T, C, H, W) as (N, C, T, H*W), a view of the same memory."""
     count, c, h, w = x.shape
     return x.permute(0, 2, 3, 1).reshape(count // frames, frames, h * w, c).permute(0, 3, 1, 2)
 
 
-def out_of_time(x: Tensor, height: int, width: int) -> Tensor:
-    """(N, C, T, H*W) as (N*T, C, H, W), the same memory: undoes `in_time`."""
+def spatial_view(x: Tensor, height: int, width: int) -> Tensor:
+    """Return (N, C, T, H*W) as (N*T, C, H, W): the inverse of `temporal_view`."""
     n, c, t = x.shape[:3]
     return x.permute(0, 2, 3, 1).reshape(n * t, height, width, c).permute(0, 3, 1, 2)
 
 
 def weighted_sum(
-    terms: Sequence[Tensor], gates: Sequence[float], room: Tensor | None = None
+    terms: Sequence[Tensor], gates: Sequence[float], out: Tensor | None = None
 ) -> Tensor:
-    """The sum of each term times its gate; a first gate of 1 costs nothing."""
+    """Return the sum of each term times its gate. A first gate of 1 takes no multiplication."""
     if gates[0] != 1.0:
-        total = torch.mul(terms[0], gates[0], out=room)
+        total = torch.mul(terms[0], gates[0], out=out)
     elif len(terms) > 1:
-        total = torch.add(terms[0], terms[1], alpha=gates[1], out=room)
+        total = torch.add(terms[0], terms[1], alpha=gates[1], out=out)
         terms, gates = terms[1:], gates[1:]
     else:
         return terms[0]
@@ -55,23 +55,26 @@ def weighted_sum(
 
 
 def max_pool(x: Tensor, window: int, stride: int) -> Tensor:
-    """A "same" max pool of (N*T, C, H, W), as `anetc.modules.layers.max_pool`."""
+    """Return the "same" max pool of (N*T, C, H, W), as `anetc.modules.layers.max_pool` does."""
     height, width = x.shape[2:]
     padding = (same_padding(height, window, stride), same_padding(width, window, stride))
     return functional.max_pool2d(x, window, stride, padding, ceil_mode=True)
 
 
-def tile_maximum(x: Tensor, size: int, room: Tensor | None) -> Tensor:
-    """The maximum of each `size` x `size` tile; the library's pool would note places, too."""
+def tile_maximum(x: Tensor, size: int, out: Tensor | None) -> Tensor:
+    """Return the maximum of each `size` x `size` tile.
+
+    The pool of the library is slower, because it also stores the indices of the maxima.
+    """
     first, *others = (x[:, :, i::size, j::size] for i in range(size) for j in range(size))
-    total = torch.maximum(first, others[0], out=room)
+    total = torch.maximum(first, others[0], out=out)
     for other in others[1:]:
         torch.maximum(total, other, out=total)
     return total
 
 
 def head_dtype(dtype: torch.dtype) -> torch.dtype:
-    """What the means and the classifier are computed in: never less than single precision."""
+    """Return the type of the means and the classifier: at least single precision."""
     return torch.float32 if dtype in (torch.bfloat16, torch.float16) else dtype
 
 
@@ -81,18 +84,18 @@ def run_operation(
     frames: int,
     gates: Sequence[float],
     classifier: Classifier,
-    spares: BufferPool | None = None,
+    buffers: BufferPool | None = None,
 ) -> Tensor:
-    """The result of any operation but inputs, convolutions and norms.
+    """Return the result of an operation that is no input, convolution or norm.
 
-    `gates` are those of a `sum`; `spares` is memory to write to, where the runner has it and need
-    not be traced. Raises ValueError for an operation that inference does not have.
+    `gates` are the gates of a `sum`. `buffers` provides memory for results; it must be None if
+    PyTorch traces the function. Raise ValueError for an operation that inference plans do not have.
     """
     x = args[0]
     match op.kind:
         case "sum":
-            room = spares.take(tuple(x.shape), x.dtype) if spares is not None else None
-            return weighted_sum(args, gates, room)
+            out = buffers.acquire(tuple(x.shape), x.dtype) if buffers is not None else None
+            return weighted_sum(args, gates, out)
         case "add":
             total = args[0] + args[1]
             return total.relu_() if op.relu else total
@@ -102,14 +105,14 @@ def run_operation(
             window, stride = op.option("window"), op.option("stride")
             count, channels, height, width = x.shape
             tiles = window == stride > 1 and height % window == width % window == 0
-            if spares is None or not tiles:
+            if buffers is None or not tiles:
                 return max_pool(x, window, stride)
             shape = (count, channels, height // window, width // window)
-            return tile_maximum(x, window, spares.take(shape, x.dtype))
+            return tile_maximum(x, window, buffers.acquire(shape, x.dtype))
         case "part":
             first = int(op.options["first"])
-            taken = x[:, first : first + op.shape[0]]
-            return taken.contiguous(memory_format=torch.channels_last)
+            part = x[:, first : first + op.shape[0]]
+            return part.contiguous(memory_format=torch.channels_last)
         case "space_mean":
             mean = x.mean(dim=(2, 3), dtype=head_dtype(x.dtype))
             return mean.reshape(x.shape[0] // frames, frames, x.shape[1])
@@ -124,4 +127,4 @@ def run_operation(
         case "time_pool":
             shares = torch.softmax(x / frames**0.5, dim=1)
             return (shares * x).sum(dim=1)
-    raise ValueError(f"{op.name}: operation {op.kind} does not run here")
+    raise ValueError(f"{op.name}: no operation {op.kind} in inference plans")

@@ -1,8 +1,8 @@
 """A plan as a torch module, for inference on a CPU.
 
-Every CxTxHxW result is a tensor (N*T, C, H, W) whose channels lie together in memory
-(`channels_last`). `anetc.engines.inference.convolution` runs the convolutions. Large results take
-the memory of earlier ones that nothing reads any more (`anetc.engines.inference.buffer_pool`).
+Every CxTxHxW result is a tensor (N*T, C, H, W) in channels-last layout.
+`anetc.engines.inference.convolution` runs the convolutions. Large results reuse the memory of
+results that are no longer needed (`anetc.engines.inference.buffer_pool`).
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from torch import Tensor, nn
 from anetc.engines.constants import State, evaluate
 from anetc.engines.inference.buffer_pool import BufferPool
 from anetc.engines.inference.convolution import Convolution
-from anetc.engines.inference.operations import flat, head_dtype, run_operation
+from anetc.engines.inference.operations import frame_batch, head_dtype, run_operation
 from anetc.plan.plan import Op, Plan, last_uses
 
 Values = dict[str, Tensor]
 
 
 class PlanModule(nn.Module):
-    """Runs a plan. Called as the plain module is: a dict of (N, C, T, H, W), giving logits."""
+    """A plan with its constants, prepared to run. It is called as the reference module is."""
 
     fc_weight: Tensor
     fc_bias: Tensor
@@ -43,7 +43,7 @@ class PlanModule(nn.Module):
             if op.kind == "sum"
         }
         self.convs = {
-            op.name: Convolution.of(op, state, dtype, reuse=self._may_overwrite(op, last))
+            op.name: Convolution.of(op, state, dtype, in_place=self._may_overwrite(op, last))
             for op in plan.ops
             if op.kind == "conv"
         }
@@ -54,10 +54,11 @@ class PlanModule(nn.Module):
             self.register_buffer(f"fc_{name}", evaluate(expr, state).to(head_dtype(dtype)))
 
     def _may_overwrite(self, op: Op, last: Mapping[str, str]) -> bool:
-        """Whether a convolution may put its result where its summand is.
+        """Return whether a convolution may write its result to the memory of its summand.
 
-        Nothing else may read that memory: neither another operation, nor the convolution as what
-        it convolves, nor whoever gave an input; and one term times 1 is the term itself.
+        No later operation may read the summand, it must not be the convolved tensor, and it must
+        not be an input, which belongs to the caller. A sum of one term with gate 1 is excluded,
+        because its result is the term itself.
         """
         if len(op.args) < 2 or op.args[0] == op.args[1] or last[op.args[1]] != op.name:
             return False
@@ -65,26 +66,26 @@ class PlanModule(nn.Module):
         return summand not in self.inputs and self.gates.get(summand) != [1.0]
 
     def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
-        """The logits (N, classes) for inputs (N, C, T, H, W); never in less than float32."""
+        """Return the logits (N, classes), at least float32, for inputs (N, C, T, H, W) by name."""
         values: Values = {}
-        spares = BufferPool.beside(inputs.values())
+        buffers = BufferPool.protecting(inputs.values())
         frames = next(iter(inputs.values())).shape[2]
         for op in self.plan.ops:
             if op.kind == "input":
-                values[op.name] = flat(inputs[op.name].to(self.dtype))
+                values[op.name] = frame_batch(inputs[op.name].to(self.dtype))
             else:
-                values[op.name] = self._run(op, values, frames, spares)
+                values[op.name] = self._run(op, values, frames, buffers)
                 for name in self.freed[op.name]:
-                    spares.give(values.pop(name), values.values())
+                    buffers.release(values.pop(name), values.values())
         return values[self.plan.output]
 
-    def _run(self, op: Op, values: Values, frames: int, spares: BufferPool) -> Tensor:
+    def _run(self, op: Op, values: Values, frames: int, buffers: BufferPool) -> Tensor:
         args = [values[name] for name in op.args]
         if op.kind == "conv":
             conv = self.convs[op.name]
             if len(args) > 1:
                 return conv.run(args[0], frames, summand=args[1])
-            room = spares.take(conv.out_shape(args[0]), self.dtype)
-            return conv.run(args[0], frames, room=room)
+            out = buffers.acquire(conv.out_shape(args[0]), self.dtype)
+            return conv.run(args[0], frames, out=out)
         classifier = (self.fc_weight, self.fc_bias)
-        return run_operation(op, args, frames, self.gates.get(op.name, ()), classifier, spares)
+        return run_operation(op, args, frames, self.gates.get(op.name, ()), classifier, buffers)

@@ -1,7 +1,8 @@
-"""Networks made to train: the plain module's parameters, run by a plan with gradients by hand.
+"""Train networks on a CPU: the reference module's parameters, run by a plan, with manual gradients.
 
-`module` is what is called, `nodes` makes each node one autograd Function, `tape` and `steps` are
-what happens within it, `convs` and `norms` the arithmetic.
+`training_module` is the module to call. `nodes` makes each node one autograd Function. `tape` and
+`steps` run the operations of a node forward and backward, and `convs` and `norms` compute them.
+`shared_statistics` exchanges the statistics of a batch between processes.
 """
 
 from anetc.engines.training.training_module import TrainingModule, training_module

@@ -1,12 +1,12 @@
-"""Convolutions of a training step, with gradients by hand.
+"""Convolutions of a training step and their gradients.
 
-Tensors are (B, H, W, C), contiguous, with B = N*T: the channels of a cell lie together, so that a
-1x1 convolution is one product of matrices, and any is 2D on the same memory: a spatial one on
-(B, C, H, W), a temporal one on (N, C, T, H*W). Weights are the stored ones, (C', C, T, H, W). Where
-their input channels lie together too (`torch.channels_last_3d`), nothing is copied for its layout.
+Tensors are contiguous (B, H, W, C) with B = N*T. In this layout a 1x1 convolution is one matrix
+product (GEMM), and every convolution is 2D on a view of the same memory: a spatial one on
+(B, C, H, W), a temporal one on (N, C, T, H*W). Weights are the stored ones, (C', C, T, H, W). If
+they have the layout `torch.channels_last_3d`, no weight is copied.
 
-What is a product of matrices and what the library's convolution is a matter of time alone, measured
-in float32 on one thread of an AMD Zen 4; each constant says what decides.
+A convolution is computed by a matrix product where that is faster than the library's convolution.
+The constants below hold the limits, measured in float32 on one thread of an AMD Zen 4.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from torch.nn import functional
 from anetc.plan.plan import Op
 
 _aten = torch.ops.aten
-_PRODUCT_CELLS = 16
-_PRODUCT_CHANNELS = 128
-"""A spatial convolution is a product of matrices too if a frame's result has no more cells, and its
-input no fewer channels."""
+_GEMM_CELLS = 16
+_GEMM_CHANNELS = 128
+"""A spatial convolution larger than 1x1 is a matrix product if its output map has at most
+`_GEMM_CELLS` cells and its input at least `_GEMM_CHANNELS` channels."""
 _POINTWISE_CELLS = 64
-"""A 1x1 convolution is a product of matrices if a frame's result has fewer cells. With as many the
-library's convolution takes 0.25 to 1.2 of a product's time (0.7 for most), and with 7x7 or fewer
-0.7 to 2.5. The gradient of the input is such a convolution too."""
+"""A 1x1 convolution is a matrix product if its output map has fewer cells. At 8x8 cells the library
+takes 0.25 to 1.2 of the product's time (0.7 for most), and at 7x7 or fewer 0.7 to 2.5. The same
+holds for the gradient of the input, which is a 1x1 convolution, too."""
 _FEW_OUTPUTS = 16
-"""Output channels below which the gradient of a 1x1 convolution's weight is the library's, in 0.6
-to 1.1 of the time of a product of matrices on maps of 8x8 or more."""
+"""The library computes the weight gradient of a 1x1 convolution with fewer output channels, in 0.6
+to 1.1 of the time of a matrix product on maps of 8x8 cells or more."""
 
 
 @attrs.frozen
 class Geometry:
-    """Where a convolution looks: over time if `temporal`, else over space."""
+    """Size, stride and dilation of a kernel, over time if `temporal`, else over space."""
 
     temporal: bool
     size: int
@@ -43,53 +43,53 @@ class Geometry:
 
     @classmethod
     def of(cls, op: Op) -> Geometry:
-        """The geometry of an operation `conv`."""
+        """Return the geometry of an operation `conv`."""
         time, height, _ = map(int, str(op.options["kernel"]).split("x"))
         size = max(time, height)
         return cls(time > 1, size, op.option("stride"), op.option("dilation"))
 
     @property
     def arguments(self) -> tuple[list[int], list[int], list[int], bool, list[int], int]:
-        """Stride, padding, dilation and the rest, as `aten::convolution` takes them."""
+        """Arguments of `aten::convolution` from the stride on."""
         pad = self.size // 2 * self.dilation
         if self.temporal:
             return [1, 1], [pad, 0], [self.dilation, 1], False, [0, 0], 1
         return [self.stride] * 2, [pad] * 2, [1, 1], False, [0, 0], 1
 
     def size_of(self, x: Tensor) -> tuple[int, int]:
-        """The height and width of the result for an x (B, H, W, C)."""
+        """Return the height and width of the result for an x (B, H, W, C)."""
         return -(-x.shape[1] // self.stride), -(-x.shape[2] // self.stride)
 
-    def is_product(self, x: Tensor) -> bool:
-        """Whether it is computed as one product of matrices, of windows by weights."""
+    def uses_gemm(self, x: Tensor) -> bool:
+        """Return whether a matrix product of windows (im2col) and weights computes the result."""
         if self.temporal:
             return False
         height, width = self.size_of(x)
         if self.size == 1:
             return height * width < _POINTWISE_CELLS
-        return height * width <= _PRODUCT_CELLS and x.shape[-1] >= _PRODUCT_CHANNELS
+        return height * width <= _GEMM_CELLS and x.shape[-1] >= _GEMM_CHANNELS
 
 
 def rows(x: Tensor) -> Tensor:
-    """(B, H, W, C) as (B*H*W, C), the same memory."""
+    """Return (B, H, W, C) as (B*H*W, C), a view of the same memory."""
     return x.view(-1, x.shape[-1])
 
 
 def channels_second(x: Tensor) -> Tensor:
-    """(B, H, W, C) as (B, C, H, W), the same memory."""
+    """Return (B, H, W, C) as (B, C, H, W), a view of the same memory."""
     return x.permute(0, 3, 1, 2)
 
 
 def channels_last(x: Tensor) -> Tensor:
-    """(B, C, H, W) as (B, H, W, C); a copy only if its channels do not lie together."""
+    """Return (B, C, H, W) as contiguous (B, H, W, C): a view if x is channels-last, else a copy."""
     return x.permute(0, 2, 3, 1).contiguous()
 
 
 def convolve(
     x: Tensor, weight: Tensor, geometry: Geometry, frames: int, summand: Tensor | None = None
 ) -> Tensor:
-    """The convolution of x, added to `summand` if there is one; a new tensor."""
-    if geometry.is_product(x):
+    """Return the convolution of x as a new tensor, plus `summand` if there is one."""
+    if geometry.uses_gemm(x):
         windows = _windows(x, geometry)
         matrix = _matrix(weight).t()
         if summand is None:
@@ -112,10 +112,10 @@ def input_gradient(
     frames: int,
     total: Tensor | None = None,
 ) -> Tensor:
-    """The gradient of x, added to `total` in place if that is given; of x the shape is read."""
+    """Return the gradient of x, added in place to `total` if given. Only the shape of x is used."""
     if geometry.size == 1:
         return _pointwise_input_gradient(grad, x, weight, geometry, frames, total)
-    if geometry.is_product(x):
+    if geometry.uses_gemm(x):
         return _add_windows(rows(grad) @ _matrix(weight), x, geometry, total)
     result, _, _ = _aten.convolution_backward(
         _view(grad, geometry, frames),
@@ -132,12 +132,12 @@ def input_gradient(
 def weight_gradient(
     grad: Tensor, x: Tensor, weight: Tensor, geometry: Geometry, frames: int
 ) -> Tensor:
-    """The gradient of the weight, its input channels together; of `weight` the shape is read."""
+    """Return the gradient of the weight. Only the shape of `weight` is used."""
     if geometry.size == 1 and len(weight) >= _FEW_OUTPUTS:
-        # The other way round takes up to six times as long, and the copy next to none.
+        # The transposed product takes up to six times as long; the copy takes almost no time.
         product = _windows(x, geometry).t() @ rows(grad)
         return product.t().contiguous().view(weight.shape)
-    if geometry.size > 1 and geometry.is_product(x):
+    if geometry.size > 1 and geometry.uses_gemm(x):
         result = rows(grad).t() @ _windows(x, geometry)
         out, channels, _, height, width = weight.shape
         return result.view(out, 1, height, width, channels).permute(0, 4, 1, 2, 3)
@@ -151,8 +151,8 @@ def weight_gradient(
         *geometry.arguments,
         [False, True, False],
     )
-    found: Tensor = kernel.unsqueeze(2)
-    return found
+    gradient: Tensor = kernel.unsqueeze(2)
+    return gradient
 
 
 def _pointwise_input_gradient(
@@ -163,9 +163,9 @@ def _pointwise_input_gradient(
     frames: int,
     total: Tensor | None,
 ) -> Tensor:
-    """`input_gradient` of a 1x1 convolution: itself one, of the gradient by the weight transposed.
+    """Return `input_gradient` of a 1x1 convolution: a 1x1 convolution with the transposed weight.
 
-    With a `total` it is a product of matrices, which needs no memory of its own.
+    With `total` it is computed by a matrix product that adds to `total` without other memory.
     """
     if total is not None and geometry.stride == 1:
         rows(total).addmm_(rows(grad), _matrix(weight))
@@ -177,9 +177,9 @@ def _pointwise_input_gradient(
 def _temporal_weight_gradient(
     grad: Tensor, x: Tensor, weight: Tensor, geometry: Geometry, frames: int
 ) -> Tensor:
-    """Tap by tap a product of matrices over the frames that the tap sees.
+    """Return the weight gradient: for each tap, a matrix product over the frames that it reads.
 
-    The library's own way takes up to ten times as long where taps stand apart.
+    The library takes up to ten times as long for dilated convolutions.
     """
     grads, cells = (y.view(-1, frames, *y.shape[1:]) for y in (grad, x))  # (N, T, H, W, C)
     taps = grad.new_zeros(weight.shape[0], geometry.size, weight.shape[1])
@@ -196,17 +196,17 @@ def _temporal_weight_gradient(
 
 
 def _kernel(weight: Tensor, geometry: Geometry) -> Tensor:
-    """A weight (C', C, T, H, W) as a 2D one, (C', C, H, W) or (C', C, T, 1)."""
+    """Return a weight (C', C, T, H, W) as a 2D one: (C', C, H, W) or (C', C, T, 1)."""
     return weight[:, :, :, 0] if geometry.temporal else weight[:, :, 0]
 
 
 def _matrix(weight: Tensor) -> Tensor:
-    """A spatial weight (C', C, 1, H, W) as (C', H*W*C)."""
+    """Return a spatial weight (C', C, 1, H, W) as (C', H*W*C)."""
     return weight.permute(0, 2, 3, 4, 1).flatten(1)
 
 
 def _view(x: Tensor, geometry: Geometry, frames: int) -> Tensor:
-    """(B, H, W, C) as (B, C, H, W) or (N, C, T, H*W), the same memory."""
+    """Return (B, H, W, C) as (B, C, H, W) or (N, C, T, H*W), a view of the same memory."""
     if not geometry.temporal:
         return channels_second(x)
     count, height, width, channels = x.shape
@@ -214,7 +214,7 @@ def _view(x: Tensor, geometry: Geometry, frames: int) -> Tensor:
 
 
 def _windows(x: Tensor, geometry: Geometry) -> Tensor:
-    """What the kernel sees at each place, a row each: (B*H'*W', size*size*C)."""
+    """Return the windows that the kernel reads, one per row: (B*H'*W', size*size*C)."""
     size, stride = geometry.size, geometry.stride
     if size == 1:
         return rows(x[:, ::stride, ::stride].contiguous())
@@ -225,7 +225,7 @@ def _windows(x: Tensor, geometry: Geometry) -> Tensor:
 
 
 def _add_windows(grad: Tensor, x: Tensor, geometry: Geometry, total: Tensor | None) -> Tensor:
-    """The gradient of x from that of its windows, added to `total` if that is given."""
+    """Return the gradient of x from the gradient of its windows, added to `total` if given."""
     size, stride, pad = geometry.size, geometry.stride, geometry.size // 2
     count, height, width, channels = x.shape
     high, wide = geometry.size_of(x)

@@ -1,8 +1,8 @@
-"""The nodes of a training plan, each one autograd Function with a way back of its own.
+"""The nodes of a training plan: each is one autograd Function with its own backward pass.
 
-Within a node gradients are added up in place, and what was not kept is made again; to autograd, and
-so to hooks, to distributed training and to whoever saves tensors elsewhere, a node is one operation
-from the outputs of other nodes and its parameters to its own output.
+Within a node, gradients are summed in place, and values that were not saved are recomputed. For
+autograd, and so for hooks, saved-tensor hooks and distributed training, a node is one operation:
+its inputs are the outputs of other nodes and its parameters.
 """
 
 from __future__ import annotations
@@ -21,36 +21,37 @@ from anetc.plan.plan import Op, Plan
 
 @attrs.frozen
 class NodeSteps:
-    """The steps of one node: from results of other nodes (`inputs`) to its own `outputs`."""
+    """The steps of one node, in order."""
 
     node: str
     steps: tuple[TapeStep, ...]
     inputs: tuple[str, ...]
+    """Results of other nodes that the node reads."""
     outputs: tuple[str, ...]
-    """What others read: the node's output, and pools that several nodes share."""
+    """Results that other nodes read: the node's output, and pools that several nodes share."""
     stored: tuple[str, ...]
-    """The stored tensors that the steps use."""
+    """Names of the stored tensors that the steps use."""
     norms: tuple[str, ...]
-    """The batch normalisations among these."""
+    """Names of the batch normalisations."""
     kept: tuple[str, ...]
-    """The values that the way back needs and does not make again."""
-    again: Mapping[str, TapeStep]
-    """The steps whose results are made again."""
+    """Values that are saved for the backward pass."""
+    recomputed: Mapping[str, TapeStep]
+    """Steps whose results are recomputed in the backward pass."""
     freed: tuple[tuple[str, ...], ...]
-    """What each step reads as the last one, and the way back does not need."""
+    """For each step, the results that no later step and no backward pass needs."""
     read_last: tuple[tuple[str, ...], ...]
-    """What each step reads as the last one."""
+    """For each step, the results that no later step needs."""
 
     @classmethod
     def of(cls, node: str, ops: list[Op], readers: Mapping[str, set[str]]) -> NodeSteps:
-        """The steps of a node's operations. `readers` are the nodes that read each result."""
+        """Return the steps of a node. `readers` holds the nodes that read each result."""
         steps = tuple(map(step_of, ops))
         made = {op.name for op in ops}
         inputs = _unique(name for op in ops for name in op.args if name not in made)
         outputs = tuple(op.name for op in ops if readers[op.name] != {node})
         stored = _unique(name for step in steps for name in step.stored)
-        again = {step.op.name: step for step in steps if step.op.options.get("again")}
-        kept = _unique(name for step in steps for name in step.keeps if name not in again)
+        recomputed = {step.op.name: step for step in steps if step.op.options.get("recompute")}
+        kept = _unique(name for step in steps for name in step.keeps if name not in recomputed)
         return cls(
             node,
             steps,
@@ -59,35 +60,35 @@ class NodeSteps:
             stored,
             tuple(name.removesuffix(".bias") for name in stored if name.endswith(".bias")),
             kept,
-            again,
+            recomputed,
             _last_reads(ops, {*inputs, *outputs, *kept}),
             _last_reads(ops, {*inputs, *outputs}),
         )
 
     def forward(self, tape: Tape, *, keep: bool) -> None:
-        """Run all steps. Outputs stay, and with `keep` what the way back needs."""
+        """Run all steps. The outputs stay on the tape; with `keep`, so do the `kept` values."""
         for step, last in zip(self.steps, self.freed if keep else self.read_last):
             step.measure(tape)
             tape.values[step.op.name] = step.result(tape)
-            tape.forget(step.op.name, keep=step.keeps if keep else ())
+            tape.drop_auxiliary(step.op.name, keep=step.keeps if keep else ())
             for name in last:
                 del tape.values[name]
 
     def backward(self, tape: Tape, grads: Gradients) -> None:
-        """Run all steps back, from gradients of the outputs to those of inputs and parameters."""
+        """Run all steps backward, from the outputs' gradients to those of inputs and parameters."""
         for step in reversed(self.steps):
             name = step.op.name
             owned = name not in grads.borrowed
             grad = grads.values.pop(name, None)
             if grad is not None:
                 step.backward(tape, grad, grads, owned=owned)
-            tape.forget(name, keep=step.keeps)
-            if name in self.again:
+            tape.drop_auxiliary(name, keep=step.keeps)
+            if name in self.recomputed:
                 tape.values.pop(name, None)
 
 
 def node_steps(plan: Plan) -> tuple[NodeSteps, ...]:
-    """The nodes of a training plan, in order. The sink is none."""
+    """Return the nodes of a training plan, in order, without the sink."""
     groups: dict[str, list[Op]] = {}
     readers: dict[str, set[str]] = {}
     for op in plan.ops:
@@ -99,14 +100,14 @@ def node_steps(plan: Plan) -> tuple[NodeSteps, ...]:
 
 
 def _last_reads(ops: list[Op], stay: set[str]) -> tuple[tuple[str, ...], ...]:
-    """What each operation is the last to read, of values that need not stay."""
+    """Return, for each operation, the results that it is the last to read, without `stay`."""
     later = set(stay)
-    found = []
+    last = []
     for op in reversed(ops):
         read = [name for name in dict.fromkeys(op.args) if name not in later]
-        found.append(tuple(read))
+        last.append(tuple(read))
         later.update(read)
-    return tuple(found[::-1])
+    return tuple(last[::-1])
 
 
 def _unique(names: Iterable[str]) -> tuple[str, ...]:
@@ -114,21 +115,21 @@ def _unique(names: Iterable[str]) -> tuple[str, ...]:
 
 
 @attrs.frozen
-class Call:
-    """What a node is run with, beside tensors."""
+class NodeCall:
+    """The arguments of one call of a node, except its tensors."""
 
     node: NodeSteps
     frames: int
     norms: Mapping[str, nn.BatchNorm3d]
     batch: Mapping[str, bool]
-    """Whether each normalisation uses the batch's statistics."""
+    """True, by name, for normalisations that use the batch's statistics."""
     keep: bool
-    """Whether to keep what the way back needs; else all is computed again from the inputs."""
+    """True to save values for the backward pass, False to recompute all of them from the inputs."""
     shared: bool = False
-    """Whether a batch's statistics are those of all processes together."""
+    """True if the statistics are those of all processes' clips."""
 
     def run(self, tensors: Iterable[Tensor]) -> dict[str, Tensor]:
-        """The outputs; `tensors` are the inputs and the stored ones."""
+        """Return the outputs; `tensors` are the inputs and the stored tensors, in order."""
         if torch.is_grad_enabled():
             outputs = _NodeFunction.apply(self, *tensors)  # type: ignore[no-untyped-call]
             return dict(zip(self.node.outputs, outputs))
@@ -137,18 +138,20 @@ class Call:
         return {name: tape.values[name] for name in self.node.outputs}
 
     def tape(self, tensors: Iterable[Tensor], *, update: bool = False) -> Tape:
-        """A tape that begins with the inputs."""
+        """Return a tape that holds the inputs."""
         given = dict(zip((*self.node.inputs, *self.node.stored), tensors))
         values = {name: given[name] for name in self.node.inputs}
-        again = self.node.again
-        return Tape(self.frames, given, self.norms, self.batch, values, again, update, self.shared)
+        recomputed = self.node.recomputed
+        return Tape(
+            self.frames, given, self.norms, self.batch, values, recomputed, update, self.shared
+        )
 
 
 class _NodeFunction(torch.autograd.Function):
-    """A node: inputs and stored tensors to outputs."""
+    """A node as a function from inputs and stored tensors to outputs."""
 
     @staticmethod
-    def forward(ctx: Any, call: Call, *tensors: Tensor) -> tuple[Tensor, ...]:
+    def forward(ctx: Any, call: NodeCall, *tensors: Tensor) -> tuple[Tensor, ...]:
         tape = call.tape(tensors, update=True)
         call.node.forward(tape, keep=call.keep)
         kept = [tape.values[name] for name in call.node.kept] if call.keep else []
@@ -160,7 +163,7 @@ class _NodeFunction(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *given: Tensor | None) -> tuple[Tensor | None, ...]:
-        call: Call = ctx.call
+        call: NodeCall = ctx.call
         node, saved = call.node, ctx.saved_tensors
         names = (*node.inputs, *node.stored)
         tape = call.tape(saved)

@@ -1,6 +1,6 @@
-"""Normalisation, ReLU and pools of a training step, with gradients by hand.
+"""Batch normalisation, ReLU and pools of a training step, and their gradients.
 
-Tensors are (B, H, W, C), contiguous, as in `convs`.
+Tensors are contiguous (B, H, W, C), as in `convs`.
 """
 
 from __future__ import annotations
@@ -9,40 +9,40 @@ import attrs
 import torch
 from torch import Tensor, nn
 
-from anetc.engines.training import together
+from anetc.engines.training import shared_statistics
 from anetc.engines.training.convs import channels_last, channels_second
 from anetc.modules.layers import same_padding
 
 _aten = torch.ops.aten
 _LANES = 64
-"""Numbers in a row with which reductions over rows are vectorised well."""
+"""Row length from which reductions over rows are well vectorised."""
 _FEW_CHANNELS = 16
-"""Channels below which the library's statistics are slow."""
+"""Number of channels below which the library computes statistics slowly."""
 _EXACT_BYTES = 4
-"""Bytes of a number from which a normalisation's gradient is put together from its terms. In
-fewer, these would be rounded one by one; the library computes in float32 in between."""
-_ONE_CELL = "batch normalisation cannot train on one cell: give it larger clips"
+"""Smallest size in bytes of numbers for which the gradient is computed from its terms one by one.
+In smaller types each term would be rounded; there the library computes in float32."""
+_ONE_CELL = "batch normalisation cannot train on one cell; use larger clips or a larger batch"
 
 
 @attrs.frozen
 class Statistics:
-    """Mean and variance (biased) of each channel, (C,)."""
+    """Mean and biased variance of each channel, (C,)."""
 
     mean: Tensor
     variance: Tensor
     batch: bool
-    """Whether they are the batch's own."""
+    """True for statistics of the batch, False for running averages."""
     shared: bool = False
-    """Whether that is the batch of all processes (`anetc.engines.training.together`)."""
+    """True if the batch is that of all processes (`anetc.engines.training.shared_statistics`)."""
 
 
 def statistics(
     x: Tensor, norm: nn.BatchNorm3d, *, batch: bool, update: bool, shared: bool = False
 ) -> Statistics:
-    """What a normalisation takes off and divides by. `update` moves its running averages.
+    """Return the statistics that a normalisation uses: of the batch, or its running averages.
 
-    Without `batch` these are the running averages themselves; with `shared` those of the batch of
-    all processes.
+    With `shared` the batch is that of all processes. `update` updates the running averages. Raise
+    ValueError if the batch has only one cell.
     """
     average, spread = norm.running_mean, norm.running_var
     assert average is not None
@@ -59,14 +59,14 @@ def statistics(
             channels_second(x), average, spread, momentum
         )
         return Statistics(mean, variance, batch)
-    # The library takes the results' type from averages, so it is given some to move.
-    others = average.repeat(tiles), spread.repeat(tiles)
-    found = _aten.batch_norm_update_stats(_tiled(x, tiles), *others, momentum)
-    means, variances = (values.view(tiles, -1) for values in found)
+    # The library requires running averages: they determine the type of the results.
+    copies = average.repeat(tiles), spread.repeat(tiles)
+    results = _aten.batch_norm_update_stats(_tiled(x, tiles), *copies, momentum)
+    means, variances = (values.view(tiles, -1) for values in results)
     mean = means.mean(0)
     variance = variances.mean(0) + (means - mean).square_().mean(0)
     if shared:
-        mean, variance, count = together.whole_statistics(mean, variance, count)
+        mean, variance, count = shared_statistics.global_statistics(mean, variance, count)
         if count == 1:
             raise ValueError(_ONE_CELL)
     if update:
@@ -76,7 +76,7 @@ def statistics(
 
 
 def _momentum(norm: nn.BatchNorm3d) -> float:
-    """How far running averages move; without one they are plain averages over all batches."""
+    """Return the momentum of the running averages; without one, all batches count equally."""
     if norm.momentum is not None:
         return norm.momentum
     assert norm.num_batches_tracked is not None
@@ -84,7 +84,7 @@ def _momentum(norm: nn.BatchNorm3d) -> float:
 
 
 def _tiles(x: Tensor) -> int:
-    """Cells that are taken as one of several times the channels, for the vector units' sake."""
+    """Return the number of cells that are treated as one wide cell, for better vectorisation."""
     channels = x.shape[-1]
     tiles, count = 1, x.numel() // channels
     if channels >= _FEW_CHANNELS:
@@ -95,26 +95,26 @@ def _tiles(x: Tensor) -> int:
 
 
 def _tiled(x: Tensor, tiles: int) -> Tensor:
-    """(B, H, W, C) as (1, tiles * C, B*H*W / tiles, 1), the same memory."""
+    """Return (B, H, W, C) as (1, tiles * C, B*H*W / tiles, 1), a view of the same memory."""
     return channels_second(x.view(1, -1, 1, tiles * x.shape[-1]))
 
 
 def _repeated(values: Tensor, tiles: int) -> Tensor:
-    """A channel's values for each tile; for one the tensor itself."""
+    """Return the values of the channels, repeated for each tile; for one tile the tensor itself."""
     return values if tiles == 1 else values.repeat(tiles)
 
 
-def normalise(x: Tensor, weight: Tensor, bias: Tensor, known: Statistics, epsilon: float) -> Tensor:
-    """Batch normalisation by known statistics; the result is a new tensor."""
-    if x.dtype == weight.dtype:  # half of the library's time, which it takes where types are mixed
-        scale = weight * torch.rsqrt(known.variance + epsilon)
-        shift = bias - known.mean * scale
+def normalise(x: Tensor, weight: Tensor, bias: Tensor, stats: Statistics, epsilon: float) -> Tensor:
+    """Return the batch normalisation of x by these statistics, as a new tensor."""
+    if x.dtype == weight.dtype:  # takes half the time of the library, which mixes types
+        scale = weight * torch.rsqrt(stats.variance + epsilon)
+        shift = bias - stats.mean * scale
         tiles = _tiles(x)
         wide = x.view(-1, tiles * x.shape[-1])
         shift, scale = _repeated(shift, tiles), _repeated(scale, tiles)
         return torch.addcmul(shift, wide, scale).view(x.shape)
     result, _, _ = _aten.native_batch_norm(
-        channels_second(x), weight, bias, known.mean, known.variance, False, 0.0, epsilon
+        channels_second(x), weight, bias, stats.mean, stats.variance, False, 0.0, epsilon
     )
     return channels_last(result)
 
@@ -123,30 +123,30 @@ def normalise_backward(
     grad: Tensor,
     x: Tensor,
     weight: Tensor,
-    known: Statistics,
+    stats: Statistics,
     epsilon: float,
     *,
     owned: bool = False,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The gradients of the input, the weight and the bias of a batch normalisation.
+    """Return the gradients of the input, the weight and the bias of a batch normalisation.
 
-    The first takes the memory of `grad` if that is `owned`: the library's own gradient takes twice
-    as long for large tensors, most of it for fresh memory. Where statistics are shared, weight and
-    bias get what this process's cells give; whoever adds up the processes' gradients adds up these
-    too.
+    With `owned` the input gradient is written to the memory of `grad`: the library takes twice as
+    long for large tensors, mostly to allocate memory. With shared statistics, the gradients of
+    weight and bias are those of this process's cells only; they are to be summed over the
+    processes, as all other gradients are.
     """
-    inverse = torch.rsqrt(known.variance + epsilon)
-    if x.dtype.itemsize >= _EXACT_BYTES or known.shared:
-        return _backward_by_sums(grad, x, weight, known, inverse, owned=owned)
+    inverse = torch.rsqrt(stats.variance + epsilon)
+    if x.dtype.itemsize >= _EXACT_BYTES or stats.shared:
+        return _backward_by_sums(grad, x, weight, stats, inverse, owned=owned)
     result, of_weight, of_bias = _aten.native_batch_norm_backward(
         channels_second(grad),
         channels_second(x),
         weight,
-        known.mean,
-        known.variance,
-        known.mean,
+        stats.mean,
+        stats.variance,
+        stats.mean,
         inverse,
-        known.batch,
+        stats.batch,
         epsilon,
         [True, True, True],
     )
@@ -154,10 +154,10 @@ def normalise_backward(
 
 
 def _backward_by_sums(
-    grad: Tensor, x: Tensor, weight: Tensor, known: Statistics, inverse: Tensor, *, owned: bool
+    grad: Tensor, x: Tensor, weight: Tensor, stats: Statistics, inverse: Tensor, *, owned: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The same, by sums over `_tiles` and a gradient that is a g + b x + c, channel by channel."""
-    mean, tiles, count = known.mean, _tiles(x), x.numel() // x.shape[-1]
+    """Return the same gradients; the input gradient is a g + b x + c for each channel."""
+    mean, tiles, count = stats.mean, _tiles(x), x.numel() // x.shape[-1]
     _, of_weight, of_bias = _aten.native_batch_norm_backward(
         _tiled(grad, tiles),
         _tiled(x, tiles),
@@ -174,50 +174,50 @@ def _backward_by_sums(
         of_weight, of_bias = (sums.view(tiles, -1).sum(0) for sums in (of_weight, of_bias))
     a = inverse * weight
     wide = grad.view(-1, tiles * x.shape[-1])
-    place = wide if owned and grad.dtype == a.dtype else None
-    if not known.batch:
-        result = torch.mul(wide, _repeated(a, tiles), out=place)
+    out = wide if owned and grad.dtype == a.dtype else None
+    if not stats.batch:
+        result = torch.mul(wide, _repeated(a, tiles), out=out)
         return result.view(x.shape).to(x.dtype), of_weight, of_bias
     sums = torch.stack([of_weight, of_bias])
-    if known.shared:
-        sums, count = together.whole_sums(sums, count)
+    if stats.shared:
+        sums, count = shared_statistics.global_sums(sums, count)
     b = a * inverse * sums[0] / -count
     c = a * sums[1] / -count - b * mean
-    result = torch.addcmul(_repeated(c, tiles), wide, _repeated(a, tiles), out=place)
+    result = torch.addcmul(_repeated(c, tiles), wide, _repeated(a, tiles), out=out)
     result.addcmul_(x.view(wide.shape), _repeated(b, tiles))
     return result.view(x.shape).to(x.dtype), of_weight, of_bias
 
 
 def mask_(grad: Tensor, result: Tensor) -> Tensor:
-    """The gradient through a ReLU that gave `result`, in the gradient's own memory."""
+    """Return the gradient through a ReLU with this result, in the memory of `grad`."""
     masked: Tensor = _aten.threshold_backward(grad, result, 0, grad_input=grad)
     return masked
 
 
 @attrs.frozen
 class Window:
-    """A "same" maximum over `size` x `size` cells of each frame."""
+    """A "same" max pool over `size` x `size` cells of each frame."""
 
     size: int
     stride: int
 
     def arguments(self, x: Tensor) -> tuple[list[int], list[int], list[int], list[int], bool]:
-        """Window, stride, padding, dilation and ceil mode on a (B, H, W, C)."""
+        """Return the arguments of `aten::max_pool2d_with_indices` for an x (B, H, W, C)."""
         padding = [same_padding(size, self.size, self.stride) for size in x.shape[1:3]]
         return [self.size] * 2, [self.stride] * 2, padding, [1, 1], True
 
     def pool(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, H, W, C) -> (B, H', W', C), and which cells won, in as few bytes as they need."""
-        result, places = _aten.max_pool2d_with_indices(channels_second(x), *self.arguments(x))
+        """Return the pool (B, H', W', C) of (B, H, W, C), and the indices of the maxima."""
+        result, indices = _aten.max_pool2d_with_indices(channels_second(x), *self.arguments(x))
         small = torch.int16 if x.shape[1] * x.shape[2] <= 1 << 15 else torch.int32
-        return channels_last(result), channels_last(places.to(small))
+        return channels_last(result), channels_last(indices.to(small))
 
-    def backward(self, grad: Tensor, x: Tensor, places: Tensor) -> Tensor:
-        """The gradient of the input; of `x` only the shape is read."""
+    def backward(self, grad: Tensor, x: Tensor, indices: Tensor) -> Tensor:
+        """Return the gradient of the input. Only the shape of `x` is used."""
         result = _aten.max_pool2d_with_indices_backward(
             channels_second(grad),
             channels_second(x),
             *self.arguments(x),
-            channels_second(places).long(),
+            channels_second(indices).long(),
         )
         return channels_last(result)

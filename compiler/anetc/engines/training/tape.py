@@ -1,8 +1,8 @@
-"""A run through a node's operations: values, gradients, and what a step is.
+"""The state of a node's forward and backward pass, and the interface of its steps.
 
-A step says what it `keeps` for the way back: results by their names, and what it notes beside them
-(`n4.m0.conv2/mean`). On the way back it takes the gradient of its result and adds to those of what
-it read.
+A step runs one operation. It lists in `keeps` the values that its backward pass needs: results by
+name, and auxiliary values by STEP/KIND, such as `n4.m0.conv2/mean`. Its backward pass gets the
+gradient of the result and adds to the gradients of its arguments.
 """
 
 from __future__ import annotations
@@ -16,53 +16,54 @@ from torch import Tensor, nn
 from anetc.engines.training import norms
 from anetc.plan.plan import Op
 
-NOTES = ("mean", "variance", "places", "active")
-"""What a step may note: see `Activation` and `Pool`."""
+AUXILIARY = ("mean", "variance", "indices", "activated")
+"""Kinds of auxiliary values, from `Normalisation` and `PoolStep`."""
 
 
 @attrs.define
 class Tape:
-    """A run through the steps of a node. `values` are results by name, and notes by STEP/NOTE."""
+    """One forward or backward pass through the steps of a node."""
 
     frames: int
     parameters: Mapping[str, Tensor]
+    """Stored tensors by name."""
     norms: Mapping[str, nn.BatchNorm3d]
     batch: Mapping[str, bool]
-    """Whether each normalisation uses the batch's statistics, as it was on the way forward."""
+    """True, by name, for normalisations that used the batch's statistics in the forward pass."""
     values: dict[str, Tensor]
-    again: Mapping[str, TapeStep]
-    """The steps whose results are not kept."""
+    """Results by name, and auxiliary values by STEP/KIND."""
+    recomputed: Mapping[str, TapeStep]
+    """Steps whose results are not saved."""
     update: bool = False
-    """Whether running averages move: not when a node is computed again."""
+    """True if running averages are updated: in the first forward pass, not in a recomputation."""
     shared: bool = False
-    """Whether a batch's statistics are those of all processes together."""
+    """True if the statistics are those of all processes' clips."""
 
     def read(self, name: str) -> Tensor:
-        """A result, made again if it was not kept."""
+        """Return a result; recompute it if it was not saved."""
         if name not in self.values:
-            self.values[name] = self.again[name].result(self)
+            self.values[name] = self.recomputed[name].result(self)
         return self.values[name]
 
-    def forget(self, step: str, keep: Collection[str]) -> None:
-        """Drop a step's notes but those to `keep`."""
-        for note in NOTES:
-            if f"{step}/{note}" not in keep:
-                self.values.pop(f"{step}/{note}", None)
+    def drop_auxiliary(self, step: str, keep: Collection[str]) -> None:
+        """Delete the auxiliary values of a step, except those in `keep`."""
+        for kind in AUXILIARY:
+            if f"{step}/{kind}" not in keep:
+                self.values.pop(f"{step}/{kind}", None)
 
 
 @attrs.define
 class Gradients:
-    """Gradients by name of a result or a stored tensor.
-
-    Those that the caller owns (`borrowed`) are never written to.
-    """
+    """Gradients of results and stored tensors, by name."""
 
     wanted: frozenset[str]
+    """Names of the tensors that need a gradient."""
     values: dict[str, Tensor] = attrs.Factory(dict)
     borrowed: set[str] = attrs.Factory(set)
+    """Names of the gradients whose memory must not be written to, because others use it."""
 
     def add(self, name: str, value: Tensor, *, borrowed: bool = False) -> None:
-        """Add to a gradient; a first `value` becomes it, and with it its memory."""
+        """Add `value` to a gradient. If it is the first, its memory is used for the gradient."""
         if name not in self.wanted:
             return
         total = self.values.get(name)
@@ -77,37 +78,37 @@ class Gradients:
             total.add_(value)
 
     def own(self, name: str) -> Tensor | None:
-        """A gradient that can be added to in place, if there is one by now."""
+        """Return a gradient that may be changed in place, or None if there is none."""
         return None if name in self.borrowed else self.values.get(name)
 
 
 class TapeStep(Protocol):
-    """One operation of a plan."""
+    """The forward and backward pass of one operation of a plan."""
 
     @property
     def op(self) -> Op:
-        """The operation."""
+        """Operation that the step runs."""
 
     @property
     def stored(self) -> tuple[str, ...]:
-        """The stored tensors that it uses."""
+        """Names of the stored tensors that the step uses."""
 
     @property
     def keeps(self) -> tuple[str, ...]:
-        """The values that the way back reads."""
+        """Names of the values that the backward pass reads."""
 
     def measure(self, tape: Tape) -> None:
-        """Note the statistics that the result is made with."""
+        """Compute and save the statistics of the step's normalisation."""
 
     def result(self, tape: Tape) -> Tensor:
-        """The result, by the noted statistics."""
+        """Return the result, computed with the saved statistics."""
 
     def backward(self, tape: Tape, grad: Tensor, grads: Gradients, *, owned: bool) -> None:
-        """Add to the gradients. `grad` is the step's to write to if it is `owned`."""
+        """Add to the gradients. If `owned`, the step may write to `grad`."""
 
 
 @attrs.frozen
-class Activation:
+class Normalisation:
     """A batch normalisation `norm` of `x` within the operation `owner`."""
 
     owner: str
@@ -116,51 +117,51 @@ class Activation:
 
     @property
     def stored(self) -> tuple[str, ...]:
-        """Its weight and bias."""
+        """Names of its weight and bias."""
         return (f"{self.norm}.weight", f"{self.norm}.bias")
 
     @property
     def keeps(self) -> tuple[str, ...]:
-        """Its input and that one's statistics."""
+        """Names of its input and its statistics."""
         return (self.x, f"{self.owner}/mean", f"{self.owner}/variance")
 
     def measure(self, tape: Tape) -> None:
-        """Note the statistics."""
+        """Compute and save the statistics."""
         norm = tape.norms[self.norm]
         batch = tape.batch[self.norm]
-        known = norms.statistics(
+        stats = norms.statistics(
             tape.read(self.x),
             norm,
             batch=batch,
             update=tape.update,
             shared=batch and tape.shared,
         )
-        tape.values[f"{self.owner}/mean"] = known.mean
-        tape.values[f"{self.owner}/variance"] = known.variance
+        tape.values[f"{self.owner}/mean"] = stats.mean
+        tape.values[f"{self.owner}/variance"] = stats.variance
 
     def result(self, tape: Tape) -> Tensor:
-        """The normalised tensor, new, by the noted statistics."""
+        """Return the normalised tensor as a new tensor, computed with the saved statistics."""
         weight, bias = (tape.parameters[name] for name in self.stored)
         x, epsilon = tape.read(self.x), tape.norms[self.norm].eps
-        return norms.normalise(x, weight, bias, self._known(tape), epsilon)
+        return norms.normalise(x, weight, bias, self._statistics(tape), epsilon)
 
     def backward(self, tape: Tape, grad: Tensor, grads: Gradients, *, owned: bool) -> None:
-        """Add to the gradients of input, weight and bias. `grad` is written to if `owned`."""
+        """Add to the gradients of input, weight and bias. If `owned`, `grad` is overwritten."""
         x, weight = tape.read(self.x), tape.parameters[self.stored[0]]
         epsilon = tape.norms[self.norm].eps
-        known = self._known(tape)
-        results = norms.normalise_backward(grad, x, weight, known, epsilon, owned=owned)
+        stats = self._statistics(tape)
+        results = norms.normalise_backward(grad, x, weight, stats, epsilon, owned=owned)
         for name, result in zip((self.x, *self.stored), results):
             grads.add(name, result)
 
-    def active(self, tape: Tape) -> Tensor:
-        """The normalised tensor cut off at zero, noted for whoever needs it next."""
-        note = f"{self.owner}/active"
-        if note not in tape.values:
-            tape.values[note] = self.result(tape).relu_()
-        return tape.values[note]
+    def activated(self, tape: Tape) -> Tensor:
+        """Return the normalised tensor after a ReLU, and save it for the next call."""
+        name = f"{self.owner}/activated"
+        if name not in tape.values:
+            tape.values[name] = self.result(tape).relu_()
+        return tape.values[name]
 
-    def _known(self, tape: Tape) -> norms.Statistics:
+    def _statistics(self, tape: Tape) -> norms.Statistics:
         mean, variance = (tape.values[name] for name in self.keeps[1:])
         batch = tape.batch[self.norm]
         return norms.Statistics(mean, variance, batch, batch and tape.shared)

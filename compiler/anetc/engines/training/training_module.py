@@ -1,7 +1,7 @@
-"""The network as a module that trains faster and in less memory than the plain one.
+"""The network as a module that trains faster and in less memory than the reference module.
 
-It runs the plain module's parameters by a plan (`anetc.plan.passes.TRAINING`), made for the size of
-the clips that it is given.
+It runs the parameters of the reference module by a plan (`anetc.plan.passes.TRAINING`) for the size
+of the clips.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from anetc.engines.training.nodes import Call, NodeSteps, node_steps
-from anetc.engines.training.together import are_several
+from anetc.engines.training.nodes import NodeCall, NodeSteps, node_steps
+from anetc.engines.training.shared_statistics import is_distributed
 from anetc.modules.names import NODES
 from anetc.modules.network import NetworkModule, NetworkParts, build_network, check_inputs
 from anetc.plan.lower import lower
@@ -23,44 +23,49 @@ if TYPE_CHECKING:
     from anetdsl.ir import Network
 
 _PLANS = 8
-"""Sizes of clips whose plans are kept."""
+"""Number of clip sizes whose plans are kept."""
 
 
 class TrainingModule(NetworkParts):
-    """Runs a plain module's parameters by a plan. Called as the plain module is.
+    """A network that is trained by optimised plans. It is called as the reference module is.
 
-    It has the plain module's parts, not copies: `state_dict` is equal by name, shape and value, so
-    that weights files, optimisers and checkpoints do not know the two apart. Only in memory are the
-    input channels of a convolution's weight put together (`torch.channels_last_3d`).
+    It shares the parts of the reference module, so that the state dicts are equal by name, shape
+    and value: weights files, optimisers and checkpoints fit both. The module changes only the
+    memory layout of convolution weights, to `torch.channels_last_3d`.
 
-    In training mode running averages move as the plain module's do, except those of nodes that the
-    sink does not need, which are not run. With `checkpoint` a node keeps nothing but its inputs and
-    computes the rest again on the way back: more time for less memory, the same numbers. Gradients
-    of gradients are not defined. Under autocast it computes in autocast's type throughout.
+    In training mode running averages are updated as in the reference module, except those of nodes
+    that the sink does not need: these nodes do not run. With `checkpoint` a node saves only its
+    inputs and recomputes all other values in the backward pass: this takes more time and less
+    memory and gives the same numbers. Second derivatives are not supported. Under autocast, all
+    computations have autocast's type.
 
-    With `synchronise`, once `torch.distributed` is initialised for several processes, a batch's
-    statistics are those of all processes' clips together, forward and back, as of one process with
-    the whole batch; so are the running averages. Each process then calls it in the same order,
-    with clips of equal size (their number may differ), and its gradients are of its own loss and,
-    through the statistics, of the others': their sum, or mean, over processes is the whole batch's.
-    Collectives run in the default group, on any backend that takes the tensors' device (gloo for
-    the CPU); that is two a normalisation and step, one of them once more with `checkpoint`.
+    `synchronise` has an effect if `torch.distributed` is initialised for several processes. Then
+    the statistics of a batch are those of all processes' clips, forward and backward, and so are
+    the running averages: the result is that of one process with the whole batch. All processes
+    must call the module in the same order, with clips of equal size; the numbers of clips may
+    differ. The gradients of a process include the influence of its clips on the statistics of
+    others. The sum, or mean, of the gradients over all processes is that of the whole batch. The
+    collectives use the default group, with any backend for the tensors' device (gloo for the CPU):
+    two per normalisation and step, and a third with `checkpoint`.
     """
 
     def __init__(
-        self, plain: NetworkModule, *, checkpoint: bool = False, synchronise: bool = False
+        self, reference: NetworkModule, *, checkpoint: bool = False, synchronise: bool = False
     ) -> None:
         super().__init__()
-        self.network = plain.network
-        self.nodes = plain.nodes
+        self.network = reference.network
+        self.nodes = reference.nodes
         self.nodes.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
-        self.sink = plain.sink
+        self.sink = reference.sink
         self.checkpoint = checkpoint
         self.synchronise = synchronise
         self._plans: dict[tuple[int, ...], tuple[NodeSteps, ...]] = {}
 
     def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
-        """The logits (N, classes) for inputs (N, C, T, H, W). Raises InputError."""
+        """Return the logits (N, classes) for inputs (N, C, T, H, W) by input name.
+
+        Raise InputError for inputs that do not fit the network.
+        """
         check_inputs(self.network, inputs)
         first = next(iter(inputs.values()))
         dtype = first.dtype
@@ -78,7 +83,7 @@ class TrainingModule(NetworkParts):
         return logits
 
     def _nodes(self, size: tuple[int, ...]) -> tuple[NodeSteps, ...]:
-        """The nodes of the plan for clips of `size` (T, H, W)."""
+        """Return the nodes of the plan for clips of `size` (T, H, W)."""
         if size not in self._plans:
             if len(self._plans) == _PLANS:
                 del self._plans[next(iter(self._plans))]
@@ -94,7 +99,7 @@ class TrainingModule(NetworkParts):
         values: Mapping[str, Tensor],
         frames: int,
     ) -> dict[str, Tensor]:
-        """A node's outputs, of `values` that other nodes gave; `parts` are the modules by name."""
+        """Return the outputs of a node. `values` are other nodes' outputs, `parts` the modules."""
         stored = []
         for name in node.stored:
             owner, _, leaf = name.rpartition(".")
@@ -104,34 +109,34 @@ class TrainingModule(NetworkParts):
         batches = (norm.num_batches_tracked for norm in norms.values() if norm.training)
         if counters := [count for count in batches if count is not None]:
             torch._foreach_add_(counters, 1)
-        shared = self.synchronise and are_several()
-        call = Call(node, frames, norms, batch, keep=not self.checkpoint, shared=shared)
+        shared = self.synchronise and is_distributed()
+        call = NodeCall(node, frames, norms, batch, keep=not self.checkpoint, shared=shared)
         return call.run([*(values[name] for name in node.inputs), *stored])
 
 
 def training_module(
     network: Network, *, seed: int = 0, checkpoint: bool = False, synchronise: bool = False
 ) -> TrainingModule:
-    """The network as a module to train, with the first weights that `build_network` draws.
+    """Return the network as a module to train, with the initial weights of `build_network`.
 
-    Raises AnetError for a network that the language's checks refuse.
+    Raise AnetError for a network that fails the checks of the language.
     """
-    plain = build_network(network, seed=seed)
-    return TrainingModule(plain, checkpoint=checkpoint, synchronise=synchronise)
+    reference = build_network(network, seed=seed)
+    return TrainingModule(reference, checkpoint=checkpoint, synchronise=synchronise)
 
 
 def _norm(name: str, part: nn.Module) -> nn.BatchNorm3d:
     if type(part) is not nn.BatchNorm3d:
         kind = type(part).__name__
-        raise TypeError(f"{name} is a {kind}; a TrainingModule runs nn.BatchNorm3d alone")
+        raise TypeError(f"{name}: {kind} is not supported; a TrainingModule needs nn.BatchNorm3d")
     return part
 
 
 def _clip(x: Tensor, frames: int) -> Tensor:
-    """(N*T, H, W, C) as (N, C, T, H, W), the same memory."""
+    """Return (N*T, H, W, C) as (N, C, T, H, W), a view of the same memory."""
     return x.view(-1, frames, *x.shape[1:]).permute(0, 4, 1, 2, 3)
 
 
 def _flat(x: Tensor) -> Tensor:
-    """(N, C, T, H, W) as (N*T, H, W, C), contiguous."""
+    """Return (N, C, T, H, W) as contiguous (N*T, H, W, C)."""
     return x.permute(0, 2, 3, 4, 1).contiguous().flatten(0, 1)

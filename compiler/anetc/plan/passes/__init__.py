@@ -1,6 +1,6 @@
-"""The passes, one a file, each a function from plan to plan; the order is here, once.
+"""The passes: functions from plan to plan, one per file. This module defines their order.
 
-docs/passes.md says what each gains, measured.
+docs/passes.md describes each pass and lists measurements.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ INFERENCE: tuple[Pass, ...] = (
     fuse_adds,
     join_convs,
 )
+"""Passes for inference plans, in order."""
 
 TRAINING: tuple[Pass, ...] = (
     drop_unused,
@@ -40,10 +41,11 @@ TRAINING: tuple[Pass, ...] = (
     recompute_norms,
     recompute_cheap,
 )
+"""Passes for training plans, in order."""
 
 
 def optimise(plan: Plan, passes: tuple[Pass, ...] = INFERENCE) -> Plan:
-    """The plan after all passes, each checked."""
+    """Return the plan after the passes. Raise ValueError if a pass creates an invalid plan."""
     for step in passes:
         plan = step(plan)
         check_plan(plan)

@@ -1,4 +1,4 @@
-"""Operations that the result does not depend on go; inputs stay, as callers give them."""
+"""Remove operations that the result does not depend on."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from anetc.plan.plan import Plan
 
 
 def drop_unused(plan: Plan) -> Plan:
-    """The plan without operations that no sink needs."""
+    """Return the plan without unused operations. Inputs stay, because callers pass all of them."""
     needed = {plan.output}
     for op in reversed(plan.ops):
         if op.name in needed:

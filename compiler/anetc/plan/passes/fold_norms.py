@@ -1,4 +1,4 @@
-"""Batch normalisation behind a convolution goes into its weights (inference only)."""
+"""Fold batch normalisations into the weights of convolutions (inference only)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from anetc.plan.plan import Op, Plan, call
 
 
 def fold_norms(plan: Plan) -> Plan:
-    """The plan in which each `norm` that alone reads a `conv` is a part of it.
+    """Return the plan with each `norm` folded into the `conv` before it.
+
+    The `norm` must be the only reader of the `conv`, and neither may have fused operations.
 
     conv(x) weight=w; norm weight=bn  ->  conv(x) weight=fold(w, bn) bias=shift(bn)
     """

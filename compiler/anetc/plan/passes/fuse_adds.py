@@ -1,4 +1,4 @@
-"""A sum of two becomes a step of the convolution that makes one of them: residual sums are free."""
+"""Fuse the sum of two tensors into the convolution that computes one of them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from anetc.plan.plan import Op, Plan
 
 
 def fuse_adds(plan: Plan) -> Plan:
-    """The plan in which `add(conv(x), y)` is `conv(x, y)`, the convolution added to y.
+    """Return the plan with `conv(x, y)`, the convolution added to y, for `add(conv(x), y)`.
 
-    The convolution that comes last is taken, if nothing else reads it and it has no ReLU itself.
-    It moves to where the sum stood, as y may be made in between.
+    The `add` must be the only reader of the convolution, which must have no ReLU. If both terms
+    are such convolutions, the later one is used. The convolution moves to the place of the sum,
+    because y may be computed between the two.
     """
     users = plan.users()
     places = {op.name: place for place, op in enumerate(plan.ops)}
@@ -20,7 +21,7 @@ def fuse_adds(plan: Plan) -> Plan:
     for op in plan.ops:
         if op.kind != "add" or op.args[0] == op.args[1]:
             continue
-        convs = [ops[name] for name in op.args if _can_take_a_sum(ops[name], users[name])]
+        convs = [ops[name] for name in op.args if _accepts_summand(ops[name], users[name])]
         if not convs:
             continue
         conv = max(convs, key=lambda c: places[c.name])
@@ -32,5 +33,5 @@ def fuse_adds(plan: Plan) -> Plan:
     return plan.replace(changes)
 
 
-def _can_take_a_sum(op: Op, readers: list[Op]) -> bool:
+def _accepts_summand(op: Op, readers: list[Op]) -> bool:
     return op.kind == "conv" and len(op.args) == 1 and len(readers) == 1 and not op.relu

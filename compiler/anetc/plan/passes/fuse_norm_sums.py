@@ -1,6 +1,6 @@
-"""The residual sum becomes a step of the batch normalisation before it (training only).
+"""Fuse the residual sum into the batch normalisation before it (training only).
 
-The normalised tensor is then no result of its own: the sum is made in its memory.
+The sum is then computed in the memory of the normalised tensor.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ from anetc.plan.plan import Op, Plan
 
 
 def fuse_norm_sums(plan: Plan) -> Plan:
-    """The plan in which `add(norm(x), y)` is `norm(x, y)`, with the sum's ReLU.
+    """Return the plan with `norm(x, y)`, which includes the sum's ReLU, for `add(norm(x), y)`.
 
-    The normalisation that comes last is taken, if nothing else reads it and it has no ReLU of its
-    own. It moves to where the sum stood, as y may be made in between.
+    The `add` must be the only reader of the normalisation, which must have no ReLU. If both terms
+    are such normalisations, the later one is used. The normalisation moves to the place of the
+    sum, because y may be computed between the two.
     """
     users = plan.users()
     places = {op.name: place for place, op in enumerate(plan.ops)}

@@ -1,7 +1,8 @@
-"""Narrow convolutions of one tensor are joined: together they fill a vector (inference only).
+"""Join narrow convolutions of one tensor into one convolution (inference only).
 
-A convolution to 4 channels takes as long as one to 16, so that two stems on one input take half of
-their time as one. Wider ones gain nothing by it (docs/passes.md).
+A convolution with 4 output channels takes as long as one with 16, because both fill one vector
+register. So two joined stems take half of their time. Wider convolutions gain nothing by joining
+(docs/passes.md).
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ import attrs
 from anetc.plan.plan import Expr, Op, Plan, call
 
 LANES = 16
-"""Numbers of single precision that processors handle at once: up to so many channels are joined."""
+"""Single-precision numbers in a vector register, and the most channels of a joined convolution."""
 
 
 def join_convs(plan: Plan) -> Plan:
-    """The plan in which convolutions alike but for their weights are one, and each a `part` of it.
+    """Return the plan with joined convolutions, from which each result is taken by `part`.
 
-    Pools alike that alone read all the parts come before them.
+    The convolutions have equal arguments and options and differ in their weights only. If each has
+    one pool as its only reader, and all these pools are alike, the pools are joined, too.
     """
     groups: dict[object, list[Op]] = {}
     for op in plan.ops:
@@ -35,7 +37,7 @@ def join_convs(plan: Plan) -> Plan:
 
 
 def _joined(group: Sequence[Op], readers: Sequence[list[Op]]) -> dict[str, tuple[Op, ...]]:
-    """What takes the places of convolutions, and of their pools where these come first."""
+    """Return the replacements of a group's convolutions, and of its pools if these are joined."""
     first = group[0]
     exprs = {role: (_join(group, role),) for role in first.exprs}
     whole = attrs.evolve(first, name=f"{first.name}.joined", shape=_shape(group), exprs=exprs)
@@ -55,7 +57,7 @@ def _joined(group: Sequence[Op], readers: Sequence[list[Op]]) -> dict[str, tuple
 
 
 def _parts(whole: Op, group: Sequence[Op]) -> list[Op]:
-    """The results of a group, taken out of what was computed for all."""
+    """Return the operations that take each result of a group from the joined result."""
     parts, place = [], 0
     for op in group:
         options = {"first": place}
@@ -65,7 +67,7 @@ def _parts(whole: Op, group: Sequence[Op]) -> list[Op]:
 
 
 def _are_pools_alike(pools: Sequence[Op], count: int) -> bool:
-    """Whether that many convolutions have one pool each, all of one kind."""
+    """Return whether each of `count` convolutions has one pool, all with equal options."""
     alike = {(op.kind, tuple(sorted(op.options.items()))) for op in pools}
     different = {op.args for op in pools}
     return len(pools) == len(different) == count and len(alike) == 1 and pools[0].kind == "pool"

@@ -1,4 +1,4 @@
-"""Equal operations on equal arguments become one: pools of one output are shared by its readers."""
+"""Merge equal operations: readers of one output share its pools."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from anetc.plan.plan import Op, Plan
 
 
 def merge_equal(plan: Plan) -> Plan:
-    """The plan with each operation that repeats an earlier one taken from there."""
+    """Return the plan in which the readers of repeated operations read the first one instead."""
     first: dict[object, str] = {}
     names: dict[str, str] = {}
     ops: list[Op] = []
@@ -17,7 +17,7 @@ def merge_equal(plan: Plan) -> Plan:
         key = (
             moved.kind,
             moved.args,
-            moved.shape,  # which says how many channels a `part` takes
+            moved.shape,  # the number of channels of a `part`
             tuple(sorted(moved.options.items())),
             tuple(sorted((role, exprs) for role, exprs in moved.exprs.items())),
         )

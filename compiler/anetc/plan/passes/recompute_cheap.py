@@ -1,8 +1,9 @@
-"""Results that are large and cheap to make are made again on the way back (training only).
+"""Recompute large and cheap results in the backward pass instead of saving them (training only).
 
-These are the weighted sums of a node's inputs, which are kept anyway as other nodes' outputs, and
-1x1 convolutions from few channels to no fewer, such as the last of each residual module: half of
-what a module would keep is that one's result.
+These results are the weighted sums of a node's inputs, whose terms are saved anyway as the outputs
+of other nodes, and 1x1 convolutions that have few input channels and at least as many output
+channels. One of these is the last convolution of each residual module: its result would be half of
+all that the module saves.
 """
 
 from __future__ import annotations
@@ -12,16 +13,16 @@ import attrs
 from anetc.plan.plan import Op, Plan
 
 _FEW_CHANNELS = 128
-"""Input channels up to which a 1x1 convolution is cheap: two operations a channel and number."""
+"""Most input channels of a cheap 1x1 convolution: two operations per channel and result."""
 
 
 def recompute_cheap(plan: Plan) -> Plan:
-    """The plan with the option `again` at what is not kept but made again."""
+    """Return the plan with the option `recompute` for results that are not saved."""
     users = plan.users()
     shapes = {op.name: op.shape for op in plan.ops}
     return plan.replace(
         {
-            op.name: (attrs.evolve(op, options={**op.options, "again": True}),)
+            op.name: (attrs.evolve(op, options={**op.options, "recompute": True}),)
             for op in plan.ops
             if _is_cheap(op, shapes[op.args[0]][0] if op.args else 0)
             and all(reader.node == op.node for reader in users[op.name])

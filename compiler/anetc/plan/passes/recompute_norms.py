@@ -1,8 +1,8 @@
-"""Batch normalisation with its ReLU moves into the operation that reads it (training only).
+"""Fuse a batch normalisation with ReLU into the operation that reads it (training only).
 
-Then only the tensor before it is kept for the way back, where one pass over it makes the activation
-again: cheap beside the memory of a second tensor of that size. A pool takes the ReLU behind its
-maximum, where it has a fraction of the cells to go over; the result is the same.
+Only the input of the normalisation is then saved for the backward pass, which recomputes the
+activation: this costs less than the memory of a second tensor of that size. A pool applies the
+ReLU after its maximum, to a fraction of the cells, with the same result.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ _READERS = ("conv", "pool")
 
 
 def recompute_norms(plan: Plan) -> Plan:
-    """The plan in which a `norm` with `relu` whose only reader is a convolution or pool is in that.
+    """Return the plan with each `norm` with `relu` fused into its only reader, a conv or pool.
 
-    norm(x) relu weight=bn; conv(norm)  ->  conv(x) before=bn
+    norm(x) relu weight=bn; conv(norm)  ->  conv(x) input_norm=bn
     """
     users = plan.users()
     changes: dict[str, tuple[Op, ...]] = {}
@@ -29,7 +29,7 @@ def recompute_norms(plan: Plan) -> Plan:
         reader = readers[0]
         if reader.kind not in _READERS or reader.args[0] != op.name or bn is None:
             continue
-        options = {**reader.options, "before": bn.head}
+        options = {**reader.options, "input_norm": bn.head}
         changes[op.name] = ()
         changes[reader.name] = (
             attrs.evolve(reader, args=(op.args[0], *reader.args[1:]), options=options),

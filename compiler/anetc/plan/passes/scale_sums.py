@@ -1,7 +1,8 @@
-"""The first gate of a weighted sum moves into the convolutions that read it (inference only).
+"""Move the first gate of a weighted sum into the convolutions that read it (inference only).
 
-g0 x0 + g1 x1 + ... = g0 (x0 + g1/g0 x1 + ...): one multiplication of a whole tensor less. A sum of
-one term vanishes. Only where every reader is a convolution, whose weights take the factor.
+g0 x0 + g1 x1 + ... = g0 (x0 + g1/g0 x1 + ...). This saves one multiplication of a whole tensor, and
+a sum of one term disappears. All readers of the sum must be convolutions: their weights take the
+factor g0.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ _ONE = Expr("1")
 
 
 def scale_sums(plan: Plan) -> Plan:
-    """The plan with sums whose first gate is 1, and sums of one term gone."""
+    """Return the plan with 1 as the first gate of sums, and without sums of one term."""
     users = plan.users()
     changes: dict[str, tuple[Op, ...]] = {}
     factors: dict[str, dict[str, Expr]] = {}

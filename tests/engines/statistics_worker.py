@@ -1,7 +1,7 @@
-"""One of several processes that train a network together: `python together_worker.py JOB RANK`.
+"""One of several processes that train a network: `python statistics_worker.py JOB RANK`.
 
-JOB is a folder with `job.json` ({"network": TEXT, "shares": [clips of each], "checkpoint": bool})
-and, in the end, `RANK.safetensors`: the loss, gradients and statistics that the process found.
+JOB is a folder with `job.json`: {"network": TEXT, "shares": [clips per process], "checkpoint":
+bool}. The process writes its loss, gradients and statistics to `RANK.safetensors` in this folder.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def main() -> None:
         whole.model.double().train(), checkpoint=job["checkpoint"], synchronise=True
     )
     labels = torch.arange(sum(shares))[first : first + shares[rank]] % 3
-    # The whole batch's loss is the sum of the processes'.
+    # The loss of the whole batch is the sum of the processes' losses.
     loss = functional.cross_entropy(module(inputs), labels, reduction="sum") / sum(shares)
     loss.backward()
     found = {"loss": loss.detach().reshape(1)}
