@@ -1,9 +1,10 @@
-"""A text in canonical layout: one statement a line, columns aligned, every comment kept.
+"""Format a text in the canonical layout: one statement per line, aligned columns, all comments.
 
-The layout is made from the syntax alone, so it works on any text that parses, sound or not. It
-keeps the order of statements, the way numbers and strings are written, single blank lines, and the
-file's line ends. Attributes come in the vocabulary's order. A comment at the end of a line belongs
-to what it follows; one on a line of its own, between attributes, to the attribute below it.
+The layout depends on the syntax only, so any text that can be parsed can be formatted, even if its
+network has errors. Kept are the order of statements, the notation of numbers and strings, single
+blank lines, and the file's line ends. Attributes are put in the vocabulary's order. A comment at
+the end of a line belongs to the text before it. A comment on its own line between attributes
+belongs to the attribute below it.
 """
 
 from __future__ import annotations
@@ -26,19 +27,19 @@ from anetdsl.vocabulary import ROW_STATEMENTS, STATEMENTS
 
 
 class FormatterBug(Exception):
-    """The formatter's own check failed: its result is not the same text in another layout."""
+    """The formatter's result is not the same text in another layout: a bug in the formatter."""
 
 
 def format_source(source: SourceFile) -> str:
-    """The text in canonical layout.
+    """Return the text in canonical layout.
 
-    Raises AnetError, which shows every finding, where the text has syntax errors, and FormatterBug
-    where the result, read again, does not have the same statements and comments.
+    Raises AnetError with all findings if the text has syntax errors. The result is parsed again;
+    raises FormatterBug if it does not have the same statements and comments.
     """
     tree = parse_syntax(source)
     findings = (*filter(None, [size_finding(source)]), *tree.diagnostics)
     if findings:
-        from anetdsl.rendering.findings import render_text  # only the failing path pays for it
+        from anetdsl.rendering.findings import render_text  # imported only if needed
 
         raise AnetError(render_text(source, findings).rstrip(), findings)
     formatted = _format(tree)
@@ -54,7 +55,7 @@ def _format(tree: SyntaxTree) -> str:
 
 
 def _lines(tree: SyntaxTree) -> list[Line]:
-    """The statements as rows, with the comments and single blank lines between them."""
+    """Return the statements as rows, with the comments and single blank lines between them."""
     text = tree.source.text
     comments = list(comments_of(tree))
     starts = [placed.start for placed in comments]
@@ -76,9 +77,9 @@ def _lines(tree: SyntaxTree) -> list[Line]:
             add(Comment(placed.text), placed.span)
         done = bisect.bisect_left(starts, statement.span.end)
         within, span, trailing = comments[first:done], statement.span, ""
-        behind = comments[done] if done < len(comments) and starts[done] < next_start else None
-        if behind is not None and not behind.own_line:
-            trailing, span = behind.text, span.to(behind.span)
+        after = comments[done] if done < len(comments) and starts[done] < next_start else None
+        if after is not None and not after.own_line:
+            trailing, span = after.text, span.to(after.span)
             done += 1
         add(_row(statement, within, trailing, text), span)
     for placed in comments[done:]:
@@ -91,7 +92,7 @@ def _lines(tree: SyntaxTree) -> list[Line]:
 
 @attrs.define
 class _Piece:
-    """A keyword, a name or an attribute of a statement, with the comments that go with it."""
+    """A keyword, a name or an attribute of a statement, with the comments that belong to it."""
 
     key: str
     text: str
@@ -103,7 +104,7 @@ class _Piece:
     after: str = ""
 
     def cell(self) -> Cell:
-        """The piece for `anetdsl.text.layout`."""
+        """Return the piece as a cell for `anetdsl.text.layout`."""
         before, after = tuple(self.before), self.after
         if self.items is None:
             return Cell(self.key, self.text, before=before, after=after)
@@ -114,13 +115,13 @@ class _Piece:
 def _row(
     statement: StatementNode, comments: Sequence[PlacedComment], trailing: str, text: str
 ) -> Row:
-    """A statement, the comments within it, and the one behind it."""
+    """Return a statement as a row; `trailing` is the comment after it."""
     pieces = list(_pieces(statement))
-    _hand_out(comments, pieces)
+    _assign_comments(comments, pieces)
     ordered = sorted(pieces, key=lambda piece: piece.rank)
     last_written, last = pieces[-1], ordered[-1]
-    # A comment behind the statement is the statement's. It is the last attribute's where that
-    # stands alone on its line, or where the end of the new line is taken.
+    # A comment after the statement belongs to the statement. But it belongs to the last attribute
+    # if this attribute is alone on its line, or if the new line already ends with a comment.
     alone = len(pieces) > 1 and LINE_END.search(text, pieces[-2].span.end, last_written.span.start)
     if trailing and (alone or last.after):
         last_written.after, trailing = trailing, ""
@@ -147,8 +148,8 @@ def _pieces(statement: StatementNode) -> Iterator[_Piece]:
             yield _Piece(f"{name}=", f"{name}={value.text}", attribute.span, rank)
 
 
-def _hand_out(comments: Sequence[PlacedComment], pieces: Sequence[_Piece]) -> None:
-    """Give each comment within a statement to the piece that it belongs to."""
+def _assign_comments(comments: Sequence[PlacedComment], pieces: Sequence[_Piece]) -> None:
+    """Assign each comment within a statement to the piece that it belongs to."""
     starts = [piece.span.start for piece in pieces]
     for placed in comments:
         index = bisect.bisect_left(starts, placed.start) - 1
@@ -168,7 +169,7 @@ def _hand_out(comments: Sequence[PlacedComment], pieces: Sequence[_Piece]) -> No
 def _items(
     items: Sequence[ListItem], comments: Sequence[PlacedComment]
 ) -> tuple[tuple[Comment, ...], tuple[Item, ...]]:
-    """The comments before the first item of a list, and the items, each with those after it."""
+    """Return the comments before a list's first item, and the items with their comments."""
     starts = [item.span.start for item in items]
     shares: list[list[Comment]] = [[] for _ in range(len(items) + 1)]
     for placed in comments:
@@ -188,7 +189,7 @@ def _item_text(item: ListItem) -> str:
 
 
 def _verify(before: SyntaxTree, formatted: str) -> None:
-    """Raise FormatterBug unless `formatted` says the same, keeps the comments, and is final."""
+    """Raise FormatterBug unless `formatted` has equal meaning and comments, and is stable."""
     after = parse_syntax(SourceFile(before.source.name, formatted))
     for number, (old, new) in enumerate(
         itertools.zip_longest(map(_meaning, before.statements), map(_meaning, after.statements)), 1
@@ -201,12 +202,14 @@ def _verify(before: SyntaxTree, formatted: str) -> None:
     changed += _comment_places(after) - _comment_places(before)
     if changed:
         (number, comment), _ = min(changed.items())
-        raise FormatterBug(_bug(before, f"comment {comment!r} would leave statement {number}"))
+        raise FormatterBug(_bug(before, f"comment {comment!r} is no longer in statement {number}"))
     again = _format(after)
     if again != formatted:
         pairs = itertools.zip_longest(formatted.splitlines(), again.splitlines())
         line = next(number for number, (old, new) in enumerate(pairs, 1) if old != new)
-        raise FormatterBug(_bug(before, f"line {line} of the result would change once more"))
+        raise FormatterBug(
+            _bug(before, f"line {line} of the result would change if formatted again")
+        )
 
 
 def _bug(tree: SyntaxTree, difference: str) -> str:
@@ -214,7 +217,7 @@ def _bug(tree: SyntaxTree, difference: str) -> str:
 
 
 def _meaning(statement: StatementNode) -> object:
-    """A statement without its layout and the order of its attributes."""
+    """Return a statement's content without layout and order of attributes."""
     attributes = sorted(statement.attributes, key=lambda attribute: attribute.name.text)
     head = statement.name or statement.version
     return statement.keyword.text, head and head.text, tuple(map(_attribute_meaning, attributes))
@@ -228,7 +231,7 @@ def _attribute_meaning(attribute: AttributeNode) -> tuple[str, object]:
 
 
 def _comment_places(tree: SyntaxTree) -> Counter[tuple[int, str]]:
-    """How often each comment stands behind the start of which statement."""
+    """Count each comment by the number of the statement that it follows or is in."""
     starts = [statement.span.start for statement in tree.statements]
     return Counter(
         (bisect.bisect_left(starts, placed.start), placed.text) for placed in comments_of(tree)

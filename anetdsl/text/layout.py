@@ -1,7 +1,7 @@
-"""Statements set as text: columns aligned like a table, long lists wrapped, comments in place.
+"""Lay statements out as text: align columns, wrap long lists, place comments.
 
-Both the formatter (from a text's own syntax) and `str(network)` (from values) lay out through here,
-so that there is one canonical look.
+The formatter and `str(network)` both use this module, so there is one canonical layout. The
+formatter makes the rows from a text's syntax, `str(network)` from values.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import attrs
 
 WIDTH = 100
-"""A statement longer than this has its lists wrapped."""
+"""Longest line of a statement, in characters. Lists of a longer statement are wrapped."""
 INDENT = "    "
-"""What the further lines of a statement start with."""
+"""Indentation of all lines of a statement but the first."""
 GAP = "  "
-"""What stands between two columns, and before a comment at the end of a line."""
+"""Space between two columns, and before a comment at the end of a line."""
 WIDEST_COLUMN = 40
-"""A wider cell sticks out of its column; the other rows are not padded to it."""
+"""Widest column in characters. Other rows are not padded to a wider cell."""
 
 
 @attrs.frozen
 class Comment:
-    """A comment with its `#`. `own_line` is one that stands alone on its line."""
+    """A comment with its `#`. `own_line` is True if nothing precedes it on its line."""
 
     text: str
     own_line: bool = False
@@ -31,14 +31,14 @@ class Comment:
 
 @attrs.frozen
 class Item:
-    """One item of a list, and the comments after it; all but the first are set on own lines."""
+    """One item of a list and the comments after it. Only the first may be on the item's line."""
 
     text: str
     comments: tuple[Comment, ...] = ()
 
     @property
     def has_note(self) -> bool:
-        """Whether a comment stands at the end of the item's line."""
+        """True if there is a comment at the end of the item's line."""
         return bool(self.comments) and not self.comments[0].own_line
 
 
@@ -46,37 +46,37 @@ class Item:
 class Cell:
     """One column of a statement: a word, `key=value`, or `key=[items]`, with its comments.
 
-    `key` names the column, so that equal columns of several rows stand below each other.
+    Cells with equal `key` in several rows are in one column.
     """
 
     key: str
     text: str
     items: tuple[Item, ...] | None = None
     before: tuple[str, ...] = ()
-    """Comments on own lines above the cell."""
+    """Comments on their own lines above the cell."""
     lead: tuple[Comment, ...] = ()
     """Comments between the bracket and the first item."""
     after: str = ""
-    """The comment at the end of the cell's line; the statement goes on below."""
+    """Comment at the end of the cell's line; the statement continues on the next line."""
 
     @property
     def flat(self) -> str:
-        """The cell on one line, without its comments."""
+        """Text of the cell on one line, without comments."""
         if self.items is None:
             return self.text
         return f"{self.text}[{', '.join(item.text for item in self.items)}]"
 
     @property
     def must_break(self) -> bool:
-        """Whether a comment within the list forces it onto several lines."""
+        """True if the list has a comment inside, so that it needs several lines."""
         return bool(self.lead) or any(item.comments for item in self.items or ())
 
 
 @attrs.frozen
 class Row:
-    """A statement. Rows with the same `group` share their columns' widths; None stands for itself.
+    """A statement. Rows with the same `group` have the same column widths, unless it is None.
 
-    `comment` is the one at the statement's end.
+    `comment` is the comment at the end of the statement.
     """
 
     cells: tuple[Cell, ...]
@@ -89,7 +89,7 @@ Line = Row | Comment | None
 
 
 def render(lines: Iterable[Line], newline: str = "\n") -> str:
-    """Set lines as text. It ends with a newline, unless it is empty."""
+    """Return the lines as text, which ends with a newline unless it is empty."""
     lines = list(lines)
     widths = _column_widths([line for line in lines if isinstance(line, Row)])
     out: list[str] = []
@@ -98,18 +98,18 @@ def render(lines: Iterable[Line], newline: str = "\n") -> str:
             out.extend(line.text if isinstance(line, Comment) else "" for line in run)
         else:
             rows = [line for line in run if isinstance(line, Row)]
-            set_rows = [set_row(row, widths.get(row.group or "", {})) for row in rows]
-            out.extend(_with_comments(set_rows, [row.comment for row in rows]))
+            lines_of_rows = [row_lines(row, widths.get(row.group or "", {})) for row in rows]
+            out.extend(_with_comments(lines_of_rows, [row.comment for row in rows]))
     return "".join(line + newline for line in out)
 
 
 def _kind(line: Line) -> tuple[str | None] | None:
-    """Neighbours of one kind, other than None, are rows of one table."""
+    """Return a key: neighbouring lines with equal keys other than None are rows of one table."""
     return (line.group,) if isinstance(line, Row) else None
 
 
 def _column_widths(rows: Iterable[Row]) -> dict[str, dict[str, int]]:
-    """For each group the width of every column, over the cells that something follows."""
+    """Return the width of every column by group; the last cell of a row does not count."""
     groups: dict[str, dict[str, int]] = {}
     for row in rows:
         if row.group is None:
@@ -124,7 +124,7 @@ def _column_widths(rows: Iterable[Row]) -> dict[str, dict[str, int]]:
 
 
 def _with_comments(rows: Sequence[list[str]], comments: Sequence[str]) -> Iterator[str]:
-    """The lines of neighbouring rows with their comments; those of one-liners are aligned."""
+    """Yield the lines of neighbouring rows with comments, aligned after rows of one line."""
     single = [bool(comment) and len(row) == 1 for row, comment in zip(rows, comments)]
     for is_single, run in itertools.groupby(zip(rows, comments, single), key=lambda row: row[2]):
         group = list(run)
@@ -135,98 +135,98 @@ def _with_comments(rows: Sequence[list[str]], comments: Sequence[str]) -> Iterat
             yield row[-1].ljust(column) + GAP + comment if comment else row[-1]
 
 
-def set_row(row: Row, widths: Mapping[str, int], gap: str = GAP) -> list[str]:
-    """The lines of a statement, without the comment at its end.
+def row_lines(row: Row, widths: Mapping[str, int], gap: str = GAP) -> list[str]:
+    """Return the lines of a statement without the comment at its end.
 
-    `widths` are those of the columns, by the cells' keys. Of a statement that is too long the lists
-    are wrapped, the longest first.
+    `widths` holds the column widths by the cells' keys. If the statement is too long, its lists are
+    wrapped, the longest first.
     """
     broken = {cell.key for cell in row.cells if cell.must_break}
     by_length = sorted((cell for cell in row.cells if cell.items), key=lambda cell: -len(cell.flat))
-    setting = _Setting.of(row, widths, gap, broken)
+    writer = _RowWriter.of(row, widths, gap, broken)
     for cell in by_length:
-        if setting.longest <= WIDTH:
+        if writer.longest <= WIDTH:
             break
         broken.add(cell.key)
-        setting = _Setting.of(row, widths, gap, broken)
-    return setting.lines
+        writer = _RowWriter.of(row, widths, gap, broken)
+    return writer.lines
 
 
 @attrs.define
-class _Setting:
-    """Lines as they are written. `longest` leaves out comments, which nothing can shorten."""
+class _RowWriter:
+    """The lines of a row in the course of writing. `longest` does not count comments."""
 
     lines: list[str] = attrs.Factory(list)
     current: str = ""
     longest: int = 0
 
     @classmethod
-    def of(cls, row: Row, widths: Mapping[str, int], gap: str, broken: set[str]) -> _Setting:
-        """The lines of a row whose lists `broken` are wrapped."""
-        setting = cls()
+    def of(cls, row: Row, widths: Mapping[str, int], gap: str, broken: set[str]) -> _RowWriter:
+        """Return the lines of a row; the lists with keys in `broken` are wrapped."""
+        writer = cls()
         column = 0
         aligned = True
         for index, cell in enumerate(row.cells):
             if cell.before:
-                setting.end_line()
-                setting.lines.extend(INDENT + comment for comment in cell.before)
-                setting.current, aligned = INDENT, False
-            elif setting.current.strip():
+                writer.end_line()
+                writer.lines.extend(INDENT + comment for comment in cell.before)
+                writer.current, aligned = INDENT, False
+            elif writer.current.strip():
                 if aligned:
-                    setting.current = setting.current.ljust(column)
-                setting.current += " " if index == 1 and cell.key == "name" else gap
-            column = len(setting.current) + widths.get(cell.key, 0)
+                    writer.current = writer.current.ljust(column)
+                writer.current += " " if index == 1 and cell.key == "name" else gap
+            column = len(writer.current) + widths.get(cell.key, 0)
             if cell.items is not None and cell.key in broken:
-                setting.write_list(cell)
+                writer.write_list(cell)
                 aligned = False
             else:
-                setting.current += cell.flat
+                writer.current += cell.flat
             if cell.after:
-                setting.end_line(cell.after)
-                setting.current, aligned = INDENT, False
-        setting.end_line()
-        return setting
+                writer.end_line(cell.after)
+                writer.current, aligned = INDENT, False
+        writer.end_line()
+        return writer
 
     def end_line(self, comment: str = "") -> None:
-        """Finish the current line. One that holds nothing yet is dropped."""
+        """Finish the current line. Drop it if it is empty."""
         if self.current.strip():
             self.longest = max(self.longest, len(self.current))
             self.lines.append(self.current + (GAP + comment if comment else ""))
         self.current = ""
 
     def write_list(self, cell: Cell) -> None:
-        """Go on with a list, one item or more a line."""
+        """Write a wrapped list."""
         self.current += f"{cell.text}["
-        self.end_line(_note(cell.lead))
-        self.lines.extend(_below(cell.lead))
+        self.end_line(_same_line_comment(cell.lead))
+        self.lines.extend(_own_line_comments(cell.lead))
         self.lines.extend(_wrap(cell.items or ()))
         self.current = "]"
 
 
-def _note(comments: Sequence[Comment]) -> str:
-    """The comment that stands on the line of what it follows."""
+def _same_line_comment(comments: Sequence[Comment]) -> str:
+    """Return the comment on the line of the preceding text, or an empty string."""
     return comments[0].text if comments and not comments[0].own_line else ""
 
 
-def _below(comments: Sequence[Comment]) -> list[str]:
-    """The lines of the other comments."""
-    rest = comments[1:] if _note(comments) else comments
+def _own_line_comments(comments: Sequence[Comment]) -> list[str]:
+    """Return the lines of the other comments."""
+    rest = comments[1:] if _same_line_comment(comments) else comments
     return [INDENT + comment.text for comment in rest]
 
 
 def _wrap(items: Sequence[Item]) -> Iterator[str]:
-    """Items filled into lines; one a line where they have comments or are sentences."""
-    one_a_line = any(item.has_note or item.text.startswith('"') for item in items)
+    """Yield lines filled with items, or one item per line if items have comments or are strings."""
+    one_per_line = any(item.has_note or item.text.startswith('"') for item in items)
     current = ""
     for item in items:
         word = item.text + ","
-        if current and (one_a_line or len(current) + 1 + len(word) > WIDTH):
+        if current and (one_per_line or len(current) + 1 + len(word) > WIDTH):
             yield current
             current = ""
         current = f"{current} {word}" if current else INDENT + word
         if item.comments:
             yield current + (GAP + item.comments[0].text if item.has_note else "")
-            yield from _below(item.comments)
+            yield from _own_line_comments(item.comments)
             current = ""
     if current:
         yield current

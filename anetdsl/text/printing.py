@@ -1,4 +1,4 @@
-"""A network's values as text: what `str(network)` prints."""
+"""Print a network as its canonical text, as `str(network)` does."""
 
 from __future__ import annotations
 
@@ -12,30 +12,27 @@ _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\
 
 
 def network_text(network: Network) -> str:
-    """The canonical text of a network: parsing it gives an equal one, and `fmt` leaves it alone."""
+    """Return the canonical text. Parsing it gives an equal network; `fmt` does not change it."""
     return render(lines_of(network))
 
 
 def quote(text: str) -> str:
-    """A string as it is written in a .anet text."""
+    """Return a string as it is written in a .anet text."""
     return f'"{text.translate(_ESCAPES)}"'
 
 
 def write_number(value: float) -> str:
-    """A number in the shortest form that reads back as the same value."""
+    """Return a number in the shortest form that is parsed to the same value."""
     return repr(value if isinstance(value, int) else float(value))
 
 
 def write_edge(edge: Edge) -> str:
-    """An edge as an item of an `inputs` list."""
+    """Return an edge as an item of an `inputs` list."""
     return edge.source if edge.weight is None else f"{edge.source}@{write_number(edge.weight)}"
 
 
 def lines_of(network: Network) -> list[Line]:
-    """The network as lines for `anetdsl.text.layout`.
-
-    Defaults are left out, so that the text says only what is particular to the network.
-    """
+    """Return the network as lines for `anetdsl.text.layout`, without default values."""
     head = [_word("keyword", "network"), _word("name", network.name)]
     if network.widths != DEFAULT_WIDTHS:
         head.append(_items("D", map(str, network.widths)))
@@ -73,7 +70,7 @@ def _items(key: str, items: Iterable[str]) -> Cell:
 
 
 def node_cells(node: Node) -> tuple[Cell, ...]:
-    """A node statement as cells for `anetdsl.text.layout`."""
+    """Return a node statement as cells for `anetdsl.text.layout`."""
     return (
         _word("keyword", "node"),
         _word("name", node.name),
@@ -112,7 +109,7 @@ def _sink_cells(sink: Sink) -> tuple[Cell, ...]:
 
 
 def origin_cells(origin: Origin) -> tuple[Cell, ...]:
-    """An origin statement as cells for `anetdsl.text.layout`."""
+    """Return an origin statement as cells for `anetdsl.text.layout`."""
     cells = [_word("keyword", "origin")]
     if origin.parent is not None:
         cells.append(_value("parent", quote(origin.parent)))
@@ -126,6 +123,6 @@ def origin_cells(origin: Origin) -> tuple[Cell, ...]:
 
 
 def score_cells(score: Score) -> tuple[Cell, ...]:
-    """A score statement as cells for `anetdsl.text.layout`."""
+    """Return a score statement as cells for `anetdsl.text.layout`."""
     values = (_value(key, write_number(value)) for key, value in score.values)
     return (_word("keyword", "score"), *values)

@@ -1,4 +1,4 @@
-"""What training learned, written into a text: weights in place, a score, and nothing else."""
+"""Writing learned weights and a score into a text changes nothing else."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def learned(text: str, weights: dict[str, list[float]], score: Score | None = No
     return apply(text, set_learned(parse_syntax(SourceFile("x", text)), weights, score))
 
 
-def test_weights_go_to_their_places_and_all_else_stays() -> None:
+def test_only_weights_and_score_change() -> None:
     """A source that is listed twice has two weights."""
     after = learned(TEXT, {"n2": [0.125, 0.5000004, 0.75]}, Score((("top1", 31.5), ("loss", 2.0))))
     assert after == TEXT.replace("s0 @ 0.5 ,", "s0 @ 0.125 ,").replace("n1,", "n1@0.5,").replace(
@@ -42,7 +42,7 @@ def test_weights_go_to_their_places_and_all_else_stays() -> None:
     ).replace('parent="g1"\n', 'parent="g1"\nscore top1=31.5 loss=2.0\n')
 
 
-def test_without_a_score_the_old_one_stays_and_a_new_one_takes_its_place() -> None:
+def test_a_new_score_replaces_the_old_one_and_none_keeps_it() -> None:
     scored = TEXT.replace('"g1"\n', '"g1"\nscore top1=1 fitness=2 # of before\n')
     assert learned(scored, {}) == scored
     after = learned(scored, {}, Score((("top1", 3.0),)))
@@ -50,8 +50,8 @@ def test_without_a_score_the_old_one_stays_and_a_new_one_takes_its_place() -> No
 
 
 @pytest.mark.parametrize("value", [0.0, 1e-9, 5e-7, 0.05, 0.3141592653589793, 0.95, 1 - 1e-9, 1.0])
-def test_a_written_weight_is_a_weight(value: float) -> None:
-    """Six digits, within the open interval; between 0.05 and 0.95 w moves by 1.1e-5 at most."""
+def test_a_written_weight_is_valid_and_close(value: float) -> None:
+    """It has six decimals and is in (0, 1). From 0.05 to 0.95, w changes by 1.1e-5 at most."""
     found = written_weight(value)
     assert 0 < found < 1
     assert abs(found - value) <= 1e-6 + 1e-12
@@ -64,7 +64,7 @@ def _logit(p: float) -> float:
     return math.log(p / (1 - p))
 
 
-def test_a_node_that_is_not_there_or_another_number_of_weights_is_refused() -> None:
+def test_unknown_nodes_and_wrong_numbers_of_weights_are_refused() -> None:
     with pytest.raises(KeyError, match="n9"):
         learned(TEXT, {"n9": [0.5]})
     with pytest.raises(ValueError, match="zip"):
@@ -72,10 +72,10 @@ def test_a_node_that_is_not_there_or_another_number_of_weights_is_refused() -> N
 
 
 @given(networks(), st.randoms(use_true_random=False), st.integers(0, 9))
-def test_the_text_then_says_the_network_with_those_weights(
+def test_the_new_text_means_the_network_with_the_weights(
     network: Network, random: object, digits: int
 ) -> None:
-    """parse(apply(text, edits)) is the network with the rounded weights, and edits are stable."""
+    """The weights are rounded. Writing them again changes nothing."""
     draw = random.random  # type: ignore[attr-defined]
     weights = {
         node.name: [draw() for _ in node.inputs]

@@ -1,17 +1,16 @@
-"""Changing a text by its smallest part: edits as values, and functions that make them.
+"""Change a text by minimal edits: edits as values, and functions that build them.
 
-An edit leaves what it does not concern as it stands, comments and spacing included, so that two
-versions of a network differ by the lines that changed. The builders read a syntax tree and give
-edits for its text; `apply(text, edits)` is the new text. Edits of several builders go together
-where they concern different statements, or a list and other attributes of one; otherwise apply,
-parse, and go on from there.
+Edits do not touch other parts of the text, including comments and spaces, so two versions of a
+network differ only in the lines that changed. A builder takes a syntax tree and returns edits of
+its text; `apply(text, edits)` returns the new text. Edits of several builders can be applied
+together if they concern different statements, or a list and other attributes of one statement.
+Otherwise apply the first edits and parse the result before building more.
 
-Which comments go with what is removed:
+These comments are removed together with the removed part:
 
-- with an item of a list, or an attribute: the comment behind it on its line;
-- with a statement: those within it, the one behind it, and the lines of comments directly above it,
-  unless they head a paragraph in which other statements follow;
-- all others stay.
+- for an item of a list or an attribute: the comment after it on its line;
+- for a statement: the comments within it, the comment after it, and the comment lines directly
+  above it, unless they are the heading of a paragraph with other statements.
 """
 
 from anetdsl.source import Edit

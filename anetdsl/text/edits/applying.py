@@ -1,4 +1,4 @@
-"""Edits applied to a text, and undone."""
+"""Apply edits to a text, and invert them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from anetdsl.source import Edit, Span
 
 
 def apply(text: str, edits: Iterable[Edit]) -> str:
-    """The text after all edits, whose spans are those of the text as it is given.
+    """Return the text after all edits. Their spans refer to the text before the edits.
 
-    The order of the edits does not matter, but that insertions at one place stay in the order in
-    which they are given. Raises ValueError where two edits overlap or one lies outside of the text.
+    The order of the edits does not matter, except that several insertions at one place keep their
+    order. Raises ValueError if two edits overlap, or if an edit is outside of the text.
     """
     parts: list[str] = []
     end = 0
@@ -23,7 +23,7 @@ def apply(text: str, edits: Iterable[Edit]) -> str:
 
 
 def invert(text: str, edits: Iterable[Edit]) -> tuple[Edit, ...]:
-    """The edits that lead back from the new text to this one.
+    """Return the edits that change the new text back to the old one.
 
     `apply(apply(text, edits), invert(text, edits)) == text`. Raises ValueError as `apply` does.
     """

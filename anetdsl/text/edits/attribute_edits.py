@@ -1,4 +1,4 @@
-"""Attributes of a statement set, added and removed."""
+"""Set, add and remove attributes of a statement."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from anetdsl.source import Edit, Span
 from anetdsl.syntax.nodes import AttributeNode, ListValue, StatementNode, SyntaxTree
 from anetdsl.text.edits.list_edits import set_items
 from anetdsl.text.edits.sequences import (
-    Thing,
-    comment_behind,
-    cuts,
+    Element,
+    comment_after,
     has_line_end,
     indentation,
     is_vertical,
     next_token,
+    removal_edits,
     starts_word,
     token_span,
     tokens_within,
@@ -26,27 +26,28 @@ from anetdsl.text.layout import GAP, INDENT
 from anetdsl.vocabulary import ROW_STATEMENTS, STATEMENTS
 
 Text = str | Sequence[str]
-"""A value as it is written; of a list its items."""
+"""A value as it is written in a text; for a list, its items."""
 
 
 def set_attribute(
     tree: SyntaxTree, statement: StatementNode, name: str, value: Text
 ) -> tuple[Edit, ...]:
-    """Edits that give an attribute a value; an absent one is added in its canonical place."""
+    """Return edits that set an attribute. If it is missing, it is added at its canonical index."""
     return set_attributes(tree, statement, {name: value})
 
 
 def remove_attribute(tree: SyntaxTree, statement: StatementNode, name: str) -> tuple[Edit, ...]:
-    """Edits that take an attribute away, with the comment behind it; none where it is absent."""
+    """Return edits that remove an attribute and the comment after it, if it is there."""
     return set_attributes(tree, statement, {name: None})
 
 
 def set_attributes(
     tree: SyntaxTree, statement: StatementNode, values: Mapping[str, Text | None]
 ) -> tuple[Edit, ...]:
-    """Edits that set several attributes of a statement, and remove those whose value is None.
+    """Return edits that set attributes of a statement, and remove those with the value None.
 
-    Of an attribute that is given twice, which is an error, the first is set; both are removed.
+    If an attribute is given twice (an error in the text), the first one is set, or both are
+    removed.
     """
     return tuple(_changes(tree, statement, values))
 
@@ -88,7 +89,7 @@ def _set_value(tree: SyntaxTree, attribute: AttributeNode, text: Text) -> Iterat
 
 
 def written(value: Text) -> str:
-    """A value as it stands in a text."""
+    """Return a value as it is written in a text."""
     return value if isinstance(value, str) else f"[{', '.join(value)}]"
 
 
@@ -102,7 +103,7 @@ def _keep_column(
 
 
 def keep_column(tree: SyntaxTree, end: int, growth: int) -> Iterator[Edit]:
-    """The edit that keeps a table's next column in place, where what ends at `end` has grown."""
+    """Yield an edit that keeps the next column in index if the text up to `end` has grown."""
     text = tree.source.text
     start, is_comment = next_token(tree, end)
     gap = text[end:start]
@@ -116,7 +117,7 @@ def keep_column(tree: SyntaxTree, end: int, growth: int) -> Iterator[Edit]:
 
 
 def gap_of(text: str, statement: StatementNode) -> str:
-    """What separates the attributes of a statement: two spaces where it is set as in a table."""
+    """Return the gap between attributes of a statement: one space, or two in a table."""
     head = statement.name or statement.version or statement.keyword
     spans = [head.span, *(attribute.span for attribute in statement.attributes)]
     gaps = [text[left.end : right.start] for left, right in itertools.pairwise(spans)]
@@ -126,63 +127,65 @@ def gap_of(text: str, statement: StatementNode) -> str:
 
 @attrs.frozen
 class _Layout:
-    """How a statement is set: its keyword, name, attributes and comment lines in order."""
+    """Layout of a statement: keyword and name, attributes and comment lines in order."""
 
     tree: SyntaxTree
     statement: StatementNode
-    things: tuple[Thing, ...]
-    places: tuple[int, ...]
-    """Of each attribute, which of the things it is."""
+    elements: tuple[Element, ...]
+    indices: tuple[int, ...]
+    """Indices of the attributes in `elements`."""
 
     @classmethod
     def of(cls, tree: SyntaxTree, statement: StatementNode) -> _Layout:
-        """The layout of a statement."""
+        """Return the layout of a statement."""
         text = tree.source.text
         head = statement.name or statement.version or statement.keyword
-        things = [Thing(statement.keyword.span.to(head.span))]
-        places: list[int] = []
+        elements = [Element(statement.keyword.span.to(head.span))]
+        indices: list[int] = []
         waiting = list(statement.attributes)
         for token in tokens_within(tree, statement.span):
             span = token_span(token)
             if waiting and span.start == waiting[0].span.start:
-                places.append(len(things))
-                things.append(Thing(waiting.pop(0).span))
-            elif token.type == "COMMENT" and span.start >= things[-1].span.end:
-                last = things[-1]
+                indices.append(len(elements))
+                elements.append(Element(waiting.pop(0).span))
+            elif token.type == "COMMENT" and span.start >= elements[-1].span.end:
+                last = elements[-1]
                 if last.ends_in_comment or has_line_end(text, last.span.end, span.start):
-                    things.append(Thing(span, ends_in_comment=True))
+                    elements.append(Element(span, ends_in_comment=True))
                 else:
-                    things[-1] = last.with_comment(span)
-        comment = comment_behind(tree, statement.span.end)
-        if comment and places and _starts_line(text, things):
-            things[-1] = things[-1].with_comment(comment)
-        return cls(tree, statement, tuple(things), tuple(places))
+                    elements[-1] = last.with_comment(span)
+        comment = comment_after(tree, statement.span.end)
+        if comment and indices and _starts_line(text, elements):
+            elements[-1] = elements[-1].with_comment(comment)
+        return cls(tree, statement, tuple(elements), tuple(indices))
 
     def remove(self, names: Container[str]) -> Iterator[Edit]:
-        """Edits that take the attributes of these names away."""
-        removed = {place for place, name in self._named_places() if name in names}
-        end, _ = next_token(self.tree, self.things[-1].span.end)
-        yield from cuts(self.tree.source.text, self.things, removed, self.things[0].span.end, end)
+        """Yield edits that remove the attributes with these names."""
+        removed = {index for index, name in self._named_indices() if name in names}
+        end, _ = next_token(self.tree, self.elements[-1].span.end)
+        yield from removal_edits(
+            self.tree.source.text, self.elements, removed, self.elements[0].span.end, end
+        )
 
     def add(self, values: Mapping[str, Text], removed: Container[str]) -> Iterator[Edit]:
-        """Edits that add attributes, each behind those that canonically come before it."""
+        """Yield edits that add attributes, each after its predecessors in canonical order."""
         known = STATEMENTS[self.statement.keyword.text].attributes
         ranks = {attribute.name: rank for rank, attribute in enumerate(known)}
         for name in sorted(values, key=lambda name: ranks.get(name, len(ranks))):
             rank = ranks.get(name, len(ranks))
             earlier = [
-                place
-                for place, other in self._named_places()
+                index
+                for index, other in self._named_indices()
                 if other not in removed and ranks.get(other, len(ranks)) <= rank
             ]
-            thing = self.things[max(earlier, default=0)]
-            gap = self._line_gap if thing.ends_in_comment or self._is_vertical else self._gap
-            space = " " if starts_word(self.tree.source.text, thing.span.end) else ""
+            element = self.elements[max(earlier, default=0)]
+            gap = self._line_gap if element.ends_in_comment or self._is_vertical else self._gap
+            space = " " if starts_word(self.tree.source.text, element.span.end) else ""
             text = f"{gap}{name}={written(values[name])}{space}"
-            yield Edit(Span(thing.span.end, thing.span.end), text)
+            yield Edit(Span(element.span.end, element.span.end), text)
 
-    def _named_places(self) -> Iterator[tuple[int, str]]:
-        return zip(self.places, (attribute.name.text for attribute in self.statement.attributes))
+    def _named_indices(self) -> Iterator[tuple[int, str]]:
+        return zip(self.indices, (attribute.name.text for attribute in self.statement.attributes))
 
     @property
     def _gap(self) -> str:
@@ -190,17 +193,19 @@ class _Layout:
 
     @property
     def _is_vertical(self) -> bool:
-        return is_vertical(self.tree.source.text, self.things, self.places, self.things[0].span.end)
+        return is_vertical(
+            self.tree.source.text, self.elements, self.indices, self.elements[0].span.end
+        )
 
     @property
     def _line_gap(self) -> str:
-        """What stands between attributes that have a line each."""
+        """Gap between attributes that are on a line each."""
         source = self.tree.source
-        starts = (self.things[place].span.start for place in self.places)
+        starts = (self.elements[index].span.start for index in self.indices)
         indents = (indentation(source.text, start) for start in starts)
         return source.newline + next(filter(None, indents), INDENT)
 
 
-def _starts_line(text: str, things: Sequence[Thing]) -> bool:
-    """Whether the last of several things starts a line."""
-    return len(things) > 1 and has_line_end(text, things[-2].span.end, things[-1].span.start)
+def _starts_line(text: str, elements: Sequence[Element]) -> bool:
+    """Return whether the last of several elements starts a line."""
+    return len(elements) > 1 and has_line_end(text, elements[-2].span.end, elements[-1].span.start)

@@ -1,4 +1,4 @@
-"""The edges into a node or the sink, changed in its `inputs` list."""
+"""Change the edges into a node or the sink in its `inputs` list."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from anetdsl.text.printing import write_edge, write_number
 def set_edges(
     tree: SyntaxTree, statement: StatementNode, edges: Sequence[Edge]
 ) -> tuple[Edit, ...]:
-    """Edits that give a node or the sink these edges, in this order.
+    """Return edits that give a node or the sink these edges in this order.
 
-    An edge that is there before and after keeps its line, its comment, and the way in which an
-    equal weight is written. A list may become empty, which `check` then objects to.
+    An edge that is in both lists keeps its line, its comment, and the notation of an equal weight.
+    The new list may be empty, although `check` reports an empty list as an error.
     """
     return set_attribute(tree, statement, "inputs", [write_edge(edge) for edge in edges])
 
 
 def add_edge(tree: SyntaxTree, statement: StatementNode, edge: Edge) -> tuple[Edit, ...]:
-    """Edits that add an edge at the end."""
+    """Return edits that add an edge at the end."""
     written = [_written(item) for item in _items(statement)]
     return set_attribute(tree, statement, "inputs", [*written, write_edge(edge)])
 
 
 def remove_edge(tree: SyntaxTree, statement: StatementNode, source: str) -> tuple[Edit, ...]:
-    """Edits that remove every edge from `source`. Raises KeyError where there is none."""
+    """Return edits that remove every edge from `source`. Raises KeyError if there is none."""
     items = _items(statement)
     left = [_written(item) for item in items if item.value.text != source]
     if len(left) == len(items):
@@ -40,9 +40,9 @@ def remove_edge(tree: SyntaxTree, statement: StatementNode, source: str) -> tupl
 def set_weight(
     tree: SyntaxTree, statement: StatementNode, source: str, weight: float | None
 ) -> tuple[Edit, ...]:
-    """Edits that set the weight of every edge from `source`, or remove it where `weight` is None.
+    """Return edits that set the weight of every edge from `source`; None removes the weight.
 
-    Raises KeyError where there is no such edge.
+    Raises KeyError if there is no such edge.
     """
     items = _items(statement)
     if all(item.value.text != source for item in items):
@@ -53,7 +53,7 @@ def set_weight(
 
 
 def edges_of(statement: StatementNode) -> tuple[Edge, ...]:
-    """The edges of a node or the sink, in order, their weights left out."""
+    """Return the edges of a node or the sink in order, without weights."""
     return tuple(Edge(item.value.text) for item in _items(statement))
 
 

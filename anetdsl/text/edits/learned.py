@@ -1,4 +1,4 @@
-"""What training found out, written into a text: learned edge weights, and a score."""
+"""Write the results of a training into a text: learned edge weights and a score."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from anetdsl.text.edits.edge_edits import edges_of, set_edges
 from anetdsl.text.edits.statement_edits import find, set_score
 
 DECIMALS = 6
-"""Digits of a weight behind the point: between 0.05 and 0.95, w = logit(weight) moves by 1e-5 at
-most."""
+"""Decimals of a weight. For weights from 0.05 to 0.95, rounding changes w = logit(weight) by 1.1e-5
+at most."""
 _LEAST = 10.0**-DECIMALS
 
 
 def set_learned(
     tree: SyntaxTree, weights: Mapping[str, Sequence[float]], score: Score | None
 ) -> tuple[Edit, ...]:
-    """Edits that write edge weights, by node, and a score; all else stays as it is.
+    """Return edits that write edge weights, given by node, and a score.
 
-    A node's weights, sigmoid(w), stand in the order of its `inputs`. They are rounded, and kept
-    within the open interval (0, 1). Without a score the one that is there stays. Raises KeyError
-    for a node that is not there, ValueError where the numbers of weights and inputs differ.
+    The weights of a node are sigmoid(w) in the order of its `inputs`. They are rounded, and kept in
+    the open interval (0, 1). If `score` is None, the text's score stays. Raises KeyError for an
+    unknown node, and ValueError if the numbers of weights and inputs differ.
     """
     edits: list[Edit] = []
     for name, values in weights.items():
@@ -41,7 +41,7 @@ def set_learned(
 
 
 def written_weight(value: float) -> float:
-    """A weight as it is written.
+    """Return a weight rounded for the text, within (0, 1).
 
     >>> written_weight(0.50248771), written_weight(1.0), written_weight(0.0)
     (0.502488, 0.999999, 1e-06)

@@ -1,4 +1,4 @@
-"""The items of a list changed in place: what stays keeps its line, its comment and its weight."""
+"""Change the items of a list. Items that stay keep their line and their comment."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ import attrs
 from anetdsl.source import Edit, Span
 from anetdsl.syntax.nodes import ListItem, ListValue, SyntaxTree
 from anetdsl.text.edits.sequences import (
-    Thing,
-    cuts,
+    Element,
     has_line_end,
     indentation,
     is_vertical,
+    removal_edits,
     token_span,
     tokens_within,
 )
 
 
 def set_items(tree: SyntaxTree, value: ListValue, items: Sequence[str]) -> Iterator[Edit]:
-    """Edits that make a list hold `items`, each as it is written: `n4`, `n4@0.5`, `"a b"`.
+    """Yield edits after which a list has these items, given as written: `n4`, `n4@0.5`, `"a b"`.
 
-    An item that stays, or only gets another weight, keeps everything around it.
+    The text around an item does not change if the item stays or if only its weight changes.
     """
     new = [_split(item) for item in items]
     old_names = [item.value.text for item in value.items]
@@ -43,7 +43,7 @@ def set_items(tree: SyntaxTree, value: ListValue, items: Sequence[str]) -> Itera
 
 
 def _split(item: str) -> tuple[str, str | None]:
-    """An item's value, and its weight if it has one."""
+    """Return an item's value, and its weight if it has one."""
     if item.startswith('"') or "@" not in item:
         return item, None
     value, weight = item.split("@")
@@ -68,43 +68,43 @@ def _set_weight(tree: SyntaxTree, item: ListItem, weight: str | None) -> Iterato
 
 @attrs.frozen
 class _Layout:
-    """How a list is set: its things in order, and which of them are items."""
+    """Layout of a list: items and comment lines in order."""
 
     text: str
     newline: str
     inner: Span
-    things: tuple[Thing, ...]
+    elements: tuple[Element, ...]
     items: tuple[ListItem, ...]
-    places: tuple[int, ...]
-    """Of each item, which of the things it is."""
+    indices: tuple[int, ...]
+    """Indices of the items in `elements`."""
     commas: tuple[Span, ...]
 
     @classmethod
     def of(cls, tree: SyntaxTree, value: ListValue) -> _Layout:
-        """The layout of a list."""
+        """Return the layout of a list."""
         text = tree.source.text
         inner = Span(value.span.start + 1, value.span.end - 1)
         tokens = tokens_within(tree, inner)
         commas = tuple(token_span(token) for token in tokens if token.type == "COMMA")
-        things: list[Thing] = []
-        places: list[int] = []
+        elements: list[Element] = []
+        indices: list[int] = []
         waiting = list(value.items)
         for token in tokens:
             span = token_span(token)
             if waiting and span.start == waiting[0].span.start:
                 item = waiting.pop(0).span
-                has_comma = len(places) < len(commas)
-                places.append(len(things))
-                things.append(Thing(item.to(commas[len(places) - 1]) if has_comma else item))
-            elif token.type == "COMMENT" and not (things and span.start < things[-1].span.end):
-                last = things[-1] if things else None
-                is_note = places and places[-1] == len(things) - 1
+                has_comma = len(indices) < len(commas)
+                indices.append(len(elements))
+                elements.append(Element(item.to(commas[len(indices) - 1]) if has_comma else item))
+            elif token.type == "COMMENT" and not (elements and span.start < elements[-1].span.end):
+                last = elements[-1] if elements else None
+                is_note = indices and indices[-1] == len(elements) - 1
                 if last and is_note and not has_line_end(text, last.span.end, span.start):
-                    things[-1] = last.with_comment(span)
+                    elements[-1] = last.with_comment(span)
                 else:
-                    things.append(Thing(span, ends_in_comment=True))
+                    elements.append(Element(span, ends_in_comment=True))
         return cls(
-            text, tree.source.newline, inner, tuple(things), value.items, tuple(places), commas
+            text, tree.source.newline, inner, tuple(elements), value.items, tuple(indices), commas
         )
 
     @property
@@ -113,45 +113,51 @@ class _Layout:
 
     @property
     def _line_gap(self) -> str:
-        """What stands between two items that have a line each."""
+        """Gap between two items that are on a line each."""
         first = self.items[0].span.start if self.items else self.inner.start
         return self.newline + indentation(self.text, first)
 
     @property
     def _gap(self) -> str:
-        """What stands between two items."""
-        vertical = is_vertical(self.text, self.things, self.places, self.inner.start)
+        """Gap between two items."""
+        vertical = is_vertical(self.text, self.elements, self.indices, self.inner.start)
         return self._line_gap if vertical else " "
 
     def replace_all(self, items: Sequence[str]) -> Iterator[Edit]:
-        """Edits that put `items` in the place of all items; comments on own lines stay."""
+        """Yield edits that replace all items by `items`. Comments on their own lines stay."""
         comma = "," if self._has_last_comma and items else ""
-        comments = [index for index in range(len(self.things)) if index not in self.places]
+        comments = [index for index in range(len(self.elements)) if index not in self.indices]
         if not comments:
-            ends = [end for thing in self.things for end in (thing.span.start, thing.span.end)]
-            place = Span(ends[0], ends[-1]) if ends and items else self.inner
-            yield Edit(place, f",{self._gap}".join(items) + comma)
+            ends = [
+                end for element in self.elements for end in (element.span.start, element.span.end)
+            ]
+            span = Span(ends[0], ends[-1]) if ends and items else self.inner
+            yield Edit(span, f",{self._gap}".join(items) + comma)
             return
-        yield from cuts(self.text, self.things, self.places, self.inner.start, self.inner.end)
+        yield from removal_edits(
+            self.text, self.elements, self.indices, self.inner.start, self.inner.end
+        )
         if items:
-            end = self.things[comments[-1]].span.end
+            end = self.elements[comments[-1]].span.end
             text = self._line_gap + f",{self._gap}".join(items) + comma
             yield Edit(Span(end, end), text)
 
     def change(self, kept: Mapping[int, int], items: Sequence[str]) -> Iterator[Edit]:
-        """Edits to `items`, where the old items that `kept` maps to new ones stay."""
-        removed = {place for index, place in enumerate(self.places) if index not in kept}
-        yield from cuts(self.text, self.things, removed, self.inner.start, self.inner.end)
+        """Yield edits to `items`. The old items that `kept` maps to new items stay."""
+        removed = {index for item, index in enumerate(self.indices) if item not in kept}
+        yield from removal_edits(
+            self.text, self.elements, removed, self.inner.start, self.inner.end
+        )
         first = min(kept)
         if before := items[: kept[first]]:
-            start = self.things[self.places[first]].span.start
+            start = self.elements[self.indices[first]].span.start
             yield Edit(Span(start, start), "".join(f"{item},{self._gap}" for item in before))
         stops = [*sorted(kept.values())[1:], len(items)]
         for (old, new), stop in zip(sorted(kept.items()), stops):
-            yield from self._insert_behind(old, items[new + 1 : stop], is_end=stop == len(items))
+            yield from self._insert_after(old, items[new + 1 : stop], is_end=stop == len(items))
 
-    def _insert_behind(self, old: int, items: Sequence[str], *, is_end: bool) -> Iterator[Edit]:
-        """Edits that put `items` behind an old one, and mend its comma at the list's end."""
+    def _insert_after(self, old: int, items: Sequence[str], *, is_end: bool) -> Iterator[Edit]:
+        """Yield edits that insert `items` after an old item, and correct its comma."""
         has_comma = old < len(self.commas)
         needs_comma = bool(items) or not is_end or self._has_last_comma
         if needs_comma and not has_comma:
@@ -160,9 +166,9 @@ class _Layout:
         elif has_comma and not needs_comma:
             yield Edit(self.commas[old], "")
         if items:
-            thing = self.things[self.places[old]]
-            gap = self._line_gap if thing.ends_in_comment else self._gap
+            element = self.elements[self.indices[old]]
+            gap = self._line_gap if element.ends_in_comment else self._gap
             text = gap + f",{self._gap}".join(items) + ","
             if is_end and not self._has_last_comma:
                 text = text.removesuffix(",")
-            yield Edit(Span(thing.span.end, thing.span.end), text)
+            yield Edit(Span(element.span.end, element.span.end), text)

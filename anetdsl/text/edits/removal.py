@@ -1,11 +1,11 @@
-"""Statements removed, with the comments that are theirs."""
+"""Remove statements with their comments."""
 
 from __future__ import annotations
 
 from anetdsl.source import LINE_END, Edit, Span
 from anetdsl.syntax.nodes import StatementNode, SyntaxTree
 from anetdsl.text.edits.sequences import (
-    comment_behind,
+    comment_after,
     has_line_end,
     next_token,
     previous_end,
@@ -15,11 +15,11 @@ from anetdsl.text.edits.sequences import (
 
 
 def remove_statement(tree: SyntaxTree, statement: StatementNode) -> tuple[Edit, ...]:
-    """Edits that remove a statement, with the comment behind it and its comments above it.
+    """Return edits that remove a statement, the comment after it, and its comment lines above it.
 
-    Its are the lines of comments directly above, unless they start a paragraph in which another
-    statement follows directly: such a heading stays. Of blank lines on both sides those above stay.
-    What reads a removed node is left to `set_edges`.
+    The comment lines directly above are not removed if they start a paragraph in which another
+    statement follows directly: they are its heading. Of blank lines on both sides, the lines above
+    stay. Edges from a removed node are not removed; use `set_edges`.
     """
     text = tree.source.text
     index = tree.statements.index(statement)
@@ -35,13 +35,13 @@ def remove_statement(tree: SyntaxTree, statement: StatementNode) -> tuple[Edit, 
 
 
 def with_comment(tree: SyntaxTree, statement: StatementNode) -> Span:
-    """The statement and the comment behind it."""
-    comment = comment_behind(tree, statement.span.end)
+    """Return the span of the statement and the comment after it."""
+    comment = comment_after(tree, statement.span.end)
     return statement.span.to(comment) if comment is not None else statement.span
 
 
 def _start_with_comments(tree: SyntaxTree, span: Span, before: int, following: int) -> int:
-    """Where a statement starts, or the comments above it that are its own."""
+    """Return the start of a statement's own comments above it, or of the statement."""
     text = tree.source.text
     start = span.start
     for token in reversed(tokens_within(tree, Span(before, start))):
@@ -53,12 +53,12 @@ def _start_with_comments(tree: SyntaxTree, span: Span, before: int, following: i
     above = previous_end(tree, start)
     starts_paragraph = above is None or _line_ends(text, above, start) > 1
     _, is_comment = next_token(tree, span.end)
-    goes_on = following < len(text) and _line_ends(text, span.end, following) == 1
-    return span.start if starts_paragraph and goes_on and not is_comment else start
+    continues = following < len(text) and _line_ends(text, span.end, following) == 1
+    return span.start if starts_paragraph and continues and not is_comment else start
 
 
 def _lines(tree: SyntaxTree, span: Span, following: int) -> Span:
-    """The lines of a span that shares none, with the blank lines below if some are above."""
+    """Return the whole lines of a span, and the blank lines below if there are some above."""
     text = tree.source.text
     above = previous_end(tree, span.start)
     if following == len(text):
@@ -72,7 +72,7 @@ def _lines(tree: SyntaxTree, span: Span, following: int) -> Span:
 
 
 def _line_start(text: str, offset: int) -> int:
-    """Where the white space before an offset starts on its line."""
+    """Return the start of the white space before an offset on its line."""
     while offset and text[offset - 1] in " \t\f":
         offset -= 1
     return offset

@@ -1,4 +1,4 @@
-"""Names changed wherever they stand."""
+"""Rename inputs, nodes and the network."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def rename(tree: SyntaxTree, old: str, new: str) -> tuple[Edit, ...]:
-    """Edits that give a node, or an input, another name, where it is defined and where it is read.
+    """Return edits that rename a node or an input where it is defined and where it is read.
 
-    Comments and `origin` are history and stay. Raises KeyError where nothing is called `old`, and
-    ValueError where `new` is no name, or taken.
+    Comments and `origin` are not changed. Raises KeyError if there is no node or input `old`, and
+    ValueError if `new` is not a valid name or is already used.
     """
     definitions = _definitions(tree)
     if old not in definitions:
@@ -25,7 +25,7 @@ def rename(tree: SyntaxTree, old: str, new: str) -> tuple[Edit, ...]:
         return ()
     _check_name(new)
     if new in definitions:
-        raise ValueError(f"`{new}` is taken")
+        raise ValueError(f"`{new}` is already used")
     edits: list[Edit] = []
     for word in definitions[old]:
         edits.append(Edit(word.span, new))
@@ -39,9 +39,9 @@ def rename(tree: SyntaxTree, old: str, new: str) -> tuple[Edit, ...]:
 
 
 def set_network_name(tree: SyntaxTree, name: str) -> tuple[Edit, ...]:
-    """Edits that rename the network.
+    """Return edits that rename the network.
 
-    Raises KeyError where the text names none, and ValueError where `name` is no name.
+    Raises KeyError if the text has no named network, and ValueError if `name` is not a valid name.
     """
     _check_name(name)
     for statement in tree.statements:
@@ -51,7 +51,7 @@ def set_network_name(tree: SyntaxTree, name: str) -> tuple[Edit, ...]:
 
 
 def _definitions(tree: SyntaxTree) -> dict[str, list[Word]]:
-    """Where each name of a node or an input is defined."""
+    """Return the places where each name of a node or an input is defined."""
     words: dict[str, list[Word]] = {}
     for statement in tree.statements:
         if statement.keyword.text in ("node", "input") and statement.name is not None:
@@ -61,4 +61,4 @@ def _definitions(tree: SyntaxTree) -> dict[str, list[Word]]:
 
 def _check_name(name: str) -> None:
     if not _NAME.fullmatch(name) or name in KEYWORDS:
-        raise ValueError(f"`{name}` cannot be a name")
+        raise ValueError(f"`{name}` is not a valid name")

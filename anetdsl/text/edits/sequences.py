@@ -1,7 +1,7 @@
-"""Things in a row, such as the items of a list, of which some go and others come.
+"""Remove elements of a sequence in a text, such as the items of a list.
 
-A thing is removed with one of the gaps beside it. Which of them stays decides whether what follows
-keeps its line, and must never put anything behind a comment.
+An element is removed together with the gap before it or the gap after it. The choice decides
+whether the next element stays on its line. No element may end up after a comment on one line.
 """
 
 from __future__ import annotations
@@ -19,28 +19,28 @@ from anetdsl.text.layout import INDENT
 
 
 @attrs.frozen
-class Thing:
-    """What goes or stays as a whole: an item with its comma and its comment, or a comment alone."""
+class Element:
+    """A part that is removed or kept as a whole: an item with comma and comment, or a comment."""
 
     span: Span
     ends_in_comment: bool = False
 
-    def with_comment(self, comment: Span) -> Thing:
-        """The thing and the comment behind it."""
-        return Thing(self.span.to(comment), ends_in_comment=True)
+    def with_comment(self, comment: Span) -> Element:
+        """Return the element extended by the comment after it."""
+        return Element(self.span.to(comment), ends_in_comment=True)
 
 
 def tokens_within(tree: SyntaxTree, span: Span) -> Sequence[Token]:
-    """The tokens that start within a span, but for white space."""
+    """Return the tokens that start within a span, without white space."""
     first = bisect.bisect_left(tree.tokens, span.start, key=_start)
     last = bisect.bisect_left(tree.tokens, span.end, first, key=_start)
     return [token for token in tree.tokens[first:last] if token.type != "WHITESPACE"]
 
 
 def next_token(tree: SyntaxTree, offset: int) -> tuple[int, bool]:
-    """Where the first token from `offset` on starts, or the text ends; and whether it is a comment.
+    """Return the start of the first token from `offset` on, and whether it is a comment.
 
-    White space does not count.
+    White space does not count as a token. Without a token, the start is the end of the text.
     """
     index = bisect.bisect_left(tree.tokens, offset, key=_start)
     while index < len(tree.tokens) and tree.tokens[index].type == "WHITESPACE":
@@ -51,7 +51,7 @@ def next_token(tree: SyntaxTree, offset: int) -> tuple[int, bool]:
 
 
 def previous_end(tree: SyntaxTree, offset: int) -> int | None:
-    """Where the last token before `offset` ends; None where there is nothing but white space."""
+    """Return the end of the last token before `offset`, or None if there is white space only."""
     index = bisect.bisect_left(tree.tokens, offset, key=_start) - 1
     while index >= 0 and tree.tokens[index].type == "WHITESPACE":
         index -= 1
@@ -59,8 +59,8 @@ def previous_end(tree: SyntaxTree, offset: int) -> int | None:
     return None if is_start else token_span(tree.tokens[index]).end
 
 
-def comment_behind(tree: SyntaxTree, offset: int) -> Span | None:
-    """The comment that follows `offset` on its line, with nothing in between."""
+def comment_after(tree: SyntaxTree, offset: int) -> Span | None:
+    """Return the comment that directly follows `offset` on its line, or None."""
     start, is_comment = next_token(tree, offset)
     if not is_comment or has_line_end(tree.source.text, offset, start):
         return None
@@ -69,7 +69,7 @@ def comment_behind(tree: SyntaxTree, offset: int) -> Span | None:
 
 
 def token_span(token: Token) -> Span:
-    """Where a token stands."""
+    """Return the span of a token."""
     return Span(cast(int, token.start_pos), cast(int, token.end_pos))
 
 
@@ -78,26 +78,27 @@ def _start(token: Token) -> int:
 
 
 def has_line_end(text: str, start: int, end: int) -> bool:
-    """Whether a line ends between two places."""
+    """Return whether a line ends between two offsets."""
     return LINE_END.search(text, start, end) is not None
 
 
-def cuts(
-    text: str, things: Sequence[Thing], removed: Container[int], start: int, end: int
+def removal_edits(
+    text: str, elements: Sequence[Element], removed: Container[int], start: int, end: int
 ) -> Iterator[Edit]:
-    """Edits that remove the things of the indices `removed`, but not all of them.
+    """Yield edits that remove the elements with the indices `removed`, but not all elements.
 
-    `start` is where the gap before the first thing starts, `end` where that behind the last ends.
+    `start` is the start of the gap before the first element, and `end` the end of the gap after the
+    last one.
     """
     index = 0
-    while index < len(things):
+    while index < len(elements):
         first = index
-        while index < len(things) and index in removed:
+        while index < len(elements) and index in removed:
             index += 1
         if index > first:
-            gap_start = things[first - 1].span.end if first else start
-            gap_end = things[index].span.start if index < len(things) else end
-            run = things[first].span.to(things[index - 1].span)
+            gap_start = elements[first - 1].span.end if first else start
+            gap_end = elements[index].span.start if index < len(elements) else end
+            run = elements[first].span.to(elements[index - 1].span)
             keeps_line = has_line_end(text, gap_start, run.start) and not (
                 has_line_end(text, run.end, gap_end) or gap_end == len(text)
             )
@@ -109,23 +110,23 @@ def cuts(
 
 
 def starts_word(text: str, offset: int) -> bool:
-    """Whether a word starts right here, that must not become one with what is put before it."""
+    """Return whether a word starts here, so that a word inserted before it needs a space."""
     return text[offset : offset + 1].isalnum() or text[offset : offset + 1] == "_"
 
 
-def is_vertical(text: str, things: Sequence[Thing], places: Sequence[int], start: int) -> bool:
-    """Whether there are things at `places`, and each starts a line of its own.
+def is_vertical(text: str, elements: Sequence[Element], indices: Sequence[int], start: int) -> bool:
+    """Return whether `indices` is not empty and each of these elements starts a line.
 
-    `start` is where the gap before the first of all things starts.
+    `start` is the start of the gap before the first of all elements.
     """
-    starts = [start, *(thing.span.end for thing in things)]
-    return bool(places) and all(
-        has_line_end(text, starts[place], things[place].span.start) for place in places
+    starts = [start, *(element.span.end for element in elements)]
+    return bool(indices) and all(
+        has_line_end(text, starts[index], elements[index].span.start) for index in indices
     )
 
 
 def indentation(text: str, offset: int) -> str:
-    """What indents `offset`; a statement's usual indentation where it starts no line."""
+    """Return the white space before `offset` on its line, or the default if there is more."""
     line_start = max(text.rfind("\n", 0, offset), text.rfind("\r", 0, offset)) + 1
     indent = text[line_start:offset]
     return INDENT if indent.strip(" \t") else indent

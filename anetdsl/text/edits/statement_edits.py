@@ -1,4 +1,4 @@
-"""Statements added and removed."""
+"""Find and insert statements, and set `origin` and `score`."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from anetdsl.syntax.nodes import StatementNode, SyntaxTree
 from anetdsl.text.edits.attribute_edits import Text, gap_of, set_attributes
 from anetdsl.text.edits.removal import remove_statement, with_comment
 from anetdsl.text.edits.sequences import has_line_end, next_token
-from anetdsl.text.layout import GAP, Cell, Row, set_row
+from anetdsl.text.layout import GAP, Cell, Row, row_lines
 from anetdsl.text.printing import node_cells, origin_cells, score_cells
 from anetdsl.vocabulary import STATEMENTS
 
 
 def find(tree: SyntaxTree, keyword: str, name: str | None = None) -> StatementNode:
-    """The first statement of a keyword, and of that name if one is given. Raises KeyError."""
+    """Return the first statement with this keyword and name. Raises KeyError if there is none."""
     for statement in tree.statements:
         if statement.keyword.text == keyword and (
             name is None or (statement.name is not None and statement.name.text == name)
@@ -27,32 +27,33 @@ def find(tree: SyntaxTree, keyword: str, name: str | None = None) -> StatementNo
 
 
 def insert_node(tree: SyntaxTree, node: Node, after: StatementNode) -> tuple[Edit, ...]:
-    """Edits that add a node on the line after a statement, in the columns of its neighbours."""
+    """Return edits that insert a node on the line after a statement, in its columns."""
     return insert_nodes(tree, (node,), after)
 
 
 def insert_nodes(tree: SyntaxTree, nodes: Sequence[Node], after: StatementNode) -> tuple[Edit, ...]:
-    """Edits that add nodes, each on a line, as `insert_node` does. There is at least one."""
+    """Return edits that insert nodes, at least one, on a line each, as `insert_node` does."""
     like = after if after.keyword.text == "node" else _first(tree, "node")
     gap = gap_of(tree.source.text, like) if like is not None else GAP
     widths = _widths(tree.source.text, like) if like is not None and gap == GAP else {}
-    rows = (set_row(Row(node_cells(node), "node"), widths, gap) for node in nodes)
+    rows = (row_lines(Row(node_cells(node), "node"), widths, gap) for node in nodes)
     return _insert(tree, [line for row in rows for line in row], after)
 
 
 def set_origin(tree: SyntaxTree, origin: Origin | None) -> tuple[Edit, ...]:
-    """Edits that state where a network comes from: behind `network`, or where it is said already.
+    """Return edits that change the `origin` statement, add it after `network`, or remove it (None).
 
-    Raises KeyError where there is neither an `origin` nor a `network` statement.
+    Raises KeyError if there is neither an `origin` nor a `network` statement.
     """
     cells = origin_cells(origin) if origin is not None else None
     return _set_single(tree, "origin", cells, ("network",))
 
 
 def set_score(tree: SyntaxTree, score: Score | None) -> tuple[Edit, ...]:
-    """Edits that state a score: behind `origin` or `network`, or where one is given already.
+    """Return edits that change the `score` statement, add it, or remove it (None).
 
-    Raises KeyError where there is neither a `score` nor a `network` statement.
+    It is added after `origin`, or after `network` if there is no `origin`. Raises KeyError if there
+    is neither a `score` nor a `network` statement.
     """
     cells = score_cells(score) if score is not None else None
     return _set_single(tree, "score", cells, ("origin", "network"))
@@ -76,7 +77,7 @@ def _set_single(
     after = next(filter(None, (_first(tree, anchor) for anchor in anchors)), None)
     if after is None:
         raise KeyError(anchors[-1])
-    return _insert(tree, set_row(Row(cells), {}, gap_of(tree.source.text, after)), after)
+    return _insert(tree, row_lines(Row(cells), {}, gap_of(tree.source.text, after)), after)
 
 
 def _first(tree: SyntaxTree, keyword: str) -> StatementNode | None:
@@ -96,7 +97,7 @@ def _insert(tree: SyntaxTree, lines: list[str], after: StatementNode) -> tuple[E
 
 
 def _widths(text: str, like: StatementNode) -> dict[str, int]:
-    """The widths of the columns that a statement stands in, as far as it is on one line."""
+    """Return the column widths of a statement's table, as far as the statement is on one line."""
     pieces = [("keyword", like.keyword.span)]
     if like.name is not None:
         pieces.append(("name", like.name.span))

@@ -1,4 +1,4 @@
-"""Texts to edit."""
+"""Texts to edit, and helpers that apply edits."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def tree_of(text: str) -> SyntaxTree:
 
 
 def edited(text, builder, *arguments) -> str:
-    """The text after the edits of one builder; it still parses, and the edits can be undone."""
+    """Return the text after a builder's edits, which must be valid and invertible."""
     made = builder(tree_of(text), *arguments)
     after = apply(text, made)
     tree_of(after)
@@ -27,7 +27,7 @@ def edited(text, builder, *arguments) -> str:
 
 
 def on(builder, keyword="node", name=None):
-    """The builder, with the statement that it changes found by its keyword and name."""
+    """Return the builder with its statement found by keyword and name."""
 
     @functools.wraps(builder)
     def build(tree, *arguments):
@@ -43,7 +43,7 @@ network demo
 # stems
 node s0   level=0  C=32   r=4  stride=4  inputs=[rgb]
 # the second
-node s1   level=0  C=32   r=4  stride=4  inputs=[rgb]  # behind s1
+node s1   level=0  C=32   r=4  stride=4  inputs=[rgb]  # after s1
 
 # about n4
 node n4   level=1  C=128  r=4  stride=1  inputs=[s0]

@@ -1,4 +1,4 @@
-"""Statements are renamed, inserted, removed and found; everything else is left alone."""
+"""Rename, insert, remove and find statements without changes elsewhere."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ sink inputs=[s_b, s]
 """
 
 
-def test_a_node_is_renamed_wherever_it_stands():
-    """In comments, in longer names and in a network's name it is not meant."""
+def test_a_node_is_renamed_in_its_definition_and_in_all_lists():
+    """Comments, longer names and the network's name stay."""
     after = NAMES.replace("node s    level", "node s_c  level").replace("[s,", "[s_c,")
     after = after.replace(" s@", " s_c@").replace(" s]", " s_c]")
     assert edited(NAMES, edits.rename, "s", "s_c") == after
@@ -30,7 +30,7 @@ def test_a_node_is_renamed_wherever_it_stands():
 
 
 def test_an_input_is_renamed_but_not_the_network():
-    """Inputs share their names with nodes, not with the network."""
+    """An input and the network may have the same name."""
     after = NAMES.replace("input a", "input rgb").replace("[a]", "[rgb]")
     assert edited(NAMES, edits.rename, "a", "rgb") == after
 
@@ -45,17 +45,17 @@ def test_an_input_is_renamed_but_not_the_network():
         ("x", "y", KeyError),
     ],
 )
-def test_names_that_are_taken_or_none_are_refused(old, new, error):
-    """So is a name that nothing has."""
+def test_used_and_invalid_names_are_refused(old, new, error):
+    """So is an unknown old name."""
     with pytest.raises(error):
         edits.rename(tree_of(NAMES), old, new)
 
 
 def test_the_network_is_renamed():
-    """Only its own statement changes."""
+    """No other statement changes."""
     assert edited(NAMES, edits.set_network_name, "b") == NAMES.replace("network a", "network b")
     assert edited(NAMES, edits.set_network_name, "a") == NAMES
-    with pytest.raises(ValueError, match="`a-b` cannot be a name"):
+    with pytest.raises(ValueError, match="`a-b` is not a valid name"):
         edits.set_network_name(tree_of(NAMES), "a-b")
     with pytest.raises(KeyError, match="network"):
         edits.set_network_name(tree_of("anet 1"), "a")
@@ -65,7 +65,7 @@ def test_the_network_is_renamed():
     ("text", "after", "result"),
     [
         (TABLE, ("node", "n4"), TABLE.replace("[s0]\n\nsink", f"[s0]\n{ROW}\nsink")),
-        (TABLE, ("node", "s1"), TABLE.replace("# behind s1\n", f"# behind s1\n{ROW}")),
+        (TABLE, ("node", "s1"), TABLE.replace("# after s1\n", f"# after s1\n{ROW}")),
         (TABLE, ("network",), TABLE.replace("network demo\n", f"network demo\n{ROW}")),
         (TABLE, ("sink",), f"{TABLE}\n{ROW}".rstrip()),
         (
@@ -81,13 +81,13 @@ def test_the_network_is_renamed():
     ],
 )
 def test_a_node_is_inserted_in_the_columns_of_its_neighbours(text, after, result):
-    """Behind a statement and its comment, with the file's line ends."""
+    """It follows a statement and its comment, and has the file's line ends."""
     new = edited(text, lambda tree: edits.insert_node(tree, N5, find(tree, *after)))
     assert new == result
 
 
 def test_a_long_node_is_inserted_with_its_list_wrapped():
-    """As the formatter would wrap it."""
+    """It is wrapped as by the formatter."""
     node = Node("n5", 1, 64, 1, 1, tuple(Edge(f"stem_number_{i}") for i in range(9)))
     new = edited(TABLE, lambda tree: edits.insert_node(tree, node, find(tree, "node", "n4")))
     start = new.index("node n5")
@@ -98,13 +98,13 @@ def test_a_long_node_is_inserted_with_its_list_wrapped():
 
 
 REMOVALS = [
-    # whole lines, with what is the node's own
+    # whole lines with the node's comments
     ("node a\nnode b # of b\nnode c\n", "b", "node a\nnode c\n"),
     ("node a\n# of b\n  # too\nnode b\nnode c\n", "b", "node a\nnode c\n"),
     ("node a # of a\n# of b\nnode b\n", "b", "node a # of a\n"),
     ("node a\n# not of b\n\nnode b\nnode c", "b", "node a\n# not of b\n\nnode c"),
     ("  node b inputs=[ # one\n x,\n ]\n\n# c\nnode c\n", "b", "# c\nnode c\n"),
-    # a heading stays as long as its paragraph has other nodes
+    # a heading stays if its paragraph has other nodes
     ("anet 1\n\n# stems\nnode a\nnode b\n", "a", "anet 1\n\n# stems\nnode b\n"),
     ("anet 1\n\n# of a\nnode a\n# of b\nnode b\n", "a", "anet 1\n\n# of b\nnode b\n"),
     ("# of a\nnode a\n\nnode b\n", "a", "node b\n"),
@@ -117,7 +117,7 @@ REMOVALS = [
     ("node a\n", "a", "\n"),
     ("\ufeffnode a\nnode b\n", "a", "\ufeffnode b\n"),
     ("anet 1\r\rnode a\r\rnode b\r", "a", "anet 1\r\rnode b\r"),
-    # lines that are shared
+    # several statements on a line
     ("node a node b # of b\nnode c", "b", "node a\nnode c"),
     ("node a node b # of b\nnode c", "a", "node b # of b\nnode c"),
     ("node a\n# of b\nnode b node c # of c", "b", "node a\n# of b\nnode c # of c"),
@@ -127,7 +127,7 @@ REMOVALS = [
 
 @pytest.mark.parametrize(("before", "name", "after"), REMOVALS)
 def test_a_node_is_removed_with_its_comments(before, name, after):
-    """And no others, without a hole or a broken line left behind."""
+    """Other comments stay. No additional blank line and no broken line remains."""
     assert edited(before, on(edits.remove_statement, name=name)) == after
 
 
@@ -135,8 +135,8 @@ ORIGIN = Origin("g7", 3, 1234, ("split n4 -> n4a n4b", 'say "n4"'))
 ORIGIN_TEXT = r'origin  parent="g7"  round=3  seed=1234  ops=["split n4 -> n4a n4b", "say \"n4\""]'
 
 
-def test_origin_and_score_are_inserted_behind_the_network():
-    """In this order, whichever comes first."""
+def test_origin_and_score_are_inserted_after_the_network():
+    """Their order does not depend on which one is inserted first."""
     text = "anet 1\nnetwork demo  # c\nsink"
     with_origin = edited(text, edits.set_origin, ORIGIN)
     assert with_origin == f"anet 1\nnetwork demo  # c\n{ORIGIN_TEXT}\nsink"
@@ -149,8 +149,8 @@ def test_origin_and_score_are_inserted_behind_the_network():
     assert edited(text, edits.set_score, None) == text
 
 
-def test_origin_and_score_change_where_they_stand():
-    """What they said before goes; comments and equal parts stay."""
+def test_origin_and_score_are_changed_in_place():
+    """Old values are removed. Comments and equal values stay."""
     text = 'network a\norigin ops=["x", # of x\n "y"] round=2 # c\nnode b'
     new = edited(text, edits.set_origin, Origin("p", None, 3, ("y", "z")))
     assert new == 'network a\norigin parent="p" seed=3 ops=["y", "z"] # c\nnode b'
@@ -159,8 +159,7 @@ def test_origin_and_score_change_where_they_stand():
     assert edited(text, edits.set_score, score) == "network a score loss=0.25 fitness=1e-09 # c\n"
 
 
-def test_without_a_network_there_is_no_place_for_an_origin():
-    """Nor for a score."""
+def test_origin_and_score_need_a_network_statement():
     with pytest.raises(KeyError, match="network"):
         edits.set_origin(tree_of("anet 1"), ORIGIN)
     with pytest.raises(KeyError, match="network"):
@@ -168,7 +167,7 @@ def test_without_a_network_there_is_no_place_for_an_origin():
 
 
 def test_statements_are_found_by_keyword_and_name():
-    """Or not, which is the caller's error."""
+    """An unknown statement raises KeyError."""
     tree = tree_of(TABLE)
     assert find(tree, "node").span == find(tree, "node", "s0").span
     with pytest.raises(KeyError, match="n9"):
@@ -177,8 +176,8 @@ def test_statements_are_found_by_keyword_and_name():
         find(tree, "score")
 
 
-def test_edits_of_several_builders_go_together():
-    """Those of different statements, and of a list and another attribute of one."""
+def test_edits_of_several_builders_are_applied_together():
+    """They concern different statements, or a list and another attribute of one statement."""
     tree = tree_of(TABLE)
     n4 = find(tree, "node", "n4")
     together = [

@@ -1,4 +1,4 @@
-"""Edits of lists, edges and attributes leave everything else alone."""
+"""Edit lists, edges and attributes without changes elsewhere."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from tests.text.edits.cases import edited, on
 # Applying
 
 
-def test_edits_apply_in_any_order_and_insertions_at_one_place_in_the_given_one():
-    """A deletion may touch insertions on both sides."""
+def test_only_the_order_of_insertions_at_one_place_matters():
+    """A deletion may be adjacent to insertions on both sides."""
     text = "abcdef"
     a, b = Edit(Span(1, 1), "1"), Edit(Span(1, 1), "2")
     deletion, end = Edit(Span(1, 3), ""), Edit(Span(3, 3), "!")
@@ -26,7 +26,7 @@ def test_edits_apply_in_any_order_and_insertions_at_one_place_in_the_given_one()
 
 
 @pytest.mark.parametrize(
-    ("spans", "said"),
+    ("spans", "message"),
     [
         ([(0, 2), (1, 3)], "two edits overlap at character 1"),
         ([(0, 2), (0, 2)], "two edits overlap at character 0"),
@@ -36,12 +36,12 @@ def test_edits_apply_in_any_order_and_insertions_at_one_place_in_the_given_one()
         ([(-1, 1)], "edit of characters -1 to 1"),
     ],
 )
-def test_edits_that_overlap_or_leave_the_text_are_refused(spans, said):
-    """By `apply` and by `invert`, with the place."""
+def test_edits_that_overlap_or_are_outside_of_the_text_are_refused(spans, message):
+    """`apply` and `invert` raise ValueError with the place."""
     wrong = [Edit(Span(*span), "x") for span in spans]
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=message):
         apply("abc", wrong)
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=message):
         invert("abc", wrong)
 
 
@@ -61,7 +61,7 @@ LISTS = [
     ("[a,c]", ["a", "b", "c"], "[a, b,c]"),
     ("[a, b]", ["c"], "[c]"),
     ("[a, b, c, d]", ["x", "b", "y", "z", "d", "w"], "[x, b, y, z, d, w]"),
-    # a last comma stays, or stays away
+    # a last comma is kept, and not added
     ("[a, b,]", ["a"], "[a,]"),
     ("[a,]", ["a", "b"], "[a, b,]"),
     ("[a,]", ["b"], "[b,]"),
@@ -70,9 +70,9 @@ LISTS = [
     ("[a@.50, b@0.5]", ["a@0.5", "b"], "[a@.50, b]"),
     ("[a, b @ 0.5]", ["a@0.25", "b@0.75"], "[a@0.25, b @ 0.75]"),
     ("[a # c\n @ 0.5]", ["a"], "[a # c\n  ]"),
-    # a twin
+    # a repeated item
     ("[a, a, b]", ["a", "b"], "[a, b]"),
-    # one item a line
+    # one item per line
     ("[\n  a, # of a\n  b, # of b\n]", ["b"], "[\n  b, # of b\n]"),
     ("[\n  a, # of a\n  b, # of b\n]", ["a"], "[\n  a, # of a\n]"),
     ("[\n  a, # of a\n  b, # of b\n]", ["a", "c", "b"], "[\n  a, # of a\n  c,\n  b, # of b\n]"),
@@ -80,34 +80,34 @@ LISTS = [
     ("[\n  a, # of a\n  b # of b\n]", ["a"], "[\n  a # of a\n]"),
     ("[\n  a,\n]", ["b", "a"], "[\n  b,\n  a,\n]"),
     ("[\n  a,\n  b,\n]", ["c", "d"], "[\n  c,\n  d,\n]"),
-    # comments on lines of their own are the list's
+    # comments on their own lines belong to the list
     ("[\n  # one\n  a,\n  # two\n  b,\n]", ["b"], "[\n  # one\n  # two\n  b,\n]"),
     ("[\n  # one\n  a,\n  # two\n  b,\n]", [], "[\n  # one\n  # two\n]"),
     ("[\n  # one\n  a,\n  # two\n  b,\n]", ["c"], "[\n  # one\n  # two\n  c,\n]"),
     ("[ # lead\n  a, b]", ["b"], "[ # lead\n  b]"),
     ("[ # lead\n  a]", [], "[ # lead\n  ]"),
-    # nothing may come to stand behind a comment
+    # no item may end up after a comment on its line
     ("[a, # of a\n  b]", ["a"], "[a # of a\n  ]"),
     ("[a, # of a\n  b, c]", ["a", "c"], "[a, # of a\n  c]"),
     ("[a # of a\n  , b]", ["a", "b", "c"], "[a # of a\n  , b, c]"),
     ("[a # of a\n]", ["a", "b"], "[a, # of a\n    b\n]"),
     ("[a, b, # of b\n  c]", ["a", "c"], "[a,\n  c]"),
-    # several items a line: the lines stay
+    # several items per line: the line breaks stay
     ("[\n  a, b,\n  c, d,\n]", ["a", "b", "d"], "[\n  a, b,\n  d,\n]"),
     ("[\n  a, b,\n  c, d,\n]", ["a", "b", "c", "x", "d"], "[\n  a, b,\n  c, x, d,\n]"),
 ]
 
 
 @pytest.mark.parametrize(("before", "items", "after"), LISTS)
-def test_lists_change_by_the_items_that_change(before, items, after):
-    """Commas, comments and lines of a list, from one sequence of items to another."""
+def test_only_changed_items_of_a_list_are_edited(before, items, after):
+    """Commas, comments and line breaks of the other items stay."""
     text = f"node n C=1 inputs={before} # end"
     new = edited(text, on(edits.set_attribute), "inputs", items)
     assert new == f"node n C=1 inputs={after} # end"
 
 
 def test_edges_are_set_added_weighted_and_removed():
-    """The same list, by what an operator wants to do to it."""
+    """Each function changes the same list in one way."""
     text = "node n inputs=[a, b@0.25]"
     node = functools.partial(on, name="n")
     assert edited(text, node(edits.add_edge), Edge("c", 0.5)) == "node n inputs=[a, b@0.25, c@0.5]"
@@ -124,8 +124,8 @@ def test_edges_are_set_added_weighted_and_removed():
             )
 
 
-def test_strings_of_a_list_may_hold_anything():
-    """An `@` within a string is no weight."""
+def test_strings_of_a_list_may_contain_any_characters():
+    """An `@` within a string does not start a weight."""
     text = 'origin ops=["a@b", "c, d"]'
     new = edited(text, on(edits.set_attribute, "origin"), "ops", ['"c, d"', '"e@f"'])
     assert new == 'origin ops=["c, d", "e@f"]'
@@ -140,7 +140,7 @@ ATTRIBUTES = [
     ("node n C=64 C=32", {"C": "1"}, "node n C=1 C=32"),
     ("node n inputs=3", {"inputs": ["a", "b"]}, "node n inputs=[a, b]"),
     ("node n inputs=[a]", {"inputs": "b"}, "node n inputs=b"),
-    # in a table the columns stay in place where there is room
+    # in a table the columns stay in place if there is enough space
     ("node n  C=128  r=2  # c", {"C": "64"}, "node n  C=64   r=2  # c"),
     ("node n  C=64    r=2", {"C": "1024"}, "node n  C=1024  r=2"),
     ("node n  C=64  r=2", {"C": "128"}, "node n  C=128  r=2"),
@@ -168,7 +168,7 @@ ATTRIBUTES = [
     ("node n level=1\n  # stays\n  C=2", {"C": None}, "node n level=1\n  # stays"),
     ("node n level=1\n  C=2 # of C\nsink", {"C": None}, "node n level=1\nsink"),
     ("node n # c\n  C=2 sink", {"C": None}, "node n # c\n  sink"),
-    # words that touch no other
+    # adjacent words get a space between them
     ("node n C=[1]r=2", {"level": "1"}, "node n level=1 C=[1]r=2"),
     ("node n C=[1]r=2", {"C": "1"}, "node n C=1 r=2"),
     ("node n level=1 C=[1]r=2", {"C": None}, "node n level=1 r=2"),
@@ -182,12 +182,12 @@ ATTRIBUTES = [
 
 @pytest.mark.parametrize(("before", "values", "after"), ATTRIBUTES)
 def test_attributes_are_set_added_and_removed(before, values, after):
-    """Each in its canonical place, with its comment, in the style of the statement."""
+    """New attributes are added at their canonical place with the gaps of the statement."""
     keyword = before.split()[0]
     assert edited(before, on(edits.set_attributes, keyword), values) == after
 
 
 def test_one_attribute_is_set_or_removed():
-    """The same for a single one."""
+    """`set_attribute` and `remove_attribute` change a single attribute."""
     assert edited("node n C=1", on(edits.set_attribute), "C", "2") == "node n C=2"
     assert edited("node n C=1", on(edits.remove_attribute), "C") == "node n"
