@@ -1,7 +1,8 @@
-"""The Python API: the names of `anetdsl` are what they say, whatever is imported first."""
+"""The Python API of `anetdsl`: its public names, and load, parse and check."""
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import anetdsl
-from anetdsl.errors import CannotRun
+from anetdsl.errors import CannotRun, cannot_read
 
 
 @pytest.mark.parametrize("name", anetdsl.__all__)
@@ -17,14 +18,14 @@ def test_every_public_name_can_be_imported(name: str) -> None:
     assert getattr(anetdsl, name) is not None
 
 
-def test_an_unknown_name_is_an_attribute_error() -> None:
+def test_unknown_name_raises_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = anetdsl.nothing
 
 
 @pytest.mark.parametrize("module", ["cost", "diff"])
-def test_a_function_is_not_shadowed_by_the_module_of_its_name(module: str) -> None:
-    """Importing `anetdsl.cost` first would otherwise leave the module in the function's place."""
+def test_function_is_not_replaced_by_the_module_of_its_name(module: str) -> None:
+    """Importing the module `anetdsl.cost` first must not replace the function `anetdsl.cost`."""
     code = (
         f"import anetdsl.{module}\n"
         f"from anetdsl.{module} import {module} as function\n"
@@ -41,7 +42,7 @@ def test_load_parse_and_check_agree(examples: list[Path]) -> None:
         assert anetdsl.check(text) == ()
 
 
-def test_loading_a_text_with_errors_raises_with_all_of_them(tmp_path: Path) -> None:
+def test_load_raises_with_all_errors_of_a_text(tmp_path: Path) -> None:
     path = tmp_path / "broken.anet"
     path.write_text("anet 1\nnetwork x\ninput rgb chanels=3\nnode n level=9\nsink inputs=[q]\n")
     with pytest.raises(anetdsl.AnetError, match=r"A302") as caught:
@@ -51,12 +52,21 @@ def test_loading_a_text_with_errors_raises_with_all_of_them(tmp_path: Path) -> N
     assert "broken.anet:3:" in str(caught.value)
 
 
-def test_loading_a_missing_file_says_which() -> None:
-    with pytest.raises(CannotRun, match=r"nowhere\.anet"):
+def test_load_names_a_missing_file() -> None:
+    with pytest.raises(CannotRun, match=r"^nowhere\.anet: no such file$"):
         anetdsl.load("nowhere.anet")
 
 
-def test_a_network_prints_as_its_text_and_shows_itself_as_a_picture(examples: list[Path]) -> None:
+def test_one_wording_for_unreadable_files(tmp_path: Path) -> None:
+    missing, failed = FileNotFoundError(2, "not there"), OSError(5, "Input/output error")
+    assert str(cannot_read("a.txt")) == str(cannot_read("a.txt", missing)) == "a.txt: no such file"
+    assert str(cannot_read("a.txt", failed)) == "a.txt: cannot be read: Input/output error"
+    assert str(cannot_read("a\0", ValueError("null"))) == "a\0: cannot be read: null"
+    with pytest.raises(CannotRun, match=f"^{re.escape(str(tmp_path))}: cannot be read: "):
+        anetdsl.load(tmp_path)
+
+
+def test_network_has_a_text_and_a_notebook_picture(examples: list[Path]) -> None:
     network = anetdsl.load(examples[0])
     assert anetdsl.parse(str(network)) == network
     bundle = network._repr_mimebundle_()

@@ -1,4 +1,4 @@
-"""The editor packages know the words of the language, and read what `anetc check` prints."""
+"""The editor packages have the words of the language, and parse the output of `anetc check`."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ def rules() -> dict[str, Any]:
 
 
 def words(rule: str, group: int = 1) -> set[str]:
-    """The alternatives of the n-th group of words in a rule of the TextMate grammar."""
+    """Return the alternatives of the n-th group of words in a rule of the TextMate grammar."""
     return set(re.findall(r"\(([a-z|]+)\)", rules()[rule]["match"])[group - 1].split("|"))
 
 
-def test_textmate_words_are_the_languages() -> None:
+def test_textmate_words_are_those_of_the_language() -> None:
     assert words("statement") == set(KEYWORDS)
     assert words("definition") == NAMED
     assert words("choice") == CHOICES
 
 
-def test_vim_words_are_the_languages() -> None:
+def test_vim_words_are_those_of_the_language() -> None:
     text = (VIM / "syntax" / "anet.vim").read_text(encoding="utf-8")
     keywords = re.search(r"(?m)^syntax keyword anetStatement (.*)$", text)
     choices = re.search(r"(?m)^syntax match anetChoice .*\\%\((.*)\\\)", text)
@@ -58,12 +58,12 @@ def test_vim_words_are_the_languages() -> None:
 
 
 @pytest.mark.parametrize("text", ["32", "+1e-3", ".5", "0.", "-2E+4", "1.2.3", "12k", "a1", "1e"])
-def test_textmate_numbers_are_the_lexers(text: str) -> None:
+def test_textmate_numbers_are_those_of_the_lexer(text: str) -> None:
     (token,) = tokenize(text)
     assert bool(re.fullmatch(rules()["number"]["match"], text)) == (token.type == "NUMBER")
 
 
-def test_every_finding_is_read_from_the_concise_output() -> None:
+def test_problem_matcher_parses_every_finding() -> None:
     package = json.loads((VSCODE / "package.json").read_text(encoding="utf-8"))
     (matcher,) = package["contributes"]["problemMatchers"]
     pattern = matcher["pattern"]
@@ -81,7 +81,7 @@ def test_every_finding_is_read_from_the_concise_output() -> None:
             assert found[pattern["code"]] == finding.code, code
 
 
-def test_the_package_names_files_that_exist() -> None:
+def test_files_named_in_the_package_exist() -> None:
     package = json.loads((VSCODE / "package.json").read_text(encoding="utf-8"))
     language, *_ = package["contributes"]["languages"]
     grammar, *_ = package["contributes"]["grammars"]

@@ -1,7 +1,7 @@
-"""The laws of the language, on random networks, layouts, edits and broken texts.
+"""Properties of the language, on random networks, layouts, edits and broken texts.
 
-Each law is a function of one random value. `make test` tries some hundred values of each, the slow
-variant 10,000.
+Each property is a function of one random value. `make test` tries some hundred values of each, the
+slow variant 10,000.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def comments(text: str) -> list[str]:
 # Texts
 
 
-def tokens_joined_are_the_text(text: str) -> None:
+def concatenated_tokens_are_the_text(text: str) -> None:
     tokens = tokenize(text)
     assert "".join(tokens) == text
     assert [token.start_pos for token in tokens] == [
@@ -50,21 +50,21 @@ def tokens_joined_are_the_text(text: str) -> None:
     ]
 
 
-def a_printed_network_parses_to_itself(network: Network) -> None:
+def printed_network_parses_to_the_same_network(network: Network) -> None:
     text = str(network)
     assert parse(text) == network
     assert format_text(text) == text
 
 
-def a_network_as_json_is_the_same(network: Network) -> None:
+def json_of_a_network_gives_the_same_network(network: Network) -> None:
     assert from_json(json.loads(json.dumps(to_json(network)))) == network
 
 
-def layout_means_nothing(case: Written) -> None:
+def layout_has_no_meaning(case: Written) -> None:
     assert parse(case.text) == case.network
 
 
-def formatting_keeps_meaning_and_comments_and_is_final(case: Written) -> None:
+def formatting_keeps_meaning_and_comments_and_is_idempotent(case: Written) -> None:
     formatted = format_text(case.text)
     assert parse(formatted) == case.network
     assert Counter(comments(formatted)) == Counter(comments(case.text))
@@ -78,11 +78,11 @@ def formatting_keeps_meaning_and_comments_and_is_final(case: Written) -> None:
 # Mistakes
 
 
-def findings_are_each_said_once_and_point_into_the_text(text: str) -> None:
+def findings_are_unique_and_have_places_in_the_text(text: str) -> None:
     findings = check(text)
     assert len(set(findings)) == len(findings)
-    said = Counter((finding.code, finding.span, finding.message) for finding in findings)
-    assert set(said.values()) <= {1}
+    counts = Counter((finding.code, finding.span, finding.message) for finding in findings)
+    assert set(counts.values()) <= {1}
     for finding in findings:
         for span in (finding.span, *(label.span for label in finding.labels)):
             assert 0 <= span.start <= span.end <= len(text)
@@ -93,7 +93,7 @@ def findings_are_each_said_once_and_point_into_the_text(text: str) -> None:
     assert render_concise(source, findings).count("\n") == len(findings)
 
 
-def a_broken_text_is_refused_or_formatted_for_good(text: str) -> None:
+def broken_text_is_refused_or_formatted_idempotently(text: str) -> None:
     if mistakes := tree_of(text).diagnostics:
         with pytest.raises(AnetError) as raised:
             format_text(text)
@@ -105,7 +105,7 @@ def a_broken_text_is_refused_or_formatted_for_good(text: str) -> None:
 _OPAQUE = re.compile(r'#[^\r\n]*|"(?:[^"\\\r\n]|\\[^\r\n])*"?')
 
 
-def no_name_is_unknown_that_a_statement_defines(text: str) -> None:
+def defined_names_are_not_reported_as_unknown(text: str) -> None:
     plain = _OPAQUE.sub(" ", text)
     defined = set(re.findall(r"(?<!\w)(?:node|input)\s+([A-Za-z_]\w*)(?!\w)", plain, re.ASCII))
     for finding in check(text):
@@ -116,7 +116,7 @@ def no_name_is_unknown_that_a_statement_defines(text: str) -> None:
 # Edits
 
 
-def an_edit_of_the_text_is_the_same_edit_of_the_network(change: Change) -> None:
+def edit_of_the_text_is_the_same_edit_of_the_network(change: Change) -> None:
     text, tree = change.case.text, tree_of(change.case.text)
     made = change.build(tree)
     after = apply(text, made)
@@ -129,60 +129,62 @@ def an_edit_of_the_text_is_the_same_edit_of_the_network(change: Change) -> None:
     if not change.loses_comments:
         assert new_comments == old_comments
     if change.statement is not None:
-        _holds_around(find(tree, *change.statement), text, after)
+        _assert_rest_is_unchanged(find(tree, *change.statement), text, after)
 
 
-def _holds_around(statement: StatementNode, text: str, after: str) -> None:
-    """What is before and behind a statement is as it was. (A comment behind it may be its own.)"""
+def _assert_rest_is_unchanged(statement: StatementNode, text: str, after: str) -> None:
+    """Assert that the text before the statement, and after its last line, is unchanged."""
     assert after.startswith(text[: statement.span.start])
-    behind = LINE_END.search(text, statement.span.end)
-    assert after.endswith(text[behind.start() if behind else len(text) :])
+    line_end = LINE_END.search(text, statement.span.end)
+    assert after.endswith(text[line_end.start() if line_end else len(text) :])
 
 
-# The laws at work
+# The tests of all properties
 
-LAWS: list[tuple[Callable[[Any], None], st.SearchStrategy[Any], int]] = [
-    (tokens_joined_are_the_text, st.text(st.characters()) | broken_texts(), 150),
-    (a_printed_network_parses_to_itself, networks(), 40),
-    (a_network_as_json_is_the_same, networks(), 40),
-    (layout_means_nothing, written(), 40),
-    (formatting_keeps_meaning_and_comments_and_is_final, written(), 40),
-    (findings_are_each_said_once_and_point_into_the_text, broken_texts(), 150),
-    (a_broken_text_is_refused_or_formatted_for_good, broken_texts(), 60),
-    (no_name_is_unknown_that_a_statement_defines, broken_texts(), 150),
-    (an_edit_of_the_text_is_the_same_edit_of_the_network, changes(), 100),
+PROPERTIES: list[tuple[Callable[[Any], None], st.SearchStrategy[Any], int]] = [
+    (concatenated_tokens_are_the_text, st.text(st.characters()) | broken_texts(), 150),
+    (printed_network_parses_to_the_same_network, networks(), 40),
+    (json_of_a_network_gives_the_same_network, networks(), 40),
+    (layout_has_no_meaning, written(), 40),
+    (formatting_keeps_meaning_and_comments_and_is_idempotent, written(), 40),
+    (findings_are_unique_and_have_places_in_the_text, broken_texts(), 150),
+    (broken_text_is_refused_or_formatted_idempotently, broken_texts(), 60),
+    (defined_names_are_not_reported_as_unknown, broken_texts(), 150),
+    (edit_of_the_text_is_the_same_edit_of_the_network, changes(), 100),
 ]
-with_laws = pytest.mark.parametrize(
-    ("law", "values", "cases"), LAWS, ids=[law.__name__ for law, _, _ in LAWS]
+all_properties = pytest.mark.parametrize(
+    ("check_property", "values", "cases"),
+    PROPERTIES,
+    ids=[check_property.__name__ for check_property, _, _ in PROPERTIES],
 )
 
 
-def _try(law: Callable[[Any], None], values: st.SearchStrategy[Any], cases: int) -> None:
+def _try(check_property: Callable[[Any], None], values: st.SearchStrategy[Any], cases: int) -> None:
     quiet = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 
     @settings(max_examples=cases, suppress_health_check=quiet)
     @given(values)
     def run(value: Any) -> None:
-        law(value)
+        check_property(value)
 
     run()
 
 
-@with_laws
-def test_laws(law, values, cases):
-    """The laws of the language's design hold for some hundred random values."""
-    _try(law, values, cases)
+@all_properties
+def test_properties(check_property, values, cases):
+    """Each property holds for some hundred random values."""
+    _try(check_property, values, cases)
 
 
 @pytest.mark.slow
-@with_laws
-def test_laws_at_length(law, values, cases):
-    """The same for 10,000."""
-    _try(law, values, 10_000)
+@all_properties
+def test_properties_with_many_values(check_property, values, cases):
+    """Each property holds for 10,000 random values."""
+    _try(check_property, values, 10_000)
 
 
 EVERYTHING = """\
-anet 1  # all that there is
+anet 1  # every kind of statement
 network demo  D=[8, 16, 32, 64]  edges=fixed
 origin  parent="g 1"  round=2  ops=["r a2: 1 -> 2", "split"]
 score  top1=40.5  fitness=1e2
@@ -208,22 +210,19 @@ ALL_TEXTS = [path.read_text() for path in EXAMPLES]
         pytest.param(ALL_TEXTS, id="examples", marks=pytest.mark.slow),
     ],
 )
-def test_one_slip_gives_one_error(texts, times):
-    """Whichever token of a text is deleted or doubled: no false followers.
-
-    Some slips leave a sound network, such as one without an edge.
-    """
+def test_deleting_or_doubling_a_token_gives_at_most_one_error(texts, times):
+    """It gives none if the result is a valid network, such as one without an edge."""
     for text in texts:
         tokens = tokenize(text)
         assert not [finding for finding in check(text) if finding.is_error]
         for index, token in enumerate(tokens):
             if token.type not in ("WHITESPACE", "COMMENT"):
-                slip = "".join([*tokens[:index], f"{token} " * times, *tokens[index + 1 :]])
-                errors = [finding for finding in check(slip) if finding.is_error]
+                changed = "".join([*tokens[:index], f"{token} " * times, *tokens[index + 1 :]])
+                errors = [finding for finding in check(changed) if finding.is_error]
                 assert len(errors) <= 1, (token, errors)
 
 
-def test_bytes_that_are_text_are_read_without_loss():
-    """Line ends of all kinds, a byte order mark, and characters beyond the first plane."""
+def test_tokens_keep_all_bytes():
+    """Also line ends of all kinds, a byte order mark, and characters beyond the first plane."""
     data = "\ufeffanet 1\r\n\r# \U0001f600\x00\x85\u2028\nnetwork a".encode()
     assert "".join(tokenize(data.decode())).encode() == data

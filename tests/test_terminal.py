@@ -1,4 +1,4 @@
-"""Durations as people say them."""
+"""The format of durations."""
 
 from __future__ import annotations
 
@@ -23,5 +23,5 @@ from anetdsl.terminal import duration
         (float("inf"), "unknown"),
     ],
 )
-def test_durations(seconds: float, text: str) -> None:
+def test_format_of_durations(seconds: float, text: str) -> None:
     assert duration(seconds) == text

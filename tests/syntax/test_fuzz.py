@@ -1,4 +1,4 @@
-"""Broken input never gives a traceback: every light command, on bytes and on spoilt examples.
+"""Commands that need no torch, on random bytes and damaged examples: no traceback, valid results.
 
 `make test` tries 300 inputs, the slow variant 10,000.
 """
@@ -43,8 +43,8 @@ COMMANDS = (
 
 
 @st.composite
-def spoilt(draw: st.DrawFn, pieces: list[str]) -> bytes:
-    """The pieces of a text, of which a few are deleted, doubled or swapped."""
+def damaged(draw: st.DrawFn, pieces: list[str]) -> bytes:
+    """Delete, double or swap one to three pieces of a text."""
     pieces = list(pieces)
     for _ in range(draw(st.integers(1, 3))):
         places = st.integers(0, max(0, len(pieces) - 1))
@@ -66,17 +66,17 @@ def tokens(text: str) -> list[str]:
 
 @functools.cache
 def words(text: str) -> list[str]:
-    """Tokens that keep the space behind them, so that none are joined."""
+    """Return tokens with the space after them, so that damage does not join tokens."""
     return re.findall(r'(?:#[^\n]*|"[^"\n]*"|[\w.]+|[^\w\s])\s*', text)
 
 
-SPOILT_EXAMPLES = st.sampled_from(EXAMPLES).flatmap(lambda text: spoilt(words(text)))
-JOINED_EXAMPLES = st.sampled_from(EXAMPLES).flatmap(lambda text: spoilt(tokens(text)))
-SPOILT_DOCUMENTS = st.sampled_from(DOCUMENTS).flatmap(lambda text: spoilt(words(text)))
+DAMAGED_EXAMPLES = st.sampled_from(EXAMPLES).flatmap(lambda text: damaged(words(text)))
+JOINED_EXAMPLES = st.sampled_from(EXAMPLES).flatmap(lambda text: damaged(tokens(text)))
+DAMAGED_DOCUMENTS = st.sampled_from(DOCUMENTS).flatmap(lambda text: damaged(words(text)))
 BYTES = st.binary(max_size=200) | st.text(max_size=100).map(
     lambda text: text.encode("utf-8", "surrogatepass")
 )
-INPUTS = st.one_of(SPOILT_EXAMPLES, SPOILT_EXAMPLES, JOINED_EXAMPLES, BYTES, SPOILT_DOCUMENTS)
+INPUTS = st.one_of(DAMAGED_EXAMPLES, DAMAGED_EXAMPLES, JOINED_EXAMPLES, BYTES, DAMAGED_DOCUMENTS)
 
 
 @functools.cache
@@ -92,16 +92,16 @@ def follows_the_grammar(text: str) -> bool:
     return True
 
 
-def every_command_answers(data: bytes) -> None:
-    """With one of its exit codes, in text that a terminal can be sent; and they agree."""
+def check_all_commands(data: bytes) -> None:
+    """Assert that all commands have valid exit codes and safe output, and that they agree."""
     results = {command: anetc(*command, "-", stdin=data) for command in COMMANDS}
     for command, result in results.items():
         assert result.code in (0, 1, 2), command
         assert "internal error" not in result.err, (command, result.err)
         assert "Traceback" not in result.err, (command, result.err)
-        shown = result.err + (result.out if command[:2] != ("fmt",) else "")
+        output = result.err + (result.out if command[:2] != ("fmt",) else "")
         if command[0] in ("check", "stats"):
-            assert all(char == "\n" or char.isprintable() for char in shown), command
+            assert all(char == "\n" or char.isprintable() for char in output), command
     checked = check_file("<stdin>", data=data)
     text = checked.source.text
     usable = checked.network is not None
@@ -119,19 +119,18 @@ def every_command_answers(data: bytes) -> None:
 
 @settings(max_examples=300)
 @given(INPUTS)
-def test_every_command_answers(data: bytes) -> None:
-    every_command_answers(data)
+def test_commands_on_random_input(data: bytes) -> None:
+    check_all_commands(data)
 
 
 @pytest.mark.slow
 @settings(max_examples=10_000)
 @given(INPUTS)
-def test_every_command_answers_at_length(data: bytes) -> None:
-    every_command_answers(data)
+def test_commands_on_much_random_input(data: bytes) -> None:
+    check_all_commands(data)
 
 
-def test_examples_themselves_follow_the_grammar() -> None:
-    """So that what is spoilt was whole before."""
+def test_undamaged_examples_follow_the_grammar() -> None:
     for text in EXAMPLES:
         assert follows_the_grammar(text)
         assert check_file("x", data=text.encode()).network is not None

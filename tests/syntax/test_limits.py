@@ -1,8 +1,7 @@
-"""Hostile sizes: each is answered by findings, soon, in bounded memory and with bounded output.
+"""Very large and repetitive texts give findings in bounded time, memory and output.
 
-Every case runs in a process of its own under a time limit and a limit of memory: a hang or a flood
-ends the process, and fails the test. The limits are generous; what they catch grows faster than
-the text.
+Every case runs in a separate process with limits of time and memory; exceeding a limit fails the
+test. The limits are generous, so that only growth faster than that of the text exceeds them.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ def limited() -> None:
 
 
 def anetc(*arguments: str, stdin: str | bytes) -> subprocess.CompletedProcess[str]:
-    """Run a command on standard input within the limits."""
+    """Run a command on standard input with the limits."""
     paths = os.pathsep.join([str(ROOT), str(ROOT / "compiler")])
     done = subprocess.run(
         [sys.executable, "-m", "anetc", *arguments],
@@ -54,7 +53,7 @@ def anetc(*arguments: str, stdin: str | bytes) -> subprocess.CompletedProcess[st
 
 
 def codes(text: str | bytes) -> set[str]:
-    """The codes that `check` finds, by way of JSON."""
+    """Return the codes in the JSON output of `check`."""
     done = anetc("check", "--format", "json", "-", stdin=text)
     (file,) = json.loads(done.stdout)["files"]
     found = {finding["code"] for finding in file["diagnostics"]}
@@ -64,28 +63,28 @@ def codes(text: str | bytes) -> set[str]:
 
 @pytest.fixture(params=[16, pytest.param(1, marks=pytest.mark.slow)], ids="1/{}".format)
 def share(request: pytest.FixtureRequest) -> int:
-    """A sixteenth of the largest size in `make test`; the whole of it takes minutes."""
+    """Divisor of the largest size: 16 in `make test`, 1 in the slow tests, which take minutes."""
     return int(request.param)
 
 
-def filled(piece: str, share: int, *, before: str = "", behind: str = "") -> str:
-    """A text just below that share of the largest size, of one piece over and over."""
-    room = MAX_FILE_BYTES // share - len((before + behind).encode())
-    return before + piece * (room // len(piece.encode())) + behind
+def filled(piece: str, share: int, *, before: str = "", after: str = "") -> str:
+    """Repeat a piece up to just below a share of the largest size."""
+    room = MAX_FILE_BYTES // share - len((before + after).encode())
+    return before + piece * (room // len(piece.encode())) + after
 
 
 # Sizes
 
 
-def test_a_file_of_the_largest_size_is_read() -> None:
+def test_file_of_the_largest_size_is_read() -> None:
     comment = "#" * (MAX_FILE_BYTES - len(HEAD + STEM + SINK))
     assert codes(HEAD + STEM + SINK + comment) == {"A603"}
     assert codes(HEAD + STEM + SINK + comment + "#") == {"A110"}
 
 
 @pytest.mark.parametrize("command", ["fmt", "stats", "dump", "export", "import"])
-def test_a_file_that_is_too_large_is_refused_at_once(command: str) -> None:
-    """Not even read to its end: an endless one is refused as well."""
+def test_too_large_file_is_refused_without_reading_it_all(command: str) -> None:
+    """An endless file is refused as well."""
     if not Path("/dev/zero").exists():
         pytest.skip("no /dev/zero")
     done = subprocess.run(
@@ -107,7 +106,7 @@ def nodes(count: int, row: Callable[[int], str]) -> str:
 
 
 def test_the_largest_number_of_nodes() -> None:
-    """10,000 are read; one more is a finding, and nothing else is said of it."""
+    """10,000 nodes are read; one more is the only finding."""
     row = "node n{0} level=1 C=1 r=1 stride=1 inputs=[s0]\n".format
     many = nodes(MAX_NODES - 1, row) + "sink inputs=[n0] classes=2\n"
     assert codes(many) == {"A601", "A602", "A603", "A608"}
@@ -148,7 +147,7 @@ def test_many_levels_of_edges() -> None:
     assert anetc("stats", "--size", "8", "--frames", "1", "-", stdin=text).returncode == 0
 
 
-# One thing, over and over, up to the limit of bytes
+# A repeated piece, up to the limit of bytes
 
 PIECES = [
     *("[", "]", '"', "1", ",", "@", "=", ".", "-", "\\", "(", "é", "😀", "😀 ", "\0", "\x1b"),
@@ -161,8 +160,8 @@ PIECES = [
 
 
 @pytest.mark.parametrize("piece", PIECES, ids=ascii)
-def test_one_piece_all_over(piece: str, share: int) -> None:
-    """As the whole text: at least one finding, and an end."""
+def test_text_of_one_repeated_piece(piece: str, share: int) -> None:
+    """The command ends with at least one finding."""
     assert codes(filled(piece, share))
 
 
@@ -208,18 +207,18 @@ INSIDE = {
 
 
 @pytest.mark.parametrize("case", INSIDE)
-def test_much_of_one_thing_in_a_statement(case: str, share: int) -> None:
-    piece, before, behind = INSIDE[case]
+def test_statement_with_a_repeated_piece(case: str, share: int) -> None:
+    piece, before, after = INSIDE[case]
     start = "anet " if case == "a version" else HEAD
     if len(piece) > 1000:
-        text = (start + before + piece)[: MAX_FILE_BYTES // share - len(behind)] + behind
+        text = (start + before + piece)[: MAX_FILE_BYTES // share - len(after)] + after
     else:
-        text = filled(piece, share, before=start + before, behind=behind)
+        text = filled(piece, share, before=start + before, after=after)
     assert codes(text)
 
 
-def test_similar_names_are_compared_for_a_while_only() -> None:
-    """Suggestions for thousands of unknown long names among thousands of known ones."""
+def test_number_of_suggestions_is_limited() -> None:
+    """Thousands of long unknown names are not all compared with thousands of known ones."""
     name = "a_rather_long_name_of_a_node_that_is_much_like_all_others_{}".format
     rows = "".join(f"node {name(i)} level=1 C=1 r=1 stride=1 inputs=[s0]\n" for i in range(5000))
     unknown = ",".join(name(f"x{i}") for i in range(5000))
@@ -320,7 +319,7 @@ def test_large_texts_in_other_commands(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """They may print much, and take their time, in proportion."""
+    """Time and output may be in proportion to the text."""
     monkeypatch.setattr(sys.modules[__name__], "OUTPUT", 50 << 20)
     other = tmp_path / "other.anet"
     other.write_text(HEAD + STEM + SINK, encoding="utf-8")
