@@ -1,4 +1,4 @@
-"""A small network with weights that show every mistake, and a folder to work in."""
+"""Fixtures: a small network, random weights for it, and a function that compiles it."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ node n3 level=3 C=2 r=1 stride=2 inputs=[class, forward]
 node unused level=4 C=2 r=1 stride=2 inputs=[class]
 sink inputs=[forward, n3] classes=3 combine=concat
 """
-"""Gates, adapters, pools, both stems, a temporal module, names that Python has taken."""
+"""It has gates, adapters, pools, both stems, a temporal module and names that Python uses."""
 
 
 def scrambled(network: Network) -> NetworkModule:
-    """The network with random weights: first ones leave residual branches at zero."""
+    """Return the network with random weights. Initial weights multiply residual branches by 0."""
     model = build_network(network, seed=1).eval()
     generator = torch.Generator().manual_seed(2)
     with torch.no_grad():
@@ -59,9 +59,10 @@ Compile = Callable[..., CompiledArtifact]
 
 @pytest.fixture
 def compiled(tiny: Network, weights: Path, tmp_path: Path) -> Compile:
-    """`compiled("pt2", dtype="bfloat16")` compiles the small network to a file of that folder.
+    """Function that compiles the small network: `compiled("pt2", dtype="bfloat16")`.
 
-    Tests share what they make through the cache.
+    All tests use one cache, so that each artifact is made once. A test that depends on the content
+    of the cache needs the fixture `empty_cache`.
     """
 
     def make(kind: str, *, use_cache: bool = True, **options: object) -> CompiledArtifact:
@@ -73,9 +74,17 @@ def compiled(tiny: Network, weights: Path, tmp_path: Path) -> Compile:
     return make
 
 
+@pytest.fixture
+def empty_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache of its own for one test. The value is the folder of its artifacts."""
+    folder = tmp_path_factory.mktemp("cache") / "cache"
+    monkeypatch.setenv("ANETDSL_CACHE", str(folder))
+    return folder / "artifacts"
+
+
 @pytest.fixture(scope="package", autouse=True)
 def _one_thread() -> Iterator[None]:
-    """The networks are small: a second thread costs more than it brings."""
+    """Use one thread: the networks are too small for two."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     patch = pytest.MonkeyPatch()

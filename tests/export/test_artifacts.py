@@ -1,4 +1,4 @@
-"""Every kind of artifact gives what the plain module gives, wherever it is run."""
+"""Every kind of artifact computes the logits of the reference module."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CODE = ["python", "pt2", "torchscript"]
 
 
 def needs(kind: str) -> None:
-    """Skip where an optional package is missing."""
+    """Skip the test if an optional package is missing."""
     if kind == "onnx":
         for name in ("onnx", "onnxscript", "onnxruntime"):
             pytest.importorskip(name)
@@ -39,10 +39,10 @@ def relative_error(artifact: Artifact, network: Network, **sizes: int) -> float:
 
 
 @pytest.mark.parametrize("kind", ["module", "python", *EXPORTED])
-def test_artifacts_are_verified_and_give_the_logits_of_the_plain_module(
+def test_artifacts_compute_the_logits_of_the_reference_module(
     kind: str, compiled: Compile, tiny: Network
 ) -> None:
-    """Once in the process that verifies, once when loaded here."""
+    """In the process that verifies, and after loading here."""
     needs(kind)
     made = compiled(kind)
     assert made.error < TOLERANCE["float32"]
@@ -52,23 +52,39 @@ def test_artifacts_are_verified_and_give_the_logits_of_the_plain_module(
 
 
 @pytest.mark.parametrize("kind", ["module", "python", "pt2", "torchscript"])
-def test_bfloat16_is_as_exact_as_it_can_be(kind: str, compiled: Compile) -> None:
+def test_the_error_in_bfloat16_is_within_its_tolerance(kind: str, compiled: Compile) -> None:
     made = compiled(kind, dtype="bfloat16")
     assert 1e-5 < made.error < TOLERANCE["bfloat16"]
 
 
 @pytest.mark.parametrize("kind", EXPORTED)
-def test_dynamic_axes_take_other_sizes(kind: str, compiled: Compile, tiny: Network) -> None:
+def test_free_axes_accept_other_sizes(kind: str, compiled: Compile, tiny: Network) -> None:
     needs(kind)
     artifact = anetc.load_artifact(compiled(kind, dynamic=("batch", "frames")).files[0], trust=True)
     for batch, frames in ((1, 1), (3, 7)):
         assert relative_error(artifact, tiny, batch=batch, frames=frames) < 1e-5
 
 
-def test_a_program_of_any_name_is_loaded_in_silence(
+@pytest.mark.parametrize("dynamic", [("batch", "frames"), ("batch",), ("frames",), ()])
+def test_free_axes_of_onnx_are_called_batch_and_frames(
+    dynamic: tuple[str, ...], compiled: Compile
+) -> None:
+    needs("onnx")
+    import onnxruntime
+
+    path = compiled("onnx", dynamic=dynamic).files[0]
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    batch = "batch" if "batch" in dynamic else 1
+    frames = "frames" if "frames" in dynamic else 4
+    for value, channels in zip(session.get_inputs(), (3, 2), strict=True):
+        assert value.shape == [batch, channels, frames, 32, 24]
+    assert [value.shape for value in session.get_outputs()] == [[batch, 3]]
+
+
+def test_loading_a_program_logs_no_warning(
     compiled: Compile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """PyTorch warns of paths that do not end in .pt2, and loads them all the same."""
+    """PyTorch logs a warning for paths that do not end in .pt2."""
     path = compiled("pt2").files[0]
     warned: list[logging.LogRecord] = []
     monkeypatch.setattr(logging.Logger, "handle", lambda _, record: warned.append(record))
@@ -76,7 +92,7 @@ def test_a_program_of_any_name_is_loaded_in_silence(
     assert not [record.getMessage() for record in warned if record.levelno >= logging.WARNING]
 
 
-def test_modules_and_source_take_clips_of_any_number_and_length(
+def test_modules_and_source_accept_any_batch_size_and_any_number_of_frames(
     compiled: Compile, tiny: Network
 ) -> None:
     module = anetc.load_artifact(compiled("module").files[0])
@@ -93,7 +109,7 @@ def test_modules_and_source_take_clips_of_any_number_and_length(
         ({"height": 64}, "compiled for height 32, not 64"),
     ],
 )
-def test_other_sizes_than_compiled_for_are_refused(
+def test_sizes_other_than_compiled_are_refused(
     sizes: dict[str, int], message: str, compiled: Compile, tiny: Network
 ) -> None:
     artifact = anetc.load_artifact(compiled("torchscript").files[0], trust=True)
@@ -104,9 +120,9 @@ def test_other_sizes_than_compiled_for_are_refused(
 
 
 @pytest.mark.parametrize("kind", CODE)
-def test_kinds_that_hold_code_are_loaded_with_trust_only(kind: str, compiled: Compile) -> None:
+def test_kinds_with_code_are_loaded_with_trust_only(kind: str, compiled: Compile) -> None:
     path = compiled(kind).files[0]
-    with pytest.raises(CannotRun, match=rf"of kind {kind} holds code.*--trust"):
+    with pytest.raises(CannotRun, match=rf"of kind {kind} contains code.*--trust"):
         anetc.load_artifact(path)
 
 
@@ -118,8 +134,8 @@ def test_equal_options_give_equal_bytes(compiled: Compile) -> None:
         assert first == second
 
 
-def test_a_process_that_verifies_has_neither_package(tmp_path: Path) -> None:
-    """Even where they are installed, or beside it."""
+def test_the_process_that_verifies_cannot_import_either_package(tmp_path: Path) -> None:
+    """Even if they are installed or in a folder of its path."""
     import json
     import subprocess
 
@@ -138,4 +154,4 @@ def test_a_process_that_verifies_has_neither_package(tmp_path: Path) -> None:
         text=True,
         check=True,
     )
-    assert json.loads(done.stdout) == {"failed": "ImportError: anetc is not to be had here"}
+    assert json.loads(done.stdout) == {"failed": "ImportError: anetc is not available here"}

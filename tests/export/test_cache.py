@@ -1,4 +1,4 @@
-"""Artifacts are kept by content, found again, and thrown away when there are too many."""
+"""The cache of artifacts: keys, damaged entries, and the limit of its size."""
 
 from __future__ import annotations
 
@@ -17,56 +17,56 @@ ABOUT = About("module", "anet 1\n")
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("ANETDSL_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache" / "artifacts"
+def folder(empty_cache: Path) -> Path:
+    """The folder of the entries."""
+    return empty_cache
 
 
 def fill(key: str, folder: Path, size: int = 100) -> None:
     source = folder.parent / "artifact"
     source.parent.mkdir(parents=True, exist_ok=True)
     source.write_bytes(bytes(size))
-    cache.keep(key, (source,), 1e-7, 0.5)
+    cache.store(key, (source,), 1e-7, 0.5)
 
 
-def test_what_is_kept_is_found(folder: Path, tmp_path: Path) -> None:
+def test_a_stored_entry_is_loaded(folder: Path, tmp_path: Path) -> None:
     fill("k", folder)
-    entry = cache.take("k", tmp_path)
+    entry = cache.load("k", tmp_path)
     assert entry is not None
     assert (entry.error, entry.first, entry.files[0].read_bytes()) == (1e-7, 0.5, bytes(100))
-    assert cache.take("other", tmp_path) is None
+    assert cache.load("other", tmp_path) is None
 
 
-def test_what_is_taken_stays_when_the_cache_is_emptied(folder: Path, tmp_path: Path) -> None:
-    """Another process may trim it at any moment."""
+def test_a_loaded_copy_survives_the_deletion_of_the_cache(folder: Path, tmp_path: Path) -> None:
+    """Another process may delete entries at any moment."""
     fill("k", folder)
-    entry = cache.take("k", tmp_path)
+    entry = cache.load("k", tmp_path)
     shutil.rmtree(folder)
     assert entry is not None
     assert entry.files[0].read_bytes() == bytes(100)
 
 
 @pytest.mark.parametrize("file", ["artifact", "entry.json"])
-def test_a_damaged_entry_is_dropped(file: str, folder: Path, tmp_path: Path) -> None:
+def test_a_damaged_entry_is_deleted(file: str, folder: Path, tmp_path: Path) -> None:
     fill("k", folder)
     (folder / "k" / file).write_bytes(b"{}")
-    assert cache.take("k", tmp_path) is None
+    assert cache.load("k", tmp_path) is None
     assert not (folder / "k").exists()
 
 
-def test_what_was_used_least_recently_goes_first(
+def test_the_least_recently_used_entry_is_deleted_first(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill("old", folder)
     fill("used", folder)
     for number, key in enumerate(("old", "used")):
         os.utime(folder / key / "entry.json", (number, number))
-    cache.take("old", tmp_path)
+    cache.load("old", tmp_path)
     monkeypatch.setattr(cache, "LIMIT", 500)
     fill("new", folder)
     assert sorted(path.name for path in folder.iterdir()) == ["new", "old"]
     fill("huge", folder, size=1000)
-    assert cache.take("huge", tmp_path) is None
+    assert cache.load("huge", tmp_path) is None
 
 
 @pytest.mark.parametrize(
@@ -80,12 +80,16 @@ def test_what_was_used_least_recently_goes_first(
         (ABOUT, None, 0),
     ],
 )
-def test_whatever_an_artifact_depends_on_is_in_its_key(other: tuple[About, str, int]) -> None:
+def test_the_key_depends_on_everything_that_an_artifact_depends_on(
+    other: tuple[About, str, int],
+) -> None:
     assert cache.key_of(*other) != cache.key_of(ABOUT, "w", 0)
     assert cache.key_of(ABOUT, "w", 1) == cache.key_of(ABOUT, "w", 0)
 
 
-def test_versions_and_the_compiler_itself_are_in_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_key_depends_on_versions_and_on_the_source_of_the_compiler(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     keys = {cache.key_of(ABOUT, None, 0)}
     for name in ("_version", "_source_digest"):
         with monkeypatch.context() as patch:
@@ -94,7 +98,7 @@ def test_versions_and_the_compiler_itself_are_in_the_key(monkeypatch: pytest.Mon
     assert len(keys) == 3
 
 
-def test_a_compiled_artifact_is_taken_from_the_cache(compiled: Compile, folder: Path) -> None:
+def test_a_second_compile_uses_the_cache(compiled: Compile, folder: Path) -> None:
     first = compiled("python", use_cache=True)
     files = [path.read_bytes() for path in first.files]
     again = compiled("python", use_cache=True)
@@ -104,6 +108,6 @@ def test_a_compiled_artifact_is_taken_from_the_cache(compiled: Compile, folder: 
     assert not compiled("python", use_cache=False).cached
 
 
-def test_a_cache_that_cannot_be_written_is_no_error(compiled: Compile, folder: Path) -> None:
+def test_a_cache_that_cannot_be_written_is_not_an_error(compiled: Compile, folder: Path) -> None:
     folder.parent.write_text("no folder")
     assert not compiled("module", use_cache=True).cached

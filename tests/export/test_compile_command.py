@@ -1,4 +1,4 @@
-"""`anetc compile` and `anetc run` on what it made."""
+"""`anetc compile`, and `anetc run` with artifacts."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def test_a_plan_is_printed_or_written(tiny_file: Path, tmp_path: Path) -> None:
     assert (tmp_path / "plan.txt").read_text().startswith("plan tiny frames=32 size=224x224")
 
 
-def test_what_is_done_is_said_on_standard_error(
-    tiny_file: Path, weights: Path, tmp_path: Path
+def test_stages_and_error_are_printed_on_standard_error(
+    tiny_file: Path, weights: Path, tmp_path: Path, empty_cache: Path
 ) -> None:
-    """Stages with their seconds, and the measured error."""
+    """The cache is empty, so that every stage runs."""
     args = ["compile", tiny_file, "-o", tmp_path / "x", "--frames", 4, "--size", 32]
     result = run(*args, "--weights", weights)
     assert result.exit_code == 0, result.exception
@@ -41,11 +41,11 @@ def test_what_is_done_is_said_on_standard_error(
     for stage in ("build the network", "plan", "write module", "verify"):
         assert f"\n{stage} " in result.stderr
     assert "relative error" in result.stderr
-    assert "made before" in run(*args, "--weights", weights).stderr
+    assert "from the cache; " in run(*args, "--weights", weights).stderr
     assert "untrained" in run(*args).stderr
 
 
-def test_the_second_compile_does_not_even_load_torch(
+def test_a_compile_from_the_cache_does_not_import_torch(
     tiny_file: Path, weights: Path, tmp_path: Path
 ) -> None:
     args = ["compile", tiny_file, "-o", tmp_path / "x", "--weights", weights]
@@ -68,8 +68,8 @@ def test_the_second_compile_does_not_even_load_torch(
     assert (tmp_path / "x").read_bytes() == first
 
 
-def test_a_compile_that_is_stopped_leaves_nothing(tiny_file: Path, tmp_path: Path) -> None:
-    """Neither an artifact nor a temporary folder."""
+def test_a_stopped_compile_leaves_no_file(tiny_file: Path, tmp_path: Path) -> None:
+    """It leaves neither an artifact nor a temporary folder."""
     roots = os.pathsep.join(map(str, (REPOSITORY, REPOSITORY / "compiler")))
     output = ["-o", str(tmp_path / "x"), "--no-cache"]
     (tmp_path / "temporary").mkdir()
@@ -90,8 +90,8 @@ def test_a_compile_that_is_stopped_leaves_nothing(tiny_file: Path, tmp_path: Pat
 
 
 @pytest.mark.parametrize("kind", ["module", "python"])
-def test_run_takes_artifacts(kind: str, tiny_file: Path, weights: Path, tmp_path: Path) -> None:
-    """Of the size they were made for, unless told otherwise; the same classes as the network."""
+def test_run_accepts_artifacts(kind: str, tiny_file: Path, weights: Path, tmp_path: Path) -> None:
+    """The default size is that of the artifact; the classes are those of the network."""
     trained = ["--weights", weights]
     output = tmp_path / "tiny.py"
     sizes = ["--frames", 4, "--size", 32]
@@ -105,7 +105,7 @@ def test_run_takes_artifacts(kind: str, tiny_file: Path, weights: Path, tmp_path
     assert "4 frames of 32 x 32" in of_artifact.stdout
 
 
-def test_run_refuses_what_an_artifact_has_settled(tiny_file: Path, tmp_path: Path) -> None:
+def test_run_refuses_options_that_an_artifact_fixes(tiny_file: Path, tmp_path: Path) -> None:
     output = tmp_path / "x"
     run("compile", tiny_file, "-o", output, "--frames", 4, "--size", 32)
     video = ["--video", DATA / "city_cc0.mp4"]

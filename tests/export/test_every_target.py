@@ -1,8 +1,8 @@
-"""Every kind of artifact of random networks, and of the authors': the plain module's logits.
+"""Every kind of artifact computes the reference logits, for random networks and the authors'.
 
-Levels, strides, odd sizes, single inputs, many sinks, both heads, random statistics. Each network
-is written by what `anetc compile` writes with and loaded by what `anetc run` loads with. The quick
-suite takes a sample of them.
+The random networks have all levels and strides, odd sizes, single inputs, many sink inputs, both
+heads and random statistics. They are written as by `anetc compile` and loaded as by `anetc run`.
+The quick suite runs a sample.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ CHEAP = ["module", "python", "torchscript"]
 def logits_of(
     kind: str, example: Case, dtype: DType = "float32", dynamic: tuple[Axis, ...] = ()
 ) -> Tensor:
-    """What an artifact gives, written and loaded."""
+    """Write an artifact, load it and return its logits."""
     batch = len(next(iter(example.inputs.values())))
     about = About(
         kind,  # type: ignore[arg-type]
@@ -84,7 +84,7 @@ def test_random_networks(kind: str, dtype: DType, example: Case) -> None:
 @settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 @given(example=cases())
 def test_random_networks_exported(kind: str, example: Case) -> None:
-    """Each takes seconds to export."""
+    """The export of one network takes seconds."""
     needs(kind)
     check(kind, example)
 
@@ -94,14 +94,14 @@ def test_random_networks_exported(kind: str, example: Case) -> None:
 @settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow])
 @given(example=cases(), dynamic=st.booleans())
 def test_random_networks_compiled(example: Case, dynamic: bool) -> None:
-    """Fewer, as each takes ten seconds to compile."""
+    """The compilation of one network takes ten seconds."""
     assume(not dynamic or min(example.size) > 1)  # PyTorch cannot export those
     check("aoti", example, dynamic=("batch", "frames") if dynamic else ())
 
 
 @pytest.fixture(scope="module")
 def authors_case() -> Case:
-    """The authors' golden network with their weights and clip."""
+    """The authors' golden network, with their weights and their clip."""
     golden = load(TINY)
     network = network_of(golden, "mean")
     model = anetc.build_network(network).eval()

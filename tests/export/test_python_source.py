@@ -1,4 +1,4 @@
-"""The source of a Python artifact: right for every network, and laid out as people's code is."""
+"""The source of a Python artifact: correct for every network, formatted, free of name clashes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.networks import networks
 
 
 def from_source(network: Network, weights: dict[str, torch.Tensor]) -> torch.nn.Module:
-    """The module that the source defines, filled by name."""
+    """Return the module that the source defines, with weights."""
     source = ModuleType("source")
     exec(python_source(network, torch.float32), source.__dict__)
     classes = [
@@ -45,10 +45,10 @@ def from_source(network: Network, weights: dict[str, torch.Tensor]) -> torch.nn.
 
 @settings(max_examples=25)
 @given(networks(), st.integers(1, 2), st.integers(1, 5), st.integers(16, 50), st.integers(16, 50))
-def test_random_networks_give_the_logits_of_the_plain_module(
+def test_random_networks_compute_the_logits_of_the_reference_module(
     network: Network, batch: int, frames: int, height: int, width: int
 ) -> None:
-    """As source and as what exporters are given; odd sizes, single inputs, many sinks."""
+    """As source and as the portable module; odd sizes, single inputs, many sink inputs."""
     model = scrambled(network)
     inputs = clip(network, frames, height, width, batch)
     plan = optimise(lower(network, frames=frames, size=(height, width)))
@@ -57,12 +57,14 @@ def test_random_networks_give_the_logits_of_the_plain_module(
     with torch.inference_mode():
         expected = model(inputs)
         scale = expected.abs().max()
-        for given_ in (portable(*inputs.values()), source(inputs)):
-            assert (given_ - expected).abs().max() <= 1e-5 * scale
+        for logits in (portable(*inputs.values()), source(inputs)):
+            assert (logits - expected).abs().max() <= 1e-5 * scale
 
 
-def test_every_example_is_written_in_formatted_lines(examples: list[Path], tmp_path: Path) -> None:
-    """As ruff and black lay code out by default, without a finding, and importing torch alone."""
+def test_the_source_of_every_example_is_formatted_and_imports_torch_only(
+    examples: list[Path], tmp_path: Path
+) -> None:
+    """The format is the default of ruff and black; ruff finds nothing."""
     for path in examples:
         text = python_source(anetdsl.load(path), torch.float32)
         (tmp_path / f"{path.stem}.py").write_text(text, encoding="utf-8")
@@ -89,15 +91,15 @@ def test_every_example_is_written_in_formatted_lines(examples: list[Path], tmp_p
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_code_stays_within_88_columns(examples: list[Path]) -> None:
-    """Comments hold the network's text as it is."""
+def test_code_has_at_most_88_columns(examples: list[Path]) -> None:
+    """Except for comments, which hold the network text."""
     for path in examples:
         for line in python_source(anetdsl.load(path), torch.float32).splitlines():
             assert len(line) <= 88 or line.startswith("#"), line
 
 
-def test_control_characters_of_the_text_are_shown_as_pictures(tiny: Network) -> None:
-    """Python refuses some of them even in comments, and others end a comment's line."""
+def test_control_characters_of_the_text_are_replaced(tiny: Network) -> None:
+    """Python rejects some of them even in comments; others end the line of a comment."""
     ops = ("a\0b", "c\rd", "e\x0cf", "g\u2028h")
     source = python_source(attrs.evolve(tiny, origin=Origin(ops=ops)), torch.float32)
     ast.parse(source)
@@ -106,7 +108,7 @@ def test_control_characters_of_the_text_are_shown_as_pictures(tiny: Network) -> 
     assert "a\u2400b" in line
 
 
-def test_names_that_python_and_torch_have_taken_are_changed(tiny: Network) -> None:
+def test_names_that_python_or_torch_uses_are_changed(tiny: Network) -> None:
     text = python_source(tiny, torch.bfloat16)
     assert re.search(r"^        self\.class_ = Block\(", text, re.MULTILINE)
     assert "self.forward_ = Block(" in text
@@ -115,7 +117,7 @@ def test_names_that_python_and_torch_have_taken_are_changed(tiny: Network) -> No
 
 
 @pytest.mark.parametrize("name", ["dtype", "__n", "__init", "_n_", "torch", "true"])
-def test_nodes_of_any_name_run(name: str) -> None:
+def test_nodes_may_have_any_name(name: str) -> None:
     network = anetdsl.parse(
         "anet 1 network n modules=[1, 1, 1, 1] D=[1, 1, 1, 1] input rgb channels=3\n"
         f"node {name} level=0 C=1 r=1 stride=4 inputs=[rgb] sink inputs=[{name}] classes=2"
@@ -125,7 +127,7 @@ def test_nodes_of_any_name_run(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["_00", "_", "stem", "true", "none", "f", "tensor", "class"])
-def test_names_of_networks_become_names_of_classes(name: str) -> None:
+def test_networks_may_have_any_name(name: str) -> None:
     network = anetdsl.parse(
         f"anet 1 network {name} modules=[1, 1, 1, 1] D=[1, 1, 1, 1] input rgb channels=3\n"
         "node s level=0 C=1 r=1 stride=4 inputs=[rgb] sink inputs=[s] classes=2"

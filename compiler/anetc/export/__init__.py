@@ -1,6 +1,12 @@
-"""Artifacts: a compiled network as a file of its own, made, verified, kept and loaded.
+"""Artifacts: files of compiled networks. Write, verify, cache and load them.
 
-`compiling` is the driver. `about` says what an artifact carries about itself, `kinds` tells what a
-file is, `writing` makes each kind, `stranger` is the process that has neither of our packages and
-tries an artifact, `verifying` drives it, `cache` keeps what was made, `loading` gives a module.
+compile        `compile_artifact`, which uses the modules below
+build          the part of it that needs torch
+write          one function per kind of artifact
+verify         compares an artifact with the reference module in a clean process
+clean_process  the script of that process, which cannot import anetdsl or anetc
+cache          artifacts that were made before
+kinds          the kind of a file, by its content
+about          the description that every artifact carries
+load           an artifact as a module
 """

@@ -1,4 +1,4 @@
-"""What an artifact says of itself: the network's text and what it was compiled for."""
+"""The description in an artifact: the network text and the sizes it was compiled for."""
 
 from __future__ import annotations
 
@@ -17,45 +17,48 @@ DType = Literal["float32", "bfloat16"]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 DATA_ONLY: tuple[Kind, ...] = ("module", "onnx")
-"""Kinds that are data. The others hold code, which runs when they are loaded or called."""
+"""Kinds without code. The others contain code, which runs when they are loaded or called."""
 ANY_LENGTH: tuple[Kind, ...] = ("module", "python")
-"""Kinds that take clips of any number, of any length."""
+"""Kinds that take any batch size and any number of frames."""
 
 
 @attrs.frozen
 class About:
-    """An artifact's kind, network and clip. Sizes on axes in `dynamic` are examples."""
+    """Description of an artifact: its kind, network and clip."""
 
     kind: Kind
     network: str
-    """The network's canonical text."""
+    """Canonical text of the network."""
     batch: int = 1
     frames: int = 32
     height: int = 224
     width: int = 224
     dynamic: tuple[Axis, ...] = ()
+    """Axes of free size. `batch` and `frames` are examples on such axes."""
     dtype: DType = "float32"
     trained: bool = False
-    """Whether weights were given; else they are the first ones, drawn from a seed."""
+    """Whether the weights come from a file; otherwise they are drawn from a seed."""
 
     def to_json(self) -> str:
-        """The text that artifacts carry."""
+        """Return the JSON text that the artifact stores."""
         return json.dumps({"version": FORMAT_VERSION, **attrs.asdict(self)}, sort_keys=True)
 
 
 def about_from_json(text: str, path: object) -> About:
-    """What `to_json` wrote. Raises CannotRun, naming the file, for anything else."""
+    """Read the text of `About.to_json`. Raise CannotRun, with the path, for any other text."""
     try:
         fields: Any = json.loads(text)
         version = fields.pop("version")
         if version != FORMAT_VERSION:
             raise CannotRun(
-                f"{path}: artifact format {version!r} is not known; "
-                f"this version reads {FORMAT_VERSION}"
+                f"{path}: unknown artifact format {version!r}; this version of anetc reads format "
+                f"{FORMAT_VERSION}; compile the network again"
             )
         about = About(**{**fields, "dynamic": tuple(map(str, fields["dynamic"]))})
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        raise CannotRun(f"{path}: what the artifact says of itself is damaged") from None
+        raise CannotRun(
+            f"{path}: the artifact is damaged: its description cannot be read"
+        ) from None
     numbers = (about.batch, about.frames, about.height, about.width)
     if (
         about.kind not in KINDS
@@ -65,13 +68,15 @@ def about_from_json(text: str, path: object) -> About:
         or type(fields.get("trained", False)) is not bool
         or not all(type(number) is int and number > 0 for number in numbers)
     ):
-        raise CannotRun(f"{path}: what the artifact says of itself is damaged")
+        raise CannotRun(f"{path}: the artifact is damaged: its description cannot be read")
     return about
 
 
 def parse_dynamic(text: str) -> tuple[Axis, ...]:
-    """The axes of `batch,frames`, in that order. Raises ValueError for other words."""
+    """Return the axes in `batch,frames`, in this order. Raise ValueError for other words."""
     words = {word.strip() for word in text.split(",")}
     if unknown := words - set(get_args(Axis)):
-        raise ValueError(f"{sorted(unknown)[0]!r} is no axis; expected batch, frames or both")
+        raise ValueError(
+            f"{sorted(unknown)[0]!r} is not an axis; write batch, frames or batch,frames"
+        )
     return tuple(axis for axis in cast("tuple[Axis, ...]", get_args(Axis)) if axis in words)

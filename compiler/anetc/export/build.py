@@ -1,4 +1,4 @@
-"""The part of compiling that needs torch: build, reference, plan, artifact, verdict."""
+"""The part of `compile_artifact` that needs torch: build, run, plan, write and verify."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from anetc.modules.network import NetworkModule
 
 Stage = Callable[[str], AbstractContextManager[None]]
+"""Function that returns a context manager for the stage of a given name."""
 
 
-def make(
+def write_and_verify(
     network: Network,
     about: About,
     folder: Path,
@@ -25,11 +26,11 @@ def make(
     seed: int,
     stage: Stage,
 ) -> tuple[tuple[Path, ...], Verdict]:
-    """Write and verify an artifact in a folder: its files, and how it did."""
-    with clean_process(about) as other:
+    """Write an artifact into a folder and verify it. Return its files and the measured error."""
+    with clean_process(about) as process:
         with stage("build the network"):
             model = _build(network, weights, seed)
-        with stage("run the plain module"):
+        with stage("run the reference module"):
             trials = reference_trials(model, about)
         from anetc.export.write import file_names, write_artifact
         from anetc.plan.lower import lower
@@ -43,12 +44,12 @@ def make(
         files = tuple(folder / name for name in file_names(about))
         with stage("verify"):
             names = [value.name for value in network.inputs]
-            verdict = other.verify(files[0], about, names, trials)
+            verdict = process.verify(files[0], about, names, trials)
     return files, verdict
 
 
 def _build(network: Network, weights: str | Path | None, seed: int) -> NetworkModule:
-    from anetc.modules.initial import scramble
+    from anetc.modules.initial import randomise_norms
     from anetc.modules.network import build_network
     from anetc.weights.files import load_weights
 
@@ -56,5 +57,5 @@ def _build(network: Network, weights: str | Path | None, seed: int) -> NetworkMo
     if weights is not None:
         load_weights(model, weights)
     else:
-        scramble(model, seed)  # else verification would be blind
+        randomise_norms(model, seed)  # initial weights would hide errors
     return model.eval()

@@ -1,8 +1,8 @@
-"""Artifacts that were made before, kept by the content they were made of. No torch here.
+"""Cache of artifacts, by everything that an artifact depends on. This module does not need torch.
 
-An entry is a folder named by a key: the artifact's files, and `entry.json` with their SHA-256, by
-which a damaged entry is found and dropped. What was used least recently goes first when all
-together exceed `LIMIT`.
+An entry is a folder named by its key. It holds the artifact's files, and `entry.json` with their
+SHA-256: an entry that does not match is deleted. When all entries together exceed `LIMIT`, the
+least recently used ones are deleted.
 """
 
 from __future__ import annotations
@@ -26,27 +26,30 @@ from anetc.export.about import About
 from anetdsl.syntax.grammar import cache_folder
 
 LIMIT = 4 * 2**30
-"""Bytes of all entries together."""
+"""Maximum size of the cache in bytes."""
 _VERSIONS = ("torch", "safetensors", "onnx", "onnxscript")
 
 
 @attrs.frozen
 class CacheEntry:
-    """A copy of an artifact in the cache: its files, the first to be loaded first; its verdict."""
+    """A copy of an artifact in the cache, with the results of its verification."""
 
     files: tuple[Path, ...]
+    """Files of the artifact; the first one is loaded."""
     error: float
+    """Largest relative error of the logits."""
     first: float
+    """Seconds from opening the file to the first result."""
 
 
 def key_of(about: About, weights: str | None, seed: int) -> str:
-    """The key of everything that an artifact is made of. `weights` is their file's SHA-256."""
+    """Return the key of an artifact. `weights` is the SHA-256 of the weights file, if any."""
     what = {
         "about": about.to_json(),
         "weights": weights,
         "seed": None if weights else seed,
         "source": _source_digest(),
-        "python": sys.version_info[:2] if about.kind in ("aoti",) else None,
+        "python": sys.version_info[:2] if about.kind == "aoti" else None,
         "machine": _machine() if about.kind == "aoti" else platform.machine(),
         "packages": {name: _version(name) for name in _VERSIONS},
     }
@@ -54,15 +57,16 @@ def key_of(about: About, weights: str | None, seed: int) -> str:
 
 
 def file_digest(path: Path) -> str:
-    """A file's SHA-256."""
+    """Return the SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def take(key: str, into: Path) -> CacheEntry | None:
-    """The entry of a key, if it is there and whole, copied to a folder; it counts as used now.
+def load(key: str, into: Path) -> CacheEntry | None:
+    """Copy the entry of a key into a folder, and mark it as used. Return None if there is none.
 
-    It is the copy that is found whole: others may trim the cache meanwhile.
+    The copy is checked, not the entry: other processes may delete entries meanwhile. A damaged
+    entry is deleted.
     """
     folder = _root() / key
     try:
@@ -72,7 +76,7 @@ def take(key: str, into: Path) -> CacheEntry | None:
             shutil.copyfile(folder / file.name, file)
         whole = all(file_digest(file) == about["files"][file.name] for file in files)
         if whole and files:
-            with contextlib.suppress(OSError):  # a cache may be read-only
+            with contextlib.suppress(OSError):  # the cache may be read-only
                 os.utime(folder / "entry.json")
             return CacheEntry(files, float(about["error"]), float(about["first"]))
     except FileNotFoundError:
@@ -83,8 +87,8 @@ def take(key: str, into: Path) -> CacheEntry | None:
     return None
 
 
-def keep(key: str, files: tuple[Path, ...], error: float, first: float) -> None:
-    """Copy an artifact's files into the cache. A cache that cannot be written is no error."""
+def store(key: str, files: tuple[Path, ...], error: float, first: float) -> None:
+    """Copy an artifact's files into the cache. Do nothing if the cache cannot be written."""
     root = _root()
     with contextlib.suppress(OSError):
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -97,7 +101,7 @@ def keep(key: str, files: tuple[Path, ...], error: float, first: float) -> None:
             digests = {file.name: file_digest(part / file.name) for file in files}
             about = {"files": digests, "error": error, "first": first}
             (part / "entry.json").write_text(json.dumps(about), encoding="utf-8")
-            with contextlib.suppress(OSError):  # somebody else was faster
+            with contextlib.suppress(OSError):  # another process has stored it
                 part.rename(root / key)
         finally:
             shutil.rmtree(part, ignore_errors=True)
@@ -105,12 +109,12 @@ def keep(key: str, files: tuple[Path, ...], error: float, first: float) -> None:
 
 
 def _trim(root: Path) -> None:
-    """Remove what was used least recently, until the rest is within the limit."""
+    """Delete the least recently used entries until the others fit into the limit."""
     entries = []
     for folder in root.iterdir():
         with contextlib.suppress(OSError):
             size = sum(file.stat().st_size for file in folder.iterdir())
-            entry = folder / "entry.json"  # missing where a process was killed in `keep`
+            entry = folder / "entry.json"  # missing if a process was killed in `store`
             used = (entry if entry.exists() else folder).stat().st_mtime
             entries.append((used, size, folder))
     total = sum(size for _, size, _ in entries)
@@ -126,7 +130,7 @@ def _root() -> Path:
 
 
 def _source_digest() -> str:
-    """Of the source that artifacts are made by: another compiler makes other artifacts."""
+    """Return a digest of the source code that artifacts depend on."""
     digest = hashlib.sha256()
     package = Path(__file__).parent.parent
     parts = (package / name for name in ("export", "engines", "modules", "plan", "weights"))
@@ -145,7 +149,7 @@ def _version(name: str) -> str | None:
 
 
 def _machine() -> str:
-    """The processor that code is made for: its instructions."""
+    """Return the instruction set of the processor, as text."""
     with contextlib.suppress(OSError), Path("/proc/cpuinfo").open(encoding="utf-8") as file:
         for line in file:
             if line.startswith(("flags", "Features")):

@@ -1,9 +1,10 @@
-"""Runs an artifact as somebody would who has PyTorch and neither anetdsl nor anetc.
+"""Run an artifact in a process that cannot import anetdsl or anetc (script).
 
-A script, started by `anetc.export.verify` in a Python of its own (`python -I`). It reads a
-JSON job from standard input and answers with one line of JSON on standard output.
+`anetc.export.verify` starts it with `python -I`. It reads two lines of JSON from standard input, a
+header and a job, and writes one line of JSON to standard output. Header, job, answer:
 
-    {"folders": [..], "kind": "pt2", "path": "..", "names": ["rgb"], "allow": false,
+    {"folders": [..], "allow": false, "threads": 2}
+    {"kind": "pt2", "path": "..", "names": ["rgb"],
      "trials": [{"shapes": [[1, 3, 8, 64, 64]], "seed": 1, "expected": [[0.5, ..]]}]}
     {"errors": [1.2e-7], "first": 0.3}
 """
@@ -18,45 +19,45 @@ import sys
 import time
 from typing import Any
 
-OWN = ("anetdsl", "anetc")
+FORBIDDEN = ("anetdsl", "anetc")
 
 
-class Refuse(importlib.abc.MetaPathFinder):
-    """Makes imports of our packages fail, wherever they may be installed."""
+class ForbiddenFinder(importlib.abc.MetaPathFinder):
+    """Import finder that makes imports of anetdsl and anetc fail, even if they are installed."""
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> None:
-        """Raises ImportError for ours; others find the rest."""
-        if name.partition(".")[0] in OWN:
-            raise ImportError(f"{name} is not to be had here")
+        """Raise ImportError for these two packages."""
+        if name.partition(".")[0] in FORBIDDEN:
+            raise ImportError(f"{name} is not available here")
 
 
 def main() -> None:
-    """Answer one job. An error of any kind is the answer too."""
-    # Libraries may print: only the answer goes to the real standard output.
+    """Answer one job. An error of any kind is an answer, too."""
+    # Libraries may print. Only the answer goes to the real standard output.
     answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     header = json.loads(sys.stdin.readline())
     sys.path.extend(header["folders"])
     if not header["allow"]:
-        sys.meta_path.insert(0, Refuse())
-    import torch  # while the artifact is still being made
+        sys.meta_path.insert(0, ForbiddenFinder())
+    import torch  # while the parent process still writes the artifact
 
     torch.set_num_threads(header["threads"])
     line = sys.stdin.readline()
     if not line:
         return
     try:
-        result = try_artifact(torch, json.loads(line))
+        result = run_trials(torch, json.loads(line))
     except Exception as error:
         result = {"failed": f"{type(error).__name__}: {' '.join(str(error).split())[:500]}"}
     answer.write(json.dumps(result) + "\n")
     answer.close()
-    # A compiled artifact's threads may not end well with an interpreter's; all is said.
+    # Threads of a compiled artifact may crash when the interpreter ends.
     os._exit(0)
 
 
-def try_artifact(torch: Any, job: Any) -> dict[str, Any]:
-    """The relative error of each trial, and the seconds from the file to the first result."""
+def run_trials(torch: Any, job: Any) -> dict[str, Any]:
+    """Return the relative error of each trial, and the seconds up to the first result."""
     start = time.perf_counter()
     run = load(torch, job["kind"], job["path"], job["names"])
     errors, first = [], None
@@ -68,7 +69,7 @@ def try_artifact(torch: Any, job: Any) -> dict[str, Any]:
             first = first or time.perf_counter() - start
             expected = torch.tensor(trial["expected"], dtype=torch.float64)
             if logits.shape != expected.shape or logits.dtype != torch.float32:
-                return {"failed": f"gives {logits.dtype} {list(logits.shape)}"}
+                return {"failed": f"it returns {logits.dtype} of shape {list(logits.shape)}"}
             scale = max(expected.abs().max().item(), 1e-30)
             error = (logits.double() - expected).abs().max().item() / scale
             errors.append(error if error == error else float("inf"))
@@ -76,7 +77,7 @@ def try_artifact(torch: Any, job: Any) -> dict[str, Any]:
 
 
 def load(torch: Any, kind: str, path: str, names: list[str]) -> Any:
-    """A function of the inputs, in the order of `names`."""
+    """Return a function of the inputs, which are in the order of `names`."""
     if kind == "module":
         from anetc.export.load import load_artifact
 
@@ -104,7 +105,7 @@ def load(torch: Any, kind: str, path: str, names: list[str]) -> Any:
 
 
 def onnx_runner(torch: Any, path: str, names: list[str]) -> Any:
-    """By ONNX Runtime."""
+    """Return a function that runs a model in ONNX Runtime."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

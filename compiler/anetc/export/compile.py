@@ -1,4 +1,4 @@
-"""`anetc compile`: a network to a verified artifact, or to one that was made before."""
+"""Compile a network to a verified artifact, or take it from the cache."""
 
 from __future__ import annotations
 
@@ -21,23 +21,26 @@ from anetdsl.ir import Network
 
 @attrs.frozen
 class CompiledArtifact:
-    """An artifact that was handed over, and how it compares with the plain module."""
+    """A written artifact, and its error to the reference module."""
 
     files: tuple[Path, ...]
+    """Files of the artifact; the first one is loaded."""
     error: float
-    """The largest relative error that was measured."""
+    """Largest relative error of the logits that was measured."""
     first: float
-    """Seconds from the file to the first result, in the process that verified it."""
+    """Seconds from opening the file to the first result, in the process that verified it."""
     cached: bool
+    """Whether the artifact comes from the cache."""
     stages: tuple[tuple[str, float], ...]
+    """Name and seconds of each stage."""
 
 
-Report = Callable[[str, float | None], None]
-"""Told each stage as it begins, and again with its seconds as it ends."""
+StageReport = Callable[[str, float | None], None]
+"""Function that receives the name of a stage: with None at its begin, then with its seconds."""
 
 
-def silent(stage: str, seconds: float | None) -> None:
-    """Tells nobody."""
+def no_report(stage: str, seconds: float | None) -> None:
+    """Ignore a stage."""
 
 
 def compile_artifact(
@@ -49,49 +52,61 @@ def compile_artifact(
     seed: int = 0,
     source: str | Path | None = None,
     use_cache: bool = True,
-    report: Report = silent,
+    report: StageReport = no_report,
 ) -> CompiledArtifact:
-    """Make the artifact that `about` describes, verify it, and only then put it at `output`.
+    """Write the artifact that `about` describes to `output`, after it was verified.
 
-    `about.network` is the text of `network`, and `source` the file it was read from. Raises
-    CannotRun where it cannot be made or written, would overwrite what it is made of, or is not what
-    the plain module is; `output` stays as it was then.
+    Args:
+        network: The network to compile.
+        about: Kind, sizes and data type; `about.network` is the text of `network`.
+        output: The file to write; its name ends in .py for the kind `python`.
+        weights: A weights file; None for initial weights drawn from `seed`.
+        seed: Seed of the initial weights.
+        source: The file that the network was read from, which must not be overwritten.
+        use_cache: Whether to look for the artifact in the cache and to keep it there.
+        report: Receives each stage.
+
+    Raises:
+        CannotRun: The artifact cannot be made or written, it would overwrite `source` or `weights`,
+            or its error to the reference module exceeds the tolerance. `output` is unchanged then.
     """
     output = Path(output)
     try:
         targets = _targets(output, about)
-        _spare(targets, [Path(path) for path in (source, weights) if path is not None])
+        _check_not_overwritten(
+            targets, [Path(path) for path in (source, weights) if path is not None]
+        )
     except OSError as error:
         raise CannotRun(f"{output}: cannot be written: {error.strerror or error}") from None
     if (about.kind, about.dtype) == ("onnx", "bfloat16"):
         raise CannotRun("--emit onnx: ONNX Runtime has no convolutions in bfloat16; use float32")
     clock = _Clock(report)
     with tempfile.TemporaryDirectory(prefix="anetc-") as name:
-        made, kept = (Path(name, part) for part in ("made", "kept"))
+        made, cached = (Path(name, part) for part in ("made", "cached"))
         made.mkdir()
-        kept.mkdir()
+        cached.mkdir()
         with clock.stage("look in the cache"):
             digest = _weights_digest(weights)
             key = cache.key_of(about, digest, seed) if use_cache else ""
-            entry = cache.take(key, kept) if use_cache else None
+            entry = cache.load(key, cached) if use_cache else None
         if entry is not None:
             with clock.stage("write"):
-                _hand_over(entry.files, targets)
+                _put_in_place(entry.files, targets)
             return CompiledArtifact(targets, entry.error, entry.first, True, tuple(clock.stages))
-        from anetc.export.build import make
+        from anetc.export.build import write_and_verify
 
-        files, verdict = make(network, about, made, weights, seed, clock.stage)
+        files, verdict = write_and_verify(network, about, made, weights, seed, clock.stage)
         with clock.stage("write"):
-            _hand_over(files, targets)
+            _put_in_place(files, targets)
             if use_cache:
-                cache.keep(key, files, verdict.error, verdict.first)
+                cache.store(key, files, verdict.error, verdict.first)
     return CompiledArtifact(targets, verdict.error, verdict.first, False, tuple(clock.stages))
 
 
 class _Clock:
-    """Times stages, and tells about them."""
+    """Timer of stages, which also reports them."""
 
-    def __init__(self, report: Report) -> None:
+    def __init__(self, report: StageReport) -> None:
         self.stages: list[tuple[str, float]] = []
         self._report = report
 
@@ -105,31 +120,37 @@ class _Clock:
 
 
 def _targets(output: Path, about: About) -> tuple[Path, ...]:
-    """The files to be written. Refuses at once what would fail after minutes of work."""
+    """Return the files to write. Raise CannotRun if they cannot be written."""
     check_writable(output)
     if about.kind != "python":
         return (output,)
     if output.suffix != ".py":
-        raise CannotRun(f"{output}: a Python artifact's name ends in .py; its weights stand beside")
-    beside = output.with_suffix(".safetensors")
-    if beside.exists() and not _is_of_an_artifact(beside):
         raise CannotRun(
-            f"{beside}: the artifact's weights would take its place, and no artifact's weights are "
-            "there; give -o another name, or move it away"
+            f"{output}: the name of a Python artifact must end in .py; its weights go to a "
+            ".safetensors file of the same name"
         )
-    return (output, beside)
+    weights_file = output.with_suffix(".safetensors")
+    if weights_file.exists() and not _belongs_to_artifact(weights_file):
+        raise CannotRun(
+            f"{weights_file}: would be overwritten by the weights of the artifact, but does not "
+            "belong to an artifact; give -o another name or move this file"
+        )
+    return (output, weights_file)
 
 
-def _spare(targets: Sequence[Path], sources: Sequence[Path]) -> None:
-    """Raises CannotRun where an artifact would overwrite what it is made of."""
+def _check_not_overwritten(targets: Sequence[Path], sources: Sequence[Path]) -> None:
+    """Raise CannotRun if a target is the network or the weights file that is compiled."""
     for target in targets:
         for source in sources:
             if target.exists() and source.exists() and target.samefile(source):
-                raise CannotRun(f"{target}: would be overwritten, but the artifact is made of it")
+                raise CannotRun(
+                    f"{target}: is an input of this command and would be overwritten; "
+                    "give -o another name"
+                )
 
 
-def _is_of_an_artifact(weights: Path) -> bool:
-    """Whether a safetensors file is one that this package made for an artifact."""
+def _belongs_to_artifact(weights: Path) -> bool:
+    """Return whether a safetensors file belongs to an artifact."""
     try:
         metadata = safetensors_header(weights).get("__metadata__")
     except CannotRun:
@@ -146,8 +167,8 @@ def _weights_digest(weights: str | Path | None) -> str | None:
         raise cannot_read(weights, error) from None
 
 
-def _hand_over(files: tuple[Path, ...], targets: tuple[Path, ...]) -> None:
-    """All files or none take their places; the one that is loaded comes last."""
+def _put_in_place(files: tuple[Path, ...], targets: tuple[Path, ...]) -> None:
+    """Put all files in their places, or none. The file that is loaded comes last."""
     with contextlib.ExitStack() as stack:
         for file, target in zip(files, targets):
             if is_device(target):

@@ -1,4 +1,4 @@
-"""Which kind of artifact a file is, by its content. Nothing in it is executed; no torch here."""
+"""Find the kind of an artifact by its content. Nothing in the file is executed."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from anetc.export.about import PYTHON_MARK, About, about_from_json
 from anetdsl.errors import CannotRun, cannot_read
 
 METADATA_KEY = "anet_artifact"
-"""Entry of the header of a `module`, and of an ONNX model's properties."""
+"""Key in the metadata of a safetensors file and in the properties of an ONNX model."""
 ZIP_ENTRY = "extra/anet.json"
-"""Entry of PyTorch's archives, below the one folder at their top."""
+"""Name of the entry in PyTorch's archives, below their top folder."""
 ONNX_START = b"\x08"
-"""Field 1 of the message, `ir_version`, comes first."""
+"""First byte of an ONNX file: field 1 of the message, `ir_version`."""
 _LONGEST_HEADER = 100_000_000
 
 
 def read_about(path: str | Path) -> About | None:
-    """What an artifact says of itself; None for a file that is none, as a network's text is.
+    """Return the description of an artifact; None for a file of another format, as a network text.
 
-    Raises CannotRun for files that look like artifacts and are none of ours, or are damaged.
+    Raise CannotRun for a file that has the format of an artifact, but is damaged or is not one.
     """
     path = Path(path)
     try:
@@ -36,10 +36,15 @@ def read_about(path: str | Path) -> About | None:
     if start[8:9] == b"{" and b"\0" in start[:8]:
         about = _of_safetensors(path)
         if about.kind == "python":
-            raise CannotRun(f"{path}: the weights of {path.with_suffix('.py').name}; give that")
+            raise CannotRun(
+                f"{path}: holds the weights of a Python artifact; "
+                f"give {path.with_suffix('.py').name} instead"
+            )
         return about
     if start.startswith(b"\x80"):
-        raise CannotRun(f"{path}: a pickle, which could run anything; nothing here unpickles files")
+        raise CannotRun(
+            f"{path}: is a pickle, which could run any code; anetc does not load pickles"
+        )
     if start.startswith(ONNX_START):
         return _of_onnx(path)
     if PYTHON_MARK.encode() in start:
@@ -53,16 +58,16 @@ def _of_archive(path: Path) -> About:
             names = [name for name in archive.namelist() if name.endswith("/" + ZIP_ENTRY)]
             if names:
                 if archive.getinfo(names[0]).file_size > _LONGEST_HEADER:
-                    raise ValueError("what it says of itself is too long")
+                    raise ValueError("its description is too long")
                 return about_from_json(archive.read(names[0]).decode(), path)
     except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, RuntimeError) as error:
-        # RuntimeError: of encrypted entries, and of ways to compress that are not known
-        raise CannotRun(f"{path}: a damaged archive: {error}") from None
-    raise CannotRun(f"{path}: an archive, but not one that `anetc compile` made")
+        # RuntimeError: encrypted entries and unknown compression methods
+        raise CannotRun(f"{path}: is a damaged archive: {error}") from None
+    raise CannotRun(f"{path}: is an archive, but not one of `anetc compile`")
 
 
 def safetensors_header(path: Path) -> dict[str, Any]:
-    """The JSON header of a safetensors file. Raises CannotRun where it cannot be read."""
+    """Return the JSON header of a safetensors file. Raise CannotRun if it cannot be read."""
     try:
         with path.open("rb") as file:
             size = int.from_bytes(file.read(8), "little")
@@ -70,34 +75,37 @@ def safetensors_header(path: Path) -> dict[str, Any]:
                 raise ValueError("its header is too long")
             header = json.loads(file.read(size))
             if not isinstance(header, dict):
-                raise ValueError("its header is no object")
+                raise ValueError("its header is not a JSON object")
             return header
     except (OSError, ValueError, RecursionError) as error:
-        raise CannotRun(f"{path}: a damaged safetensors file: {error}") from None
+        raise CannotRun(f"{path}: is a damaged safetensors file: {error}") from None
 
 
 def _of_safetensors(path: Path) -> About:
     metadata = safetensors_header(path).get("__metadata__", {})
     if not isinstance(metadata, dict) or METADATA_KEY not in metadata:
         raise CannotRun(
-            f"{path}: a weights file; give the network's .anet file, and this as --weights"
+            f"{path}: is a weights file; give the .anet file of the network, and this file "
+            "with --weights"
         )
     try:
         about = json.loads(metadata[METADATA_KEY])["about"]
     except (ValueError, TypeError, KeyError, RecursionError):
-        raise CannotRun(f"{path}: what the artifact says of itself is damaged") from None
+        raise CannotRun(
+            f"{path}: the artifact is damaged: its description cannot be read"
+        ) from None
     return about_from_json(str(about), path)
 
 
 def _of_onnx(path: Path) -> About:
     metadata = onnx_session(path).get_modelmeta().custom_metadata_map
     if METADATA_KEY not in metadata:
-        raise CannotRun(f"{path}: an ONNX model, but not one that `anetc compile` made")
+        raise CannotRun(f"{path}: is an ONNX model, but not one of `anetc compile`")
     return about_from_json(metadata[METADATA_KEY], path)
 
 
 def onnx_session(path: Path) -> Any:
-    """The model in ONNX Runtime. Raises CannotRun where that is missing or refuses the file."""
+    """Open a model in ONNX Runtime. Raise CannotRun if it is not installed or rejects the file."""
     try:
         import onnxruntime
     except ImportError:
@@ -110,14 +118,14 @@ def onnx_session(path: Path) -> Any:
         return onnxruntime.InferenceSession(
             str(path), sess_options=options, providers=["CPUExecutionProvider"]
         )
-    except Exception as error:  # its own classes, which have no common base but this
+    except Exception as error:  # its exceptions have no other common base class
         reason = " ".join(str(error).split())[:200]
-        raise CannotRun(f"{path}: no ONNX model that can be read: {reason}") from None
+        raise CannotRun(f"{path}: is not a readable ONNX model: {reason}") from None
 
 
 def _of_source(path: Path) -> About:
-    """As the weights beside it say. The source is not looked at further."""
+    """Return the description in the weights file; the source itself holds none."""
     weights = path.with_suffix(".safetensors")
     if not weights.is_file():
-        raise CannotRun(f"{path}: its weights, {weights.name}, are not beside it")
+        raise CannotRun(f"{path}: its weights file {weights.name} is missing in the same folder")
     return _of_safetensors(weights)

@@ -1,4 +1,4 @@
-"""Any artifact as a module that is called as the plain one is."""
+"""Load an artifact of any kind as a module that is called as the reference module is."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from anetc.engines.folded import Folded
+from anetc.engines.folded import FoldedPlan
 from anetc.export.about import ANY_LENGTH, DATA_ONLY, About
 from anetc.export.kinds import METADATA_KEY, onnx_session, read_about, safetensors_header
 from anetc.memory import is_out_of_memory
@@ -26,7 +26,7 @@ Runner = Callable[[Mapping[str, Tensor]], Tensor]
 
 
 class Artifact(nn.Module):
-    """A loaded artifact: `about` says what it was made for, `network` is its network."""
+    """A loaded artifact. `about` is its description, `network` its network."""
 
     def __init__(self, about: About, run: Runner, path: Path) -> None:
         super().__init__()
@@ -35,29 +35,31 @@ class Artifact(nn.Module):
         try:
             self.network = parse(about.network, f"the network in {path}")
         except AnetError:
-            raise CannotRun(f"{path}: the text of its network is damaged") from None
+            raise CannotRun(
+                f"{path}: the artifact is damaged: its network text has errors"
+            ) from None
         self._run = run
 
     def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
-        """The logits (N, classes), float32, for a tensor (N, C, T, H, W) by input name.
+        """Return the logits (N, classes) in float32, for a tensor (N, C, T, H, W) by input name.
 
-        Raises InputError for inputs that the artifact was not made for, and CannotRun where it is
-        damaged in a way that only shows as it runs.
+        Raise InputError for sizes that the artifact was not compiled for, and CannotRun if the
+        artifact fails.
         """
         check_inputs(self.network, inputs)
         self._check_sizes(next(iter(inputs.values())).shape)
         try:
             with torch.inference_mode():
                 return self._run({value.name: inputs[value.name] for value in self.network.inputs})
-        except Exception as error:  # whatever the runtimes of other people's formats raise
+        except Exception as error:  # the runtimes may raise anything
             if is_out_of_memory(error):
                 raise
-            raise CannotRun(f"{self._path}: does not run: {_said(error)}") from error
+            raise CannotRun(f"{self._path}: the artifact fails: {_one_line(error)}") from error
 
     def _check_sizes(self, shape: torch.Size) -> None:
         about = self.about
         free = ("batch", "frames") if about.kind in ANY_LENGTH else about.dynamic
-        wanted = {
+        sizes = {
             "batch": (shape[0], about.batch),
             "frames": (shape[2], about.frames),
             "height": (shape[3], about.height),
@@ -65,7 +67,7 @@ class Artifact(nn.Module):
         }
         if about.kind == "python":
             return
-        for axis, (given, expected) in wanted.items():
+        for axis, (given, expected) in sizes.items():
             if axis not in free and given != expected:
                 raise InputError(
                     f"this {about.kind} artifact was compiled for {axis} {expected}, not {given}"
@@ -73,37 +75,38 @@ class Artifact(nn.Module):
 
 
 def load_artifact(path: str | Path, *, trust: bool = False) -> Artifact:
-    """The network in a file that `anetc compile` made, of any kind; the content tells which.
+    """Load an artifact of `anetc compile`. The content of the file determines its kind.
 
-    Kinds but `module` and `onnx` hold code that runs with your rights: they are loaded only with
-    `trust`, for files whose origin you know. Raises CannotRun for files that cannot be loaded.
+    All kinds except `module` and `onnx` contain code, which runs with your rights. They are loaded
+    only with `trust`: use it for files whose origin you know. Raise CannotRun for files that cannot
+    be loaded.
     """
     path = Path(path)
     about = read_about(path)
     if about is None:
-        raise CannotRun(f"{path}: no artifact that `anetc compile` made")
-    return load_known(path, about, trust=trust)
+        raise CannotRun(f"{path}: is not an artifact of `anetc compile`")
+    return load_described(path, about, trust=trust)
 
 
-def load_known(path: Path, about: About, *, trust: bool) -> Artifact:
-    """`load_artifact` of a file that `read_about` was called for."""
+def load_described(path: Path, about: About, *, trust: bool) -> Artifact:
+    """Load an artifact whose description `read_about` has returned."""
     if about.kind not in DATA_ONLY and not trust:
         raise CannotRun(
-            f"{path}: an artifact of kind {about.kind} holds code, which runs with your rights; "
-            "if you know where it comes from, say so with --trust (trust=True in Python)"
+            f"{path}: an artifact of kind {about.kind} contains code, which runs with your rights; "
+            "if you trust its origin, add --trust (trust=True in Python)"
         )
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # TorchScript's deprecation, which is ours to mind
+            warnings.simplefilter("ignore")  # TorchScript is deprecated
             run = _open(path, about)
     except (CannotRun, MemoryError):
         raise
-    except Exception as error:  # whatever the loaders of other people's formats raise
-        raise CannotRun(f"{path}: cannot be loaded: {_said(error)}") from None
+    except Exception as error:  # the loaders may raise anything
+        raise CannotRun(f"{path}: cannot be loaded: {_one_line(error)}") from None
     return Artifact(about, run, path)
 
 
-def _said(error: Exception) -> str:
+def _one_line(error: Exception) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
 
 
@@ -114,10 +117,10 @@ def _open(path: Path, about: About) -> Runner:
         case "python":
             return _load_python(path)
         case "pt2":
-            with path.open("rb") as file:  # of a path it says that it should end in .pt2
+            with path.open("rb") as file:  # a path would have to end in .pt2
                 return _by_position(torch.export.load(file).module())
         case "aoti":
-            # What `aoti_load_package` ends in; before that it tries the machine's C++ compiler.
+            # `aoti_load_package` calls this after it has looked for a C++ compiler.
             package = torch._C._aoti.AOTIModelPackageLoader(str(path), "model", False, 1, -1)
             return _by_position(lambda *inputs: package.run(list(inputs))[0])
         case "torchscript":
@@ -136,9 +139,9 @@ def _load_module(path: Path, about: About) -> Runner:
         plan = parse_plan(metadata["plan"])
         with safe_open(path, framework="pt") as file:
             constants = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        return folded_module(Folded(plan, constants), about)
+        return folded_module(FoldedPlan(plan, constants), about)
     except (KeyError, ValueError, SafetensorError, StopIteration, AssertionError) as error:
-        raise CannotRun(f"{path}: a damaged artifact: {error}") from None
+        raise CannotRun(f"{path}: the artifact is damaged: {error}") from None
 
 
 def _load_python(path: Path) -> Runner:

@@ -1,7 +1,7 @@
-"""A plan as a torch module of ordinary operations: what exporters take.
+"""A plan as a module of standard PyTorch operations, which exporters can trace.
 
-The plan and the layout are those of `anetc.engines.inference.plan_module`. It uses no operation
-that only some builds of PyTorch have. N and T may stay unknown while it is traced.
+Plan and memory layout are those of `anetc.engines.inference.plan_module`, but every operation
+exists in every build of PyTorch. N and T may be symbolic while the module is traced.
 """
 
 from __future__ import annotations
@@ -11,15 +11,21 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from anetc.engines.constants import evaluate
-from anetc.engines.folded import Folded
-from anetc.engines.inference.operations import flat, head_dtype, in_time, out_of_time, run_operation
+from anetc.engines.folded import FoldedPlan
+from anetc.engines.inference.operations import (
+    frame_batch,
+    head_dtype,
+    run_operation,
+    spatial_view,
+    temporal_view,
+)
 from anetc.plan.plan import Op, last_uses
 
 
 class PortableModule(nn.Module):
-    """Runs a folded plan. Takes the inputs by position, in the order of the network's inputs."""
+    """Module that runs a folded plan. Its inputs are positional, in the order of the network."""
 
-    def __init__(self, folded: Folded, *, dtype: torch.dtype = torch.float32) -> None:
+    def __init__(self, folded: FoldedPlan, *, dtype: torch.dtype = torch.float32) -> None:
         super().__init__()
         self.plan = folded.plan
         self.dtype = dtype
@@ -42,18 +48,18 @@ class PortableModule(nn.Module):
                 self.register_buffer(_buffer(op, role), value)
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        """The logits (N, classes) for inputs (N, C, T, H, W)."""
-        waiting = list(inputs)
+        """Return the logits (N, classes) for inputs (N, C, T, H, W)."""
+        remaining = list(inputs)
         values: dict[str, Tensor] = {}
         batch, _, frames = inputs[0].shape[:3]
         if torch.compiler.is_exporting():
-            for other in inputs[1:]:  # else unknown sizes of two inputs are never the same
+            for other in inputs[1:]:  # symbolic sizes of two inputs are equal
                 torch._check(other.shape[0] == batch)  # type: ignore[no-untyped-call]
                 torch._check(other.shape[2] == frames)  # type: ignore[no-untyped-call]
         for op in self.plan.ops:
             args = [values[name] for name in op.args]
             if op.kind == "input":
-                values[op.name] = flat(waiting.pop(0).to(self.dtype))
+                values[op.name] = frame_batch(remaining.pop(0).to(self.dtype))
             elif op.kind == "conv":
                 values[op.name] = self._convolve(op, args, frames)
             else:
@@ -72,9 +78,9 @@ class PortableModule(nn.Module):
             dilation = op.option("dilation")
             padding = (dilation * (weight.shape[2] // 2), 0)
             seen = functional.conv2d(
-                in_time(x, frames), weight, bias, padding=padding, dilation=(dilation, 1)
+                temporal_view(x, frames), weight, bias, padding=padding, dilation=(dilation, 1)
             )
-            result = out_of_time(seen, *x.shape[2:])
+            result = spatial_view(seen, *x.shape[2:])
         else:
             padding = (weight.shape[2] // 2, weight.shape[3] // 2)
             result = functional.conv2d(x, weight, bias, stride=op.option("stride"), padding=padding)
@@ -84,12 +90,12 @@ class PortableModule(nn.Module):
 
 
 def is_temporal(op: Op) -> bool:
-    """Whether a convolution runs over time."""
+    """Return whether a convolution runs over time."""
     return not str(op.options["kernel"]).startswith("1x")
 
 
 def _two_dimensional(weight: Tensor) -> Tensor:
-    """(out, in, T, 1, 1) or (out, in, 1, H, W) without the axis of one."""
+    """Return a weight (out, in, T, 1, 1) or (out, in, 1, H, W) without one axis of size 1."""
     flat_weight = weight[:, :, :, 0] if weight.shape[2] > 1 else weight[:, :, 0]
     return flat_weight.contiguous(memory_format=torch.channels_last)
 

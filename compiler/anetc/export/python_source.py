@@ -1,8 +1,8 @@
-"""A network as one file of Python that needs torch alone, for inference.
+"""Write a network as one readable Python file for inference, which imports torch only.
 
-The file reads as a person would write it: a class for each kind of block, copied from
-`anetc.export.standalone`, and one for the network, with a line a node. Batch normalisations and
-edge weights are folded into the tensors of the file beside it.
+The file has a class for each kind of block, copied from `anetc.export.standalone`, and a class for
+the network with one line per node. Batch normalisations and edge weights are folded into the
+tensors, which are in a second file.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _TAKEN = {*dir(nn.Module()), "self", "inputs", "frames", "torch", "as_frames", "
 
 
 def python_source(network: Network, dtype: torch.dtype) -> str:
-    """The text of the file. Its weights are `python_weights`, in a file of the same stem."""
+    """Return the text of the file. Its weights are `python_weights`, in a file of the same stem."""
     template = Path(standalone.__file__).read_text(encoding="utf-8")
     parts = template.partition(_COPIED_FROM)[2].replace("  # type: ignore[override]", "")
     nodes = _needed(network)
@@ -42,7 +42,7 @@ def python_source(network: Network, dtype: torch.dtype) -> str:
 
 
 def python_weights(network: Network, state: State, dtype: torch.dtype) -> dict[str, Tensor]:
-    """The tensors of the file beside the source, by the names of its state dict."""
+    """Return the tensors for the source, by the names of its state dict."""
     weights: dict[str, Tensor] = {}
 
     def conv(target: str, stored: str, *, norm: bool = True) -> None:
@@ -85,13 +85,13 @@ def _head(network: Network) -> list[str]:
     return [
         f'"""Network {network.name} in PyTorch, for inference.',
         "",
-        f"{PYTHON_MARK}; needs torch alone.",
-        "The weights stand in the file of the same name that ends in",
-        "`.safetensors`; batch normalisations and edge weights are folded into them.",
-        "Inside, a clip of T frames is (N*T, C, H, W), its channels side by side in memory.",
+        f"{PYTHON_MARK}; imports torch only. The weights are",
+        "in the `.safetensors` file of the same name; batch normalisations and edge weights",
+        "are folded into them. Inside the network, clips of T frames are (N*T, C, H, W),",
+        "channels last in memory.",
         '"""',
         "",
-        "# This is the network's text, in the language of .anet files:",
+        "# The network in the language of .anet files:",
         "#",
         text,
         "",
@@ -102,7 +102,7 @@ def _head(network: Network) -> list[str]:
         "",
         "import torch",
         "from torch import Tensor, nn",
-        "from torch.nn import functional as F  # noqa: N812 - torch's own custom",
+        "from torch.nn import functional as F  # noqa: N812 - common in PyTorch code",
         "",
         "",
     ]
@@ -117,9 +117,9 @@ def _class(network: Network, nodes: list[Node], dtype: torch.dtype) -> list[str]
     used = {edge.source for node in nodes if node.is_stem for edge in node.inputs}
     lines = [
         f"class {name}(nn.Module):",
-        '    """The network. Takes a dict of tensors (N, channels, T, H, W) by input name.',
+        '    """The network. Its input is a dict of tensors (N, channels, T, H, W).',
         "",
-        f"    Inputs and their channels: {values}. RGB is in [0, 1], flow in [-1, 1].",
+        f"    Names and channels: {values}. RGB is in [0, 1], flow in [-1, 1].",
         '    """',
         "",
         f"    dtype = {dtype}",
@@ -134,7 +134,7 @@ def _class(network: Network, nodes: list[Node], dtype: torch.dtype) -> list[str]
         f"        self.sink = {call_}",
         "",
         "    def forward(self, inputs: dict[str, Tensor]) -> Tensor:",
-        f'        """The logits, (N, {sink.classes})."""',
+        f'        """Return the logits, (N, {sink.classes})."""',
         f"        frames = inputs[{_quoted(network.inputs[0].name)}].shape[2]",
     ]
     for value in network.inputs:
@@ -182,7 +182,7 @@ def _construction(network: Network, node: Node) -> list[str]:
 
 
 def _wrapped(start: str, names: list[str], end: str) -> list[str]:
-    """A call with a list of names, laid out as formatters do."""
+    """Return a call with a list of names, wrapped as formatters do."""
     one = f"{start}[{', '.join(names)}]{end}"
     if len(one) <= WIDTH:
         return [one]
@@ -206,7 +206,7 @@ def _main(network: Network) -> list[str]:
         "",
         "",
         f"def load(weights: str | Path | None = None) -> {name}:",
-        '    """The network with its weights, by default those of the file beside this one."""',
+        '    """Return the network with the weights of a file, by default the one next to this."""',
         '    state = read_safetensors(weights or Path(__file__).with_suffix(".safetensors"))',
         '    with torch.device("meta"):',
         f"        model = {name}()",
@@ -225,13 +225,13 @@ def _main(network: Network) -> list[str]:
 
 
 def _needed(network: Network) -> list[Node]:
-    """The nodes that the sink depends on, each after those it reads."""
+    """Return the nodes that the sink depends on, in topological order."""
     needed = network.needed_by_sink()
     return [node for node in network.topological_nodes() if node.name in needed]
 
 
 def _sources(network: Network, node: Node) -> list[tuple[int, int]]:
-    """Each input's channels, and how many times larger its map is than the smallest."""
+    """Return, for each input, its channels and the ratio of its map size to the smallest one."""
     strides = network.total_strides()
     largest = max(strides[edge.source] for edge in node.inputs)
     return [
@@ -241,19 +241,19 @@ def _sources(network: Network, node: Node) -> list[tuple[int, int]]:
 
 
 def _safe(name: str) -> str:
-    """A name that Python and torch.nn leave free. Distinct names stay distinct.
+    """Return a name that neither Python nor torch.nn uses. Distinct names stay distinct.
 
     >>> [_safe(name) for name in ("n7", "class", "class_", "__n7")]
     ['n7', 'class_', 'class__', '__n7___']
     """
-    if name.startswith("__"):  # Python puts the class's name before it, unless it ends in two
+    if name.startswith("__"):  # else Python prefixes it with the name of the class
         return f"{name}___"
     taken = keyword.iskeyword(name) or name in _TAKEN or name.endswith("_")
     return f"{name}_" if taken else name
 
 
 def _class_name(name: str) -> str:
-    """A name that the file leaves free, in the way of classes.
+    """Return a class name that the file does not use otherwise.
 
     >>> [_class_name(name) for name in ("small_assemblenet", "_00", "stem", "true")]
     ['SmallAssemblenet', 'Network00', 'StemNetwork', 'TrueNetwork']

@@ -1,6 +1,6 @@
-"""The parts that Python artifacts are made of. `anetc.export.python_source` copies what follows.
+"""The blocks of Python artifacts. `anetc.export.python_source` copies the code below the mark.
 
-Nothing here may need anything but torch. Lines are at most 88 long, as formatters have it.
+The code may import torch only. Lines have at most 88 columns, the default of formatters.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812 - torch's own custom
+from torch.nn import functional as F  # noqa: N812 - common in PyTorch code
 
 # --- copied from here
 
 
 class TimeConv(nn.Conv2d):
-    """A convolution over time, of frames `dilation` apart.
+    """Convolution over time, with a dilation in frames.
 
-    The memory of (N*T, C, H, W) is seen as (N, C, T, H*W): nothing is copied.
+    It views the memory of (N*T, C, H, W) as (N, C, T, H*W) and copies nothing.
     """
 
     def __init__(self, in_channels: int, channels: int, size: int, dilation: int):
@@ -26,7 +26,7 @@ class TimeConv(nn.Conv2d):
         super().__init__(in_channels, channels, (size, 1), 1, padding, (dilation, 1))
 
     def forward(self, x: Tensor, frames: int) -> Tensor:  # type: ignore[override]
-        """(N*T, C, H, W) -> (N*T, channels, H, W)."""
+        """Map (N*T, C, H, W) to (N*T, channels, H, W)."""
         count, channels, height, width = x.shape
         x = x.permute(0, 2, 3, 1).reshape(-1, frames, height * width, channels)
         x = super().forward(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
@@ -34,7 +34,7 @@ class TimeConv(nn.Conv2d):
 
 
 class Stem(nn.Module):
-    """7x7 convolution at stride 2, for RGB a temporal convolution, pooling."""
+    """7x7 convolution of stride 2, temporal convolution (RGB only), max pooling."""
 
     def __init__(self, in_channels: int, channels: int, dilation: int | None = None):
         super().__init__()
@@ -42,7 +42,7 @@ class Stem(nn.Module):
         self.tconv = TimeConv(channels, channels, 5, dilation) if dilation else None
 
     def forward(self, x: Tensor, frames: int) -> Tensor:
-        """(N*T, in, H, W) -> (N*T, C, H/4, W/4)."""
+        """Map (N*T, in, H, W) to (N*T, C, H/4, W/4)."""
         x = self.conv(x).relu_()
         if self.tconv is None:
             return max_pool(x, 2, 2)
@@ -50,7 +50,7 @@ class Stem(nn.Module):
 
 
 class ResidualModule(nn.Module):
-    """1x1 or temporal, 3x3, 1x1 beside a shortcut: widths C -> D -> 4C."""
+    """Residual module: 1x1 or temporal, 3x3 and 1x1 convolution; widths C, D, 4C."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class ResidualModule(nn.Module):
         self.project, self.temporal = project, dilation is not None
 
     def forward(self, x: Tensor, frames: int) -> Tensor:
-        """(N*T, in, H, W) -> (N*T, 4C, H/stride, W/stride)."""
+        """Map (N*T, in, H, W) to (N*T, 4C, H/stride, W/stride)."""
         shortcut = self.proj(x) if self.project else x
         x = self.tconv(x, frames) if self.temporal else self.conv1(x)
         x = self.conv2(x.relu_()).relu_()
@@ -82,10 +82,11 @@ class ResidualModule(nn.Module):
 
 
 class Block(nn.Module):
-    """A weighted sum of blocks' outputs, and residual modules, 2D and (2+1)D in turn.
+    """Weighted sum of the inputs, then alternating 2D and (2+1)D residual modules.
 
-    `sources` has each input's channels, and how many times larger its map is than the
-    smallest. Larger ones are pooled; sums of fewer channels pass a 1x1 convolution.
+    `sources` holds, for each input, its channels and the ratio of its map size to the
+    smallest one. Larger maps are pooled. Inputs with fewer channels are summed first
+    and pass a 1x1 convolution.
     """
 
     gates: Tensor
@@ -109,20 +110,20 @@ class Block(nn.Module):
         first = ResidualModule(self.most, channels, width, stride, project=True)
         self.modules_ = nn.ModuleList([first])
         for index in range(1, modules):
-            every_other = dilation if index % 2 else None
+            time_dilation = dilation if index % 2 else None
             self.modules_.append(
-                ResidualModule(4 * channels, channels, width, dilation=every_other)
+                ResidualModule(4 * channels, channels, width, dilation=time_dilation)
             )
 
     def forward(self, features: list[Tensor], frames: int) -> Tensor:
-        """The block's output, (N*T, 4C, H/stride, W/stride)."""
+        """Return the output of the block, (N*T, 4C, H/stride, W/stride)."""
         x = features[0] if len(features) == 1 else self.fuse(features)
         for module in self.modules_:
             x = module(x, frames)
         return x
 
     def fuse(self, features: list[Tensor]) -> Tensor:
-        """The sum of the features, each times its gate: the sigmoid of its weight."""
+        """Return the sum of the features times their gates, sigmoid(weight)."""
         height = min(x.shape[2] for x in features)
         width = min(x.shape[3] for x in features)
         sums: dict[int, Tensor] = {}
@@ -137,9 +138,9 @@ class Block(nn.Module):
 
 
 class Sink(nn.Module):
-    """Means over space and time of the last blocks, combined, and a linear layer.
+    """Means of the last blocks over space and time, combined, then a linear layer.
 
-    With the head `maxpool` each frame is classified, and counts by a softmax over time.
+    The head `maxpool` classifies each frame; a softmax over time weights the frames.
     """
 
     def __init__(self, channels: int, classes: int, combine: str, head: str):
@@ -148,7 +149,7 @@ class Sink(nn.Module):
         self.combine, self.head = combine, head
 
     def forward(self, features: list[Tensor], frames: int) -> Tensor:
-        """The logits, (N, classes)."""
+        """Return the logits, (N, classes)."""
         means = [x.float().mean(dim=(2, 3)) for x in features]
         vectors = [mean.reshape(-1, frames, mean.shape[1]) for mean in means]
         if self.head == "mean":
@@ -165,13 +166,13 @@ class Sink(nn.Module):
 
 
 def as_frames(x: Tensor, dtype: torch.dtype) -> Tensor:
-    """(N, C, T, H, W) as (N*T, C, H, W), channels last in memory."""
+    """Convert (N, C, T, H, W) to (N*T, C, H, W), channels last in memory."""
     x = x.to(dtype).permute(0, 2, 3, 4, 1).flatten(0, 1)
     return x.contiguous().permute(0, 3, 1, 2)
 
 
 def max_pool(x: Tensor, window: int, stride: int) -> Tensor:
-    """Max pooling to ceil(size / stride) cells; odd padding has more at the end."""
+    """Max-pool to ceil(size / stride) cells; odd padding puts more at the end."""
     padding = []
     for size in x.shape[2:]:
         cells = -(-size // stride)
@@ -180,7 +181,7 @@ def max_pool(x: Tensor, window: int, stride: int) -> Tensor:
 
 
 def shrink(x: Tensor, height: int, width: int, ratio: int) -> Tensor:
-    """Max pooling down to (height, width); `ratio` serves where rounding misses."""
+    """Max-pool to (height, width). `ratio` is used if the rounded ratio does not fit."""
     if x.shape[2:] == (height, width):
         return x
     guess = (x.shape[2] + 1) // height
@@ -190,7 +191,10 @@ def shrink(x: Tensor, height: int, width: int, ratio: int) -> Tensor:
 
 
 def read_safetensors(path: str | Path) -> dict[str, Tensor]:
-    """A file's tensors: a JSON header's length, the header, the tensors' bytes."""
+    """Return the tensors of a safetensors file.
+
+    The file holds the length of a JSON header, the header, and the bytes of the tensors.
+    """
     size = Path(path).stat().st_size
     data = torch.from_file(str(path), shared=False, size=size, dtype=torch.uint8)
     start = 8 + int.from_bytes(bytes(data[:8].tolist()), "little")

@@ -1,6 +1,6 @@
-"""Tries an artifact in a fresh process that has neither of our packages, against the plain module.
+"""Compare an artifact with the reference module, in a process without anetdsl and anetc.
 
-The process is started early, so that it imports PyTorch while the artifact is being made.
+The process starts early, so that it imports PyTorch while the artifact is written.
 """
 
 from __future__ import annotations
@@ -25,39 +25,42 @@ if TYPE_CHECKING:
     from anetc.modules.network import NetworkModule
 
 TOLERANCE = {"float32": 1e-5, "bfloat16": 2e-2}
-"""Largest difference from the plain module's logits, by the largest of those."""
-_SHORT = 8
-"""Frames of a trial, where the clip's length is free."""
+"""Maximum relative error: largest difference of the logits, divided by the largest logit."""
+_MAX_FREE_FRAMES = 8
+"""Maximum number of frames of a trial, if the number of frames is free."""
 
 
 @attrs.frozen
 class Trial:
-    """Random inputs of a seed, and the logits that the plain module gives for them."""
+    """Random inputs, and the logits of the reference module for them."""
 
     shapes: tuple[tuple[int, ...], ...]
+    """Shape of each input."""
     seed: int
+    """Seed of the inputs."""
     expected: list[list[float]]
+    """Logits (N, classes)."""
 
 
 @attrs.frozen
 class Verdict:
-    """How an artifact did."""
+    """Result of the verification of an artifact."""
 
     error: float
-    """The largest relative error of all trials."""
+    """Largest relative error of all trials."""
     first: float
-    """Seconds from opening the file to the first result, PyTorch imported."""
+    """Seconds from opening the file to the first result; PyTorch is already imported."""
 
 
 def reference_trials(model: NetworkModule, about: About) -> list[Trial]:
-    """Trials of what an artifact must take: its own sizes, and others where they are free."""
+    """Return trials of the sizes that an artifact must accept: its own, and others on free axes."""
     import torch
 
     from anetc.export.write import random_inputs
 
     free = ("batch", "frames") if about.kind in ANY_LENGTH else about.dynamic
     batch = about.batch
-    frames = min(about.frames, _SHORT) if "frames" in free else about.frames
+    frames = min(about.frames, _MAX_FREE_FRAMES) if "frames" in free else about.frames
     sizes = [(batch, frames)]
     if free:
         other_batch = (1 if batch > 1 else 2) if "batch" in free else batch
@@ -71,20 +74,22 @@ def reference_trials(model: NetworkModule, about: About) -> list[Trial]:
             names = [value.name for value in model.network.inputs]
             logits = model(dict(zip(names, inputs)))
         if not logits.isfinite().all():
-            raise CannotRun("the plain module gives logits that are no finite numbers")
+            raise CannotRun(
+                "the logits of the network are not finite (NaN or infinity); check the weights"
+            )
         trials.append(Trial(tuple(tuple(x.shape) for x in inputs), seed, logits.double().tolist()))
     return trials
 
 
 class CleanProcess:
-    """The process. `verify` may be called once."""
+    """The clean process. Call `verify` once."""
 
     def __init__(self, process: subprocess.Popen[bytes], log: Any) -> None:
         self._process = process
         self._log = log
 
     def verify(self, path: Path, about: About, names: list[str], trials: list[Trial]) -> Verdict:
-        """Raises CannotRun where the artifact does not run, or not to tolerance."""
+        """Run the trials. Raise CannotRun if the artifact fails or exceeds the tolerance."""
         job = {
             "kind": about.kind,
             "path": str(path),
@@ -98,23 +103,25 @@ class CleanProcess:
             self._log.seek(0)
             last = self._log.read()[-2000:].decode(errors="replace").strip().splitlines()
             reason = last[-1] if last else f"exit code {self._process.returncode}"
-            raise CannotRun(f"--emit {about.kind}: the artifact does not run: {reason}") from None
+            raise CannotRun(f"--emit {about.kind}: the artifact fails: {reason}") from None
         if "failed" in result:
-            raise CannotRun(f"--emit {about.kind}: the artifact does not run: {result['failed']}")
+            raise CannotRun(f"--emit {about.kind}: the artifact fails: {result['failed']}")
         error = max(result["errors"])
         if not error <= TOLERANCE[about.dtype]:
             raise CannotRun(
-                f"--emit {about.kind}: the artifact is off by {error:.1e} from the plain module, "
-                f"above the tolerance of {TOLERANCE[about.dtype]:.0e}; no file is written"
+                f"--emit {about.kind}: the error of the artifact to the reference module is "
+                f"{error:.1e}, above the tolerance of {TOLERANCE[about.dtype]:.0e}; no file is "
+                "written"
             )
         return Verdict(error, float(result["first"]))
 
 
 @contextlib.contextmanager
 def clean_process(about: About) -> Iterator[CleanProcess]:
-    """Start the process; it is gone when the block ends.
+    """Start the process, and end it when the block ends.
 
-    It has no compiler: PATH is empty. A `module` needs anetc by its nature, and may import it.
+    Its PATH is empty, so it has no compiler. For the kind `module`, which anetc runs, the process
+    may import anetc.
     """
     allow = about.kind == "module"
     with tempfile.TemporaryFile() as log:
@@ -152,13 +159,13 @@ def clean_process(about: About) -> Iterator[CleanProcess]:
 
 
 def _threads() -> int:
-    """As many as this process would take: OpenMP's variable may be a list, or nonsense."""
-    asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
-    return (int(asked) if asked.isdecimal() else 0) or os.cpu_count() or 1
+    """Return the number of threads that this process would use. OMP_NUM_THREADS may be a list."""
+    value = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    return (int(value) if value.isdecimal() else 0) or os.cpu_count() or 1
 
 
 def _folders(allow: bool) -> list[str]:
-    """Where the packages stand that the process may need: it does not look at PYTHONPATH."""
+    """Return the folders of the packages that the process needs; `python -I` ignores PYTHONPATH."""
     names = ["torch", *(["anetdsl", "anetc"] if allow else [])]
     found = [importlib.util.find_spec(name) for name in names]
     return [str(Path(spec.origin).parent.parent) for spec in found if spec and spec.origin]

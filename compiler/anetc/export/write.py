@@ -1,10 +1,11 @@
-"""Makes each kind of artifact, in a folder: `artifact`, for Python with weights beside it."""
+"""Write each kind of artifact into a folder."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import logging
+import re
 import warnings
 import zipfile
 from collections.abc import Iterator
@@ -15,8 +16,8 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from anetc.engines.folded import Folded, fold_constants
-from anetc.engines.inductor import mended_scheduler
+from anetc.engines.folded import FoldedPlan, fold_constants
+from anetc.engines.inductor import patched_scheduler
 from anetc.export.about import About
 from anetc.export.kinds import METADATA_KEY, ZIP_ENTRY
 from anetc.export.portable import PortableModule
@@ -31,9 +32,9 @@ _ONNX_OUTPUT = "logits"
 
 
 def write_artifact(model: NetworkModule, plan: Plan, about: About, folder: Path) -> None:
-    """Write an artifact of the network, `plan` being its optimised one, into a folder.
+    """Write an artifact of a network and its optimised plan into a folder.
 
-    Raises CannotRun where something that the kind needs is not installed.
+    Raise CannotRun if the kind needs a package or a compiler that is not installed.
     """
     state = model.state_dict()
     dtype = torch_dtype(about)
@@ -65,22 +66,22 @@ def write_artifact(model: NetworkModule, plan: Plan, about: About, folder: Path)
 
 
 def file_names(about: About) -> tuple[str, ...]:
-    """The names of an artifact's files in its folder, the one that is loaded first."""
+    """Return the names of an artifact's files in its folder; the first one is loaded."""
     if about.kind == "python":
         return ("artifact.py", "artifact.safetensors")
-    # The name becomes that of an archive's top folder; ONNX and safetensors have none.
+    # The file name becomes the top folder of the archive.
     return ("artifact.pt2" if about.kind in ("pt2", "aoti") else "artifact",)
 
 
 def torch_dtype(about: About) -> torch.dtype:
-    """What an artifact computes in."""
+    """Return the data type that an artifact computes in."""
     return torch.bfloat16 if about.dtype == "bfloat16" else torch.float32
 
 
 def random_inputs(
     model: NetworkModule, about: About, *, seed: int, batch: int = 0, frames: int = 0
 ) -> tuple[Tensor, ...]:
-    """Normal random inputs in the order of the network's, of the artifact's sizes or others."""
+    """Return normal random inputs, of the artifact's sizes unless `batch` or `frames` are given."""
     generator = torch.Generator().manual_seed(seed)
     size = (frames or about.frames, about.height, about.width)
     return tuple(
@@ -90,7 +91,7 @@ def random_inputs(
 
 
 def _examples(model: NetworkModule, about: About) -> tuple[Tensor, ...]:
-    """Inputs to trace with: an axis of 1 would be taken for one that is always 1."""
+    """Return inputs to trace with. Free axes are at least 2: exporters assume that 1 is fixed."""
     batch = max(about.batch, 2) if "batch" in about.dynamic else about.batch
     frames = max(about.frames, 2) if "frames" in about.dynamic else about.frames
     return random_inputs(model, about, seed=0, batch=batch, frames=frames)
@@ -111,12 +112,12 @@ def _exported(portable: PortableModule, inputs: tuple[Tensor, ...], about: About
 
     try:
         return torch.export.export(portable, inputs, dynamic_shapes=_dynamic_shapes(inputs, about))
-    except UserError:  # as for maps that are one row high
+    except UserError:  # for example for feature maps of height 1
         if not about.dynamic:
             raise
         raise CannotRun(
             f"--emit {about.kind}: PyTorch cannot export this network for {about.height} x "
-            f"{about.width} with {' and '.join(about.dynamic)} free; leave out --dynamic"
+            f"{about.width} pixels with free {' and '.join(about.dynamic)}; leave out --dynamic"
         ) from None
 
 
@@ -141,17 +142,17 @@ def _compile_ahead(
     try:
         get_cpp_compiler()
         program = _exported(portable, inputs, about)
-        with mended_scheduler():
+        with patched_scheduler():
             aoti_compile_and_package(
                 program,
                 package_path=str(target),
-                # Weights become a part of the code, packed as its convolutions want them. With
-                # unknown sizes they cannot be packed, and one channel's layout is misread then.
+                # Freezing packs the weights into the code. With symbolic sizes they cannot be
+                # packed, and Inductor then misreads the layout of tensors with one channel.
                 inductor_configs={"freezing": not about.dynamic},
             )
     except InvalidCxxCompiler:
         raise CannotRun(
-            "--emit aoti needs a C++ compiler, as g++; CXX in the environment names another"
+            "--emit aoti needs a C++ compiler; install g++, or set CXX to another compiler"
         ) from None
     except InductorError as error:
         reason = " ".join(str(error).split())[:300]
@@ -174,7 +175,7 @@ def _export_onnx(
 ) -> None:
     if any(value.name == _ONNX_OUTPUT for value in model.network.inputs):
         raise CannotRun(
-            f"--emit onnx: the result is called {_ONNX_OUTPUT}; call the input otherwise"
+            f"--emit onnx: `{_ONNX_OUTPUT}` is the name of the output; rename the input"
         )
     try:
         import onnx
@@ -193,11 +194,26 @@ def _export_onnx(
     )
     assert program is not None
     proto = program.model_proto
+    _name_free_axes(proto)
     onnx.helper.set_model_props(proto, {METADATA_KEY: about.to_json()})
     try:
         target.write_bytes(proto.SerializeToString())
     except ValueError:
-        raise CannotRun("--emit onnx: the weights exceed the 2 GB of one ONNX file") from None
+        raise CannotRun(
+            "--emit onnx: the weights exceed 2 GB, the limit of an ONNX file; use another kind"
+        ) from None
+
+
+def _name_free_axes(proto: Any) -> None:
+    """Call the free axes of an ONNX model `batch` and `frames`; the exporter numbers them."""
+    graph = proto.graph
+    batch, _, frames, _, _ = graph.input[0].type.tensor_type.shape.dim
+    names = {batch.dim_param: "batch", frames.dim_param: "frames"}
+    names.pop("", None)  # an axis of fixed size
+    for value in (*graph.input, *graph.output, *graph.value_info):
+        for axis in value.type.tensor_type.shape.dim:
+            if axis.dim_param:  # a symbol or an expression of symbols
+                axis.dim_param = re.sub(r"\w+", lambda m: names.get(m[0], m[0]), axis.dim_param)
 
 
 def _add_to_archive(target: Path, about: About) -> None:
@@ -208,7 +224,7 @@ def _add_to_archive(target: Path, about: About) -> None:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the exporters' warnings, which speak of their own code (TorchScript is old)."""
+    """Suppress the warnings of the exporters about their own code."""
     disabled = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
@@ -219,8 +235,8 @@ def _quiet() -> Iterator[None]:
         logging.disable(disabled)
 
 
-def folded_module(folded: Folded, about: About) -> torch.nn.Module:
-    """What a `module` artifact runs."""
+def folded_module(folded: FoldedPlan, about: About) -> torch.nn.Module:
+    """Return the module that runs a `module` artifact."""
     from anetc.engines.inference.plan_module import PlanModule
 
     return PlanModule(folded.plan, folded.constants, dtype=torch_dtype(about))

@@ -1,9 +1,8 @@
-"""`anetc compile`: a network as a file that runs without this package."""
+"""`anetc compile`: compile a network to a file that runs without this package."""
 
 from __future__ import annotations
 
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -13,8 +12,9 @@ import click
 
 from anetc.cli.network_input import load_network
 from anetc.cli.options import classes_option, frames_option, given_options, size_option
+from anetc.cli.progress import stage_progress
 from anetc.export.about import ANY_LENGTH, KINDS, About, Axis, parse_dynamic
-from anetc.export.compile import CompiledArtifact, Report, compile_artifact
+from anetc.export.compile import CompiledArtifact, compile_artifact
 from anetdsl.files import write_atomically
 from anetdsl.terminal import visible
 
@@ -24,22 +24,32 @@ if TYPE_CHECKING:
 
 @click.command("compile")
 @click.argument("file")
-@click.option("-o", "--output", metavar="OUT", help="Where to; a plan is printed by default.")
+@click.option("-o", "--output", metavar="OUT", help="File to write; a plan is printed by default.")
 @click.option(
     "--emit",
     type=click.Choice([*KINDS, "plan"]),
     default="module",
     show_default=True,
-    help="What to make.",
+    help="Kind of artifact.",
 )
 @click.option("--weights", metavar="FILE", help="Trained weights (.safetensors).")
 @frames_option
 @size_option
-@click.option("--batch", type=click.IntRange(1, 4096), default=1, show_default=True, help="Clips.")
-@click.option("--dynamic", metavar="AXES", help="What may vary: batch, frames, or batch,frames.")
-@click.option("--dtype", type=click.Choice(["float32", "bfloat16"]), default="float32")
-@click.option("--seed", type=int, default=0, help="Seed of the weights of an untrained network.")
-@click.option("--no-cache", is_flag=True, help="Make it anew, and do not keep it.")
+@click.option(
+    "--batch", type=click.IntRange(1, 4096), default=1, show_default=True, help="Clips per batch."
+)
+@click.option(
+    "--dynamic", metavar="AXES", help="Axes of free size: batch, frames, or batch,frames."
+)
+@click.option(
+    "--dtype",
+    type=click.Choice(["float32", "bfloat16"]),
+    default="float32",
+    show_default=True,
+    help="Data type of the weights and of most operations.",
+)
+@click.option("--seed", type=int, default=0, help="Seed of the initial weights, without --weights.")
+@click.option("--no-cache", is_flag=True, help="Neither use nor fill the cache.")
 @classes_option
 def command(
     file: str,
@@ -55,19 +65,19 @@ def command(
     no_cache: bool,
     classes: int | None,
 ) -> None:
-    """Compile the network in FILE.
+    """Compile the network in FILE to an artifact, a file that runs without this package.
 
-    Every artifact is run in a process of its own that lacks this package, and compared with the
-    plain module, before it is written.
+    Before the artifact is written, a process without this package runs it, and the result is
+    compared with the reference module.
     """
     if emit == "plan":
-        _refuse_for_plans()
+        _refuse_options_of_artifacts()
     axes = _axes(emit, dynamic)
     network = load_network(file)
     if classes is not None:
         network = attrs.evolve(network, sink=attrs.evolve(network.sink, classes=classes))
     if emit == "plan":
-        _plan(network, frames, size, output)
+        _write_plan(network, frames, size, output)
         return
     if output in (None, "-"):
         raise click.UsageError(f"--emit {emit} needs -o OUT")
@@ -82,8 +92,8 @@ def command(
         trained=weights is not None,
     )
     if weights is None:
-        click.echo("No --weights: the artifact will hold untrained ones.", err=True)
-    with _reporting() as report, _stoppable():
+        click.echo("No --weights: the artifact gets untrained weights.", err=True)
+    with stage_progress() as report, _sigterm_as_interrupt():
         made = compile_artifact(
             network,
             about,
@@ -94,10 +104,10 @@ def command(
             use_cache=not no_cache,
             report=report,
         )
-    _tell(made)
+    _print_result(made)
 
 
-def _plan(network: Network, frames: int, size: tuple[int, int], output: str | None) -> None:
+def _write_plan(network: Network, frames: int, size: tuple[int, int], output: str | None) -> None:
     from anetc.plan.lower import lower
     from anetc.plan.passes import optimise
     from anetc.plan.plan_text import print_plan
@@ -110,10 +120,10 @@ def _plan(network: Network, frames: int, size: tuple[int, int], output: str | No
     click.echo(f"wrote {visible(output)}", err=True)
 
 
-def _refuse_for_plans() -> None:
-    """A plan holds no numbers but shapes: what does not concern those is a mistake."""
+def _refuse_options_of_artifacts() -> None:
+    """Raise UsageError for options that do not change a plan, which holds no weights."""
     for option in given_options("weights", "batch", "dynamic", "dtype", "seed", "no_cache"):
-        raise click.UsageError(f"{option} does not concern --emit plan")
+        raise click.UsageError(f"{option} has no effect on --emit plan; leave it out")
 
 
 def _axes(emit: str, dynamic: str | None) -> tuple[Axis, ...]:
@@ -127,8 +137,8 @@ def _axes(emit: str, dynamic: str | None) -> tuple[Axis, ...]:
 
 
 @contextmanager
-def _stoppable() -> Iterator[None]:
-    """SIGTERM ends it as Ctrl-C does, so that nothing half made is left in the temporary folder."""
+def _sigterm_as_interrupt() -> Iterator[None]:
+    """Make SIGTERM raise KeyboardInterrupt, so that the temporary folder is removed."""
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
@@ -136,35 +146,11 @@ def _stoppable() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-@contextmanager
-def _reporting() -> Iterator[Report]:
-    """Stages and their seconds, a line each; on a terminal the current one moves."""
-    if not sys.stderr.isatty():
-        yield lambda stage, seconds: _line(stage, seconds)
-        return
-    from rich.console import Console
-
-    with Console(stderr=True).status("") as status:
-
-        def report(stage: str, seconds: float | None) -> None:
-            if seconds is None:
-                status.update(stage)
-            else:
-                status.console.print(f"{stage:<24} {seconds:7.2f} s", highlight=False)
-
-        yield report
-
-
-def _line(stage: str, seconds: float | None) -> None:
-    if seconds is not None:
-        click.echo(f"{stage:<24} {seconds:7.2f} s", err=True)
-
-
-def _tell(made: CompiledArtifact) -> None:
+def _print_result(made: CompiledArtifact) -> None:
     names = " and ".join(visible(str(path)) for path in made.files)
-    how = "made before; " if made.cached else ""
+    cached = "from the cache; " if made.cached else ""
     click.echo(
-        f"wrote {names} ({how}relative error {made.error:.1e}, "
+        f"wrote {names} ({cached}relative error {made.error:.1e}, "
         f"first result after {made.first:.2f} s)",
         err=True,
     )

@@ -126,9 +126,9 @@ def command(
     check_device(device)
     model: nn.Module
     if about is not None:
-        from anetc.export.load import load_known
+        from anetc.export.load import load_described
 
-        model = load_known(Path(file), about, trust=trust)
+        model = load_described(Path(file), about, trust=trust)
     else:
         compiled = compile_network(network, seed=seed, weights=weights)
         model = compiled if engine == "fast" else compiled.reference
