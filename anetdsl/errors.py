@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class CannotRun(Exception):
-    """A task could not be done, for example because of a missing file or an invalid option."""
+    """A task cannot be done, for example because a file is missing. The text is for the user."""
 
 
 def cannot_read(path: object, error: Exception | None = None) -> CannotRun:

@@ -140,7 +140,7 @@ def _lexical(token: Token) -> Diagnostic | None:
 
 
 def _character_help(token: Token) -> str:
-    """Return how to write what the characters mean in other languages."""
+    """Return help for characters with a meaning in other languages."""
     if token[0] in "{}()":
         return "a list is written in [ ], as in `inputs=[a, b]`; a statement needs no brackets"
     if token[0] == ":":

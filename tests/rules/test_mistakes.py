@@ -65,7 +65,7 @@ ONE_MISTAKE: list[tuple[str, str, list[str]]] = [
     ("node a1 level", "node a1 = level", ["A104"]),
     (STEM, STEM + STEM, ["A301"]),
     (STEM, STEM + "input s0 channels=1\n", ["A301"]),
-    # Broken nodes are not unknown where they are read
+    # Nodes with mistakes are not reported as unknown
     ("node a2 level=2", "node a2 level=5", ["A405"]),
     ("node a2 level=2", "node a2 level=two", ["A404"]),
     ("node a2 level=2", "node a2 level=", ["A104"]),

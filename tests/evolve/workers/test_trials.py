@@ -206,7 +206,7 @@ def test_running_trials_are_stopped_at_once(tmp_path: Path) -> None:
     assert (
         run_trial(TrialTask("g", str(tmp_path), python(HANG)), running=running).failure == "killed"
     )
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 60  # The trial itself would take 600 s.
     stopper.join()
     later = tmp_path / "later"
     later.mkdir()
