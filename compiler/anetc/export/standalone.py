@@ -181,7 +181,7 @@ def max_pool(x: Tensor, window: int, stride: int) -> Tensor:
 
 
 def shrink(x: Tensor, height: int, width: int, ratio: int) -> Tensor:
-    """Max-pool to (height, width). `ratio` is used if the rounded ratio does not fit."""
+    """Max-pool to (height, width), by `ratio` if the rounded ratio does not fit."""
     if x.shape[2:] == (height, width):
         return x
     guess = (x.shape[2] + 1) // height
@@ -193,7 +193,7 @@ def shrink(x: Tensor, height: int, width: int, ratio: int) -> Tensor:
 def read_safetensors(path: str | Path) -> dict[str, Tensor]:
     """Return the tensors of a safetensors file.
 
-    The file holds the length of a JSON header, the header, and the bytes of the tensors.
+    The file holds the length of its JSON header, the header, and the tensors.
     """
     size = Path(path).stat().st_size
     data = torch.from_file(str(path), shared=False, size=size, dtype=torch.uint8)
