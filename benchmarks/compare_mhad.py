@@ -37,7 +37,7 @@ from anetc.data.spec import parse_spec
 from anetdsl.checking import check_source, network_of
 from anetdsl.errors import CannotRun
 from anetdsl.evolve.candidates import Record
-from anetdsl.evolve.drive.candidate_files import SCHEMA
+from anetdsl.evolve.contract import JOB_SCHEMA, JOB_VERSION
 from anetdsl.evolve.drive.run_reader import Run, read_run
 from anetdsl.evolve.propose.child_text import untrained
 from anetdsl.evolve.settings.search_settings import Space
@@ -151,7 +151,7 @@ def job_of(run: Run, data: str | None, iterations: int | None, seed: int) -> dic
     settings = {**run.trial.get("settings", {}), "seed": seed, "threads": 1}
     if iterations is not None:
         settings["iterations"] = iterations
-    job = {"schema": SCHEMA, "schema_version": 1, **run.trial, "split": "test"}
+    job = {"schema": JOB_SCHEMA, "schema_version": JOB_VERSION, **run.trial, "split": "test"}
     return {**job, "data": data or run.trial["data"], "settings": settings}
 
 

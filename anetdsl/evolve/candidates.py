@@ -6,6 +6,7 @@ from typing import Literal
 
 import attrs
 
+from anetdsl.evolve.contract import FailureKind
 from anetdsl.evolve.operations import Operation, sentences
 
 Status = Literal["proposed", "running", "done", "failed"]
@@ -63,8 +64,7 @@ class Record:
     seconds: float | None = None
     peak_memory: int | None = None
     """Peak memory of the trial in bytes."""
-    failure: str | None = None
-    """Kind of failure: `out_of_memory`, `nan`, `timeout`, `bad_data`, `killed` or `error`."""
+    failure: FailureKind | None = None
     message: str | None = None
     attempts: int = 0
     """Number of times that training was started."""

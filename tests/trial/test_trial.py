@@ -1,4 +1,4 @@
-"""Trials: what their result says, that it is always the same, and each way to fail."""
+"""Trials: their results, which are reproducible, and each kind of failure."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from anetc.trial.job import parse_job
 from anetc.trial.trial import run_trial
 from anetc.weights.files import read_weights
 from anetdsl.errors import CannotRun
+from anetdsl.evolve.contract import TrialFolder
 from anetdsl.source import SourceFile
 from tests.command_line import anetc
 from tests.training.running import TEXT, run
@@ -32,7 +33,7 @@ ITERATIONS = 12
 
 
 def job(folder: Path, data: DataSpec, text: str = TEXT, /, **changes: Any) -> Path:
-    """A folder with a trial to do."""
+    """Make the folder of a trial."""
     settings = {"iterations": ITERATIONS, "batch": 8, "learning_rate": 0.05}
     document = {
         "schema": "anetdsl-trial-job",
@@ -60,7 +61,7 @@ def validate(name: str, document: object) -> None:
 
 
 def result(folder: Path) -> dict[str, Any]:
-    """The result, which follows its schema, whatever it is."""
+    """Return the result of a trial; check that it follows its schema."""
     found = json.loads((folder / "result.json").read_text())
     validate("trial-result", found)
     return dict(found)
@@ -69,11 +70,11 @@ def result(folder: Path) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory, clips: DataSpec) -> Path:
     folder = job(tmp_path_factory.mktemp("trial") / "g0001", clips)
-    assert run_trial(folder) == "done"
+    assert run_trial(TrialFolder(folder)) == "done"
     return folder
 
 
-def test_a_result_says_what_the_search_needs(done: Path) -> None:
+def test_result_has_all_values(done: Path) -> None:
     found = result(done)
     assert found["status"] == "done"
     measures = found["measures"]
@@ -91,7 +92,7 @@ def test_a_result_says_what_the_search_needs(done: Path) -> None:
     assert set(found["edges"]) == {"n2"}, "the sink does not read n4"
 
 
-def test_the_trained_text_has_the_learned_weights_and_the_score(done: Path) -> None:
+def test_trained_text_has_learned_weights_and_score(done: Path) -> None:
     found = result(done)
     network = anetdsl.load(done / "trained.anet")
     assert network.score is not None
@@ -104,9 +105,9 @@ def test_the_trained_text_has_the_learned_weights_and_the_score(done: Path) -> N
     assert info.network == "toy"
 
 
-def test_a_trial_is_a_function_of_text_and_job(done: Path, clips: DataSpec, tmp_path: Path) -> None:
+def test_trial_is_reproducible(done: Path, clips: DataSpec, tmp_path: Path) -> None:
     again = job(tmp_path / "again", clips)
-    run_trial(again)
+    run_trial(TrialFolder(again))
     for name in ("log.jsonl", "trained.anet", "weights.safetensors"):
         assert (again / name).read_bytes() == (done / name).read_bytes()
     varying = ("seconds", "peak_memory")
@@ -114,22 +115,26 @@ def test_a_trial_is_a_function_of_text_and_job(done: Path, clips: DataSpec, tmp_
     assert first == second
 
 
-def test_a_trial_computes_what_a_run_does(done: Path, clips: DataSpec, tmp_path: Path) -> None:
+def test_trial_computes_the_same_as_a_training_run(
+    done: Path, clips: DataSpec, tmp_path: Path
+) -> None:
     run(tmp_path / "run", clips, evaluate_every=0)
     assert (tmp_path / "run" / "metrics.jsonl").read_text() == (done / "log.jsonl").read_text()
 
 
-def test_a_parent_s_weights_are_used_and_named(done: Path, clips: DataSpec, tmp_path: Path) -> None:
+def test_weights_of_a_parent_are_inherited_and_reported(
+    done: Path, clips: DataSpec, tmp_path: Path
+) -> None:
     parent = {"weights": str(done / "weights.safetensors"), "text": str(done / "candidate.anet")}
     folder = job(tmp_path / "child", clips, init_from=parent)
-    run_trial(folder)
+    run_trial(TrialFolder(folder))
     assert result(folder)["inherited"][0].startswith("inherited ")
     assert (folder / "log.jsonl").read_text() != (done / "log.jsonl").read_text()
 
 
 @attrs.frozen(eq=False)
 class Labels(Toy):
-    """Videos with several labels each, or none at all."""
+    """Videos with several labels each, or without labels."""
 
     any: bool = True
 
@@ -145,12 +150,12 @@ def with_labels(monkeypatch: pytest.MonkeyPatch, module: Any, *, any: bool = Tru
     monkeypatch.setattr(module, "open_data", opened)
 
 
-def test_with_several_labels_the_precision_is_the_fitness(
+def test_fitness_with_several_labels_is_the_average_precision(
     clips: DataSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with_labels(monkeypatch, trial)
     folder = job(tmp_path / "t", clips, NETWORK)
-    assert run_trial(folder) == "done"
+    assert run_trial(TrialFolder(folder)) == "done"
     found = result(folder)
     assert found["fitness"] == found["measures"]["mAP"] > 30
     score = anetdsl.load(folder / "trained.anet").score
@@ -158,7 +163,7 @@ def test_with_several_labels_the_precision_is_the_fitness(
     assert {"mAP", "wAP", "loss", "fitness"} == set(dict(score.values))
 
 
-def test_a_run_with_several_labels_is_scored_by_precision(
+def test_run_with_several_labels_is_scored_by_average_precision(
     clips: DataSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with_labels(monkeypatch, training_run)
@@ -170,28 +175,31 @@ def test_a_run_with_several_labels_is_scored_by_precision(
 # Failures
 
 
-def test_labels_that_are_none_are_bad_data(
+def test_videos_without_labels_are_bad_data(
     clips: DataSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with_labels(monkeypatch, trial, any=False)
-    failed(job(tmp_path / "t", clips, NETWORK), "bad_data", "no video of the validation split")
+    check_failure(
+        job(tmp_path / "t", clips, NETWORK), "bad_data", "no video of the validation split"
+    )
 
 
-def failed(folder: Path, kind: str, said: str) -> None:
-    assert run_trial(folder) == "failed"
+def check_failure(folder: Path, kind: str, message: str) -> None:
+    """Run a trial and check that it fails with this kind and message."""
+    assert run_trial(TrialFolder(folder)) == "failed"
     found = result(folder)
     assert found["status"] == "failed"
     assert found["failure"] == kind, found
-    assert said in found["message"]
+    assert message in found["message"]
     assert found["seconds"] >= 0
     assert not (folder / "trained.anet").exists()
 
 
-def test_data_that_are_not_there_are_bad_data(clips: DataSpec, tmp_path: Path) -> None:
-    failed(job(tmp_path / "t", clips, data="arrays:nowhere.npz"), "bad_data", "nowhere.npz")
+def test_missing_data_are_bad_data(clips: DataSpec, tmp_path: Path) -> None:
+    check_failure(job(tmp_path / "t", clips, data="arrays:nowhere.npz"), "bad_data", "nowhere.npz")
 
 
-def test_data_that_break_off_are_bad_data(
+def test_unreadable_videos_are_bad_data(
     clips: DataSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object, **__: object) -> Any:
@@ -199,70 +207,72 @@ def test_data_that_break_off_are_bad_data(
         yield
 
     monkeypatch.setattr(trial, "training_batches", broken)
-    failed(job(tmp_path / "t", clips), "bad_data", "half of the videos")
+    check_failure(job(tmp_path / "t", clips), "bad_data", "half of the videos")
 
 
-def test_a_loss_that_is_no_number_is_nan(clips: DataSpec, tmp_path: Path) -> None:
-    failed(job(tmp_path / "t", clips, settings={"learning_rate": 1e30}), "nan", "at step")
+def test_infinite_loss_is_nan(clips: DataSpec, tmp_path: Path) -> None:
+    check_failure(job(tmp_path / "t", clips, settings={"learning_rate": 1e30}), "nan", "at step")
 
 
-def test_time_that_is_up_is_a_timeout(clips: DataSpec, tmp_path: Path) -> None:
-    failed(job(tmp_path / "t", clips, timeout=0.001), "timeout", "time")
+def test_passed_time_limit_is_a_timeout(clips: DataSpec, tmp_path: Path) -> None:
+    check_failure(job(tmp_path / "t", clips, timeout=0.001), "timeout", "time")
 
 
 @pytest.mark.parametrize(
     "error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: 9 bytes")]
 )
-def test_too_little_memory_is_out_of_memory(
+def test_lack_of_memory_is_out_of_memory(
     error: Exception, clips: DataSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> None:
         raise error
 
     monkeypatch.setattr(nn.Linear, "forward", refuse)
-    failed(job(tmp_path / "t", clips), "out_of_memory", "memory")
+    check_failure(job(tmp_path / "t", clips), "out_of_memory", "memory")
 
 
-def test_a_mistake_of_ours_is_an_error_with_its_place(
+def test_internal_error_names_its_place(
     clips: DataSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
         raise ZeroDivisionError("by zero")
 
     monkeypatch.setattr(nn.Linear, "forward", fail)
-    failed(job(tmp_path / "t", clips), "error", "internal error: ZeroDivisionError: by zero (test_")
+    check_failure(
+        job(tmp_path / "t", clips), "error", "internal error: ZeroDivisionError: by zero (test_"
+    )
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         (TEXT.replace("stride=4", "strid=4"), "did you mean `stride`"),
-        (TEXT.replace("classes=3", "classes=4"), "4 classes, the data 3"),
+        (TEXT.replace("classes=3", "classes=4"), "4 classes, but the data have 3"),
         ("\ufffe", "A10"),
     ],
 )
-def test_a_candidate_that_does_not_do_is_an_error(
-    text: str, said: str, clips: DataSpec, tmp_path: Path
+def test_invalid_candidate_is_an_error(
+    text: str, message: str, clips: DataSpec, tmp_path: Path
 ) -> None:
-    failed(job(tmp_path / "t", clips, text), "error", said)
+    check_failure(job(tmp_path / "t", clips, text), "error", message)
 
 
 # The command, and jobs
 
 
-def test_the_schema_of_jobs_has_the_settings_that_there_are(done: Path) -> None:
+def test_job_schema_has_all_settings(done: Path) -> None:
     validate("trial-job", json.loads((done / "job.json").read_text()))
     path = Path(__file__).resolve().parents[2] / "docs" / "schemas" / "trial-job.schema.json"
     described = json.loads(path.read_text())["properties"]["settings"]["properties"]
     assert set(described) == set(settings_defaults())
 
 
-def test_the_exit_code_says_how_it_ended(clips: DataSpec, tmp_path: Path) -> None:
+def test_exit_codes(clips: DataSpec, tmp_path: Path) -> None:
     assert anetc("trial", job(tmp_path / "done", clips, settings={"iterations": 1})).code == 0
     failing = job(tmp_path / "failed", clips, "anet 1")
     failed = anetc("trial", failing)
     assert failed.code == 1
-    assert f"failed; {failing / 'result.json'} says why" in failed.err
+    assert f"the trial failed; see {failing / 'result.json'}" in failed.err
     missing = anetc("trial", tmp_path / "nowhere")
     assert (missing.code, "job.json: no such file" in missing.err) == (2, True)
     (failing / "candidate.anet").unlink()
@@ -273,8 +283,8 @@ def test_the_exit_code_says_how_it_ended(clips: DataSpec, tmp_path: Path) -> Non
 MINIMAL = {"schema": "anetdsl-trial-job", "schema_version": 1, "data": "motion"}
 
 
-def test_a_job_may_say_little() -> None:
-    """One thread, the paper's settings, the data's own size."""
+def test_defaults_of_a_job() -> None:
+    """One thread, the settings of the paper, and the clip size of the data."""
     found = parse_job(MINIMAL)
     assert found.settings.threads == 1
     assert found.settings.iterations == 50_000
@@ -285,30 +295,30 @@ def test_a_job_may_say_little() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"schema": "other"}, '"schema": "anetdsl-trial-job"'),
-        ({"schema_version": 2}, "version 2"),
+        ({"schema_version": 2}, "schema_version is 2"),
         ({"setings": {}}, "did you mean `settings`"),
-        ({"data": 3}, '"data" must be a text'),
+        ({"data": 3}, "data: it must be a text"),
         ({"settings": {"iterations": 0}}, "settings: .*iterations"),
         ({"device": "tpu"}, "device cannot be 'tpu'"),
-        ({"split": "all"}, "split must be one of train, validation, test"),
+        ({"split": "all"}, "split: it must be one of train, validation, test"),
         ({"recipe": {"size": 32}}, "recipe: size cannot be 32"),
         ({"recipe": {"frame": 32}}, "no `frame` in a recipe"),
-        ({"recipe": []}, "recipe: must be an object"),
-        ({"timeout": 0}, "timeout must be"),
-        ({"timeout": "1"}, "timeout must be"),
-        ({"init_from": "w"}, "init_from must be"),
+        ({"recipe": []}, "recipe: it must be an object"),
+        ({"timeout": 0}, "timeout: it must be"),
+        ({"timeout": "1"}, "timeout: it must be"),
+        ({"init_from": "w"}, "init_from: it must be"),
     ],
 )
-def test_jobs_that_cannot_be_are_named(changes: dict[str, Any], said: str) -> None:
-    with pytest.raises(CannotRun, match=said):
+def test_invalid_jobs(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(CannotRun, match=message):
         parse_job({**MINIMAL, **changes})
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", "null"])
-def test_files_that_are_no_job_are_named(text: str, tmp_path: Path) -> None:
+def test_files_that_are_not_jobs(text: str, tmp_path: Path) -> None:
     (tmp_path / "job.json").write_text(text)
     with pytest.raises(CannotRun, match=r"job\.json"):
-        run_trial(tmp_path)
+        run_trial(TrialFolder(tmp_path))

@@ -7,7 +7,6 @@ import hashlib
 import json
 import shutil
 import typing
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ import attrs
 
 from anetdsl.errors import CannotRun
 from anetdsl.evolve.candidates import Record
-from anetdsl.evolve.contract import TrialFolder
+from anetdsl.evolve.contract import ParentWeights, TrialFolder, TrialJob
 from anetdsl.evolve.drive.run_dir import RunDir
 from anetdsl.evolve.drive.store import Candidate, read_operations
 from anetdsl.evolve.operations import operations_to_json
@@ -23,7 +22,6 @@ from anetdsl.evolve.settings.run_settings import RunSettings
 from anetdsl.evolve.settings.toml import as_kind
 from anetdsl.files import write_atomically
 
-SCHEMA = "anetdsl-trial-job"
 _RECORD_SCHEMA = "anetdsl-candidate"
 _DRIVER_FIELDS = {"faults": "faults", "short": "short_fitness", "bar": "promotion_threshold"}
 """Fields of Candidate by their keys in `record.json`."""
@@ -49,8 +47,8 @@ def iterations_of(settings: RunSettings, candidate: Candidate) -> int | None:
 
 def job_of(
     directory: RunDir, settings: RunSettings, candidate: Candidate, parent: Candidate | None
-) -> dict[str, Any]:
-    """Return `job.json` of a candidate's next start.
+) -> TrialJob:
+    """Return the job of a candidate's next start.
 
     With a parent, training starts from the parent's weights.
     """
@@ -59,17 +57,20 @@ def job_of(
     iterations = iterations_of(settings, candidate)
     if iterations is not None:
         training["iterations"] = iterations
-    job = {"schema": SCHEMA, "schema_version": 1, **settings.trial, "settings": training}
-    job["timeout"] = settings.running.timeout
-    job["init_from"] = None
+    init_from = None
     if parent is not None:
         folder = last_trial(directory, parent)
-        job["init_from"] = {
-            "weights": str(folder.weights.absolute()),
-            "text": str(folder.trained.absolute()),
-            "operations": operations_to_json(candidate.record.operations),
-        }
-    return job
+        init_from = ParentWeights(
+            str(folder.weights.absolute()),
+            str(folder.trained.absolute()),
+            candidate.record.operations,
+        )
+    return attrs.evolve(
+        TrialJob.from_values(settings.trial, f"{directory.settings}: [trial]"),
+        settings=training,
+        timeout=settings.running.timeout,
+        init_from=init_from,
+    )
 
 
 def last_trial(directory: RunDir, candidate: Candidate) -> TrialFolder:
@@ -77,12 +78,12 @@ def last_trial(directory: RunDir, candidate: Candidate) -> TrialFolder:
     return directory.trial_folder(candidate.name, candidate.record.attempts)
 
 
-def write_trial(directory: RunDir, candidate: Candidate, job: Mapping[str, Any]) -> TrialFolder:
+def write_trial(directory: RunDir, candidate: Candidate, job: TrialJob) -> TrialFolder:
     """Make the folder of a candidate's last start and write its text and its job there."""
     folder = last_trial(directory, candidate)
     _make(folder.path)
     write_atomically(folder.candidate, candidate.proposal)
-    write_atomically(folder.job, json.dumps(job, indent=1) + "\n")
+    write_atomically(folder.job, json.dumps(job.to_json(), indent=1) + "\n")
     return folder
 
 

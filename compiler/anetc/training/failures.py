@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import Literal
 
 from anetc.memory import is_out_of_memory
 from anetdsl.errors import CannotRun
-
-Failure = Literal["out_of_memory", "nan", "timeout", "bad_data", "error"]
+from anetdsl.evolve.contract import TrialFailure
 
 
 class TrainingFailure(CannotRun):
     """A failure that stops a run. `kind` names it for programs."""
 
-    kind: Failure = "error"
+    kind: TrialFailure = "error"
 
 
 class OutOfMemory(TrainingFailure):

@@ -1,1 +1,1 @@
-"""One trial of a search: train a candidate, evaluate it, write the result."""
+"""Trial of a search: train a candidate, evaluate it and write the result."""

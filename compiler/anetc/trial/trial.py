@@ -1,8 +1,8 @@
-"""One trial of a search: a candidate is trained for some steps and judged, in a folder of its own.
+"""Run a trial: train the candidate of a folder for some steps, evaluate it and write the result.
 
-The folder holds `candidate.anet` and `job.json`. It gets `log.jsonl` while the trial runs; in the
-end `trained.anet` and `weights.safetensors`, and after all others `result.json`, each of them
-complete or not at all. Whatever happens in between is a result too, with the kind of the failure.
+The files of the folder are those of `anetdsl.evolve.contract.TrialFolder`. The trial writes a log
+while it runs, then the trained text and the weights, and the result last. Each file is complete or
+absent. A failure is a result too, with the kind of the failure.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ import time
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
+import attrs
 import numpy as np
 import torch
 
@@ -25,7 +26,7 @@ from anetc.data.batches.loader import needs_flow, training_batches
 from anetc.data.open import open_data
 from anetc.evaluation.runner import check_classes
 from anetc.memory import is_out_of_memory
-from anetc.training.failures import BadData, Failure, TimedOut, TrainingFailure
+from anetc.training.failures import BadData, TimedOut, TrainingFailure
 from anetc.training.loop import TrainState, make_accelerator, make_train_state, steps
 from anetc.training.run.journal import Journal
 from anetc.training.run.records import (
@@ -35,13 +36,14 @@ from anetc.training.run.records import (
     step_lines,
     validate,
 )
-from anetc.trial.job import Job, read_job
+from anetc.trial.job import TrialSetup, read_job
 from anetc.weights.files import save_weights
 from anetc.weights.inherit.lookup import inherit_file
 from anetc.weights.learned import learned_edges, trained_text
 from anetdsl.checking import check_file, network_of
 from anetdsl.cost import cost
 from anetdsl.errors import AnetError, CannotRun
+from anetdsl.evolve.contract import TrialFailure, TrialFolder, TrialResult, TrialStatus
 from anetdsl.files import write_atomically
 
 if TYPE_CHECKING:
@@ -51,89 +53,73 @@ if TYPE_CHECKING:
     from anetdsl.checking import Checked
     from anetdsl.ir import Network
 
-SCHEMA = "anetdsl-trial-result"
-SCHEMA_VERSION = 1
-CANDIDATE = "candidate.anet"
-TRAINED = "trained.anet"
-WEIGHTS = "weights.safetensors"
-LOG = "log.jsonl"
-RESULT = "result.json"
 
-Status = Literal["done", "failed"]
+def run_trial(folder: TrialFolder) -> TrialStatus:
+    """Run the trial of a folder, write its result and return the result's status.
 
-
-def run_trial(folder: Path) -> Status:
-    """Do the trial in a folder, and write its result. Says how it ended.
-
-    Raises CannotRun where there is no job to do, or no result can be written.
+    Raise CannotRun if there is no valid job or no candidate, or the result cannot be written.
     """
-    job = read_job(folder)
-    checked = check_file(folder / CANDIDATE)
+    setup = read_job(folder)
+    checked = check_file(folder.candidate)
     began = time.perf_counter()
-    known: dict[str, Any] = {
-        "schema": SCHEMA,
-        "schema_version": SCHEMA_VERSION,
-        "status": "failed",
-        "seed": job.settings.seed,
-        "versions": versions(),
-    }
     try:
-        known |= _do(folder, checked, job, began)
-        known["status"] = "done"
-    except (Exception, MemoryError) as error:
-        known |= _described(error)
-    known["seconds"] = time.perf_counter() - began
-    known["peak_memory"] = peak_memory()
-    write_atomically(folder / RESULT, json.dumps(known, indent=2) + "\n")
-    return "done" if known["status"] == "done" else "failed"
+        result = _train_and_evaluate(folder, checked, setup, began)
+    except Exception as error:
+        result = _failure(error)
+    result = attrs.evolve(
+        result,
+        seed=setup.settings.seed,
+        versions=versions(),
+        seconds=time.perf_counter() - began,
+        peak_memory=peak_memory(),
+    )
+    write_atomically(folder.result, json.dumps(result.to_json(), indent=2) + "\n")
+    return result.status
 
 
-def _do(folder: Path, checked: Checked, job: Job, began: float) -> dict[str, Any]:
-    """The trial itself: what a result says of one that was done."""
+def _train_and_evaluate(
+    folder: TrialFolder, checked: Checked, setup: TrialSetup, began: float
+) -> TrialResult:
+    """Train and evaluate the candidate, and write the trained text and the weights."""
     network = network_of(checked)
-    torch.set_num_threads(job.settings.threads or 1)
-    deadline = None if job.timeout is None else began + job.timeout
-    training, validation = _open(network, job)
-    state = make_train_state(network, job.settings, make_accelerator(job.settings))
+    torch.set_num_threads(setup.settings.threads or 1)
+    deadline = None if setup.timeout is None else began + setup.timeout
+    training, evaluated = _open(network, setup)
+    state = make_train_state(network, setup.settings, make_accelerator(setup.settings))
     inherited: tuple[str, ...] | None = None
-    if job.init_from is not None:
-        report = inherit_file(
-            state.model, job.init_from.weights, job.init_from.text, job.init_from.operations
-        )
+    if (parent := setup.init_from) is not None:
+        report = inherit_file(state.model, parent.weights, parent.text, parent.operations)
         inherited = report.lines()
-    with Journal(folder / LOG) as journal:
-        batches = training_batches(training, batch=job.settings.batch, seed=job.settings.seed)
+    with Journal(folder.log) as journal:
+        batches = training_batches(training, batch=setup.settings.batch, seed=setup.settings.seed)
         _train(state, batches, journal, deadline)
-        evaluation = validate(state, validation)
-        journal.write(
-            {
-                "iteration": job.settings.iterations,
-                "validation": json_measures(evaluation.measures()),
-            }
-        )
+        evaluation = validate(state, evaluated)
+        measures = json_measures(evaluation.measures())
+        journal.write({"iteration": setup.settings.iterations, "validation": measures})
     _check_time(deadline)
-    found = _result(state, evaluation, job)
+    result = attrs.evolve(_result(state, evaluation, setup), inherited=inherited)
     text = trained_text(checked.source, state.model, evaluation.score())
-    write_atomically(folder / TRAINED, text)
-    save_weights(state.model, folder / WEIGHTS)
-    return {**found, "inherited": inherited}
+    write_atomically(folder.trained, text)
+    save_weights(state.model, folder.weights)
+    return result
 
 
-def _open(network: Network, job: Job) -> tuple[Dataset, Dataset]:
-    """What is trained on, and what is judged by."""
+def _open(network: Network, setup: TrialSetup) -> tuple[Dataset, Dataset]:
+    """Open the videos for training and those for the evaluation. Raise BadData."""
     flow = needs_flow(network)
     try:
-        training = open_data(job.data, "train", job.recipes.train, flow=flow)
-        other = open_data(job.data, job.split, job.recipes.validation, flow=flow)
+        training = open_data(setup.data, "train", setup.recipes.train, flow=flow)
+        evaluated = open_data(setup.data, setup.split, setup.recipes.validation, flow=flow)
     except CannotRun as error:
         raise BadData(str(error)) from None
     check_classes(network, training)
-    return training, other
+    return training, evaluated
 
 
 def _train(
     state: TrainState, batches: Iterator[Batch], journal: Journal, deadline: float | None
 ) -> None:
+    """Do all training steps. Raise NotANumber or TimedOut."""
     pending = []
     for step in steps(state, batches):
         pending.append(step)
@@ -147,30 +133,32 @@ def _train(
 
 def _check_time(deadline: float | None) -> None:
     if deadline is not None and time.perf_counter() > deadline:
-        raise TimedOut("the time that the job allows has passed")
+        raise TimedOut("the time limit of the job has passed")
 
 
-def _result(state: TrainState, evaluation: Evaluation, job: Job) -> dict[str, Any]:
+def _result(state: TrainState, evaluation: Evaluation, setup: TrialSetup) -> TrialResult:
+    """Return the result of an evaluation. Raise BadData if no video has a label."""
     measures = json_measures(evaluation.measures())
     fitness = measures.pop("fitness")
     if fitness is None:
         raise BadData(
-            f"no video of the {job.split} split has a label: there is nothing to judge by"
+            f"no video of the {setup.split} split has a label, so the candidate has no fitness"
         )
-    recipe = job.recipes.train
+    recipe = setup.recipes.train
     counted = cost(state.network, frames=recipe.frames, size=recipe.size)
-    return {
-        "fitness": fitness,
-        "measures": measures,
-        "edges": learned_edges(state.model),
-        "parameters": counted.parameters,
-        "multiply_adds": counted.multiply_adds,
-    }
+    return TrialResult(
+        status="done",
+        fitness=fitness,
+        measures=measures,
+        edges=learned_edges(state.model),
+        parameters=counted.parameters,
+        multiply_adds=counted.multiply_adds,
+    )
 
 
-def _described(error: BaseException) -> dict[str, Any]:
-    """What a result says of a failure."""
-    kind: Failure = "error"
+def _failure(error: Exception) -> TrialResult:
+    """Return the result of a trial that an exception ended."""
+    kind: TrialFailure = "error"
     message = str(error)
     if is_out_of_memory(error):
         kind = "out_of_memory"
@@ -178,21 +166,21 @@ def _described(error: BaseException) -> dict[str, Any]:
     elif isinstance(error, TrainingFailure):
         kind = error.kind
     elif not isinstance(error, CannotRun | AnetError):
-        # A mistake of ours: the search goes on, and whoever looks into it finds the place.
+        # A bug: the search continues, and the message names the place for a bug report.
         place = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{Path(place.filename).name}:{place.lineno} in {place.name}"
         message = f"internal error: {type(error).__name__}: {message} ({where})"
-    return {"failure": kind, "message": message}
+    return TrialResult(status="failed", failure=kind, message=message)
 
 
 def peak_memory() -> int:
-    """The most bytes that this process has had in memory."""
+    """Return the largest resident memory of this process so far, in bytes."""
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return most if sys.platform == "darwin" else 1024 * most
 
 
 def versions() -> dict[str, str]:
-    """What the numbers of a trial may depend on."""
+    """Return the versions of the packages and the platform that the numbers may depend on."""
     return {
         "anetdsl": anetdsl.__version__,
         "python": platform.python_version(),
