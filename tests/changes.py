@@ -1,4 +1,4 @@
-"""Random edits of random texts, each with the same edit of the network."""
+"""Random edits of random texts, each with the equal change of the network."""
 
 from __future__ import annotations
 
@@ -20,27 +20,36 @@ Build = Callable[[SyntaxTree], tuple[Edit, ...]]
 
 @attrs.frozen
 class Change:
-    """An edit of a text, and the same edit of the network that it means."""
+    """An edit of a text, and the network that the edited text means."""
 
     case: Written
     name: str
     build: Build = attrs.field(repr=False)
     expected: Network
     statement: tuple[str, str | None] | None = None
-    """The one statement that changes, if it is one."""
+    """Keyword and name of the changed statement, if only one changes."""
     loses_comments: bool = False
 
 
 @st.composite
 def changes(draw: st.DrawFn) -> Change:
-    """Any edit of a random text."""
+    """Draw any edit of a random text."""
     case = draw(written())
-    kinds = [_numbers, _edges, _one_edge, _renaming, _insertion, _removal, _about, _settings]
+    kinds = [
+        _numbers,
+        _edges,
+        _one_edge,
+        _renaming,
+        _insertion,
+        _removal,
+        _origin_or_score,
+        _settings,
+    ]
     return draw(draw(st.sampled_from(kinds))(case))
 
 
 def _on(builder: Any, target: tuple[str, str | None], *arguments: Any) -> Build:
-    """The builder for the statement of this keyword and name."""
+    """Return the builder for the statement with this keyword and name."""
     return lambda tree: builder(tree, find(tree, *target), *arguments)
 
 
@@ -160,9 +169,9 @@ def _insertion(draw: st.DrawFn, case: Written) -> Change:
     lower = [n.name for n in network.nodes if n.level < 4]
     read = draw(st.lists(st.sampled_from(lower), min_size=1, max_size=9))
     node = Node(name, 4, draw(st.integers(1, 8192)), 1, 2, tuple(map(Edge, read)))
-    place = draw(st.integers(0, len(network.nodes) - 1))
-    after = network.nodes[place]
-    nodes = (*network.nodes[: place + 1], node, *network.nodes[place + 1 :])
+    index = draw(st.integers(0, len(network.nodes) - 1))
+    after = network.nodes[index]
+    nodes = (*network.nodes[: index + 1], node, *network.nodes[index + 1 :])
     return Change(
         case,
         f"insert {node} after {after.name}",
@@ -174,24 +183,26 @@ def _insertion(draw: st.DrawFn, case: Written) -> Change:
 @st.composite
 def _removal(draw: st.DrawFn, case: Written) -> Change:
     network = case.network
-    gone = draw(st.sampled_from(network.nodes))
+    removed = draw(st.sampled_from(network.nodes))
 
     def without(value: Any) -> Any:
-        left = tuple(edge for edge in value.inputs if edge.source != gone.name)
+        left = tuple(edge for edge in value.inputs if edge.source != removed.name)
         return attrs.evolve(value, inputs=left)
 
-    nodes = (node if node.is_stem else without(node) for node in network.nodes if node is not gone)
+    nodes = (
+        node if node.is_stem else without(node) for node in network.nodes if node is not removed
+    )
     return Change(
         case,
-        f"remove {gone.name}",
-        _on(edits.remove_statement, ("node", gone.name)),
+        f"remove {removed.name}",
+        _on(edits.remove_statement, ("node", removed.name)),
         attrs.evolve(network, nodes=tuple(nodes), sink=without(network.sink)),
         loses_comments=True,
     )
 
 
 @st.composite
-def _about(draw: st.DrawFn, case: Written) -> Change:
+def _origin_or_score(draw: st.DrawFn, case: Written) -> Change:
     if draw(st.booleans()):
         origin: Origin | None = draw(st.none() | origins)
         return Change(

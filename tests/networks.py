@@ -1,4 +1,4 @@
-"""Networks for tests: Table 4 of the paper, and random ones that pass all checks."""
+"""Networks for tests: Table 4 of the paper, and random networks without errors."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TABLE_4 = [
 
 
 def table_4(classes: int = 339) -> Network:
-    """Table 4 of the paper; its nodes are s0 to s3 and n4 to n14."""
+    """Return the network of Table 4 with nodes s0 to s3 and n4 to n14."""
     return from_structure(TABLE_4, name="table_4", classes=classes)
 
 
@@ -53,7 +53,7 @@ SCORES = st.dictionaries(
 
 @st.composite
 def networks(draw: st.DrawFn, *, authors: bool = False) -> Network:
-    """A small network without errors. `authors` keeps to what the authors' lists can say."""
+    """Draw a small network without errors; with `authors`, one for the authors' lists."""
     names = iter(draw(st.lists(NAMES, min_size=12, max_size=12, unique=True)))
     inputs = [Input(next(names), 3, "rgb"), Input(next(names), 2, "flow")]
     if not authors:

@@ -1,4 +1,4 @@
-"""Random networks, texts and broken texts for tests of properties."""
+"""Random networks, texts and broken texts for property tests."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from anetdsl.vocabulary import KEYWORDS, STATEMENTS
 
 EXAMPLES = sorted((Path(__file__).resolve().parent.parent / "examples").glob("*.anet"))
 
-# Words that mean something elsewhere: attributes, choices, near keywords, and to other programs.
+# Words with a meaning elsewhere: attributes, choices, similar to keywords, words of other programs.
 AWKWARD_NAMES = [
     *["_", "__", "C", "r", "D", "level", "inputs", "stride", "modules", "edges", "fixed", "mean"],
     *[
@@ -62,7 +62,7 @@ scores = st.dictionaries(
 
 @st.composite
 def networks(draw: st.DrawFn) -> Network:
-    """A network without errors, such as a person or a search may write one; warnings may apply."""
+    """Draw a network without errors. It may have warnings."""
     unused = iter(draw(st.lists(names, min_size=17, max_size=17, unique=True)))
     channels = st.sampled_from([1, 2, 3, 1024])
     kinds: Any = st.sampled_from(["rgb", "flow"])
@@ -118,12 +118,12 @@ def _edges(draw: st.DrawFn, sources: Sequence[str]) -> tuple[Edge, ...]:
     return tuple(Edge(source, draw(choice)) for source in read)
 
 
-# Texts: the tokens of a statement in other layouts
+# Texts in any layout
 
 
 @attrs.frozen
 class Written:
-    """A network and a text that means it."""
+    """A network and a text for it."""
 
     network: Network
     text: str
@@ -131,7 +131,7 @@ class Written:
 
 @st.composite
 def written(draw: st.DrawFn) -> Written:
-    """A network and a text of it in any layout: line ends, comments, orders, last commas."""
+    """Draw a network and its text with any line ends, comments, orders and last commas."""
     network = draw(networks())
     tree = parse_syntax(SourceFile("", str(network)))
     ranks = draw(st.permutations(range(7)))
@@ -141,8 +141,8 @@ def written(draw: st.DrawFn) -> Written:
         for statement in draw(_statement_orders(tree.statements))
         for token in _statement_tokens(statement, ranks, commas)
     ]
-    # Few gaps, over and over: their number has no divisor in common with that of most statements'
-    # tokens, so they come to stand everywhere; and a failure shrinks well.
+    # A few gaps are repeated, so that a failure shrinks well. Their number and the number of tokens
+    # of most statements have no common divisor, so each gap is used at all places.
     gaps = itertools.cycle(draw(st.lists(_gaps(), min_size=1, max_size=9)))
     text = draw(st.sampled_from(["", "\ufeff"])) + next(gaps)
     for token, following in itertools.pairwise([*tokens, ""]):
@@ -155,13 +155,13 @@ def written(draw: st.DrawFn) -> Written:
 
 
 def texts() -> st.SearchStrategy[str]:
-    """A text without errors, in any layout."""
+    """Return a strategy of texts without errors in any layout."""
     return written().map(lambda case: case.text)
 
 
 @st.composite
 def _statement_orders(draw: st.DrawFn, statements: Sequence[StatementNode]) -> list[StatementNode]:
-    """The statements, `anet` first, inputs and nodes in their order, the others anywhere."""
+    """Draw an order: `anet` first, inputs and nodes as they are, other statements anywhere."""
     movable = ("network", "sink", "origin", "score")
     ordered = [s for s in statements if s.keyword.text not in movable]
     for statement in statements:
@@ -193,7 +193,7 @@ def _value_tokens(attribute: AttributeNode, commas: Any) -> list[str]:
 
 @st.composite
 def _gaps(draw: st.DrawFn) -> str:
-    """White space and comments, whole lines of them too, or nothing."""
+    """Draw white space, comments, comment lines, or an empty text."""
     piece = st.sampled_from(["", "", " ", "  ", "\t", "\f"]) | newlines
     parts = draw(st.lists(piece, max_size=3))
     if draw(st.integers(0, 3)) == 0:
@@ -209,18 +209,18 @@ _PIECES = [*KEYWORDS, *_WORDS.split(), "\n", "\r"]
 
 @st.composite
 def broken_texts(draw: st.DrawFn) -> str:
-    """Examples and random networks with tokens deleted, doubled, swapped or replaced; any text."""
+    """Draw an example or random text with tokens deleted, repeated or replaced, or any text."""
     if draw(st.integers(0, 5)) == 0:
         return draw(st.text(st.characters(), max_size=60) | any_bytes())
     base = st.sampled_from(EXAMPLES).map(_read) | networks().map(str) | texts()
     tokens = list(map(str, tokenize(draw(base))))
     for _ in range(draw(st.integers(1, 4))):
-        places = st.integers(0, max(0, len(tokens) - 1))
-        place, other = draw(places), draw(places)
-        match draw(st.sampled_from(["delete", "double", "swap", "replace", "insert", "cut"])):
+        indices = st.integers(0, max(0, len(tokens) - 1))
+        place, other = draw(indices), draw(indices)
+        match draw(st.sampled_from(["delete", "repeat", "swap", "replace", "insert", "cut"])):
             case "delete":
                 del tokens[place : place + 1]
-            case "double":
+            case "repeat":
                 tokens[place:place] = tokens[place : place + 1]
             case "swap" if tokens:
                 tokens[place], tokens[other] = tokens[other], tokens[place]
@@ -234,7 +234,7 @@ def broken_texts(draw: st.DrawFn) -> str:
 
 
 def any_bytes() -> st.SearchStrategy[str]:
-    """Any of the first 256 characters, control characters too."""
+    """Return a strategy of texts of the first 256 characters, control characters included."""
     return st.binary(max_size=60).map(lambda data: data.decode("latin-1"))
 
 

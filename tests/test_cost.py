@@ -1,4 +1,4 @@
-"""What a network costs: exact against PyTorch's own counters, and fast enough for a search."""
+"""The cost of a network: equal to PyTorch's own counts, and fast enough for a search."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.networks import networks, table_4
 
 @pytest.fixture(autouse=True, scope="module")
 def one_thread() -> Iterator[None]:
-    """Tensors this small are slower on several threads."""
+    """Run on one thread: several threads are slower for tensors this small."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -34,7 +34,7 @@ def one_thread() -> Iterator[None]:
 
 
 def run(network: Network, frames: int, height: int, width: int) -> dict[str, Any]:
-    """What PyTorch counts of one forward pass of the compiled module."""
+    """Return PyTorch's counts for one forward pass of the network's module."""
     model = build_network(network).eval()
     counts = {"parameters": sum(p.numel() for p in model.parameters() if p.requires_grad)}
     activations = 0
@@ -64,8 +64,8 @@ def run(network: Network, frames: int, height: int, width: int) -> dict[str, Any
 
 @given(networks(), st.integers(1, 4), st.integers(1, 21), st.integers(1, 21))
 @settings(max_examples=40)
-def test_equals_what_pytorch_counts(network: Network, frames: int, height: int, width: int) -> None:
-    """Parameters, multiply-adds, activations and shapes are those of the compiled module."""
+def test_cost_equals_pytorch_counts(network: Network, frames: int, height: int, width: int) -> None:
+    """Parameters, multiply-adds, activations and shapes are those of the network's module."""
     found = cost(network, frames=frames, size=(height, width))
     counted = run(network, frames, height, width)
     assert found.parameters == counted["parameters"]
@@ -78,7 +78,7 @@ def test_equals_what_pytorch_counts(network: Network, frames: int, height: int, 
 @given(networks())
 @settings(max_examples=20)
 def test_parameters_of_one_node_are_those_of_its_module(network: Network) -> None:
-    """Each row counts its own node, its connections included."""
+    """Each row counts its own node with the connections into it."""
     model = build_network(network)
     found = cost(network)
     for row in [*found.nodes, found.sink]:
@@ -87,7 +87,7 @@ def test_parameters_of_one_node_are_those_of_its_module(network: Network) -> Non
 
 
 def test_table_4() -> None:
-    """The paper's network: 157 classes give 32,916,863 parameters; it is 50 convolutions deep."""
+    """With 157 classes the paper's network has 32,916,863 parameters. Its depth is 50."""
     found = cost(table_4(), classes=157)
     assert found.parameters == 32_916_863
     assert found.weight_bytes == 4 * 32_916_863
@@ -99,7 +99,7 @@ def test_table_4() -> None:
 
 
 def test_authors_network(shared: Any) -> None:
-    """The authors' asn50 with 157 classes: 36,900,985 trainable parameters, 28 of them of edges."""
+    """The authors' asn50 with 157 classes has 36,900,985 parameters, 28 of them edge weights."""
     lists = json.loads((shared / "facts" / "authors_structures.json").read_text())
     network = from_structure(lists["asn50_structure"], name="asn50", classes=157)
     assert cost(network).parameters == 36_900_985
@@ -108,7 +108,7 @@ def test_authors_network(shared: Any) -> None:
 
 
 def small() -> Network:
-    """Both kinds of stem, skips over one and two halvings, and every kind of module."""
+    """Return a network with both kinds of stem, skips over strides 2 and 4, and all modules."""
     nodes = (
         Node("rgb_stem", 0, 1, 2, 4, (Edge("rgb"),)),
         Node("flow_stem", 0, 1, 5, 4, (Edge("flow"),)),
@@ -128,7 +128,7 @@ def small() -> Network:
 
 
 def monotone(network: Network) -> nn.Module:
-    """The module with positive weights only: an element that is raised raises all that see it."""
+    """Return the module with weights 1: a larger input increases all outputs that depend on it."""
     model = build_network(network).double().eval()
     for module in model.modules():
         if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.modules.batchnorm._BatchNorm):
@@ -139,13 +139,13 @@ def monotone(network: Network) -> nn.Module:
 def span(
     model: nn.Module, network: Network, axis: int, size: tuple[int, int, int]
 ) -> dict[str, int]:
-    """How many places on an axis of the input (2: T, 3: H, 4: W) the middle output sees."""
-    places = size[axis - 2]
+    """Return, by node, the receptive field of the middle output on an axis (2: T, 3: H, 4: W)."""
+    length = size[axis - 2]
     inputs = {}
     for value in network.inputs:
-        x = torch.ones(places, value.channels, *size, dtype=torch.float64)
-        for place in range(places):
-            x[place].select(axis - 1, place).fill_(1e9)
+        x = torch.ones(length, value.channels, *size, dtype=torch.float64)
+        for index in range(length):
+            x[index].select(axis - 1, index).fill_(1e9)
         inputs[value.name] = x
         plain = {v.name: torch.ones(1, v.channels, *size).double() for v in network.inputs}
     names = [node.name for node in network.nodes]
@@ -157,8 +157,8 @@ def span(
         middle = raised[name].shape[axis] // 2
         changed = (raised[name] - base[name]).select(axis, middle).abs().amax(dim=(1, 2, 3)) > 0
         seen = changed.nonzero().flatten()
-        assert seen.min() > 0, "the clip is too small to tell"
-        assert seen.max() < places - 1, "the clip is too small to tell"
+        assert seen.min() > 0, "the clip is too small"
+        assert seen.max() < length - 1, "the clip is too small"
         spans[name] = int(seen.max() - seen.min()) + 1
     return spans
 
@@ -167,8 +167,8 @@ def fields(found: Cost, which: str) -> dict[str, int]:
     return {row.name: getattr(row, which) for row in found.nodes}
 
 
-def test_receptive_fields_are_what_raising_an_input_shows() -> None:
-    """Temporal and spatial fields are the places where a change of the input changes the output."""
+def test_receptive_fields_equal_measured_ones() -> None:
+    """They are the input elements whose change changes the output."""
     network = small()
     model = monotone(network)
     found = cost(network)
@@ -177,8 +177,8 @@ def test_receptive_fields_are_what_raising_an_input_shows() -> None:
     assert span(model, network, 4, (1, 16, 224)) == fields(found, "spatial_field")
 
 
-def test_receptive_fields_join_the_sides_of_different_paths() -> None:
-    """A field is the span over all paths, which may be wider than that of each."""
+def test_receptive_fields_cover_all_paths() -> None:
+    """The span over all paths can be wider than the span of each path."""
     nodes = (
         Node("s", 0, 1, 1, 4, (Edge("flow"),)),
         Node("a", 1, 1, 1, 4, (Edge("s"),)),
@@ -187,8 +187,8 @@ def test_receptive_fields_join_the_sides_of_different_paths() -> None:
     network = Network(
         "joined", (Input("flow", 2, "flow"),), nodes, Sink((Edge("b"),), 2), modules=(1, 1, 1, 1)
     )
-    # Around its own pixel the stem sees -3..5, `a` -7..9, the pooled stem -3..17: together -7..17,
-    # and the 3x3 of `b` 16 pixels more on both sides.
+    # Relative to its own pixel the stem depends on -3..5, `a` on -7..9, the pooled stem on -3..17:
+    # together -7..17. The 3x3 convolution of `b` adds 16 pixels on both sides.
     assert fields(cost(network), "spatial_field") == {"s": 9, "a": 17, "b": 25 + 32}
     assert span(monotone(network), network, 4, (1, 16, 128)) == fields(
         cost(network), "spatial_field"
@@ -196,7 +196,7 @@ def test_receptive_fields_join_the_sides_of_different_paths() -> None:
 
 
 def test_depth_counts_the_longest_path() -> None:
-    """Convolutions and blocks of the path that has most; a flow stem has one convolution."""
+    """Depth counts convolutions, of which a flow stem has one. Blocks are counted apart."""
     found = cost(small())
     assert fields(found, "depth") == {
         "rgb_stem": 2,
@@ -209,20 +209,20 @@ def test_depth_counts_the_longest_path() -> None:
     assert fields(found, "blocks")["late"] == found.blocks == 5
 
 
-def test_classes_stand_in_for_the_sink() -> None:
-    """`classes` costs what a network with that sink costs."""
+def test_classes_replace_those_of_the_sink() -> None:
+    """The cost equals that of a network with this number of classes."""
     assert cost(table_4(157)) == cost(table_4(), classes=157)
 
 
 @pytest.mark.parametrize("wrong", [{"frames": 0}, {"size": 0}, {"size": (8, -1)}, {"classes": 0}])
-def test_refuses_what_is_below_one(wrong: dict[str, Any]) -> None:
-    """Sizes below 1 are an error of the caller's."""
+def test_numbers_below_one_are_refused(wrong: dict[str, Any]) -> None:
+    """They raise ValueError."""
     with pytest.raises(ValueError, match="at least 1"):
         cost(table_4(), **wrong)
 
 
-def test_json_holds_everything() -> None:
-    """The plain values survive JSON, and say every figure of the rows and in total."""
+def test_json_has_all_values() -> None:
+    """It has the clip, the totals and every value of the rows."""
     found = cost(table_4(), frames=8, size=(64, 48))
     data = json.loads(json.dumps(found.to_json()))
     assert (data["schema"], data["schema_version"]) == ("anetdsl-cost", 1)
@@ -233,14 +233,14 @@ def test_json_holds_everything() -> None:
     assert tuple(rows) == found.nodes
 
 
-def test_takes_well_below_a_millisecond() -> None:
-    """A search asks thousands of times a second."""
+def test_cost_takes_less_than_a_millisecond() -> None:
+    """A search computes thousands of costs per second."""
     network = table_4()
     assert min(timeit.repeat(lambda: cost(network), number=20, repeat=10)) / 20 < 1e-3
 
 
-def test_does_without_torch() -> None:
-    """Light commands start without heavy packages."""
+def test_cost_does_not_import_torch() -> None:
+    """`anetc stats` starts without heavy packages."""
     code = (
         "import sys, anetdsl.cost, anetdsl.diff, anetdsl.interchange.structure_files\n"
         "print({'torch', 'numpy', 'lark'} & set(sys.modules))"

@@ -1,4 +1,4 @@
-"""What differs between two networks: by name, complete, and in lines that a person can read."""
+"""The differences between two networks as values and as lines."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.networks import ORIGINS, SCORES, WEIGHTS, networks, table_4
 
 
 def with_node(network: Network, name: str, **changes: Any) -> Network:
-    """The network with one node changed."""
+    """Return the network with one node changed."""
     nodes = tuple(
         attrs.evolve(node, **changes) if node.name == name else node for node in network.nodes
     )
@@ -24,7 +24,7 @@ def with_node(network: Network, name: str, **changes: Any) -> Network:
 
 
 def without(network: Network, name: str) -> Network:
-    """The network without a node and the edges from it."""
+    """Return the network without a node and the edges from it."""
     return attrs.evolve(
         network,
         nodes=tuple(
@@ -44,7 +44,7 @@ BASE = with_edges(table_4(), "n14", Edge("n10", 0.99), Edge("n11", 0.41), Edge("
 
 @st.composite
 def pairs(draw: st.DrawFn) -> tuple[Network, Network]:
-    """A network and one that differs from it in some small ways, or in none."""
+    """Draw a network and one with up to two small differences."""
     old = draw(networks())
     new = attrs.evolve(old)
     for way in draw(
@@ -69,8 +69,8 @@ def pairs(draw: st.DrawFn) -> tuple[Network, Network]:
 
 
 @given(pairs())
-def test_sees_small_differences(pair: tuple[Network, Network]) -> None:
-    """No difference goes unseen, and what changes nothing leaves the cost alone."""
+def test_small_differences_are_found(pair: tuple[Network, Network]) -> None:
+    """The costs are equal if the networks compute the same."""
     old, new = pair
     found = diff(old, new)
     assert bool(found) == (old != new)
@@ -80,8 +80,8 @@ def test_sees_small_differences(pair: tuple[Network, Network]) -> None:
 
 @given(networks(), networks())
 @settings(max_examples=40)
-def test_is_falsy_exactly_when_networks_are_equal(old: Network, new: Network) -> None:
-    """No difference goes unseen, and none is made up."""
+def test_a_difference_is_falsy_exactly_if_networks_are_equal(old: Network, new: Network) -> None:
+    """A network has no difference from itself."""
     assert bool(diff(old, new)) == (old != new)
     assert not diff(old, old)
     assert diff(old, old).lines() == ()
@@ -89,8 +89,7 @@ def test_is_falsy_exactly_when_networks_are_equal(old: Network, new: Network) ->
 
 @given(networks(), networks())
 @settings(max_examples=40)
-def test_turns_around(old: Network, new: Network) -> None:
-    """What is added one way is removed the other way."""
+def test_added_parts_are_removed_in_the_reverse_difference(old: Network, new: Network) -> None:
     there, back = diff(old, new), diff(new, old)
     assert set(there.nodes_added) == set(back.nodes_removed)
     assert sorted(there.edges_added, key=str) == sorted(back.edges_removed, key=str)
@@ -100,7 +99,7 @@ def test_turns_around(old: Network, new: Network) -> None:
 
 
 def test_attributes() -> None:
-    """Attributes are named as in the language, several of a node in one line."""
+    """Attributes have the names of the language. All changes of a node are in one line."""
     found = diff(BASE, with_node(BASE, "n7", dilation=2, channels=32))
     assert found.attributes == (
         AttributeChange("node", "n7", "C", 64, 32),
@@ -110,7 +109,7 @@ def test_attributes() -> None:
 
 
 def test_edges() -> None:
-    """Edges are added, removed, and given other weights."""
+    """Edges are added, removed, and get other weights."""
     new = with_edges(BASE, "n14", Edge("n10", 0.5), Edge("n12", 0.25), Edge("n13"), Edge("s0", 0.1))
     found = diff(BASE, new)
     assert found.edges_removed == (EdgeRef("n11", "n14", 0.41),)
@@ -128,7 +127,7 @@ def test_edges() -> None:
 
 
 def test_nodes() -> None:
-    """The line of a removed or added node tells its own edges; those of others stand apart."""
+    """The line of a removed or added node has its own edges. Other edges have their own lines."""
     new = without(BASE, "n4")
     new = attrs.evolve(new, nodes=(*new.nodes, Node("n9b", 2, 32, 1, 2, (Edge("s0"),))))
     found = diff(BASE, new)
@@ -147,7 +146,7 @@ def test_nodes() -> None:
 
 
 def test_network_inputs_and_sink() -> None:
-    """What holds for the whole network, its inputs, and the sink."""
+    """Changes of the network, the inputs and the sink have a line each."""
     rgb, flow = BASE.inputs
     new = attrs.evolve(
         BASE,
@@ -196,8 +195,8 @@ def test_network_inputs_and_sink() -> None:
     ],
     ids=["name", "origin", "score", "empty origin", "order"],
 )
-def test_notes_change_nothing(new: Network, note: Note, line: str) -> None:
-    """Names, order, origin and score are told apart from what changes the network."""
+def test_notes_do_not_change_the_network(new: Network, note: Note, line: str) -> None:
+    """Names, order, origin and score do not change what is computed."""
     found = diff(BASE, new)
     assert found
     assert not found.changes_network
@@ -207,14 +206,14 @@ def test_notes_change_nothing(new: Network, note: Note, line: str) -> None:
 
 
 def test_order_of_nodes_is_a_note() -> None:
-    """Nodes in another order are the same network."""
+    """The order of nodes does not change what is computed."""
     found = diff(BASE, attrs.evolve(BASE, nodes=BASE.nodes[::-1]))
     assert [note.subject for note in found.notes] == ["order of nodes"]
     assert not found.changes_network
 
 
 def test_a_node_listed_twice() -> None:
-    """Equal sources are told apart by how often they came before."""
+    """Repeated sources are distinguished by their number in the list."""
     old = with_edges(BASE, "n14", Edge("n10", 0.25), Edge("n10", 0.5))
     new = with_edges(BASE, "n14", Edge("n10", 0.25), Edge("n10", 0.75), Edge("n10"))
     assert diff(old, new).lines() == (
@@ -223,8 +222,8 @@ def test_a_node_listed_twice() -> None:
     )
 
 
-def test_cost_of_both_on_request() -> None:
-    """The cost of both under the same conditions, and lines for the totals that differ."""
+def test_the_costs_of_both_networks_are_compared() -> None:
+    """There is a line for each total that differs."""
     new = with_node(BASE, "n14", dilation=8)
     change = diff(BASE, new).cost(frames=8, size=(64, 48))
     assert change.old == cost(BASE, frames=8, size=(64, 48))

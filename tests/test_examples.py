@@ -1,4 +1,4 @@
-"""The example networks: clean, canonical, what the paper says they are, and able to run."""
+"""The example networks: without findings, in canonical layout, as in the paper, and runnable."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def ids(path: Path) -> str:
     return path.stem
 
 
-def test_all_networks_of_the_paper_are_there_with_small_ones() -> None:
+def test_all_networks_of_the_paper_have_an_example_and_a_small_one() -> None:
     names = {path.stem for path in PATHS}
     hand_designed = {
         "two_stream_late",
@@ -59,7 +59,7 @@ def test_all_networks_of_the_paper_are_there_with_small_ones() -> None:
 
 
 @pytest.mark.parametrize("path", PATHS, ids=ids)
-def test_an_example_is_clean_and_laid_out(path: Path) -> None:
+def test_an_example_has_no_findings_and_canonical_layout(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert anetdsl.check(text) == ()
     assert anetdsl.format_text(text) == text
@@ -67,7 +67,7 @@ def test_an_example_is_clean_and_laid_out(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", PATHS, ids=ids)
-def test_an_example_starts_with_what_it_is_and_where_the_paper_has_it(path: Path) -> None:
+def test_an_example_starts_with_a_comment_that_cites_the_paper(path: Path) -> None:
     lines = path.read_text(encoding="utf-8").splitlines()
     comment = " ".join(line for line in lines[: lines.index("anet 1")])
     assert comment.startswith("#")
@@ -86,7 +86,7 @@ def test_assemblenet_is_table_4() -> None:
 
 
 @pytest.mark.parametrize("name", ["asn50", "asn101"])
-def test_the_authors_networks_are_theirs(name: str, shared: Path) -> None:
+def test_the_authors_networks_equal_the_published_ones(name: str, shared: Path) -> None:
     facts = json.loads((shared / "facts" / "authors_structures.json").read_text(encoding="utf-8"))
     structure, weights = to_structure(anetdsl.load(EXAMPLES / f"{name}.anet"))
     assert structure == facts[f"{name}_structure"]
@@ -94,7 +94,7 @@ def test_the_authors_networks_are_theirs(name: str, shared: Path) -> None:
 
 
 @pytest.mark.parametrize("path", SMALL, ids=ids)
-def test_a_small_example_is_an_eighth_of_its_large_one(path: Path) -> None:
+def test_a_small_example_has_an_eighth_of_the_channels(path: Path) -> None:
     small = anetdsl.load(path)
     large = anetdsl.load(path.with_name(path.name.removeprefix("small_")))
     nodes = tuple(attrs.evolve(node, channels=node.channels * 8) for node in small.nodes)
@@ -103,7 +103,7 @@ def test_a_small_example_is_an_eighth_of_its_large_one(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", PATHS, ids=ids)
-def test_an_example_compiles_and_counts_as_its_cost_says(path: Path) -> None:
+def test_the_module_of_an_example_has_the_parameters_of_its_cost(path: Path) -> None:
     network = anetdsl.load(path)
     with torch.device("meta"):
         model = NetworkModule(network)
@@ -126,7 +126,7 @@ def test_a_small_example_runs(path: Path) -> None:
     ("name", "parameters"), [("assemblenet", 32_916_863), ("asn50", 36_900_985)]
 )
 def test_parameters_for_157_classes(name: str, parameters: int) -> None:
-    """The bar that the authors' own models set; learned edge weights are counted."""
+    """The numbers equal those of the authors' own models, learned edge weights included."""
     network = anetdsl.load(EXAMPLES / f"{name}.anet")
     assert anetdsl.cost(network, classes=157).parameters == parameters
     model = anetc.build_network(attrs.evolve(network, sink=attrs.evolve(network.sink, classes=157)))
