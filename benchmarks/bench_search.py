@@ -1,7 +1,7 @@
-"""How fast a parent's text becomes a child's text that has been read and checked (one core).
+"""Measure how fast the search makes the checked text of a child from its parent's text (one core).
 
-The parent is Table 4 as a search leaves it: with an origin, a score and a weight on each edge. Each
-child is a new one, so nothing of it has been read before.
+The parent is Table 4 as a search leaves it: with an origin, a score and a weight on each edge.
+Every measured child is a new one.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 import itertools
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -31,20 +31,20 @@ from anetdsl.evolve.propose.rewiring import guided_rewiring
 from anetdsl.evolve.settings.presets import space
 from anetdsl.evolve.settings.search_settings import RESOLUTIONS, SearchSettings
 from anetdsl.ir import Origin, Score
-from anetdsl.rereading import reread
-from anetdsl.source import Edit, SourceFile
+from anetdsl.source import SourceFile
 from anetdsl.syntax.parser import parse_syntax
 from anetdsl.text.edits import apply, set_learned, set_origin
+from anetdsl.text.formatting import format_source
 from benchmarks.tables import replay
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "assemblenet.anet"
-ROUNDS, CHILDREN_A_ROUND = 15, 40
+ROUNDS, CHILDREN_PER_ROUND = 15, 40
 SEEDS = itertools.count()
 OPERATORS = operators(RESOLUTIONS)
 
 
 def member_text() -> str:
-    """Table 4 with random weights and scores."""
+    """Return the text of Table 4 with an origin, random weights and a score."""
     text = EXAMPLE.read_text(encoding="utf-8")
     rng = Random(0)
     weights = {
@@ -65,68 +65,64 @@ MEMBERS = [Member(i, f"g{i:04d}", TEXT, float(i)) for i in range(20)]
 SETTINGS = SearchSettings(space("paper", 339))
 
 
-def genomes() -> Iterator[tuple[DraftNetwork, Origin]]:
-    """Children as the search makes them: guided rewiring, 0 to 4 operators, a repair."""
+def drafts() -> Iterator[tuple[DraftNetwork, Origin]]:
+    """Yield children as the search makes them: guided rewiring, 0 to 4 operators, a repair."""
     for seed in SEEDS:
         rng = Random(seed)
         count = rng.randint(0, SETTINGS.most_operators)
-        draft, ops = mutated(
+        draft, operations = mutated(
             DraftNetwork.of(PARENT.network), rng, guided_rewiring, OPERATORS, count
         )
         network = untrained(draft.network)
-        yield attrs.evolve(draft, network=network), Origin("g0034", 99, 1, sentences(ops))
+        origin = Origin("g0034", 99, 1, sentences(operations))
+        yield attrs.evolve(draft, network=network), origin
 
 
-def edits_of(draft: DraftNetwork, origin: Origin) -> list[Edit]:
-    """What makes the parent's text the child's."""
-    return child_edits(PARENT.tree, PARENT.network, draft, "g0099", origin)[1]
+def edited_text(draft: DraftNetwork, origin: Origin) -> SourceFile:
+    """Return the parent's text after the edits that make the child."""
+    tree, edits = child_edits(PARENT.tree, PARENT.network, draft, "g0099", origin)
+    return SourceFile("child", apply(tree.source.text, edits))
 
 
-def text_of(draft: DraftNetwork, origin: Origin) -> SourceFile:
-    """The child's text."""
-    return SourceFile("", apply(TEXT, edits_of(draft, origin)))
+def finished_text(draft: DraftNetwork, origin: Origin) -> SourceFile:
+    """Return the child's text: edited and formatted."""
+    return SourceFile("child", format_source(edited_text(draft, origin)))
 
 
-def read_again(edits: Sequence[Edit]) -> None:
-    """The child's text and its network, checked, from what is known of the parent."""
-    assert PARENT.reading is not None
-    assert reread(PARENT.reading, edits) is not None
-
-
-def whole(draft: DraftNetwork, origin: Origin) -> None:
-    """From the parent's text to the child's, read and checked."""
+def whole_child(draft: DraftNetwork, origin: Origin) -> None:
+    """Make the child's text: edit, format, parse, check."""
     assert child_text(PARENT, draft, "g0099", origin) is not None
 
 
-CHILDREN = genomes()
+DRAFTS = drafts()
 INDICES = itertools.count(20)
 STEPS: dict[str, tuple[Callable[[], Any], Callable[[Any], object]]] = {
-    "operators": (lambda: None, lambda _: next(CHILDREN)),
-    "edits": (lambda: next(CHILDREN), lambda child: edits_of(*child)),
-    "text, read by its edits": (lambda: edits_of(*next(CHILDREN)), read_again),
-    "all three": (lambda: None, lambda _: whole(*next(CHILDREN))),
-    "text, read as a whole": (
-        lambda: text_of(*next(CHILDREN)),
+    "operators": (lambda: None, lambda _: next(DRAFTS)),
+    "edits": (lambda: next(DRAFTS), lambda child: edited_text(*child)),
+    "format": (lambda: edited_text(*next(DRAFTS)), format_source),
+    "parse and check": (
+        lambda: finished_text(*next(DRAFTS)),
         lambda source: check_source(source, search=True),
     ),
-    "canonical form": (lambda: next(CHILDREN)[0].network, canonical_form),
+    "all four": (lambda: None, lambda _: whole_child(*next(DRAFTS))),
+    "canonical form": (lambda: next(DRAFTS)[0].network, canonical_form),
     "propose": (lambda: next(INDICES), lambda index: propose(SETTINGS, index, MEMBERS, ())),
 }
-"""Of each step, what it takes and what it does: what it takes is made before the clock starts."""
+"""Each step as two functions: one prepares its argument, the other is measured with it."""
 
 
 @pytest.mark.benchmark(group="a child of Table 4")
 @pytest.mark.parametrize("step", STEPS)
 def test_child(benchmark: BenchmarkFixture, step: str) -> None:
-    """Seconds of processor time a child; a round is the mean of some children."""
+    """Measure seconds of processor time per child. A round is the mean of CHILDREN_PER_ROUND."""
     prepare, run = STEPS[step]
     run(prepare())
     rounds = []
     for _ in range(ROUNDS):
-        made = [prepare() for _ in range(CHILDREN_A_ROUND)]
+        arguments = [prepare() for _ in range(CHILDREN_PER_ROUND)]
         gc.collect()
         start = time.process_time()
-        for value in made:
-            run(value)
-        rounds.append((time.process_time() - start) / CHILDREN_A_ROUND)
+        for argument in arguments:
+            run(argument)
+        rounds.append((time.process_time() - start) / CHILDREN_PER_ROUND)
     replay(benchmark, rounds)

@@ -1,1 +1,1 @@
-"""Propose candidates: selection, operators, rewiring, and the text of a child."""
+"""Propose candidates: selection, operators, rewiring, canonical forms and the child's text."""

@@ -1,6 +1,7 @@
-"""The algorithms: connection-learning-guided evolution, the paper's baselines, and a fourth.
+"""The search methods: the paper's guided evolution, its two baselines, and regularized evolution.
 
-Each is one expression of operators and selection. `propose` is a function of its arguments alone.
+A method is one expression of a selection and an operator. `propose` is a pure function of its
+arguments.
 """
 
 from __future__ import annotations
@@ -30,18 +31,18 @@ from anetdsl.source import SourceFile
 from anetdsl.text.printing import network_text
 
 MOST_DRAWS = 1_000
-"""How often a candidate is drawn before the search gives up."""
+"""Number of draws of one candidate after which the search gives up."""
 
 Survivors = Callable[[Sequence[Member], int], tuple[Member, ...]]
 
 
 @attrs.frozen
 class Algorithm:
-    """Who of those that are finished is alive, and what becomes of the connections of a child."""
+    """A search method: which members form the population, and how a child is rewired."""
 
     survivors: Survivors
     rewiring: Callable[[SearchSettings], Operator] | None
-    """None is a search in which no candidate has a parent: each is drawn anew."""
+    """None for random search: no candidate has a parent."""
 
 
 def _guided(settings: SearchSettings) -> Operator:
@@ -57,7 +58,7 @@ ALGORITHMS: dict[Method, Algorithm] = {
 
 
 def population(settings: SearchSettings, finished: Sequence[Member]) -> tuple[Member, ...]:
-    """Who is alive after these, in the order in which they came."""
+    """Return the population after these members have joined in this order."""
     return ALGORITHMS[settings.method].survivors(finished, settings.population)
 
 
@@ -67,39 +68,40 @@ def propose(
     finished: Sequence[Member],
     taken: Container[str],
 ) -> Proposal:
-    """The candidate of an index, where `finished` is what it may depend on, in order.
+    """Return the candidate with this index.
 
-    `taken` holds the identities of all candidates before it. The first candidates, and all of
-    random search, are drawn at random; the others have a parent among those alive. What the
-    settings do not allow is drawn again. Raises CannotRun where that has no end.
+    `finished` are the members that it may depend on, in order. `taken` holds the canonical forms
+    of all candidates before it. The first candidates, and all of random search, are drawn at
+    random; the others are children of a member of the population. A candidate that the settings do
+    not allow is drawn again. Raise CannotRun after MOST_DRAWS draws.
     """
     rng = Random(f"anetdsl search {settings.seed} {index}")
-    alive = population(settings, finished)
+    members = population(settings, finished)
     rewiring = ALGORITHMS[settings.method].rewiring
     refusals: Counter[str] = Counter()
     for _ in range(MOST_DRAWS):
-        if index < settings.population or rewiring is None or not alive:
-            draft = _drawn(settings, index, rng)
+        if index < settings.population or rewiring is None or not members:
+            draft = _random_draft(settings, index, rng)
         else:
-            parent = tournament(alive, settings.tournament, rng)
-            draft = _child(settings, index, parent, rewiring(settings), rng)
+            parent = tournament(members, settings.tournament, rng)
+            draft = _child_draft(settings, index, parent, rewiring(settings), rng)
         form = canonical_form(draft.network)
         refusal = _refusal(settings.space, settings.limits, draft.network, form, taken)
         if refusal is None:
             if (text := draft.write()) is not None:
                 return Proposal(index, _name(index), text, draft.parent, draft.operations, form)
-            refusal = "had errors that `anetc check` would name"
+            refusal = "had errors that `anetc check` would report"
         refusals[refusal] += 1
     raise CannotRun(_gave_up(index, refusals))
 
 
 @attrs.frozen
 class _Draft:
-    """A candidate that may be thrown away: its text is only written when it is not."""
+    """A candidate that may be refused. Its text is written only if it is not."""
 
     network: Network
     write: Callable[[], str | None]
-    """None where the text has errors."""
+    """Function that returns the text, or None if the text has errors."""
     parent: str | None
     operations: tuple[Operation, ...]
 
@@ -108,18 +110,15 @@ def _name(index: int) -> str:
     return f"g{index:04d}"
 
 
-def _drawn(settings: SearchSettings, index: int, rng: Random) -> _Draft:
-    """A random network."""
+def _random_draft(settings: SearchSettings, index: int, rng: Random) -> _Draft:
+    """Draw a random network."""
     network = random_network(settings.space, rng)
     operations: list[Operation] = [DrawnAtRandom()]
     if (repaired := repair(DraftNetwork.of(network), rng)) is not None:
         network = repaired.draft.network
         operations.append(repaired.operation)
-    network = attrs.evolve(
-        network,
-        name=_name(index),
-        origin=Origin(round=index, seed=settings.seed, ops=sentences(operations)),
-    )
+    origin = Origin(round=index, seed=settings.seed, ops=sentences(operations))
+    network = attrs.evolve(network, name=_name(index), origin=origin)
 
     def write() -> str | None:
         text = network_text(network)
@@ -129,13 +128,13 @@ def _drawn(settings: SearchSettings, index: int, rng: Random) -> _Draft:
     return _Draft(network, write, None, tuple(operations))
 
 
-def _child(
+def _child_draft(
     settings: SearchSettings, index: int, parent: Member, rewiring: Operator, rng: Random
 ) -> _Draft:
-    """A child of a parent: other connections, some operators, and a repair where one is needed."""
-    known = _read(parent.name, parent.text)
+    """Draw a child of a member: rewire it, apply some operators, and repair it if necessary."""
+    parsed = _parsed(parent.name, parent.text)
     draft, operations = mutated(
-        DraftNetwork.of(known.network),
+        DraftNetwork.of(parsed.network),
         rng,
         rewiring,
         operators(settings.space.resolutions),
@@ -147,15 +146,15 @@ def _child(
     origin = Origin(parent.name, index, settings.seed, sentences(operations))
     return _Draft(
         child.network,
-        lambda: child_text(known, child, _name(index), origin),
+        lambda: child_text(parsed, child, _name(index), origin),
         parent.name,
         operations,
     )
 
 
 @functools.lru_cache(maxsize=256)
-def _read(name: str, text: str) -> Parent:
-    """A parent's text, read. Raises CannotRun where it has mistakes, which nobody expects."""
+def _parsed(name: str, text: str) -> Parent:
+    """Parse the text of a parent. Raise CannotRun if it has errors; texts of members have none."""
     source = SourceFile(name, text)
     checked = check_source(source, search=True)
     if checked.network is None:
@@ -167,20 +166,20 @@ def _read(name: str, text: str) -> Parent:
 def _refusal(
     space: Space, limits: Limits, network: Network, form: str, taken: Container[str]
 ) -> str | None:
-    """Why a candidate is thrown away, or None."""
+    """Return why a candidate is refused, or None if it is allowed."""
     if network.longest_path() < space.least_depth:
         return f"had fewer than {space.least_depth} blocks on its longest path (least_depth)"
     if form in taken:
-        return "had been there before"
+        return "equalled an earlier candidate"
     if beyond := beyond_limits(network, limits):
-        what, _, limit = beyond
-        return f"had more than {limit:,} {what}"
+        name, _, limit = beyond
+        return f"had more than {limit:,} {name}"
     return None
 
 
 def _gave_up(index: int, refusals: Counter[str]) -> str:
     reasons = "; ".join(f"{count:,} {reason}" for reason, count in refusals.most_common())
     return (
-        f"no candidate {_name(index)} was found: of {refusals.total():,} that were drawn, "
-        f"{reasons}. Loosen that rule, or enlarge the space."
+        f"no candidate {_name(index)} was found: of {refusals.total():,} draws, {reasons}. "
+        "Relax that rule or enlarge the space."
     )

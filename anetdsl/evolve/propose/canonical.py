@@ -1,8 +1,18 @@
-"""What a network is, whatever its nodes are called and in which order they stand.
+"""Compute the canonical form of a network: equal for networks that differ in names and order only.
 
-Nodes are told apart by what they are and by their surroundings, round by round. Those that still
-look alike are set in every order that may matter, and the least description of all is the
-network's: two networks have the same one if and only if names and order are all that differs.
+The algorithm is the standard one for graphs: colour refinement (the 1-dimensional
+Weisfeiler-Leman algorithm), and McKay's search tree for nodes that keep equal colours
+("Practical graph isomorphism", Congressus Numerantium 30, 1981; the program nauty).
+
+1. Each node gets a colour: its own properties (level, C, r, stride, ...).
+2. Colour refinement: a node's new colour is its colour with the colours of the nodes that it reads
+   and of the nodes that read it. This is repeated until the number of colours stays the same.
+3. If two nodes still have one colour, each node of the lowest such colour is given a colour of its
+   own in turn (individualisation), and step 2 is repeated. These choices form the search tree. In
+   each leaf all colours differ and order the nodes, so that the network has a description in which
+   nodes are numbers. The canonical form is the least description of all leaves.
+
+Two networks have the same canonical form if and only if they differ in names and order only.
 """
 
 from __future__ import annotations
@@ -17,25 +27,25 @@ import attrs
 from anetdsl.ir import Network
 
 Colours = tuple[int, ...]
-"""Of each node a number: equal ones are not told apart yet, and others are in this order."""
+"""Colour of each node. Nodes of one colour are not yet distinguished."""
 Description = tuple[Any, ...]
+"""The properties of a network in a form that can be compared."""
 Link = tuple[int, float]
-"""A neighbour's number, and the weight of the edge where it counts."""
+"""The number of a neighbour, and the weight of the edge if it is fixed (else 0)."""
 
 
 def canonical_form(network: Network) -> str:
-    """The same for networks that are equal but for names of nodes, and order.
+    """Return 32 hex digits that are equal for networks that differ in names and order only.
 
-    Neither does the network's name count, nor `origin` and `score`, nor weights that are learned;
-    those that are fixed do. The names of inputs do: data are given by them. The network has passed
-    its checks.
+    The network's name, `origin`, `score`, learned weights and names of nodes do not count. Fixed
+    weights count, and so do names of inputs, as data are given by them. The network has passed its
+    checks.
     """
-    what = canonical(network)
-    return hashlib.sha256(repr(what).encode()).hexdigest()[:32]
+    return hashlib.sha256(repr(canonical(network)).encode()).hexdigest()[:32]
 
 
 def canonical(network: Network) -> Description:
-    """The network in words that know neither names of nodes nor order."""
+    """Return the description of a network that `canonical_form` hashes."""
     graph = _Graph.of(network)
     head = (
         tuple(sorted((value.name, value.channels, value.kind) for value in network.inputs)),
@@ -45,34 +55,36 @@ def canonical(network: Network) -> Description:
         (network.sink.classes, network.sink.combine, network.sink.head),
     )
     colours = _refined(graph, _ranks(graph.kinds))
-    return (*head, _least(graph, colours)[0])
+    least, _ = _least(graph, colours)
+    return (*head, least)
 
 
 @attrs.frozen
 class _Graph:
-    """Nodes by number. Twins, which are alike and have the same neighbours, are one node."""
+    """The nodes by number. Twins (nodes alike with the same neighbours) are one node."""
 
     kinds: tuple[tuple[Any, ...], ...]
-    """What each node is by itself, and how many twins it stands for: comparable."""
+    """Properties of each node, and the number of twins that it stands for."""
     sources: tuple[tuple[Link, ...], ...]
-    """Of each node, the nodes that it reads."""
+    """The nodes that each node reads."""
     readers: tuple[tuple[Link, ...], ...]
+    """The nodes that read each node."""
 
     @classmethod
     def of(cls, network: Network) -> _Graph:
-        """The graph of a network."""
+        """Return the graph of a network."""
         numbers = {node.name: number for number, node in enumerate(network.nodes)}
         sources: list[list[Link]] = [[] for _ in numbers]
         readers: list[list[Link]] = [[] for _ in numbers]
         for number, node in enumerate(network.nodes):
             if node.is_stem:
                 continue
-            counts = network.edges == "fixed" and node.has_edge_weights
+            has_fixed_weights = network.edges == "fixed" and node.has_edge_weights
             for edge in node.inputs:
-                weight = edge.gate if counts else 0.0
+                weight = edge.gate if has_fixed_weights else 0.0
                 sources[number].append((numbers[edge.source], weight))
                 readers[numbers[edge.source]].append((number, weight))
-        read = Counter(edge.source for edge in network.sink.inputs)
+        read_by_sink = Counter(edge.source for edge in network.sink.inputs)
         twins: dict[Any, list[int]] = {}
         for number, node in enumerate(network.nodes):
             kind = (
@@ -81,39 +93,39 @@ class _Graph:
                 node.dilation,
                 node.stride,
                 node.inputs[0].source if node.is_stem else "",
-                read[node.name],
+                read_by_sink[node.name],
             )
             key = (kind, tuple(sorted(sources[number])), tuple(sorted(readers[number])))
             twins.setdefault(key, []).append(number)
-        places = {same[0]: place for place, same in enumerate(twins.values())}
+        new_numbers = {same[0]: number for number, same in enumerate(twins.values())}
         return cls(
             tuple((*kind, len(same)) for (kind, _, _), same in twins.items()),
-            tuple(_renumbered(links, places) for _, links, _ in twins),
-            tuple(_renumbered(links, places) for _, _, links in twins),
+            tuple(_renumbered(links, new_numbers) for _, links, _ in twins),
+            tuple(_renumbered(links, new_numbers) for _, _, links in twins),
         )
 
 
-def _renumbered(links: Iterable[Link], places: Mapping[int, int]) -> tuple[Link, ...]:
-    """Links to those that are left: a neighbour of one twin is one of all."""
-    return tuple((places[i], weight) for i, weight in links if i in places)
+def _renumbered(links: Iterable[Link], numbers: Mapping[int, int]) -> tuple[Link, ...]:
+    """Return links with new numbers, without links to twins that are left out."""
+    return tuple((numbers[i], weight) for i, weight in links if i in numbers)
 
 
 def _ranks(keys: Sequence[Any]) -> Colours:
-    """Of each key its place among the different ones."""
-    places = {key: place for place, key in enumerate(sorted(set(keys)))}
-    return tuple(places[key] for key in keys)
+    """Return the rank of each key among the different keys."""
+    ranks = {key: rank for rank, key in enumerate(sorted(set(keys)))}
+    return tuple(ranks[key] for key in keys)
 
 
 def _refined(graph: _Graph, colours: Colours) -> Colours:
-    """Colours that tell apart what reads, or is read by, nodes of other colours."""
+    """Return the colours after colour refinement (step 2)."""
     count = len(set(colours))
     while count < len(colours):
         colours = _ranks(
             [
                 (
                     colour,
-                    _recoloured(sources, colours),
-                    _recoloured(readers, colours),
+                    _coloured(sources, colours),
+                    _coloured(readers, colours),
                 )
                 for colour, sources, readers in zip(colours, graph.sources, graph.readers)
             ]
@@ -125,35 +137,36 @@ def _refined(graph: _Graph, colours: Colours) -> Colours:
 
 
 def _least(graph: _Graph, colours: Colours) -> tuple[Description, Description]:
-    """The least description that any order of what looks alike gives, and that of the first order.
+    """Return the least description below a node of the search tree, and that of its first leaf.
 
-    Of nodes that look alike, each in turn is taken as the first. Where two such choices, each
-    followed by the first order that comes, lead to one description, names are all that differs
-    between them, and one is enough: so symmetric networks take no longer than others.
+    If the first leaves of two branches have the same description, an automorphism of the network
+    maps one branch to the other, and the second branch is skipped. This keeps symmetric networks
+    as fast as others.
     """
-    alike = _first_alike(colours)
-    if not alike:
+    same = _nodes_of_one_colour(colours)
+    if not same:
         description = _described(graph, colours)
         return description, description
-    found: list[tuple[Description, Description]] = []
+    branches: list[tuple[Description, Description]] = []
     seen: set[Description] = set()
-    for node in alike:
-        chosen = _refined(graph, _set_apart(colours, node))
-        if found and _first_described(graph, chosen) in seen:
+    for node in same:
+        branch = _refined(graph, _individualised(colours, node))
+        if branches and _first_leaf(graph, branch) in seen:
             continue
-        found.append(_least(graph, chosen))
-        seen.add(found[-1][1])
-    return min(least for least, _ in found), found[0][1]
+        branches.append(_least(graph, branch))
+        seen.add(branches[-1][1])
+    return min(least for least, _ in branches), branches[0][1]
 
 
-def _first_described(graph: _Graph, colours: Colours) -> Description:
-    while alike := _first_alike(colours):
-        colours = _refined(graph, _set_apart(colours, alike[0]))
+def _first_leaf(graph: _Graph, colours: Colours) -> Description:
+    """Return the description of the first leaf below a node of the search tree."""
+    while same := _nodes_of_one_colour(colours):
+        colours = _refined(graph, _individualised(colours, same[0]))
     return _described(graph, colours)
 
 
-def _first_alike(colours: Colours) -> list[int]:
-    """The nodes of the lowest colour that several have."""
+def _nodes_of_one_colour(colours: Colours) -> list[int]:
+    """Return the nodes of the lowest colour that several nodes have; none in a leaf."""
     if len(set(colours)) == len(colours):
         return []
     by_colour: dict[int, list[int]] = {}
@@ -162,22 +175,22 @@ def _first_alike(colours: Colours) -> list[int]:
     return by_colour[min(colour for colour, nodes in by_colour.items() if len(nodes) > 1)]
 
 
-def _set_apart(colours: Colours, node: int) -> Colours:
-    """The colours with one node before those that look like it."""
+def _individualised(colours: Colours, node: int) -> Colours:
+    """Return the colours with a node before the other nodes of its colour (step 3)."""
     return _ranks([(colour, number != node) for number, colour in enumerate(colours)])
 
 
 def _described(graph: _Graph, colours: Colours) -> Description:
-    """The network in the order of colours that are all different."""
+    """Return the description of the network in the order of its colours, which all differ."""
     order = sorted(range(len(colours)), key=colours.__getitem__)
     return tuple(
         (
             graph.kinds[number],
-            _recoloured(graph.sources[number], colours),
+            _coloured(graph.sources[number], colours),
         )
         for number in order
     )
 
 
-def _recoloured(links: Sequence[Link], colours: Colours) -> tuple[Link, ...]:
+def _coloured(links: Sequence[Link], colours: Colours) -> tuple[Link, ...]:
     return tuple(sorted([(colours[i], weight) for i, weight in links]))

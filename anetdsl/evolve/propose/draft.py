@@ -1,7 +1,7 @@
-"""What the operators work on: a network, and which statement of a text each of its nodes continues.
+"""Values that the operators work on: a network, and the statement that each node continues.
 
-An operator gives another draft; the edits that make a child's text of its parent's are those
-between the two, made once, when all operators have done their work.
+An operator returns a changed draft. The child's text is made once, after all operators, from the
+differences between the parent's network and the last draft (`child_text`).
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from anetdsl.ir import Edge, Network, Node, Sink
 
 @attrs.frozen
 class DraftNetwork:
-    """A network in the course of being changed."""
+    """A network that operators change."""
 
     network: Network
-    lines: Mapping[str, str]
-    """By a node's name, that of the statement that it continues in the text that is changed.
+    statements: Mapping[str, str]
+    """By node, the name of the node in the parent's text whose statement it continues.
 
-    A node that is not here gets a statement of its own, behind that of the node before it.
+    A node that is missing here gets a new statement after that of the node before it.
     """
 
     @classmethod
     def of(cls, network: Network) -> DraftNetwork:
-        """A network as it stands in its text."""
+        """Return the draft of an unchanged network: each node continues its own statement."""
         return cls(network, {node.name: node.name for node in network.nodes})
 
     def with_nodes(self, nodes: Iterable[Node]) -> DraftNetwork:
-        """The draft with other nodes, where no node comes, goes or changes its name."""
-        return DraftNetwork(with_parts(self.network, nodes, self.network.sink), self.lines)
+        """Return the draft with other nodes of the same names."""
+        return DraftNetwork(with_parts(self.network, nodes, self.network.sink), self.statements)
 
 
 @attrs.frozen
@@ -45,24 +45,23 @@ class Change:
 
 
 Operator = Callable[[DraftNetwork, Random], Change | None]
-"""A pure function of a draft and a generator; None where there is nothing that it can change."""
+"""A pure function of a draft and a random generator; None if it can change nothing."""
 
 
 def edges_of(network: Network) -> Iterator[tuple[Pair, float]]:
-    """E_p of equation 2 with W_e: the connections between nodes, in the order of the text.
+    """Yield E_p of equation 2 with W_e: the edges between nodes, in the order of the text.
 
-    A sole input counts as 1, an untrained edge as 0.5; those from inputs to stems and into the sink
-    are fixed, and not among them.
+    Edges from inputs to stems and edges into the sink are left out, as the search does not change
+    them.
     """
     for node in network.nodes:
-        if node.is_stem:
-            continue
-        for edge in node.inputs:
-            yield (edge.source, node.name), node.edge_weight(edge)
+        if not node.is_stem:
+            for edge in node.inputs:
+                yield (edge.source, node.name), node.edge_weight(edge)
 
 
 def possible_edges(network: Network) -> list[Pair]:
-    """E* of equation 2: all pairs of a node and one at a higher level, stems among the former."""
+    """Return E* of equation 2: all pairs of a node and a node at a higher level."""
     lower = {
         level: [node.name for node in network.nodes if node.level < level]
         for level in {node.level for node in network.nodes}
@@ -71,28 +70,28 @@ def possible_edges(network: Network) -> list[Pair]:
 
 
 def rewired(draft: DraftNetwork, dropped: Iterable[Pair], added: Iterable[Pair]) -> DraftNetwork:
-    """The draft without some connections and with others; new ones stand in the nodes' order."""
-    gone = set(dropped)
-    new: dict[str, list[str]] = {}
+    """Return the draft without some edges and with new ones, in the order of the nodes."""
+    dropped_pairs = set(dropped)
+    new_sources: dict[str, list[str]] = {}
     for source, reader in added:
-        new.setdefault(reader, []).append(source)
+        new_sources.setdefault(reader, []).append(source)
     ranks = {node.name: rank for rank, node in enumerate(draft.network.nodes)}
-    touched = {reader for _, reader in gone} | new.keys()
+    changed = {reader for _, reader in dropped_pairs} | new_sources.keys()
     nodes: list[Node] = []
     for node in draft.network.nodes:
-        if node.name in touched and not node.is_stem:
-            edges = [edge for edge in node.inputs if (edge.source, node.name) not in gone]
-            for source in new.get(node.name, ()):
+        if node.name in changed and not node.is_stem:
+            edges = [edge for edge in node.inputs if (edge.source, node.name) not in dropped_pairs]
+            for source in new_sources.get(node.name, ()):
                 rank = ranks[source]
                 place = next((i for i, e in enumerate(edges) if ranks[e.source] > rank), len(edges))
                 edges.insert(place, Edge(source))
-            node = reading(node, tuple(edges))
+            node = with_edges(node, tuple(edges))
         nodes.append(node)
     return draft.with_nodes(nodes)
 
 
 def with_parts(network: Network, nodes: Iterable[Node], sink: Sink) -> Network:
-    """The network with other nodes and another sink."""
+    """Return the network with other nodes and another sink, without places in a text."""
     return Network(
         network.name,
         network.inputs,
@@ -106,13 +105,13 @@ def with_parts(network: Network, nodes: Iterable[Node], sink: Sink) -> Network:
     )
 
 
-def reading(node: Node, edges: tuple[Edge, ...]) -> Node:
-    """The node with other inputs. It stands nowhere in a text."""
+def with_edges(node: Node, edges: tuple[Edge, ...]) -> Node:
+    """Return the node with other inputs, without places in a text."""
     return Node(node.name, node.level, node.channels, node.dilation, node.stride, edges)
 
 
 def sink_fits(network: Network) -> bool:
-    """Whether the sink can combine what it reads: the mean takes equal widths alone."""
+    """Return whether the sink can combine its inputs: the mean needs equal widths."""
     if network.sink.combine != "mean":
         return True
     read = {edge.source for edge in network.sink.inputs}

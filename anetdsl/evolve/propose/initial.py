@@ -1,4 +1,4 @@
-"""Random networks to start from (paper 3.2, 4.1)."""
+"""Draw the random networks that a search starts from (paper 3.2, 4.1)."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from anetdsl.vocabulary import STEM_STRIDE
 RGB = Input("rgb", 3, "rgb")
 FLOW = Input("flow", 2, "flow")
 STRIDES = (1, 2, 2, 2)
-"""Of blocks at levels 1 to 4 (Table 4)."""
+"""Strides of blocks at levels 1 to 4 (Table 4)."""
 
 
 def random_network(space: Space, rng: Random) -> Network:
-    """A network as the paper's initial ones: nodes, splits, temporal resolutions, connections.
+    """Draw an initial network: nodes, splits, temporal resolutions and edges.
 
-    Nothing is repaired or thrown away yet: a node may lack an input or a reader.
+    The network is not repaired: a node may lack an input or a reader.
     """
     return random_connections(random_nodes(space, rng), space, rng)
 
 
 def random_nodes(space: Space, rng: Random) -> Network:
-    """Stems and blocks without connections: half of the stems RGB, 1 to `most_splits` splits."""
+    """Draw stems and blocks without edges: half of the stems RGB, 1 to `most_splits` splits."""
     count = rng.choice(space.stems)
     stems = [
         Node(f"s{i}", 0, space.stem_channels // count, 1, STEM_STRIDE, (Edge(given.name),))
@@ -53,13 +53,13 @@ def random_nodes(space: Space, rng: Random) -> Network:
 
 
 def random_connections(network: Network, space: Space, rng: Random) -> Network:
-    """Each possible edge is there with the space's probability."""
+    """Add each possible edge with the space's probability."""
     drawn = [pair for pair in possible_edges(network) if rng.random() < space.edge_probability]
     return rewired(DraftNetwork.of(network), (), drawn).network
 
 
 def _numbered(network: Network, space: Space, rng: Random) -> Network:
-    """The nodes with temporal resolutions, and named as Table 4 numbers them: s0, s1, n2, n3, ...
+    """Draw temporal resolutions, and name the nodes as Table 4 does: s0, s1, n2, n3, ...
 
     A flow stem has no temporal convolution; its r is 1.
     """

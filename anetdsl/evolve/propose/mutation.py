@@ -1,4 +1,4 @@
-"""Mutation: other connections, operators one after another, and a repair; also for people."""
+"""Mutate networks: rewire, apply operators one after another, repair. Also for `anetc mutate`."""
 
 from __future__ import annotations
 
@@ -25,41 +25,48 @@ _MOST_DRAWS = 200
 
 
 def operators(resolutions: Sequence[int]) -> tuple[Operator, ...]:
-    """What is drawn from after the connections."""
+    """Return the operators that are drawn from after the rewiring."""
     return (split, merge, functools.partial(change_resolution, resolutions=resolutions))
 
 
 def mutated(
     draft: DraftNetwork,
     rng: Random,
-    rewiring: Operator | None,
+    rewiring: Operator,
     choices: Sequence[Operator],
     count: int,
 ) -> tuple[DraftNetwork, tuple[Operation, ...]]:
-    """The draft after other connections and `count` operators, and what was done.
+    """Rewire a draft, apply `count` random operators and repair it.
 
-    An operator that can change nothing gives way to another.
+    Return the draft and the operations. An operator that can change nothing is replaced by
+    another one.
     """
     operations: list[Operation] = []
-    if rewiring is not None and (change := rewiring(draft, rng)) is not None:
+    if (change := rewiring(draft, rng)) is not None:
         draft = change.draft
         operations.append(change.operation)
     for _ in range(count):
-        steps = (operator(draft, rng) for operator in rng.sample(choices, len(choices)))
-        change = next((step for step in steps if step is not None), None)
+        changes = (operator(draft, rng) for operator in rng.sample(choices, len(choices)))
+        change = next((change for change in changes if change is not None), None)
         if change is None:
             break
         draft = change.draft
         operations.append(change.operation)
-    if (change := repair(draft, rng)) is not None:
-        draft = change.draft
-        operations.append(change.operation)
-    return draft, tuple(operations)
+    return _repaired(draft, rng, operations)
+
+
+def _repaired(
+    draft: DraftNetwork, rng: Random, operations: list[Operation]
+) -> tuple[DraftNetwork, tuple[Operation, ...]]:
+    change = repair(draft, rng)
+    if change is None:
+        return draft, tuple(operations)
+    return change.draft, (*operations, change.operation)
 
 
 @attrs.frozen
 class Child:
-    """A mutated network."""
+    """A child that `children` made."""
 
     name: str
     text: str
@@ -68,82 +75,83 @@ class Child:
 
 @attrs.frozen
 class MutationRequest:
-    """What a child is to be made by."""
+    """How children are to be made."""
 
     names: tuple[str, ...] = ()
-    """Of OPERATORS, in order. None: as the search does, equation 2 and 0 to 4 operators."""
+    """Names of OPERATORS, in order. Empty: as the search, guided and then 0 to 4 operators."""
     threshold: float | None = None
-    """B of equation 2, or None to draw it for each edge."""
+    """B of equation 2; None to draw it for each edge."""
     keep_weights: bool = False
     """Whether edges that stay keep their weights."""
 
 
 OPERATORS: dict[str, Callable[[MutationRequest], Operator]] = {
-    "guided": lambda wish: functools.partial(guided_rewiring, threshold=wish.threshold),
+    "guided": lambda request: functools.partial(guided_rewiring, threshold=request.threshold),
     "random": lambda _: random_rewiring,
     "split": lambda _: split,
     "merge": lambda _: merge,
     "resolution": lambda _: change_resolution,
 }
-"""What people may ask for, by name."""
+"""Operators that a MutationRequest can name."""
 
 _IMPOSSIBLE = {
-    "split": "no block can be split: each C is odd, or the sink averages what it reads",
+    "split": "no block can be split: each C is odd, or the sink averages its inputs",
     "merge": "no two blocks of one level can be merged",
     "resolution": "no node can have another r: flow stems have no temporal convolution",
 }
 
 
 def children(
-    source: SourceFile, parent: Network, wish: MutationRequest, seed: int, count: int
+    source: SourceFile, parent: Network, request: MutationRequest, seed: int, count: int
 ) -> list[Child]:
-    """So many children of a network that was checked for the search, none like another or it.
+    """Return `count` children of a network, all different from each other and from the parent.
 
-    Child i depends on the seed and on those before it. One with fewer than four blocks on its
-    longest path is drawn again, unless the parent has fewer itself. Raises CannotRun where an
-    operator can change nothing, and where too few different children come.
+    The parent has passed the checks of the search. Child i depends on the seed and on the children
+    before it. A child with fewer than four blocks on its longest path is drawn again, unless the
+    parent has fewer itself. Raise CannotRun if an operator can change nothing, or if too many
+    draws in turn are refused.
     """
-    known = Parent.of(source, parent)
-    taken = {canonical_form(parent)}
-    least = min(LEAST_DEPTH, parent.longest_path())
+    parsed = Parent.of(source, parent)
+    forms = {canonical_form(parent)}
+    least_depth = min(LEAST_DEPTH, parent.longest_path())
     found: list[Child] = []
     for number in range(1, count + 1):
         rng = Random(f"anetdsl mutate {seed} {number}")
         name = f"{parent.name}_{seed}_{number}"
         for _ in range(_MOST_DRAWS):
-            draft, operations = _wished(DraftNetwork.of(parent), rng, wish)
-            network = untrained(draft.network, keep_weights=wish.keep_weights)
-            if network.longest_path() < least or canonical_form(network) in taken:
+            draft, operations = _requested(DraftNetwork.of(parent), rng, request)
+            network = untrained(draft.network, keep_weights=request.keep_weights)
+            form = canonical_form(network)
+            if network.longest_path() < least_depth or form in forms:
                 continue
             origin = Origin(parent=parent.name, seed=seed, ops=sentences(operations))
-            text = child_text(known, attrs.evolve(draft, network=network), name, origin)
+            text = child_text(parsed, attrs.evolve(draft, network=network), name, origin)
             if text is not None:
-                taken.add(canonical_form(network))
+                forms.add(form)
                 found.append(Child(name, text, operations))
                 break
         else:
             raise CannotRun(
-                f"{source.name}: after {len(found)} children, {_MOST_DRAWS} in turn were too "
-                "shallow, or like the parent or another child; ask for fewer, or for more operators"
+                f"{source.name}: after {len(found)} children, {_MOST_DRAWS} draws in turn were too "
+                "shallow or equal to the parent or another child; request fewer children or more "
+                "operators"
             )
     return found
 
 
-def _wished(
-    draft: DraftNetwork, rng: Random, wish: MutationRequest
+def _requested(
+    draft: DraftNetwork, rng: Random, request: MutationRequest
 ) -> tuple[DraftNetwork, tuple[Operation, ...]]:
-    if not wish.names:
+    """Apply the operators of a request. Raise CannotRun if one can change nothing."""
+    if not request.names:
         count = rng.randint(0, MOST_OPERATORS)
-        guided = OPERATORS["guided"](wish)
+        guided = OPERATORS["guided"](request)
         return mutated(draft, rng, guided, operators(RESOLUTIONS), count)
     operations: list[Operation] = []
-    for name in wish.names:
-        change = OPERATORS[name](wish)(draft, rng)
+    for name in request.names:
+        change = OPERATORS[name](request)(draft, rng)
         if change is None:
             raise CannotRun(f"{draft.network.name}: {_IMPOSSIBLE[name]}")
         draft = change.draft
         operations.append(change.operation)
-    if (change := repair(draft, rng)) is not None:
-        draft = change.draft
-        operations.append(change.operation)
-    return draft, tuple(operations)
+    return _repaired(draft, rng, operations)

@@ -1,7 +1,7 @@
-"""Operators on single blocks: split, merge, another temporal resolution (paper 3.2, 4.1, A.1).
+"""Operators on single nodes: split, merge, change of temporal resolution (paper 3.2, 4.1, A.1).
 
-The sum of C over a level stays as it is. Stems are neither split nor merged. The sink goes on
-reading what came of the nodes that it read.
+The sum of C over a level does not change. Stems are neither split nor merged. The sink reads the
+nodes that replace the nodes it read.
 """
 
 from __future__ import annotations
@@ -13,38 +13,36 @@ from random import Random
 import attrs
 
 from anetdsl.evolve.operations import ChangeResolution, Merge, Split
-from anetdsl.evolve.propose.draft import Change, DraftNetwork, reading, with_parts
+from anetdsl.evolve.propose.draft import Change, DraftNetwork, with_edges, with_parts
 from anetdsl.evolve.propose.naming import merged_name, split_names
 from anetdsl.evolve.settings.search_settings import RESOLUTIONS
 from anetdsl.ir import Edge, Network, Node
 from anetdsl.vocabulary import STATEMENTS
 
 MOST_CHANNELS = next(a.high for a in STATEMENTS["node"].attributes if a.name == "C")
-"""That a block may have in the language."""
+"""Largest C of a block in the language."""
 
 
 def split(draft: DraftNetwork, rng: Random) -> Change | None:
-    """A block becomes two of half its C, with its r, and its connections both ways.
+    """Split a random block into two blocks of half its C, with its r, inputs and readers.
 
-    A block of odd C cannot be split, nor one whose halves the sink could not average with others.
+    Return None if no block can be split (`can_split`).
     """
     nodes = [node for node in draft.network.nodes if can_split(draft.network, node)]
     return split_node(draft, rng.choice(nodes)) if nodes else None
 
 
 def merge(draft: DraftNetwork, rng: Random) -> Change | None:
-    """Two blocks of a level become one: C summed, connections united, r that of one of them.
+    """Merge two random blocks of one level: C is summed, edges are united, r is one of the two.
 
-    They have the same stride, and the sink can average what comes of them with what else it reads.
-    The sum is one that a text may hold.
+    Return None if no two blocks can be merged (`can_merge`).
     """
-    nodes = draft.network.nodes
-    by_level = itertools.groupby(sorted(nodes, key=_level), key=_level)
+    by_level = itertools.groupby(sorted(draft.network.nodes, key=_level), key=_level)
     pairs = [
         pair
-        for level, same in by_level
+        for level, nodes in by_level
         if level
-        for pair in itertools.combinations(same, 2)
+        for pair in itertools.combinations(nodes, 2)
         if can_merge(draft.network, *pair)
     ]
     if not pairs:
@@ -56,7 +54,10 @@ def merge(draft: DraftNetwork, rng: Random) -> Change | None:
 def change_resolution(
     draft: DraftNetwork, rng: Random, resolutions: Sequence[int] = RESOLUTIONS
 ) -> Change | None:
-    """A block gets another r. A flow stem has no temporal convolution, and keeps its own."""
+    """Give a random node another r. Flow stems, which have no temporal convolution, keep theirs.
+
+    Return None if no node can have another r.
+    """
     flow = {value.name for value in draft.network.inputs if value.kind == "flow"}
     choices = {
         node.name: [r for r in resolutions if r != node.dilation]
@@ -67,24 +68,32 @@ def change_resolution(
     if not names:
         return None
     name = rng.choice(names)
-    new = rng.choice(choices[name])
-    old = draft.network.node(name).dilation
+    after = rng.choice(choices[name])
+    before = draft.network.node(name).dilation
     nodes = (
-        attrs.evolve(node, dilation=new) if node.name == name else node
+        attrs.evolve(node, dilation=after) if node.name == name else node
         for node in draft.network.nodes
     )
-    return Change(draft.with_nodes(nodes), ChangeResolution(name, old, new))
+    return Change(draft.with_nodes(nodes), ChangeResolution(name, before, after))
 
 
 def can_split(network: Network, node: Node) -> bool:
-    """Whether a node may be split."""
+    """Return whether a node can be split.
+
+    Stems and blocks of odd C cannot. Neither can a block that the sink averages with others, as
+    its halves would be narrower than the others.
+    """
     if node.is_stem or node.channels % 2:
         return False
     return not _is_read_by_mean(network, node) or len(network.sink.inputs) == 1
 
 
 def can_merge(network: Network, first: Node, second: Node) -> bool:
-    """Whether two nodes may be merged."""
+    """Return whether two nodes can be merged.
+
+    They must be blocks of the same level and stride, and the language must have the sum of their
+    C. The sink must be able to average the merged block with its other inputs.
+    """
     if first.is_stem or first.level != second.level or first.stride != second.stride:
         return False
     if first.channels + second.channels > MOST_CHANNELS:
@@ -96,12 +105,12 @@ def can_merge(network: Network, first: Node, second: Node) -> bool:
 
 
 def split_node(draft: DraftNetwork, node: Node) -> Change:
-    """The draft with that node split: the first half continues the node's statement."""
-    taken = {other.name for other in draft.network.nodes} | set(draft.lines.values())
-    names = split_names(node.name, taken | {value.name for value in draft.network.inputs})
+    """Split a node. The first half continues the node's statement."""
+    used = {other.name for other in draft.network.nodes} | set(draft.statements.values())
+    names = split_names(node.name, used | {value.name for value in draft.network.inputs})
     halves = [attrs.evolve(node, name=name, channels=node.channels // 2) for name in names]
 
-    def inputs(edges: tuple[Edge, ...]) -> tuple[Edge, ...]:
+    def replace(edges: tuple[Edge, ...]) -> tuple[Edge, ...]:
         return tuple(
             [
                 edge if edge.source != node.name else Edge(new, edge.weight)
@@ -115,21 +124,21 @@ def split_node(draft: DraftNetwork, node: Node) -> Change:
         if other.name == node.name:
             nodes.extend(halves)
         elif _reads(other.inputs, node.name):
-            nodes.append(reading(other, inputs(other.inputs)))
+            nodes.append(with_edges(other, replace(other.inputs)))
         else:
             nodes.append(other)
-    lines = {name: line for name, line in draft.lines.items() if name != node.name}
-    if node.name in draft.lines:
-        lines[names[0]] = draft.lines[node.name]
-    changed = _with(draft.network, nodes, inputs)
-    return Change(DraftNetwork(changed, lines), Split(node.name, names))
+    statements = {key: line for key, line in draft.statements.items() if key != node.name}
+    if node.name in draft.statements:
+        statements[names[0]] = draft.statements[node.name]
+    changed = _with_nodes(draft.network, nodes, replace)
+    return Change(DraftNetwork(changed, statements), Split(node.name, names))
 
 
 def merge_nodes(draft: DraftNetwork, first: Node, second: Node, dilation: int) -> Change:
-    """The draft with those nodes as one, in the place of that which has a statement."""
+    """Merge two nodes. The merged node takes the place of the one that has a statement."""
     others = {node.name for node in draft.network.nodes} - {first.name, second.name}
     others |= {value.name for value in draft.network.inputs}
-    name = merged_name(first.name, second.name, others, set(draft.lines.values()))
+    name = merged_name(first.name, second.name, others, set(draft.statements.values()))
     ranks = {node.name: rank for rank, node in enumerate(draft.network.nodes)}
     united = _united((*first.inputs, *second.inputs))
     merged = attrs.evolve(
@@ -139,30 +148,32 @@ def merge_nodes(draft: DraftNetwork, first: Node, second: Node, dilation: int) -
         dilation=dilation,
         inputs=tuple(sorted(united, key=lambda edge: ranks[edge.source])),
     )
-    stays = second if first.name not in draft.lines and second.name in draft.lines else first
-    gone = first if stays is second else second
+    only_second = first.name not in draft.statements and second.name in draft.statements
+    replaced, removed = (second, first) if only_second else (first, second)
 
-    def inputs(edges: tuple[Edge, ...]) -> tuple[Edge, ...]:
+    def replace(edges: tuple[Edge, ...]) -> tuple[Edge, ...]:
         both = (first.name, second.name)
         return _united([Edge(name, e.weight) if e.source in both else e for e in edges])
 
     nodes: list[Node] = []
     for node in draft.network.nodes:
-        if node.name == stays.name:
+        if node.name == replaced.name:
             nodes.append(merged)
         elif _reads(node.inputs, first.name, second.name):
-            nodes.append(reading(node, inputs(node.inputs)))
-        elif node.name != gone.name:
+            nodes.append(with_edges(node, replace(node.inputs)))
+        elif node.name != removed.name:
             nodes.append(node)
-    lines = {key: line for key, line in draft.lines.items() if key not in (first.name, second.name)}
-    if stays.name in draft.lines:
-        lines[name] = draft.lines[stays.name]
-    changed = _with(draft.network, nodes, inputs)
-    return Change(DraftNetwork(changed, lines), Merge((first.name, second.name), name))
+    statements = {
+        key: line for key, line in draft.statements.items() if key not in (first.name, second.name)
+    }
+    if replaced.name in draft.statements:
+        statements[name] = draft.statements[replaced.name]
+    changed = _with_nodes(draft.network, nodes, replace)
+    return Change(DraftNetwork(changed, statements), Merge((first.name, second.name), name))
 
 
 def _is_read_by_mean(network: Network, node: Node) -> bool:
-    """Whether the sink averages the node's output with those of others."""
+    """Return whether the sink averages the node's output with its other inputs."""
     sink = network.sink
     return sink.combine == "mean" and any(edge.source == node.name for edge in sink.inputs)
 
@@ -172,7 +183,7 @@ def _reads(edges: Iterable[Edge], *names: str) -> bool:
 
 
 def _united(edges: Sequence[Edge]) -> tuple[Edge, ...]:
-    """Edges of which those from one source are one, of their mean weight."""
+    """Return the edges with those of equal source united into one, with their mean weight."""
     by_source: dict[str, list[Edge]] = {}
     for edge in edges:
         by_source.setdefault(edge.source, []).append(edge)
@@ -193,10 +204,12 @@ def _level(node: Node) -> int:
     return node.level
 
 
-def _with(
-    network: Network, nodes: Sequence[Node], inputs: Callable[[tuple[Edge, ...]], tuple[Edge, ...]]
+def _with_nodes(
+    network: Network, nodes: Sequence[Node], replace: Callable[[tuple[Edge, ...]], tuple[Edge, ...]]
 ) -> Network:
-    """The network with other nodes, where the sink reads what `inputs` makes of what it read."""
-    read = inputs(network.sink.inputs)
-    sink = network.sink if read == network.sink.inputs else attrs.evolve(network.sink, inputs=read)
+    """Return the network with other nodes, and with `replace` applied to the sink's inputs."""
+    inputs = replace(network.sink.inputs)
+    sink = network.sink
+    if inputs != sink.inputs:
+        sink = attrs.evolve(sink, inputs=inputs)
     return with_parts(network, nodes, sink)

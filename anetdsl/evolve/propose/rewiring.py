@@ -1,7 +1,6 @@
-"""Other connections for a child: guided by what the parent learned (equation 2), or at random.
+"""Change the edges of a child: guided by learned weights (equation 2), at random, or to repair.
 
-Connections that come with a merge or a split are those operators' own; see
-`anetdsl.evolve.propose.operators`.
+Edges that a split or a merge makes belong to those operators (`anetdsl.evolve.propose.operators`).
 """
 
 from __future__ import annotations
@@ -19,45 +18,49 @@ from anetdsl.evolve.propose.draft import (
 )
 
 DROPPED = 1 / 3
-"""Of random rewiring: the share of its connections that a child loses (paper 4.3)."""
+"""Probability that random rewiring drops an edge (paper 4.3)."""
 
 
 def guided_rewiring(draft: DraftNetwork, rng: Random, threshold: float | None = None) -> Change:
-    """Equation 2 of the paper (3.2): connections of high weight stay, others come in their place.
+    """Keep edges of high weight and replace the others (equation 2, paper 3.2).
 
-    An edge of weight W_e stays where W_e > B; B is the threshold, or drawn from unif(0, 1) for each
-    edge. Each possible edge that the parent does not have joins with probability
-    |dropped| / |possible - parent's|, so that as many are expected to come as went. (The paper
-    prints |E - E_p| for the denominator.)
+    An edge of weight W_e is kept if W_e > B. B is `threshold`, or is drawn from unif(0, 1) for
+    each edge. Each possible edge that the parent does not have is added with probability
+    |dropped| / |E* - E_p|, so that the expected number of added edges is the number of dropped
+    ones. (The paper prints |E - E_p| as the denominator.)
     """
     kept: list[Pair] = []
     dropped: list[Pair] = []
     for pair, weight in edges_of(draft.network):
         bar = rng.random() if threshold is None else threshold
         (kept if weight > bar else dropped).append(pair)
-    others = _others(draft, [*kept, *dropped])
-    chance = len(dropped) / len(others) if others else 0.0
-    added = [pair for pair in others if rng.random() < chance]
+    others = _other_edges(draft, [*kept, *dropped])
+    probability = len(dropped) / len(others) if others else 0.0
+    added = [pair for pair in others if rng.random() < probability]
     return _change(draft, kept, dropped, added)
 
 
 def random_rewiring(draft: DraftNetwork, rng: Random) -> Change:
-    """The mutation of the paper's standard evolution (4.3): it changes a third of the connections.
+    """Replace each edge with probability 1/3 (the paper's standard evolution, 4.3).
 
-    Each goes with probability 1/3; as many come, as far as there are others, drawn uniformly.
+    As many edges are added as dropped, drawn uniformly from those that the parent does not have,
+    or all of these if there are fewer.
     """
     kept: list[Pair] = []
     dropped: list[Pair] = []
     for pair, _ in edges_of(draft.network):
         (dropped if rng.random() < DROPPED else kept).append(pair)
-    others = _others(draft, [*kept, *dropped])
+    others = _other_edges(draft, [*kept, *dropped])
     drawn = set(rng.sample(others, min(len(dropped), len(others))))
     added = [pair for pair in others if pair in drawn]
     return _change(draft, kept, dropped, added)
 
 
 def repair(draft: DraftNetwork, rng: Random) -> Change | None:
-    """Give each node without an input, and each that nothing reads, one possible edge at random."""
+    """Add one random possible edge for each node without an input and each node without a reader.
+
+    Return None if nothing was added.
+    """
     network = draft.network
     levels = {node.name: node.level for node in network.nodes}
     read = {edge.source for edge in network.sink.inputs}
@@ -80,10 +83,10 @@ def repair(draft: DraftNetwork, rng: Random) -> Change | None:
     return Change(rewired(draft, (), added), Repair(tuple(added)))
 
 
-def _others(draft: DraftNetwork, present: Sequence[Pair]) -> list[Pair]:
-    """E* - E_p of equation 2."""
-    there = set(present)
-    return [pair for pair in possible_edges(draft.network) if pair not in there]
+def _other_edges(draft: DraftNetwork, present: Sequence[Pair]) -> list[Pair]:
+    """Return E* - E_p of equation 2."""
+    excluded = set(present)
+    return [pair for pair in possible_edges(draft.network) if pair not in excluded]
 
 
 def _change(

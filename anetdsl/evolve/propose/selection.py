@@ -1,4 +1,4 @@
-"""Who is alive, and who becomes a parent (paper 3.2, 4.1; Real et al. 2019)."""
+"""Select the population and the parents (paper 3.2, 4.1; Real et al. 2019)."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from anetdsl.evolve.candidates import Member
 
 
 def fittest(finished: Sequence[Member], size: int) -> tuple[Member, ...]:
-    """The population when each that came joined, and then the worst left; of equals the oldest."""
-    alive: list[Member] = []
+    """Return the population if the worst member leaves for each new one; of equals the oldest."""
+    population: list[Member] = []
     for member in finished:
-        alive.append(member)
-        if len(alive) > size:
-            alive.remove(min(alive, key=lambda other: other.fitness))
-    return tuple(alive)
+        population.append(member)
+        if len(population) > size:
+            population.remove(min(population, key=lambda other: other.fitness))
+    return tuple(population)
 
 
 def youngest(finished: Sequence[Member], size: int) -> tuple[Member, ...]:
-    """The population when each that came joined, and then the oldest left."""
+    """Return the population if the oldest member leaves for each new one."""
     return tuple(finished[max(0, len(finished) - size) :])
 
 
 def tournament(population: Sequence[Member], size: int, rng: Random) -> Member:
-    """The best of a random subset of the population; of equals the youngest."""
+    """Return the best of a random subset of the population; of equals the youngest."""
     drawn = rng.sample(population, min(size, len(population)))
     return max(drawn, key=lambda member: (member.fitness, member.index))

@@ -1,4 +1,4 @@
-"""Whether counts are those that probabilities promise: Pearson's chi-square, without SciPy."""
+"""Test whether counts agree with probabilities: Pearson's chi-square test, without SciPy."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 def excess(square: float, freedom: int) -> float:
-    """How many standard deviations a chi-square is above what it should be (Wilson-Hilferty).
+    """Return how many standard deviations a chi-square is above its mean (Wilson-Hilferty).
 
     >>> abs(excess(18.307, 10) - 1.645) < 0.01  # the 95% point
     True
@@ -20,7 +20,7 @@ def excess(square: float, freedom: int) -> float:
 
 
 def excess_of_counts(counts: Mapping[T, int], chances: Mapping[T, float]) -> float:
-    """Of things of which one happens each time."""
+    """Return the excess of counts of events of which exactly one happens in each draw."""
     draws = sum(counts.values())
     assert set(counts) <= set(chances)
     assert abs(sum(chances.values()) - 1) < 1e-9
@@ -32,7 +32,7 @@ def excess_of_counts(counts: Mapping[T, int], chances: Mapping[T, float]) -> flo
 
 
 def excess_of_trials(trials: Iterable[tuple[int, int, float]]) -> float:
-    """Of independent things, each: how often it happened, of how often it might, its chance."""
+    """Return the excess of independent events: occurrences, draws and probability of each."""
     squares = [
         (happened - draws * chance) ** 2 / (draws * chance * (1 - chance))
         for happened, draws, chance in trials
@@ -41,7 +41,7 @@ def excess_of_trials(trials: Iterable[tuple[int, int, float]]) -> float:
 
 
 def excess_of_mean(values: Iterable[float], expected: float) -> float:
-    """How many standard errors a mean is away from what it should be."""
+    """Return how many standard errors the mean of values differs from the expected mean."""
     drawn = list(values)
     mean = sum(drawn) / len(drawn)
     variance = sum((value - mean) ** 2 for value in drawn) / (len(drawn) - 1)
@@ -49,4 +49,4 @@ def excess_of_mean(values: Iterable[float], expected: float) -> float:
 
 
 ENOUGH = 3.5
-"""Standard deviations: seeds are fixed, so a test that holds goes on holding."""
+"""Largest accepted number of standard deviations. Seeds are fixed, so that results repeat."""

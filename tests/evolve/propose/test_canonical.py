@@ -1,4 +1,4 @@
-"""The identity of a network: the same whatever nodes are called, and different for others."""
+"""Canonical forms: equal for networks that differ in names and order only."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.networks import networks, table_4
 
 
 def renamed(network: Network, order: Sequence[int]) -> Network:
-    """The network with its nodes, and each list of edges, in another order, and other names."""
+    """Return the network with other names, and nodes and lists of edges in another order."""
     names = {network.nodes[old].name: f"m{new}" for new, old in enumerate(order)}
 
     def edges(given: Sequence[Edge]) -> tuple[Edge, ...]:
@@ -53,7 +53,7 @@ def test_names_and_order_do_not_count(network: Network, rng: Random) -> None:
 
 @settings(max_examples=30)
 @given(st.integers(0, 2**32))
-def test_neither_do_they_in_networks_of_the_search(seed: int) -> None:
+def test_names_and_order_do_not_count_in_networks_of_the_search(seed: int) -> None:
     rng = Random(seed)
     network = random_network(space("paper", 5), rng)
     order = list(range(len(network.nodes)))
@@ -95,11 +95,11 @@ OTHERS = {
 }
 
 
-def test_everything_else_counts() -> None:
+def test_every_other_property_counts() -> None:
     assert len({canonical_form(network) for network in OTHERS.values()}) == len(OTHERS)
 
 
-def test_learned_weights_do_not_count_and_fixed_ones_do() -> None:
+def test_fixed_weights_count_and_learned_weights_do_not() -> None:
     weighted = (Edge("n4", 0.2), Edge("n5", 0.7))
     assert canonical_form(node_changed("n7", inputs=weighted)) == canonical_form(table_4())
     fixed = [
@@ -110,11 +110,11 @@ def test_learned_weights_do_not_count_and_fixed_ones_do() -> None:
     assert one != two == three
 
 
-# Against all orders there are
+# Comparison with all orders
 
 
 def graph(edges: Sequence[tuple[int, int]]) -> Network:
-    """Three nodes of level 1 and three of level 2 that read them, all alike otherwise."""
+    """Return a network of three nodes at level 1 and three nodes at level 2 that read them."""
     lower = [Node(f"a{i}", 1, 4, 1, 1, (Edge("s"),)) for i in range(3)]
     upper = [
         Node(f"b{i}", 2, 4, 1, 2, tuple(Edge(f"a{j}") for j in range(3) if (j, i) in edges))
@@ -125,8 +125,8 @@ def graph(edges: Sequence[tuple[int, int]]) -> Network:
     return Network("g", (Input("rgb", 3),), (stem, *lower, *upper), sink)
 
 
-def test_two_networks_are_the_same_where_some_order_makes_them_equal() -> None:
-    """All 512 ways to connect them: as many identities as there are graphs, one each."""
+def test_networks_are_equal_if_some_order_makes_them_equal() -> None:
+    """All 512 sets of edges have as many canonical forms as there are graphs (36)."""
     pairs = [(i, j) for i in range(3) for j in range(3)]
     orders = list(itertools.product(itertools.permutations(range(3)), repeat=2))
     least: dict[str, str] = {}
@@ -137,11 +137,11 @@ def test_two_networks_are_the_same_where_some_order_makes_them_equal() -> None:
     assert len(least) == len(set(least.values())) == 36
 
 
-# Networks in which neighbours alone do not tell nodes apart
+# Networks in which colour refinement does not distinguish all nodes
 
 
 def rings(*lengths: int) -> Network:
-    """Each node of level 2 reads two of level 1, and they form rings."""
+    """Return a network whose nodes at levels 1 and 2 form rings of these lengths."""
     nodes = [Node("s", 0, 4, 1, 4, (Edge("rgb"),))]
     start = 0
     for length in lengths:
@@ -157,7 +157,7 @@ def rings(*lengths: int) -> Network:
 
 
 @pytest.mark.parametrize("lengths", [(6,), (3, 3), (12,), (6, 6), (4, 4, 4), (3, 3, 3, 3), (5, 7)])
-def test_symmetric_networks_are_told_apart_and_found_again(lengths: tuple[int, ...]) -> None:
+def test_symmetric_networks_have_one_canonical_form(lengths: tuple[int, ...]) -> None:
     network = rings(*lengths)
     rng = Random(sum(lengths))
     for _ in range(5):
@@ -166,13 +166,13 @@ def test_symmetric_networks_are_told_apart_and_found_again(lengths: tuple[int, .
         assert canonical(renamed(network, order)) == canonical(network)
 
 
-def test_rings_of_other_lengths_are_other_networks() -> None:
+def test_rings_of_other_lengths_have_other_canonical_forms() -> None:
     shapes = [(12,), (6, 6), (4, 4, 4), (3, 3, 3, 3), (5, 7), (3, 9), (4, 8)]
     assert len({canonical_form(rings(*shape)) for shape in shapes}) == len(shapes)
 
 
-def test_many_equal_nodes_take_no_time() -> None:
-    """Six times split, all halves alike: 64! orders, none of which is tried but the first."""
+def test_many_equal_nodes_are_fast() -> None:
+    """After six splits 64 nodes are alike. Only one of their 64! orders is tried."""
     network = table_4()
     for _ in range(5):
         for node in [node for node in network.nodes if node.level == 1]:

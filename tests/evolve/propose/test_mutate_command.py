@@ -1,4 +1,4 @@
-"""`anetc mutate`: children for people."""
+"""`anetc mutate`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TABLE_4 = EXAMPLES[0].parent / "assemblenet.anet"
 CHAIN = EXAMPLES[0].parent / "single_stream_rgb.anet"
 
 
-def test_a_child_comes_on_standard_output_and_what_was_done_beside_it() -> None:
+def test_the_child_is_printed_and_its_operations_on_standard_error() -> None:
     result = anetc("mutate", TABLE_4, "--seed", 5)
     assert result.code == 0
     child = parse(result.out)
@@ -62,9 +62,7 @@ def test_children_are_written_to_a_folder(tmp_path: Path) -> None:
         ("merge, split,split", ["merge", "split", "split"]),
     ],
 )
-def test_operators_are_applied_in_the_order_that_is_asked_for(
-    names: str, starts: list[str]
-) -> None:
+def test_operators_are_applied_in_the_given_order(names: str, starts: list[str]) -> None:
     result = anetc("mutate", TABLE_4, "--op", names)
     origin = parse(result.out).origin
     assert origin is not None
@@ -73,13 +71,13 @@ def test_operators_are_applied_in_the_order_that_is_asked_for(
     assert done[len(starts) :] in ([], ["repair:"])
 
 
-def test_a_threshold_decides_which_edges_stay(tmp_path: Path) -> None:
+def test_the_threshold_decides_which_edges_stay(tmp_path: Path) -> None:
     text = TABLE_4.read_text(encoding="utf-8").replace("inputs=[n4, n5]", "inputs=[n4@0.3, n5@0.6]")
     parent = tmp_path / "p.anet"
     parent.write_text(text, encoding="utf-8")
     low = anetc("mutate", parent, "--op", "guided", "--threshold", 0.2, "--keep-weights")
     assert low.code == 2  # all edges stay: there is no other child
-    assert "like the parent or another child" in low.err
+    assert "equal to the parent or another child" in low.err
     high = anetc("mutate", parent, "--op", "guided", "--threshold", 0.55, "--keep-weights")
     child = parse(high.out)
     kept = {(edge.source, edge.weight) for edge in child.node("n7").inputs}
@@ -97,12 +95,14 @@ def test_a_threshold_decides_which_edges_stay(tmp_path: Path) -> None:
         (["--threshold", "1"], "1.0 is not in the range"),
         (
             ["--op", "resolution", "--count", "99", "-o", "{folder}"],
-            "after 15 children, 200 in turn",
+            "after 15 children, 200 draws in turn",
         ),
         (["-o", "{file}"], "is a file; -o names a folder"),
     ],
 )
-def test_what_cannot_be_done_is_said(arguments: list[str], message: str, tmp_path: Path) -> None:
+def test_impossible_requests_are_reported(
+    arguments: list[str], message: str, tmp_path: Path
+) -> None:
     file = tmp_path / "file"
     file.touch()
     given = [part.format(folder=tmp_path / "out", file=file) for part in arguments]
@@ -113,8 +113,8 @@ def test_what_cannot_be_done_is_said(arguments: list[str], message: str, tmp_pat
     assert not (tmp_path / "out").exists()
 
 
-def test_an_operator_that_can_change_nothing_says_why(tmp_path: Path) -> None:
-    """Where there is no block at all, but a stem of flow."""
+def test_the_message_says_why_an_operator_can_change_nothing(tmp_path: Path) -> None:
+    """The network has no block, only a flow stem."""
     parent = tmp_path / "p.anet"
     parent.write_text(
         "anet 1\nnetwork p\ninput flow channels=2\n"
@@ -131,7 +131,7 @@ def test_an_operator_that_can_change_nothing_says_why(tmp_path: Path) -> None:
         assert message in result.err
 
 
-def test_a_parent_must_be_one_that_a_search_could_have(tmp_path: Path) -> None:
+def test_a_parent_must_pass_the_checks_of_the_search(tmp_path: Path) -> None:
     text = TABLE_4.read_text(encoding="utf-8").replace("n12, n13]", "n12]")
     parent = tmp_path / "p.anet"
     parent.write_text(text, encoding="utf-8")
@@ -141,7 +141,7 @@ def test_a_parent_must_be_one_that_a_search_could_have(tmp_path: Path) -> None:
     assert anetc("mutate", tmp_path / "none.anet").code == 2
 
 
-def test_a_child_does_not_depend_on_how_many_are_asked_for() -> None:
+def test_a_child_does_not_depend_on_the_count() -> None:
     text = TABLE_4.read_text(encoding="utf-8")
     network = parse(text)
     source = SourceFile("p", text)
@@ -150,7 +150,7 @@ def test_a_child_does_not_depend_on_how_many_are_asked_for() -> None:
     assert many[:3] == few
 
 
-def test_there_is_a_child_by_each_operator() -> None:
+def test_each_operator_makes_a_child() -> None:
     text = TABLE_4.read_text(encoding="utf-8")
     network = parse(text)
     for name in OPERATORS:
@@ -158,7 +158,7 @@ def test_there_is_a_child_by_each_operator() -> None:
         assert canonical_form(parse(child.text)) != canonical_form(network)
 
 
-def test_it_starts_without_torch() -> None:
+def test_the_command_starts_without_torch() -> None:
     code = "import sys; from anetc.cli.main import run\ntry: run()\nfinally: print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code, "mutate", str(TABLE_4)],

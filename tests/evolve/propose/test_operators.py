@@ -1,4 +1,4 @@
-"""Split, merge, another r: what they change, and what they keep; names; sequences of them."""
+"""Split, merge and change of r: what they change and keep; names; sequences of operators."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from anetdsl.api import format_text, parse
 from anetdsl.checking import check_source
 from anetdsl.diff import diff
+from anetdsl.evolve.operations import sentences
 from anetdsl.evolve.propose.child_text import Parent, child_edits, child_text, untrained
 from anetdsl.evolve.propose.draft import Change, DraftNetwork, Operator, sink_fits
 from anetdsl.evolve.propose.naming import merged_name, split_names
@@ -95,7 +96,7 @@ def test_split_halves_c_and_doubles_the_connections(path: Path) -> None:
         assert len(child.nodes) == len(network.nodes) + 1
 
 
-def test_stems_and_odd_blocks_are_not_split() -> None:
+def test_every_block_of_even_c_is_split() -> None:
     network = with_channels({"n6": 63, "n7": 1})
     choices = {node.name for node in network.nodes if can_split(network, node)}
     assert choices == {f"n{i}" for i in range(4, 15)} - {"n6", "n7"}
@@ -103,7 +104,7 @@ def test_stems_and_odd_blocks_are_not_split() -> None:
     assert seen == choices
 
 
-def test_where_nothing_can_be_split_none_is() -> None:
+def test_blocks_of_odd_c_are_not_split() -> None:
     odd = with_channels({node.name: 1 for node in table_4().nodes})
     assert split(DraftNetwork.of(odd), Random(0)) is None
 
@@ -124,7 +125,7 @@ def with_channels(channels: dict[str, int]) -> Network:
 
 
 def test_a_block_that_the_sink_averages_with_another_is_not_split() -> None:
-    """Its halves would be of another width than what they are averaged with."""
+    """Its halves would be narrower than the sink's other inputs."""
     draft = split_node(DraftNetwork.of(table_4()), table_4().node("n14")).draft
     network = draft.network
     assert [edge.source for edge in network.sink.inputs] == ["n14a", "n14b"]
@@ -165,7 +166,7 @@ def test_merge_adds_c_unites_edges_and_takes_r_from_one() -> None:
     assert resolutions.keys() == {1, 8}
 
 
-def test_every_pair_of_one_level_is_merged_equally_often() -> None:
+def test_pairs_of_one_level_are_merged_equally_often() -> None:
     counts: Counter[str] = Counter()
     for seed in range(3000):
         change = merge(DraftNetwork.of(table_4()), Random(seed))
@@ -187,13 +188,13 @@ def test_blocks_of_different_strides_are_not_merged() -> None:
     assert not can_merge(network, network.node("n4"), network.node("n5"))
 
 
-def test_blocks_whose_sum_the_language_does_not_have_are_not_merged() -> None:
+def test_blocks_whose_summed_c_is_too_large_are_not_merged() -> None:
     network = with_channels({"n4": 4096, "n5": 4097, "n6": 4096, "n7": 4096})
     assert not can_merge(network, network.node("n4"), network.node("n5"))
     assert can_merge(network, network.node("n6"), network.node("n7"))
 
 
-def test_where_each_level_has_one_block_nothing_is_merged() -> None:
+def test_single_blocks_are_not_merged() -> None:
     network = parse((EXAMPLES[0].parent / "single_stream_rgb.anet").read_text(encoding="utf-8"))
     assert merge(DraftNetwork.of(network), Random(0)) is None
 
@@ -219,7 +220,7 @@ def test_a_united_edge_has_the_mean_weight() -> None:
 
 @pytest.mark.parametrize("path", SEARCHED, ids=lambda path: path.stem)
 def test_merge_undoes_split(path: Path) -> None:
-    """In the network, in the names, and in the text, comments included."""
+    """The network, the names and the text, with its comments, are as before."""
     text = path.read_text(encoding="utf-8")
     network = parse(text)
     for node in network.nodes:
@@ -234,16 +235,17 @@ def test_merge_undoes_split(path: Path) -> None:
             for name in sorted({n.name for n in again.nodes} - {n.name for n in network.nodes})
         ]
         merged = merge_nodes(DraftNetwork.of(again), halves[0], halves[1], node.dilation)
-        assert merged.operation.sentence == f"merge {halves[0].name} {halves[1].name} -> {node.name}"
+        assert (
+            merged.operation.sentence == f"merge {halves[0].name} {halves[1].name} -> {node.name}"
+        )
         assert merged.draft.network == network
-        # The gaps of a table's columns grow with a name, and stay.
         assert format_text(child_of(split_text, merged.draft, again)) == format_text(text)
 
 
 # Resolution
 
 
-def test_a_block_gets_another_resolution_at_random() -> None:
+def test_a_node_gets_another_resolution_at_random() -> None:
     counts: Counter[tuple[str, int]] = Counter()
     network = table_4()
     for seed in range(6000):
@@ -263,7 +265,7 @@ def test_a_block_gets_another_resolution_at_random() -> None:
     assert excess_of_counts(counts, chances) < ENOUGH
 
 
-def test_where_there_is_one_resolution_none_changes() -> None:
+def test_a_single_resolution_cannot_change() -> None:
     network = parse((EXAMPLES[0].parent / "single_stream_rgb.anet").read_text(encoding="utf-8"))
     ones = tuple(attrs.evolve(node, dilation=2) for node in network.nodes)
     draft = DraftNetwork.of(attrs.evolve(network, nodes=ones))
@@ -274,7 +276,7 @@ def test_where_there_is_one_resolution_none_changes() -> None:
 
 
 def test_names_stay_short_however_often_a_block_is_split() -> None:
-    """A block of C = 512, split until nothing is left, and so on with another."""
+    """Thirty splits give 31 names of four letters at most."""
     names = {"n4"}
     for _ in range(30):
         name = max(names)
@@ -298,14 +300,14 @@ MARKED = re.compile(r"(?m)^(node (\w+) .*\])$")
 
 
 def with_comments(text: str) -> str:
-    """A text with a comment above each node and one behind it."""
+    """Return a text with a comment above each node and one at the end of its line."""
     return MARKED.sub(r"# above \2\n\1  # behind \2", text)
 
 
 def blocks_of(text: str) -> dict[str, str]:
-    """Of each node its statement, from the comment above to the one behind."""
+    """Return each node's statement with both comments, by node, without its column gaps."""
     pattern = r"# above (\w+)\nnode (\w+) [^#]*# behind \1\b"
-    return {match[2]: match[0] for match in re.finditer(pattern, text)}
+    return {match[2]: re.sub(" +", " ", match[0]) for match in re.finditer(pattern, text)}
 
 
 def apply_all(draft: DraftNetwork, steps: Sequence[tuple[str, int]]) -> list[Change]:
@@ -327,10 +329,10 @@ STEPS = st.lists(
 
 @settings(max_examples=40)
 @given(st.sampled_from(SEARCHED), st.lists(STEPS, min_size=1, max_size=2))
-def test_after_any_sequence_of_operators_the_text_is_sound(
+def test_any_sequence_of_operators_gives_a_valid_text(
     path: Path, generations: list[list[tuple[str, int]]]
 ) -> None:
-    """It checks clean for the search, keeps the sums of C, and the comments of all that stays."""
+    """It is formatted, passes the search's checks, and keeps the sums of C and the comments."""
     text = with_comments(path.read_text(encoding="utf-8"))
     network = parse(text)
     total = sums(network)
@@ -340,11 +342,12 @@ def test_after_any_sequence_of_operators_the_text_is_sound(
         if not changes:
             continue
         draft = attrs.evolve(changes[-1].draft, network=untrained(changes[-1].draft.network))
-        ops = tuple(change.operation.sentence for change in changes)
+        ops = sentences(change.operation for change in changes)
         origin = Origin(network.name, number, 7, ops)
         parent = Parent.of(SourceFile("", text), network)
         new = child_text(parent, draft, f"g{number}", origin)
         assert new is not None
+        assert format_text(new) == new
         checked = check_source(SourceFile("", new), search=True)
         assert checked.network is not None
         assert {d.code for d in checked.diagnostics} <= warned
@@ -368,8 +371,10 @@ def test_after_any_sequence_of_operators_the_text_is_sound(
 def test_the_edits_make_the_network_in_any_layout(
     case: Written, steps: list[tuple[str, int]]
 ) -> None:
-    """Statements in one line, in any order, with comments anywhere; also networks that no search
-    would make."""
+    """Statements are in one line or in any order, with comments anywhere.
+
+    The networks include some that a search would not make.
+    """
     changes = apply_all(DraftNetwork.of(case.network), steps)
     if not changes:
         return
@@ -381,7 +386,7 @@ def test_the_edits_make_the_network_in_any_layout(
     assert network.sink == draft.network.sink
 
 
-def test_a_child_of_a_trained_parent_has_no_weights_but_fixed_ones() -> None:
+def test_an_untrained_child_has_fixed_weights_only() -> None:
     def network(edges: str) -> Network:
         given = (Input("rgb", 3, "rgb"),)
         nodes = (

@@ -1,4 +1,4 @@
-"""Equation 2 of the paper, as a distribution; the baseline's random rewiring; repair."""
+"""Equation 2 of the paper as a distribution, the baseline's random rewiring, and repair."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from random import Random
 import attrs
 import pytest
 
-from anetdsl.evolve.operations import Pair
+from anetdsl.evolve.operations import Pair, Rewire
 from anetdsl.evolve.propose.draft import DraftNetwork, edges_of, possible_edges
 from anetdsl.evolve.propose.rewiring import guided_rewiring, random_rewiring, repair
 from anetdsl.ir import Edge, Network
@@ -21,7 +21,7 @@ DRAWS = 20_000
 
 
 def with_weights(seed: int = 3) -> Network:
-    """Table 4 as if it were trained: a weight on each edge but sole ones."""
+    """Return Table 4 with a weight on each edge that is not a sole input."""
     rng = Random(seed)
     network = table_4()
     nodes = [
@@ -40,25 +40,25 @@ EDGES = dict(edges_of(PARENT))
 OTHERS = [pair for pair in possible_edges(PARENT) if pair not in EDGES]
 
 
-def connections(network: Network) -> set[Pair]:
+def edges_in(network: Network) -> set[Pair]:
     return {pair for pair, _ in edges_of(network)}
 
 
 def children(threshold: float | None, seed: int) -> list[set[Pair]]:
     rng = Random(seed)
     draft = DraftNetwork.of(PARENT)
-    return [connections(guided_rewiring(draft, rng, threshold).draft.network) for _ in range(DRAWS)]
+    return [edges_in(guided_rewiring(draft, rng, threshold).draft.network) for _ in range(DRAWS)]
 
 
 @pytest.fixture(scope="module")
 def drawn() -> list[set[Pair]]:
-    """Children where B is drawn from unif(0, 1) for each edge."""
+    """Return children for which B is drawn from unif(0, 1) for each edge."""
     return children(None, seed=1)
 
 
 @pytest.fixture(scope="module")
 def constant() -> list[set[Pair]]:
-    """Children where B is 0.5."""
+    """Return children for which B is 0.5."""
     return children(0.5, seed=2)
 
 
@@ -71,7 +71,7 @@ def test_possible_edges_are_all_pairs_of_a_lower_and_a_higher_level() -> None:
 
 
 def test_an_edge_stays_with_the_probability_of_its_weight(drawn: list[set[Pair]]) -> None:
-    """B ~ unif(0, 1): P(W_e > B) = W_e; a sole input always stays."""
+    """With B ~ unif(0, 1), P(W_e > B) = W_e. A sole input always stays."""
     kept = Counter(pair for child in drawn for pair in child & EDGES.keys())
     assert kept["s0", "n5"] == DRAWS
     assert EDGES["s0", "n5"] == 1.0
@@ -80,24 +80,24 @@ def test_an_edge_stays_with_the_probability_of_its_weight(drawn: list[set[Pair]]
 
 
 def test_edges_stay_independently_of_each_other(drawn: list[set[Pair]]) -> None:
-    """B is drawn afresh for each edge."""
+    """B is drawn for each edge."""
     pairs = list(itertools.pairwise(pair for pair, weight in EDGES.items() if weight < 1))
     both = [sum(a in child and b in child for child in drawn) for a, b in pairs]
     trials = [(n, DRAWS, EDGES[a] * EDGES[b]) for n, (a, b) in zip(both, pairs)]
     assert excess_of_trials(trials) < ENOUGH
 
 
-def test_with_a_constant_b_exactly_the_edges_above_it_stay(constant: list[set[Pair]]) -> None:
+def test_the_edges_above_a_constant_b_stay(constant: list[set[Pair]]) -> None:
     above = {pair for pair, weight in EDGES.items() if weight > 0.5}
     assert 0 < len(above) < len(EDGES)
     assert all(child & EDGES.keys() == above for child in constant)
 
 
 @pytest.mark.parametrize("which", ["drawn", "constant"])
-def test_an_edge_is_added_with_the_probability_of_the_mended_denominator(
+def test_an_edge_is_added_with_the_probability_of_the_corrected_denominator(
     which: str, request: pytest.FixtureRequest
 ) -> None:
-    """|E_p - E1| / |E* - E_p|, given how many were dropped; each edge by itself."""
+    """The probability is |E_p - E1| / |E* - E_p| for each edge, given the dropped edges."""
     found: list[set[Pair]] = request.getfixturevalue(which)
     times: Counter[int] = Counter()
     added: Counter[tuple[int, Pair]] = Counter()
@@ -116,7 +116,7 @@ def test_an_edge_is_added_with_the_probability_of_the_mended_denominator(
 
 
 @pytest.mark.parametrize("which", ["drawn", "constant"])
-def test_the_expected_number_of_edges_is_that_of_the_parent(
+def test_the_expected_number_of_edges_equals_the_parents(
     which: str, request: pytest.FixtureRequest
 ) -> None:
     found: list[set[Pair]] = request.getfixturevalue(which)
@@ -131,7 +131,7 @@ def test_an_untrained_edge_counts_as_a_half() -> None:
     assert set(weights.values()) == {0.5}
 
 
-def test_where_all_possible_edges_are_there_none_is_added() -> None:
+def test_no_edge_is_added_to_a_fully_connected_network() -> None:
     network = table_4()
     full = [
         node
@@ -146,18 +146,25 @@ def test_where_all_possible_edges_are_there_none_is_added() -> None:
     ]
     draft = DraftNetwork.of(attrs.evolve(network, nodes=tuple(full)))
     change = guided_rewiring(draft, Random(0), threshold=0.5)
-    assert connections(change.draft.network) == set()
+    assert edges_in(change.draft.network) == set()
     assert change.operation.sentence.startswith("edges: kept 0, dropped s0->n4 s1->n4 ")
     assert "added" not in change.operation.sentence
+    assert isinstance(change.operation, Rewire)
+    assert not change.operation.added
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_the_sentence_says_what_changed(seed: int) -> None:
+def test_the_operation_and_its_sentence_state_the_change(seed: int) -> None:
     change = guided_rewiring(DraftNetwork.of(PARENT), Random(seed))
-    child = connections(change.draft.network)
+    child = edges_in(change.draft.network)
     match = re.fullmatch(r"edges: kept (\d+), dropped (.*), added (.*)", change.operation.sentence)
     assert match is not None
     assert int(match[1]) == len(child & EDGES.keys())
+    operation = change.operation
+    assert isinstance(operation, Rewire)
+    assert operation.kept == len(child & EDGES.keys())
+    assert set(operation.dropped) == EDGES.keys() - child
+    assert set(operation.added) == child - EDGES.keys()
 
     def pairs(text: str) -> set[tuple[str, ...]]:
         return {tuple(arrow.split("->")) for arrow in text.split(" ")}
@@ -166,7 +173,7 @@ def test_the_sentence_says_what_changed(seed: int) -> None:
     assert pairs(match[3]) == child - EDGES.keys()
 
 
-def test_kept_edges_stay_in_place_and_new_ones_stand_in_the_order_of_nodes() -> None:
+def test_kept_and_new_edges_are_in_the_order_of_nodes() -> None:
     ranks = {node.name: rank for rank, node in enumerate(PARENT.nodes)}
     for seed in range(50):
         child = guided_rewiring(DraftNetwork.of(PARENT), Random(seed)).draft.network
@@ -184,12 +191,12 @@ def test_random_rewiring_drops_a_third_and_adds_as_many() -> None:
     dropped: Counter[Pair] = Counter()
     added: Counter[Pair] = Counter()
     for _ in range(DRAWS):
-        child = connections(random_rewiring(draft, rng).draft.network)
+        child = edges_in(random_rewiring(draft, rng).draft.network)
         assert len(child) == len(EDGES)
         dropped.update(EDGES.keys() - child)
         added.update(child - EDGES.keys())
     assert excess_of_trials((dropped[pair], DRAWS, 1 / 3) for pair in EDGES) < ENOUGH
-    # Drawn without replacement, so their sum is given: a little less than independent.
+    # Their sum is fixed, as they are drawn without replacement: nearly independent.
     share = dropped.total() / DRAWS / len(OTHERS)
     assert excess_of_trials((added[pair], DRAWS, share) for pair in OTHERS) < ENOUGH
 
@@ -198,7 +205,7 @@ def test_random_rewiring_drops_a_third_and_adds_as_many() -> None:
 
 
 def lacking(*names: str) -> Network:
-    """Table 4 where these nodes have no input."""
+    """Return Table 4 without the inputs of these nodes."""
     network = table_4()
     return attrs.evolve(
         network,
@@ -208,7 +215,7 @@ def lacking(*names: str) -> Network:
     )
 
 
-def test_a_sound_network_needs_no_repair() -> None:
+def test_a_valid_network_is_not_repaired() -> None:
     assert repair(DraftNetwork.of(table_4()), Random(0)) is None
 
 
@@ -217,20 +224,22 @@ def test_a_node_without_an_input_gets_one_possible_edge() -> None:
     for seed in range(600):
         change = repair(DraftNetwork.of(lacking("n11")), Random(seed))
         assert change is not None
-        match = re.fullmatch(r"repair: added (\w+)->n11(?: n7->n1[0-4])?", change.operation.sentence)
+        match = re.fullmatch(
+            r"repair: added (\w+)->n11(?: n7->n1[0-4])?", change.operation.sentence
+        )
         assert match is not None
         found[match[1]] += 1
     assert found.keys() == {node.name for node in table_4().nodes if node.level < 3}
     assert min(found.values()) > 30  # of 60
 
 
-def test_a_node_that_nothing_reads_gets_one_possible_reader() -> None:
-    """n7 is read by n11 alone."""
+def test_a_node_without_a_reader_gets_one_possible_reader() -> None:
+    """Only n11 reads n7."""
     network = lacking("n11")
     found: Counter[str] = Counter()
     for seed in range(600):
         change = repair(DraftNetwork.of(network), Random(seed))
         assert change is not None
-        added = connections(change.draft.network) - connections(network)
+        added = edges_in(change.draft.network) - edges_in(network)
         found.update(reader for source, reader in added if source == "n7")
     assert found.keys() == {"n10", "n11", "n12", "n13", "n14"}
