@@ -1,4 +1,4 @@
-"""Running `anetc` in this process, as the `anetc` script would: for tests of the command line."""
+"""Run `anetc` in the process of the tests, as the `anetc` script would."""
 
 from __future__ import annotations
 
@@ -14,19 +14,23 @@ from anetc.cli.main import run
 
 @attrs.frozen
 class Result:
-    """What a command left behind. `out` and `err` are decoded with surrogates for stray bytes."""
+    """Exit code and output of a command."""
 
     code: int
+    """Exit code."""
     data: bytes
+    """Standard output."""
     err: str
+    """Standard error. Bytes that are not UTF-8 become surrogates."""
 
     @property
     def out(self) -> str:
+        """Standard output as text. Bytes that are not UTF-8 become surrogates."""
         return self.data.decode("utf-8", "surrogateescape")
 
 
 def anetc(*arguments: object, stdin: bytes | str = b"") -> Result:
-    """Run `anetc` with these arguments: the exit code, standard output and standard error."""
+    """Run `anetc` with these arguments."""
     given = stdin.encode() if isinstance(stdin, str) else stdin
     output, errors = io.BytesIO(), io.BytesIO()
     streams = {

@@ -1,4 +1,4 @@
-"""Files for the command line, and means to run it."""
+"""Files for the tests of the command line, and functions that run `anetc`."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ ODD = GOOD.replace("C=16", "C=8")  # A602, a warning
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder to work in, with some texts."""
+    """The current folder, with some texts in it."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "100")
     texts = {"good": GOOD, "untidy": UNTIDY, "other": OTHER, "bad": BAD, "odd": ODD}
@@ -53,7 +53,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def command_on(name: str, file: object) -> list[object]:
-    """A way to run each command on a file."""
+    """Return arguments that run a command on a file."""
     return {
         "check": ["check", file],
         "fmt": ["fmt", "--check", file],
@@ -70,8 +70,8 @@ def command_on(name: str, file: object) -> list[object]:
 FILE_COMMANDS = ("check", "fmt", "stats", "diff", "render", "dump", "import", "export", "run")
 
 
-def assert_told(result: Result, *parts: str) -> None:
-    """The command could not run, and says why in a line or a usage text, without a traceback."""
+def assert_refused(result: Result, *parts: str) -> None:
+    """Check that a command could not run and printed the reason without a traceback."""
     assert result.code == 2
     for part in parts:
         assert part in result.err
@@ -81,12 +81,13 @@ def assert_told(result: Result, *parts: str) -> None:
 
 
 def environment(**changes: str) -> dict[str, str]:
-    """The environment of a true process that runs this checkout."""
+    """Return the environment of a process that runs this checkout."""
     paths = [str(REPOSITORY), str(REPOSITORY / "compiler")]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), **changes}
 
 
 def process(*arguments: object, **options: object) -> subprocess.CompletedProcess[bytes]:
+    """Run `anetc` in a process of its own."""
     settings = {"capture_output": True, "timeout": 60, "check": False, "env": environment()}
     command = [sys.executable, "-m", "anetc", *map(str, arguments)]
     return subprocess.run(command, **{**settings, **options})  # type: ignore[call-overload]

@@ -1,4 +1,4 @@
-"""Every command: exit codes, standard input, help, and files that are odd or not there.
+"""Every command: exit codes, standard input, help, unusual file names and missing files.
 
 Exit codes: 0 clean, 1 findings, 2 could not run.
 """
@@ -14,22 +14,22 @@ import pytest
 
 import anetdsl
 from anetc.cli import main
-from tests.cli.conftest import BAD, FILE_COMMANDS, GOOD, assert_told, command_on
+from tests.cli.conftest import BAD, FILE_COMMANDS, GOOD, assert_refused, command_on
 from tests.command_line import anetc
 
 TESTED_ELSEWHERE = {
     *("compile", "bench", "data", "train", "trial", "eval", "prune"),
     *("mutate", "evolve", "report"),
 }
-"""tests/compile, tests/test_bench_command.py, tests/data_sets, training, evolve and report."""
+"""Commands that have tests in folders of their own, such as tests/export and tests/training."""
 
 
-def test_commands_are_all_tested() -> None:
+def test_every_command_is_tested() -> None:
     assert {*FILE_COMMANDS, "explain", *TESTED_ELSEWHERE} == set(main._COMMANDS)
 
 
 @pytest.mark.parametrize("name", [name for name in FILE_COMMANDS if name not in ("import", "run")])
-def test_a_clean_file_gives_0(folder: Path, name: str) -> None:
+def test_a_file_without_findings_gives_0(folder: Path, name: str) -> None:
     result = anetc(*command_on(name, "good.anet"))
     assert (result.code, result.err) == (0, "")
     silent = name in ("check", "fmt")
@@ -38,11 +38,11 @@ def test_a_clean_file_gives_0(folder: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in FILE_COMMANDS if name != "import"])
 @pytest.mark.parametrize("file", ["bad.anet", "binary.anet", "empty.anet"])
-def test_errors_in_the_text_give_1(folder: Path, name: str, file: str) -> None:
-    """Findings are the output of `check`; other commands put them on standard error."""
+def test_errors_in_a_text_give_1(folder: Path, name: str, file: str) -> None:
+    """`check` prints findings on standard output, other commands on standard error."""
     result = anetc(*command_on(name, file))
     if name == "fmt" and file != "binary.anet":
-        assert (result.code, result.err) == (0, "")  # it looks at syntax alone
+        assert (result.code, result.err) == (0, "")  # it checks the syntax only
         return
     assert result.code == 1
     shown, other = (result.out, result.err) if name == "check" else (result.err, result.out)
@@ -69,8 +69,8 @@ def test_findings_in_standard_input_name_it(folder: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FILE_COMMANDS)
-def test_a_file_that_is_not_there(folder: Path, name: str) -> None:
-    assert_told(anetc(*command_on(name, "nope.anet")), "nope.anet: no such file")
+def test_a_missing_file(folder: Path, name: str) -> None:
+    assert_refused(anetc(*command_on(name, "nope.anet")), "nope.anet: no such file")
 
 
 @pytest.mark.parametrize("name", FILE_COMMANDS)
@@ -79,21 +79,21 @@ def test_a_folder_in_place_of_a_file(folder: Path, name: str) -> None:
     reason = (
         "there is no .anet file" if name in ("check", "fmt") else "cannot be read: Is a directory"
     )
-    assert_told(result, f"empty: {reason}")
+    assert_refused(result, f"empty: {reason}")
 
 
 @pytest.mark.parametrize("name", FILE_COMMANDS)
 def test_a_file_that_cannot_be_read(folder: Path, name: str) -> None:
-    """Without the right to read it; and, as everybody may for root, one that fails in reading."""
+    """A file without permission; for root, which may read every file, one with an I/O error."""
     secret = folder / "secret.anet"
     secret.write_text(GOOD)
     secret.chmod(0)
     if os.geteuid() != 0:
-        assert_told(
+        assert_refused(
             anetc(*command_on(name, secret)), "secret.anet: cannot be read: Permission denied"
         )
     elif Path("/proc/self/mem").exists():
-        assert_told(
+        assert_refused(
             anetc(*command_on(name, "/proc/self/mem")), "mem: cannot be read: Input/output error"
         )
     else:
@@ -102,9 +102,9 @@ def test_a_file_that_cannot_be_read(folder: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", [*FILE_COMMANDS, "explain"])
 def test_unknown_options_and_missing_arguments(folder: Path, name: str) -> None:
-    assert_told(anetc(name, "--frobnicate"), f"Usage: anetc {name}", "--frobnicate")
+    assert_refused(anetc(name, "--frobnicate"), f"Usage: anetc {name}", "--frobnicate")
     if name != "explain":
-        assert_told(anetc(name), f"Usage: anetc {name}", "Missing")
+        assert_refused(anetc(name), f"Usage: anetc {name}", "Missing")
 
 
 @pytest.mark.parametrize("name", [*FILE_COMMANDS, "explain"])
@@ -119,7 +119,7 @@ def test_help_of_each_command(name: str) -> None:
         assert first[2].isupper()
 
 
-def test_help_of_all() -> None:
+def test_help_of_anetc() -> None:
     result = anetc("--help")
     assert result.code == 0
     assert result.out.startswith("Usage: anetc ")
@@ -129,16 +129,16 @@ def test_help_of_all() -> None:
     assert "0 clean, 1 findings, 2 could not run" in " ".join(result.out.split())
 
 
-def test_version_and_wrong_commands() -> None:
+def test_version_and_unknown_commands() -> None:
     assert anetc("--version").out == f"anetc, version {anetdsl.__version__}\n"
-    assert_told(anetc("frobnicate"), "No such command 'frobnicate'")
+    assert_refused(anetc("frobnicate"), "No such command 'frobnicate'")
     assert anetc().code == 2
     assert "Usage: anetc" in anetc().err
 
 
 @pytest.mark.parametrize("name", ["a b.anet", "Straße 網.anet", "-x.anet", "%s{0}[b].anet"])
-def test_odd_names_of_files(folder: Path, name: str) -> None:
-    """Spaces, other scripts, a leading dash, signs that mean something to formatters."""
+def test_unusual_names_of_files(folder: Path, name: str) -> None:
+    """Spaces, other scripts, a leading dash, characters with a meaning for formatters."""
     (folder / name).write_text(BAD, encoding="utf-8")
     result = anetc("check", "--format", "concise", "--", name)
     assert result.code == 1
@@ -150,8 +150,8 @@ def test_odd_names_of_files(folder: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FILE_COMMANDS)
-def test_names_do_not_reach_the_terminal_as_they_are(folder: Path, name: str) -> None:
-    """An escape sequence in a file's name is shown, not sent; nor is it lost."""
+def test_control_characters_in_file_names_are_replaced(folder: Path, name: str) -> None:
+    """An escape sequence in a name is made visible, not sent to the terminal."""
     evil = "\x1b[2Jx\x07\n.anet"
     result = anetc(*command_on(name, evil))
     assert result.code == 2
@@ -166,7 +166,7 @@ def test_names_do_not_reach_the_terminal_as_they_are(folder: Path, name: str) ->
 
 @pytest.mark.skipif(sys.platform != "linux", reason="file names of any bytes")
 @pytest.mark.parametrize("name", ["check", "fmt", "stats", "dump", "render"])
-def test_names_that_are_not_utf8(folder: Path, name: str) -> None:
+def test_file_names_that_are_not_utf8(folder: Path, name: str) -> None:
     odd = os.fsdecode(b"caf\xe9.anet")
     (folder / odd).write_text(GOOD, encoding="utf-8")
     assert anetc(*command_on(name, odd)).code == 0

@@ -1,4 +1,4 @@
-"""What ends a command unforeseen is told in a line."""
+"""Unexpected errors of a command are reported in one line."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def failing() -> Iterator[mock.Mock]:
         yield command
 
 
-def test_an_internal_error_is_told_without_a_traceback(
+def test_an_internal_error_is_reported_without_a_traceback(
     failing: mock.Mock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failing.main.side_effect = ZeroDivisionError("\x1b[2Jdivided " * 1000)
@@ -34,13 +34,13 @@ def test_an_internal_error_is_told_without_a_traceback(
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), click.exceptions.Abort()])
-def test_an_interrupt_is_130(failing: mock.Mock, error: BaseException) -> None:
+def test_an_interrupt_gives_130(failing: mock.Mock, error: BaseException) -> None:
     failing.main.side_effect = error
     result = anetc("check", "x")
     assert (result.code, result.err) == (130, "anetc: interrupted\n")
 
 
-def test_recursion_and_memory_are_told_too(failing: mock.Mock) -> None:
+def test_deep_recursion_and_lack_of_memory_are_reported(failing: mock.Mock) -> None:
     failing.main.side_effect = RecursionError("too deep")
     assert anetc("check", "x").err.startswith("anetc: internal error: RecursionError: too deep")
     pytorch = RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9")
@@ -49,6 +49,6 @@ def test_recursion_and_memory_are_told_too(failing: mock.Mock) -> None:
         assert anetc("check", "x").err == "anetc: there is not enough memory\n"
 
 
-def test_results_compare() -> None:
-    """The helper's own values: equal results are equal, so tests may compare them."""
+def test_equal_results_compare_equal() -> None:
+    """Tests compare the results of commands."""
     assert attrs.evolve(Result(0, b"x", "")) == Result(0, b"x", "")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from anetdsl import parse
-from tests.cli.conftest import CLIP, GOOD, OTHER, TABLE_4, assert_told
+from tests.cli.conftest import CLIP, GOOD, OTHER, TABLE_4, assert_refused
 from tests.command_line import anetc
 
 # stats, diff, dump
@@ -42,11 +42,11 @@ def test_stats_as_table_and_json(folder: Path) -> None:
         ["--classes", "x"],
     ],
 )
-def test_stats_refuses_senseless_sizes(folder: Path, options: list[str]) -> None:
-    assert_told(anetc("stats", "good.anet", *options), f"Invalid value for '{options[0]}'")
+def test_stats_refuses_invalid_sizes(folder: Path, options: list[str]) -> None:
+    assert_refused(anetc("stats", "good.anet", *options), f"Invalid value for '{options[0]}'")
 
 
-def test_diff_exits_with_1_when_asked_to(folder: Path) -> None:
+def test_diff_with_exit_code_gives_1_for_a_difference(folder: Path) -> None:
     result = anetc("diff", "good.anet", "other.anet")
     assert result.code == 0
     assert "a3" in result.out
@@ -57,7 +57,7 @@ def test_diff_exits_with_1_when_asked_to(folder: Path) -> None:
     assert anetc("diff", "good.anet", "bad.anet").err.startswith("error[A302]")
 
 
-def test_dump_export_and_import_are_inverse(folder: Path) -> None:
+def test_import_reverses_dump_and_export(folder: Path) -> None:
     for command in (["dump", "other.anet"], ["dump", "--json", "other.anet"]):
         back = anetc("import", "-", stdin=anetc(*command).data)
         assert back.code == 0
@@ -83,12 +83,12 @@ def test_dump_export_and_import_are_inverse(folder: Path) -> None:
         (b'{"structure": [[-1, 1], [3, [0], 1, 1, 1, 0]], "weights": 3}', ""),
     ],
 )
-def test_import_refuses_what_is_no_network(folder: Path, text: bytes, reason: str) -> None:
+def test_import_refuses_json_that_is_not_a_network(folder: Path, text: bytes, reason: str) -> None:
     result = anetc("import", "-", stdin=text)
     if text.startswith(b"[[-1, 4], [0, [0]"):
         assert result.code in (0, 2)  # a network without a node at the top level
         return
-    assert_told(result, reason)
+    assert_refused(result, reason)
     assert len(result.err) < 2000
 
 
@@ -101,30 +101,30 @@ def test_import_options(folder: Path) -> None:
     assert (network.name, network.sink.classes, network.edges) == ("a_name", 7, "fixed")
     assert (network.widths, network.modules) == ((1, 2, 3, 4), (1, 1, 1, 1))
     for options in (["--widths", "1,2,3"], ["--widths", "a,b,c,d"], ["--edges", "some"]):
-        assert_told(anetc("import", "-", *options, stdin=lists), "Invalid value")
-    assert_told(anetc("import", "-", "--name", "no name", stdin=lists), "name")
-    assert_told(anetc("import", "-", "--structure", "x", stdin=lists), "")
+        assert_refused(anetc("import", "-", *options, stdin=lists), "Invalid value")
+    assert_refused(anetc("import", "-", "--name", "no name", stdin=lists), "name")
+    assert_refused(anetc("import", "-", "--structure", "x", stdin=lists), "")
     dumped = anetc("dump", "good.anet").out
-    assert_told(anetc("import", "-", "--classes", "3", stdin=dumped), "--classes")
+    assert_refused(anetc("import", "-", "--classes", "3", stdin=dumped), "--classes")
 
 
-def test_render_chooses_the_format(folder: Path) -> None:
+def test_render_chooses_the_format_by_the_file_name(folder: Path) -> None:
     assert anetc("render", "good.anet", "-o", "x.dot").code == 0
     assert (folder / "x.dot").read_text().startswith("digraph")
     assert anetc("render", "good.anet").err == "wrote good.svg\n"
     assert "<svg" in (folder / "good.svg").read_text()
     assert anetc("render", "-", "--format", "dot", stdin=GOOD).out.startswith("digraph")
     assert anetc("render", "good.anet", "--diff", "other.anet", "-o", "d.dot").code == 0
-    assert_told(anetc("render", "good.anet", "-o", "x.gif"), "x.gif", ".svg")
-    assert_told(anetc("render", "good.anet", "--format", "gif"), "Invalid value")
-    assert_told(anetc("render", "good.anet", "-o", "y.svg", "--dot", "no-dot"), "no-dot")
+    assert_refused(anetc("render", "good.anet", "-o", "x.gif"), "x.gif", ".svg")
+    assert_refused(anetc("render", "good.anet", "--format", "gif"), "Invalid value")
+    assert_refused(anetc("render", "good.anet", "-o", "y.svg", "--dot", "no-dot"), "no-dot")
     assert not (folder / "y.svg").exists()
 
 
 # run
 
 
-def test_run_tells_what_is_wrong_before_it_loads_torch(folder: Path) -> None:
+def test_run_reports_wrong_options_and_files(folder: Path) -> None:
     (folder / "labels.txt").write_text("a\nb\n")
     (folder / "binary.txt").write_bytes(b"\xff")
     for options, reason in (
@@ -140,11 +140,11 @@ def test_run_tells_what_is_wrong_before_it_loads_torch(folder: Path) -> None:
         (["--video", CLIP, "--top", "0"], "Invalid value for '--top'"),
         (["--video", CLIP, "--fps", "nan"], "--fps"),
     ):
-        assert_told(anetc("run", "good.anet", *options), reason)
+        assert_refused(anetc("run", "good.anet", *options), reason)
 
 
 def test_run_on_a_real_clip(folder: Path) -> None:
-    """The best classes, with names where there are some; a bad video, device or file of weights."""
+    """The best classes and their names; an unreadable video, wrong devices, a wrong weights file."""
     (folder / "labels.txt").write_text("".join(f"thing {i}\n" for i in range(10)))
     tiny = ["--size", "32", "--frames", "2"]
     result = anetc("run", "good.anet", "--video", CLIP, *tiny, "--labels", "labels.txt", "--top", 3)
@@ -161,4 +161,4 @@ def test_run_on_a_real_clip(folder: Path) -> None:
         (["--video", CLIP, "--device", "meta"], "--device meta"),
         (["--video", CLIP, "--weights", "good.anet"], "good.anet"),
     ):
-        assert_told(anetc("run", "good.anet", *tiny, *options), reason)
+        assert_refused(anetc("run", "good.anet", *tiny, *options), reason)

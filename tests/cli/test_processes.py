@@ -1,4 +1,4 @@
-"""The command as a process: streams, terminals, and what it loads."""
+"""`anetc` as a process: standard streams, terminals, and imported modules."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from tests.cli.conftest import BAD, FILE_COMMANDS, command_on, environment, proc
 from tests.command_line import anetc
 
 
-def test_a_true_process(folder: Path) -> None:
-    """What the tests above do in this process is what a user's shell sees."""
+def test_a_process_behaves_like_the_call_in_tests(folder: Path) -> None:
+    """`tests.command_line.anetc` gives the exit code and output that a shell sees."""
     for command in (["check", "odd.anet"], ["dump", "good.anet"], ["stats", "nope"], ["--bad"]):
         result, expected = process(*command), anetc(*command)
         assert (result.returncode, result.stdout) == (expected.code, expected.data)
@@ -25,7 +25,7 @@ def test_a_true_process(folder: Path) -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
 @pytest.mark.parametrize("command", [["dump", "good.anet"], ["check", "bad.anet"], ["--help"]])
-def test_standard_output_that_is_full(folder: Path, command: list[str]) -> None:
+def test_a_full_disk_under_standard_output(folder: Path, command: list[str]) -> None:
     with Path("/dev/full").open("wb") as full:
         result = process(*command, capture_output=False, stdout=full, stderr=subprocess.PIPE)
         assert result.returncode == 2
@@ -35,8 +35,8 @@ def test_standard_output_that_is_full(folder: Path, command: list[str]) -> None:
 
 
 @pytest.mark.parametrize("command", [["dump", "good.anet"], ["check", "bad.anet"], ["--help"]])
-def test_a_reader_that_has_gone(folder: Path, command: list[str]) -> None:
-    """As in `anetc dump x | true`: no message, and no exit code that means something else."""
+def test_a_closed_pipe(folder: Path, command: list[str]) -> None:
+    """`anetc dump x | true` prints no message and exits with 2."""
     reader, writer = os.pipe()
     os.close(reader)
     try:
@@ -47,7 +47,7 @@ def test_a_reader_that_has_gone(folder: Path, command: list[str]) -> None:
 
 
 def test_closed_streams(folder: Path) -> None:
-    """As a daemon or a cron job may have them."""
+    """A daemon or a cron job may have closed streams."""
     shell = f"{sys.executable} -m anetc"
     for line, code in (
         (f"{shell} check good.anet >&- 2>&-", 0),
@@ -65,7 +65,7 @@ def test_closed_streams(folder: Path) -> None:
         assert b"Traceback" not in done.stderr
 
 
-def test_a_terminal_that_knows_ascii_alone(folder: Path) -> None:
+def test_an_ascii_terminal(folder: Path) -> None:
     (folder / "Straße.anet").write_text(BAD, encoding="utf-8")
     for variables in ({"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONUTF8": "0"}):
         result = process("check", "Straße.anet", env=environment(**variables))
@@ -75,7 +75,7 @@ def test_a_terminal_that_knows_ascii_alone(folder: Path) -> None:
 
 
 def on_terminal(*arguments: str, **variables: str) -> str:
-    """What a command prints on a terminal of 80 columns."""
+    """Return the output of a command on a terminal of 80 columns."""
     ours, theirs = pty.openpty()
     variables = {"COLUMNS": "80", "TERM": "xterm-256color", **variables}
     cleared = {k: v for k, v in environment().items() if k not in ("NO_COLOR", "FORCE_COLOR")}
@@ -88,7 +88,7 @@ def on_terminal(*arguments: str, **variables: str) -> str:
     while select.select([ours], [], [], 60)[0]:
         try:
             part = os.read(ours, 65536)
-        except OSError:  # the terminal's end
+        except OSError:  # the other side is closed
             break
         if not part:
             break
@@ -113,10 +113,10 @@ LOADED = "import sys; from anetc.cli.main import run\ntry: run()\nfinally: print
 
 
 @pytest.mark.parametrize("name", FILE_COMMANDS)
-def test_light_commands_load_little(folder: Path, name: str) -> None:
-    """None but `run` loads torch; `check` neither loads numpy, graphviz nor what draws tables."""
+def test_light_commands_import_few_modules(folder: Path, name: str) -> None:
+    """Only `run` imports torch. `check` imports neither numpy nor graphviz nor rich."""
     if name == "run":
-        pytest.skip("the heavy one")
+        pytest.skip("imports torch")
     file = "list.json" if name == "import" else "good.anet"
     arguments = [str(part) for part in command_on(name, file)]
     done = subprocess.run(

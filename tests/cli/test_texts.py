@@ -9,14 +9,14 @@ from pathlib import Path
 
 from anetdsl import parse
 from anetdsl.codes import CODES
-from tests.cli.conftest import GOOD, UNTIDY, assert_told
+from tests.cli.conftest import GOOD, UNTIDY, assert_refused
 from tests.command_line import Result, anetc
 
 # check
 
 
 def test_check_of_several_files_and_folders(folder: Path) -> None:
-    """Folders are searched for .anet files, and a file is checked once."""
+    """Folders are searched for .anet files; each file is checked once."""
     (folder / "deep" / "er").mkdir(parents=True)
     shutil.copy("bad.anet", "deep/er/first.anet")
     (folder / "deep" / "folder.anet").mkdir()
@@ -29,7 +29,7 @@ def test_check_of_several_files_and_folders(folder: Path) -> None:
     assert (result.code, result.err) == (1, "")
 
 
-def test_check_counts_what_it_found(folder: Path) -> None:
+def test_check_counts_findings(folder: Path) -> None:
     result = anetc("check", "odd.anet", "bad.anet")
     assert result.err == "1 error and 1 warning\n"
     assert result.out.count("-->") == 2
@@ -57,11 +57,11 @@ def test_check_allows_warnings(folder: Path) -> None:
     assert anetc("check", "--allow", "A601,A602", "odd.anet").code == 0
     assert anetc("check", "--allow", "A601", "--allow", "A602", "odd.anet").code == 0
     assert anetc("check", "--allow", "A601", "odd.anet").code == 1
-    assert_told(anetc("check", "--allow", "A302", "good.anet"), "A302 is an error")
-    assert_told(anetc("check", "--allow", "A6O2", "good.anet"), "A6O2", "did you mean A602?")
+    assert_refused(anetc("check", "--allow", "A302", "good.anet"), "A302 is an error")
+    assert_refused(anetc("check", "--allow", "A6O2", "good.anet"), "A6O2", "did you mean A602?")
 
 
-def test_check_judges_as_the_search_does(folder: Path) -> None:
+def test_check_with_the_rules_of_the_search(folder: Path) -> None:
     (folder / "idle.anet").write_text(GOOD + "input flow channels=2\n", encoding="utf-8")
     assert anetc("check", "--allow", "A606", "idle.anet").code == 0
     result = anetc("check", "--search", "--allow", "A606", "idle.anet")
@@ -69,7 +69,7 @@ def test_check_judges_as_the_search_does(folder: Path) -> None:
     assert result.out.startswith("error[A606]")
 
 
-def test_text_is_cut_after_some_hundred_findings(folder: Path) -> None:
+def test_at_most_200_findings_are_printed(folder: Path) -> None:
     many = GOOD + "".join(f"node x{i} level=9\n" for i in range(900))
     result = anetc("check", "-", stdin=many)
     assert result.code == 1
@@ -93,16 +93,16 @@ def test_explain_lists_and_explains_all_codes() -> None:
         assert max(map(len, result.out.splitlines())) < 100
 
 
-def test_explain_of_no_code() -> None:
-    assert_told(anetc("explain", "A3O2"), "no code 'A3O2'", "did you mean A302?")
-    assert_told(anetc("explain", "\x1b[2J" * 50), "no code")
-    assert_told(anetc("explain", "A302", "A303"), "Usage")
+def test_explain_of_an_unknown_code() -> None:
+    assert_refused(anetc("explain", "A3O2"), "no code 'A3O2'", "did you mean A302?")
+    assert_refused(anetc("explain", "\x1b[2J" * 50), "no code")
+    assert_refused(anetc("explain", "A302", "A303"), "Usage")
 
 
 # fmt
 
 
-def test_fmt_lays_out_in_place_once(folder: Path) -> None:
+def test_fmt_changes_a_file_once(folder: Path) -> None:
     assert anetc("fmt", "untidy.anet") == Result(0, b"", "changed untidy.anet\n")
     text = (folder / "untidy.anet").read_text()
     assert text != UNTIDY
@@ -133,7 +133,7 @@ def test_fmt_of_standard_input_goes_to_standard_output(folder: Path) -> None:
     assert result.data.count(b"\r\n") == result.data.count(b"\n") > 10
 
 
-def test_fmt_goes_on_after_a_file_with_errors(folder: Path) -> None:
+def test_fmt_continues_after_a_file_with_errors(folder: Path) -> None:
     (folder / "broken.anet").write_text(UNTIDY.replace("[a1]", "[a1"), encoding="utf-8")
     result = anetc("fmt", "broken.anet", "untidy.anet")
     assert result.code == 1

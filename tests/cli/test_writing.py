@@ -1,4 +1,4 @@
-"""Output to files and devices, and what goes wrong with it."""
+"""Output to files and devices, and errors in writing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from unittest import mock
 
 import pytest
 
-from tests.cli.conftest import UNTIDY, assert_told, environment
+from tests.cli.conftest import UNTIDY, assert_refused, environment
 from tests.command_line import Result, anetc
 
 WRITERS: dict[str, Callable[[object], list[object]]] = {
@@ -23,7 +23,7 @@ WRITERS: dict[str, Callable[[object], list[object]]] = {
 
 @pytest.mark.parametrize("name", WRITERS)
 def test_output_to_a_file(folder: Path, name: str) -> None:
-    """An existing file is replaced; nothing else is left behind."""
+    """An existing file is replaced; no other file is left."""
     before = set(folder.iterdir())
     for _ in range(2):
         assert anetc(*WRITERS[name]("out")) == Result(0, b"", "wrote out\n")
@@ -33,31 +33,31 @@ def test_output_to_a_file(folder: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", WRITERS)
 def test_output_that_cannot_be_written(folder: Path, name: str) -> None:
-    """Into a folder that is missing, in place of a folder, under a name that no file can have."""
+    """A missing folder, the path of a folder, a file as folder, a name that is too long."""
     before = set(folder.iterdir())
     for path in ("missing/out", "empty", "good.anet/out", "x" * 300):
-        assert_told(anetc(*WRITERS[name](path)), path)
+        assert_refused(anetc(*WRITERS[name](path)), path)
     assert set(folder.iterdir()) == before
 
 
 @pytest.mark.parametrize("name", WRITERS)
-def test_output_that_may_not_be_written(folder: Path, name: str) -> None:
-    """A file and a folder that are read-only."""
+def test_output_without_permission(folder: Path, name: str) -> None:
+    """A read-only file and a read-only folder."""
     if os.geteuid() == 0:
         pytest.skip("root writes everywhere")
     (folder / "out").write_text("old")
     (folder / "out").chmod(0o444)
-    assert_told(anetc(*WRITERS[name]("out")), "out", "Permission denied")
+    assert_refused(anetc(*WRITERS[name]("out")), "out", "Permission denied")
     assert (folder / "out").read_text() == "old"
     (folder / "empty").chmod(0o555)
-    assert_told(anetc(*WRITERS[name]("empty/out")), "empty/out", "Permission denied")
+    assert_refused(anetc(*WRITERS[name]("empty/out")), "empty/out", "Permission denied")
     assert not any((folder / "empty").iterdir())
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
 @pytest.mark.parametrize("name", WRITERS)
 def test_output_to_devices(folder: Path, name: str) -> None:
-    """They are written to, and never replaced by a file."""
+    """Devices are written to and not replaced by a file."""
     for device, code in (("/dev/full", 2), ("/dev/null", 0)):
         assert anetc(*WRITERS[name](device)).code == code
         assert Path(device).is_char_device()
@@ -69,7 +69,7 @@ def test_output_to_devices(folder: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", [*WRITERS, "fmt"])
 def test_a_failed_write_leaves_the_old_file(folder: Path, name: str) -> None:
-    """The disk is full (here: no file may grow): exit 2, the old file, and nothing beside it."""
+    """A full disk (here: no file may grow) gives exit code 2 and leaves the old file alone."""
     target = folder / ("untidy.anet" if name == "fmt" else "out")
     if name != "fmt":
         target.write_text("old")
@@ -88,8 +88,7 @@ def test_a_failed_write_leaves_the_old_file(folder: Path, name: str) -> None:
     assert {path: path.read_bytes() for path in folder.iterdir() if path.is_file()} == before
 
 
-def test_a_failing_disk_in_process(folder: Path) -> None:
-    """The same for a disk that fails halfway."""
+def test_a_write_error_halfway_leaves_the_old_file(folder: Path) -> None:
 
     def half(self: Path, data: bytes) -> int:
         with self.open("wb") as file:
@@ -100,8 +99,8 @@ def test_a_failing_disk_in_process(folder: Path) -> None:
     before = set(folder.iterdir())
     with mock.patch.object(Path, "write_bytes", half):
         for name in WRITERS:
-            assert_told(anetc(*WRITERS[name]("out")), "out: cannot be written: No space left")
-        assert_told(anetc("fmt", "untidy.anet"), "untidy.anet: cannot be written: No space left")
+            assert_refused(anetc(*WRITERS[name]("out")), "out: cannot be written: No space left")
+        assert_refused(anetc("fmt", "untidy.anet"), "untidy.anet: cannot be written: No space left")
     assert (folder / "out").read_text() == "old"
     assert (folder / "untidy.anet").read_text() == UNTIDY
     assert set(folder.iterdir()) == before

@@ -60,7 +60,7 @@ engine_option = click.option(
     type=click.Choice(["fast", "reference"]),
     default="fast",
     show_default=True,
-    help="What computes the network: optimised plans, or the reference module to compare with.",
+    help="Compute with optimised plans (fast), or with the reference module, to compare.",
 )
 
 

@@ -31,7 +31,7 @@ _PARTS_OF_A_RUN = 20
 
 
 class Display(Protocol):
-    """Where a command shows its progress."""
+    """Display of the progress of a command."""
 
     def message(self, text: str) -> None:
         """Print a line that stays."""
@@ -49,7 +49,7 @@ class Display(Protocol):
 
 @contextmanager
 def open_display(title: str, *, keep: bool = False, quiet: bool = False) -> Iterator[Display]:
-    """Open the display of a command; `title` stands for the live view until its first update.
+    """Open the display of a command. A spinner with `title` is shown until the first update.
 
     With `keep` the last live view stays on the terminal. With `quiet` nothing is displayed.
     """

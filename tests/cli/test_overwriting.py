@@ -1,4 +1,4 @@
-"""Nothing that a user has is overwritten by surprise, and no work is done that cannot be kept."""
+"""No file of the user is overwritten, and output paths are checked before the work starts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SMALL = (REPOSITORY / "examples" / "small_two_stream_level4.anet").read_text()
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder, with a network and a file that is none."""
+    """The current folder, with networks and other files."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "model.anet").write_text(SMALL)
     (tmp_path / "asn50.anet").write_text(ASN50)
@@ -39,10 +39,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("eval --predictions p.csv --max-failures 0.1", "--max-failures has no effect here"),
         ("eval --predictions p.csv --split test", "--split has no effect here"),
         ("data check . --quarantine no/list.txt", "there is no folder no"),
-        ("import empty.json", "holds no structure: a list of blocks"),
+        ("import empty.json", "empty.json: no structure found; expected a list of blocks"),
     ],
 )
-def test_what_is_there_stays(command: str, message: str, folder: Path) -> None:
+def test_existing_files_are_not_overwritten(command: str, message: str, folder: Path) -> None:
     result = anetc(*command.split())
     assert result.code in (1, 2)
     assert message in result.err
@@ -51,8 +51,8 @@ def test_what_is_there_stays(command: str, message: str, folder: Path) -> None:
     assert (folder / "file").read_text() == "mine"
 
 
-def test_a_child_that_was_edited_is_not_drawn_over(folder: Path) -> None:
-    """The same again is no harm."""
+def test_an_edited_child_is_not_overwritten(folder: Path) -> None:
+    """An unchanged child may be written again."""
     assert anetc("mutate", "model.anet", "--count", 2, "-o", "kids").code == 0
     assert anetc("mutate", "model.anet", "--count", 2, "-o", "kids").code == 0
     first, second = sorted((folder / "kids").iterdir())
