@@ -114,7 +114,7 @@ class Sink:
 
 @attrs.frozen
 class Origin:
-    """How a search made the network. Does not change what the network computes."""
+    """How a search made the network. It has no effect on what the network computes."""
 
     parent: str | None = None
     round: int | None = None
@@ -135,7 +135,7 @@ def _in_vocabulary_order(measures: Measures) -> Measures:
 
 @attrs.frozen
 class Score:
-    """Measured results of the network. Does not change what the network computes."""
+    """Measured results of the network. They have no effect on what the network computes."""
 
     values: Measures = attrs.field(converter=_in_vocabulary_order)
     span: Span = _span()

@@ -1,1 +1,1 @@
-"""Networks in other forms: the structure lists of the paper's authors, and JSON."""
+"""Convert networks to the authors' structure lists and to JSON, and back."""

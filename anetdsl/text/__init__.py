@@ -1,1 +1,1 @@
-"""Text out: one canonical layout, and edits that change a text by its smallest part."""
+"""Write texts: the canonical layout, the formatter, and minimal edits of a text."""
