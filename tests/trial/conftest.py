@@ -1,7 +1,7 @@
-"""Fixtures that the tests of training also use."""
+"""Fixtures that these tests share with the tests of training."""
 
 from __future__ import annotations
 
-from tests.training.conftest import _one_thread, clips, whole
+from tests.training.conftest import _one_thread, clips
 
-__all__ = ["_one_thread", "clips", "whole"]
+__all__ = ["_one_thread", "clips"]

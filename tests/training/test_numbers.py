@@ -1,4 +1,4 @@
-"""Learning rates, losses, steps and counts, against what is computed by hand."""
+"""Learning rates, losses, optimiser steps and parameter counts, against calculations by hand."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ PAPER = TrainSettings()
         (49_999, 0.1 * (1 - math.cos(math.pi / 38_000))),
     ],
 )
-def test_the_learning_rate_of_the_paper_s_run(iteration: int, expected: float) -> None:
-    """0.00625 x 32 = 0.2 at its highest, half of it in the middle of the cosine."""
+def test_learning_rate_of_the_paper(iteration: int, expected: float) -> None:
+    """The maximum is 0.00625 x 32 = 0.2; the middle of the cosine has half of it."""
     assert PAPER.peak_learning_rate == pytest.approx(0.2)
     found = learning_rate(iteration, PAPER.iterations, PAPER.peak_learning_rate, PAPER.warmup)
     assert found == pytest.approx(expected, rel=1e-9)
 
 
-def test_a_run_may_have_no_warm_up_or_nothing_else() -> None:
+def test_learning_rate_without_warm_up_and_with_warm_up_alone() -> None:
     assert [learning_rate(i, 4, 1.0, 0.0) for i in range(4)] == pytest.approx(
         [1.0, 0.5 + math.sqrt(0.125), 0.5, 0.5 - math.sqrt(0.125)]
     )
@@ -50,7 +50,7 @@ def test_a_run_may_have_no_warm_up_or_nothing_else() -> None:
     assert learning_rate(0, 1, 1.0, 0.24) == 1.0
 
 
-def test_the_loss_of_single_labels_is_smoothed_cross_entropy() -> None:
+def test_loss_of_single_labels_is_smoothed_cross_entropy() -> None:
     logits = np.array([[2.0, 0.0, -1.0], [0.5, 0.5, 0.0]])
     log_p = logits - np.log(np.exp(logits).sum(1, keepdims=True))
     # 1 - 0.2 for the class, and 0.2 / 3 for each of the three.
@@ -61,7 +61,7 @@ def test_the_loss_of_single_labels_is_smoothed_cross_entropy() -> None:
     assert float(plain) == pytest.approx(-(log_p[0, 0] + log_p[1, 2]) / 2, rel=1e-6)
 
 
-def test_the_loss_of_several_labels_is_binary_and_not_smoothed() -> None:
+def test_loss_of_several_labels_is_binary_cross_entropy_without_smoothing() -> None:
     logits = np.array([[2.0, 0.0, -1.0], [0.5, 0.5, 0.0]])
     labels = np.array([[1, 0, 1], [0, 0, 0]])
     p = 1 / (1 + np.exp(-logits))
@@ -73,7 +73,7 @@ def test_the_loss_of_several_labels_is_binary_and_not_smoothed() -> None:
         assert float(found) == pytest.approx(by_hand, rel=1e-6)
 
 
-def test_kernels_decay_and_nothing_else() -> None:
+def test_only_kernels_decay() -> None:
     model = build_network(anetdsl.parse(SOURCE.text))
     freeze_unread(model, model.network)
     decaying, others = decay_groups(model)
@@ -92,8 +92,8 @@ def test_kernels_decay_and_nothing_else() -> None:
     assert not any(name.startswith("nodes.n4.") for name in trained), "the sink does not read n4"
 
 
-def test_a_step_is_that_of_momentum_sgd_with_decay() -> None:
-    """v = 0.9 v + g + 1e-4 w; w = w - rate v; the bias without the decay."""
+def test_step_of_momentum_sgd_with_decay() -> None:
+    """v = 0.9 v + g + 1e-4 w; w = w - rate v. The bias has no decay."""
     model = nn.Sequential(nn.Linear(1, 1))
     nn.init.constant_(model[0].weight, 3.0)
     nn.init.constant_(model[0].bias, 2.0)
@@ -110,8 +110,8 @@ def test_a_step_is_that_of_momentum_sgd_with_decay() -> None:
     assert model[0].bias.item() == pytest.approx(b, rel=1e-6)
 
 
-def test_running_averages_begin_as_plain_ones_and_end_as_the_authors() -> None:
-    """After n batches of means m_i: their average while n <= 100, from there 0.99 and 0.01."""
+def test_running_averages_of_batch_norm() -> None:
+    """Up to 100 batches it is the plain average; then the decay is 0.99, as the authors' is."""
     norm = nn.Sequential(nn.BatchNorm3d(1))
     means = [float(i % 7) for i in range(150)]
     expected = 0.0
@@ -126,8 +126,8 @@ def test_running_averages_begin_as_plain_ones_and_end_as_the_authors() -> None:
     assert norm[0].momentum == pytest.approx(0.01)
 
 
-def test_the_count_of_parameters_of_the_toy() -> None:
-    """By the formulas of the blocks: convolutions, twice the channels a norm, edges, classifier."""
+def test_parameter_count_of_the_toy_network() -> None:
+    """The count is the sum over convolutions, norms (2 C each), edges and the classifier."""
     s0 = 4 * 3 * 49 + 8 + 4 * 4 * 5 + 8
     s1 = 4 * 2 * 49 + 8
 
@@ -143,7 +143,7 @@ def test_the_count_of_parameters_of_the_toy() -> None:
     assert anetdsl.cost(network, frames=4, size=16).parameters == by_hand
 
 
-def test_settings_are_their_differences_from_the_defaults() -> None:
+def test_settings_are_written_as_differences_from_the_defaults() -> None:
     given = settings(precision="bfloat16", threads=2)
     document = settings_to_json(given)
     assert "momentum" not in document
@@ -151,7 +151,7 @@ def test_settings_are_their_differences_from_the_defaults() -> None:
 
 
 @pytest.mark.parametrize(
-    ("document", "said"),
+    ("document", "message"),
     [
         ([], "x: must be an object"),
         ({"iteration": 3}, "did you mean `iterations`"),
@@ -166,6 +166,6 @@ def test_settings_are_their_differences_from_the_defaults() -> None:
         ({"threads": 0}, "threads"),
     ],
 )
-def test_settings_that_cannot_be_are_named(document: object, said: str) -> None:
-    with pytest.raises(CannotRun, match=said):
+def test_invalid_settings(document: object, message: str) -> None:
+    with pytest.raises(CannotRun, match=message):
         settings_from_json(document, "x")
