@@ -83,11 +83,13 @@ def assert_refused(result: Result, *parts: str) -> None:
 def environment(**changes: str) -> dict[str, str]:
     """Return the environment of a process that runs this checkout."""
     paths = [str(REPOSITORY), str(REPOSITORY / "compiler")]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), **changes}
+    # Unbuffered output would hide errors of the last flush.
+    inherited = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}
+    return {**inherited, "PYTHONPATH": os.pathsep.join(paths), **changes}
 
 
 def process(*arguments: object, **options: object) -> subprocess.CompletedProcess[bytes]:
-    """Run `anetc` in a process of its own."""
+    """Run `anetc` in a separate process."""
     settings = {"capture_output": True, "timeout": 60, "check": False, "env": environment()}
     command = [sys.executable, "-m", "anetc", *map(str, arguments)]
     return subprocess.run(command, **{**settings, **options})  # type: ignore[call-overload]

@@ -34,6 +34,14 @@ def test_a_full_disk_under_standard_output(folder: Path, command: list[str]) -> 
         assert both.returncode == 2
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+@pytest.mark.parametrize("command", [["--bad"], ["check", "nope.anet"]])
+def test_a_full_disk_under_standard_error(folder: Path, command: list[str]) -> None:
+    with Path("/dev/full").open("wb") as full:
+        result = process(*command, capture_output=False, stdout=subprocess.PIPE, stderr=full)
+    assert (result.returncode, result.stdout) == (2, b"")
+
+
 @pytest.mark.parametrize("command", [["dump", "good.anet"], ["check", "bad.anet"], ["--help"]])
 def test_a_closed_pipe(folder: Path, command: list[str]) -> None:
     """`anetc dump x | true` prints no message and exits with 2."""

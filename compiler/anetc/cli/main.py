@@ -12,7 +12,7 @@ import gc
 import importlib
 import os
 import sys
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 import click
 
@@ -94,7 +94,10 @@ def run() -> NoReturn:
     except (click.exceptions.Abort, KeyboardInterrupt):
         _exit("interrupted", INTERRUPTED)
     except click.ClickException as error:
-        error.show()
+        try:
+            error.show()
+        except OSError:
+            _drop_output(sys.stderr)
         sys.exit(COULD_NOT_RUN)
     except CannotRun as error:
         _exit("\n".join(map(visible, str(error).splitlines())), COULD_NOT_RUN)
@@ -105,7 +108,7 @@ def run() -> NoReturn:
         if is_out_of_memory(error):
             _exit("there is not enough memory", COULD_NOT_RUN)
         if isinstance(error, OSError) and error.filename is None:
-            _drop_output()
+            _drop_output(sys.stdout)
             _exit(f"the output cannot be written: {error.strerror}", COULD_NOT_RUN)
         if os.environ.get("ANETC_TRACEBACK"):
             raise
@@ -119,12 +122,14 @@ def run() -> NoReturn:
 
 
 def _exit(message: str, code: int) -> NoReturn:
-    with contextlib.suppress(OSError):  # if standard error cannot be written either
+    try:
         click.echo(f"anetc: {message}", err=True)
+    except OSError:  # Standard error cannot be written either.
+        _drop_output(sys.stderr)
     sys.exit(code)
 
 
-def _drop_output() -> None:
-    """Drop the buffered output, so that Python does not try to write it again at exit."""
+def _drop_output(stream: TextIO) -> None:
+    """Drop buffered output: if Python failed to write it at exit, the exit code would be 120."""
     with contextlib.suppress(OSError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
