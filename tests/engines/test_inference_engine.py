@@ -145,7 +145,7 @@ def test_weights_are_loaded_before_or_after_compiling(tmp_path: Path) -> None:
 
 def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     save_weights(anetc.build_network(EVERY_PASS), tmp_path / "w.safetensors")
-    with pytest.raises(WeightsError, match="does not fit network small"):
+    with pytest.raises(WeightsError, match="weights do not fit network small"):
         compile_network(NETWORK, weights=tmp_path / "w.safetensors")
 
 

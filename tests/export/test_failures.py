@@ -260,5 +260,5 @@ def test_weights_of_another_network_are_refused(
     tiny_file: Path, weights: Path, tmp_path: Path
 ) -> None:
     result = run("compile", tiny_file, "--classes", 7, "-o", tmp_path / "x", "--weights", weights)
-    assert "does not fit network tiny" in str(result.exception)
+    assert "weights do not fit network tiny" in str(result.exception)
     assert not (tmp_path / "x").exists()

@@ -118,10 +118,10 @@ def test_a_training_step_equals_the_authors(shared: Path) -> None:
     assert loss.item() == pytest.approx(float(step["output/loss"]), rel=1e-5)
 
     state = model.state_dict()
-    for name, expected in authors.convert(network, step, "after").items():
+    for name, expected in authors.convert_variables(network, step, "after").items():
         assert error(state[name], expected) < 1e-6, name
 
-    expected = authors.convert(network, step, "grad")
+    expected = authors.convert_variables(network, step, "grad")
     gradients = {name: parameter.grad for name, parameter in model.named_parameters()}
     assert gradients.keys() == expected.keys()
     assert distance(gradients, expected) < 3e-2
@@ -199,8 +199,10 @@ def test_errors_name_a_damaged_archive(tmp_path: Path) -> None:
 def test_variables_of_wrong_shape_are_refused() -> None:
     """The error names an array with the wrong number of dimensions."""
     arrays = {"var/node04/m0.conv1/kernel": np.zeros((3, 3))}
-    with pytest.raises(WeightsError, match=r"'node04/m0\.conv1/kernel' has 2 dimensions"):
-        authors.convert(network_of(load(TINY)), arrays)
+    with pytest.raises(
+        WeightsError, match=r"'node04/m0\.conv1/kernel' has a wrong number of dimensions: 2"
+    ):
+        authors.convert_variables(network_of(load(TINY)), arrays)
 
 
 def test_variables_of_another_network_are_refused(tmp_path: Path) -> None:
@@ -209,6 +211,6 @@ def test_variables_of_another_network_are_refused(tmp_path: Path) -> None:
     wider = attrs.evolve(network, sink=attrs.evolve(network.sink, classes=6))
     model = anetc.build_network(wider)
     before = model.nodes["s0"].conv.weight.clone()
-    with pytest.raises(WeightsError, match=r"sink \(fc\.weight float32 \[5, 32\] for"):
+    with pytest.raises(WeightsError, match=r"sink \(fc\.weight float32 \[5, 32\] instead of"):
         authors.load_authors_weights(model, TINY)
     assert torch.equal(model.nodes["s0"].conv.weight, before)

@@ -1,4 +1,4 @@
-"""Fixtures that the tests of training also use."""
+"""Fixtures that the tests of training share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Weights files: what goes in comes out, and what does not fit is named."""
+"""Weights files: round trips, and errors that name the tensors that do not fit."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ NETWORK = anetdsl.parse(SMALL)
 
 @pytest.fixture
 def model() -> NetworkModule:
-    """A model whose weights and statistics are not the first ones."""
+    """Return a model whose weights and statistics differ from the initial ones of seed 0."""
     model = build_network(NETWORK, seed=1)
     model(clip(NETWORK, batch=2))
     return model
@@ -46,7 +46,7 @@ def saved(model: NetworkModule, tmp_path: Path) -> Path:
 
 
 def refused(path: Path) -> str:
-    """The one-line message with which a file is refused; the model must not have changed."""
+    """Return the one-line message for a file. Assert that the model does not change."""
     model = build_network(NETWORK)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     with pytest.raises(WeightsError) as caught:
@@ -58,8 +58,8 @@ def refused(path: Path) -> str:
     return message.removeprefix(f"{path}: ")
 
 
-def test_round_trip(model: NetworkModule, saved: Path) -> None:
-    """Parameters, statistics and edge weights come back bit for bit, and with them the logits."""
+def test_weights_files_round_trip(model: NetworkModule, saved: Path) -> None:
+    """Parameters, statistics, edge weights and logits are equal, bit for bit."""
     other = build_network(NETWORK)
     info = load_weights(other, saved)
     assert info == WeightsInfo("small", text_hash(NETWORK))
@@ -71,22 +71,22 @@ def test_round_trip(model: NetworkModule, saved: Path) -> None:
 
 
 def test_equal_models_give_equal_files(model: NetworkModule, saved: Path, tmp_path: Path) -> None:
-    """Whatever the memory layout."""
+    """The memory layout has no influence."""
     again = tmp_path / "again.safetensors"
     save_weights(model.to(memory_format=torch.channels_last_3d), again)
     assert again.read_bytes() == saved.read_bytes()
 
 
-def test_the_file_is_an_ordinary_state_dict(saved: Path) -> None:
-    """PyTorch alone can load it; there are no counters in it."""
+def test_the_file_holds_an_ordinary_state_dict(saved: Path) -> None:
+    """PyTorch can load it without our code. It has no counters."""
     tensors = load_file(saved)
     assert not any(name.endswith("num_batches_tracked") for name in tensors)
     build_network(NETWORK).load_state_dict(tensors)
 
 
-def test_state_dicts_of_others_are_read(model: NetworkModule, tmp_path: Path) -> None:
-    """Without our metadata, with counters, in half precision."""
-    path = tmp_path / "foreign.safetensors"
+def test_other_state_dicts_can_be_loaded(model: NetworkModule, tmp_path: Path) -> None:
+    """The file has no metadata of ours, but counters, and half precision."""
+    path = tmp_path / "other.safetensors"
     halves = {
         name: tensor.half() if tensor.is_floating_point() else tensor
         for name, tensor in model.state_dict().items()
@@ -99,15 +99,15 @@ def test_state_dicts_of_others_are_read(model: NetworkModule, tmp_path: Path) ->
     assert torch.equal(weight, halves["nodes.n2.m0.conv1.weight"].float())
 
 
-def test_a_trained_text_takes_the_weights_of_its_untrained_self(saved: Path) -> None:
-    """The text's hash is for information: edge weights written back into it change the text."""
+def test_weights_fit_the_text_with_other_edge_weights(saved: Path) -> None:
+    """The hash in the file is for information only: learned edge weights change the text."""
     trained = anetdsl.parse(SMALL.replace("n2@0.75", "n2@0.5"))
     info = load_weights(build_network(trained), saved)
     assert info.text_sha256 != text_hash(trained)
 
 
-def test_writing_leaves_nothing_else_behind(saved: Path, model: NetworkModule) -> None:
-    """The folder holds the file alone, readable as any other; writing again replaces it."""
+def test_writing_leaves_no_temporary_file(saved: Path, model: NetworkModule) -> None:
+    """The folder holds only the file, with default permissions. Writing again replaces it."""
     save_weights(model, saved)
     assert list(saved.parent.iterdir()) == [saved]
     umask = os.umask(0)
@@ -115,10 +115,10 @@ def test_writing_leaves_nothing_else_behind(saved: Path, model: NetworkModule) -
     assert stat.S_IMODE(saved.stat().st_mode) == 0o666 & ~umask
 
 
-def test_a_failed_write_leaves_the_old_file(
+def test_a_failed_write_keeps_the_old_file(
     saved: Path, model: NetworkModule, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The new one is never half there."""
+    """No part of the new file is visible."""
     before = saved.read_bytes()
 
     def fail(self: Path, data: bytes) -> int:
@@ -133,16 +133,16 @@ def test_a_failed_write_leaves_the_old_file(
     assert list(saved.parent.iterdir()) == [saved]
 
 
-def test_a_missing_folder_is_named(model: NetworkModule, tmp_path: Path) -> None:
-    """One line, with the path and the reason."""
+def test_errors_name_a_missing_folder(model: NetworkModule, tmp_path: Path) -> None:
+    """The message is one line, with the path and the reason."""
     with pytest.raises(CannotRun, match=r"nowhere.w\.safetensors: .*No such file or directory"):
         save_weights(model, tmp_path / "nowhere" / "w.safetensors")
 
 
-def test_missing_and_foreign_files(tmp_path: Path) -> None:
-    """A file that is not there, a folder, an empty file, text, an archive of pickles."""
+def test_missing_and_other_files_are_refused(tmp_path: Path) -> None:
+    """Examples: a missing file, a folder, an empty file, a text, an archive of pickles."""
     assert refused(tmp_path / "none") == "no such file"
-    assert refused(tmp_path) == "is a folder, not a weights file"
+    assert refused(tmp_path) == "a folder, not a weights file"
     for index, content in enumerate(
         [b"", b"\0", b"anet 1\nnetwork x\n", b"PK\x03\x04" + bytes(100), b"\xff" * 64]
     ):
@@ -152,8 +152,8 @@ def test_missing_and_foreign_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("keep", [4, 8, 100, 0.5, -1])
-def test_cut_files(saved: Path, keep: float) -> None:
-    """In the header, in the data, one byte short."""
+def test_truncated_files_are_refused(saved: Path, keep: float) -> None:
+    """Files are truncated in the header, in the data, and by one byte."""
     content = saved.read_bytes()
     saved.write_bytes(content[: int(len(content) * keep) if keep == 0.5 else int(keep)])
     assert refused(saved).startswith("not a readable safetensors file: ")
@@ -171,8 +171,8 @@ def rewrite(
     save_file(tensors, path, {"anet": metadata} if metadata is not None else None)
 
 
-def test_what_does_not_fit_is_listed_by_node(saved: Path) -> None:
-    """Missing, left over, and of another shape or type, in one message."""
+def test_errors_list_misfits_by_node(saved: Path) -> None:
+    """One message has missing and unknown tensors, and wrong shapes and types."""
     rewrite(
         saved,
         {
@@ -186,16 +186,16 @@ def test_what_does_not_fit_is_listed_by_node(saved: Path) -> None:
         },
     )
     assert refused(saved) == (
-        "does not fit network small: "
+        "weights do not fit network small: "
         "missing: n5 (m0.conv1.weight, m0.conv2.weight), sink (fc.bias); "
         "not in the network: n9 (fuse.w), stray; "
-        "of another shape or type: n2 (fuse.w float32 [3] for float32 [2]), "
-        "n3 (m0.conv1.weight int64 [1, 4, 1, 1, 1] for float32 [1, 4, 1, 1, 1])"
+        "of another shape or type: n2 (fuse.w float32 [3] instead of float32 [2]), "
+        "n3 (m0.conv1.weight int64 [1, 4, 1, 1, 1] instead of float32 [1, 4, 1, 1, 1])"
     )
 
 
-def test_long_lists_are_cut_short(saved: Path) -> None:
-    """A file of another network gives a line that can be read, not thousands of names."""
+def test_long_lists_are_shortened(saved: Path) -> None:
+    """The message for another network's file is short."""
     empty = {name: None for name in load_file(saved) if not name.startswith("sink")}
     rewrite(saved, dict(empty))
     message = refused(saved)
@@ -205,8 +205,8 @@ def test_long_lists_are_cut_short(saved: Path) -> None:
     assert len(message) < 600
 
 
-def test_hostile_names_stay_on_the_line(saved: Path) -> None:
-    """Names in a file may hold line breaks, terminal escapes, and a megabyte."""
+def test_hostile_names_are_escaped_and_shortened(saved: Path) -> None:
+    """Names in a file may have line breaks, terminal escapes, and a size of a megabyte."""
     rewrite(saved, {"nodes.n2.a\nb\x1b[31m": torch.zeros(1), "x" * 10**6: torch.zeros(1)})
     message = refused(saved)
     assert r"n2 (a\nb\x1b[31m)" in message
@@ -216,27 +216,29 @@ def test_hostile_names_stay_on_the_line(saved: Path) -> None:
 @pytest.mark.parametrize(
     ("metadata", "message"),
     [
-        ('{"version": 2, "network": "x", "text_sha256": ""}', "weights format 2 is not known"),
-        ("not json", "its metadata entry 'anet' is damaged"),
-        ("[]", "its metadata entry 'anet' is damaged"),
-        ('{"version": 1}', "its metadata entry 'anet' is damaged"),
+        ('{"version": 2, "network": "x", "text_sha256": ""}', "unknown weights format 2"),
+        ("not json", "the metadata entry 'anet' is damaged"),
+        ("[]", "the metadata entry 'anet' is damaged"),
+        ('{"version": 1}', "the metadata entry 'anet' is damaged"),
     ],
 )
-def test_unknown_versions(saved: Path, metadata: str, message: str) -> None:
-    """A file of a later format is refused by its number, a damaged one as such."""
+def test_unknown_formats_and_damaged_metadata_are_refused(
+    saved: Path, metadata: str, message: str
+) -> None:
+    """The message has the number of a newer format."""
     rewrite(saved, {}, metadata)
     assert refused(saved).startswith(message)
 
 
-def test_reading_needs_no_network(saved: Path) -> None:
-    """What a file says of itself, and its tensors."""
+def test_files_can_be_read_without_a_network(saved: Path) -> None:
+    """`read_weights` returns the description in the file and the tensors."""
     info, tensors = read_weights(saved)
     assert info.network == "small"
     assert tensors["nodes.n2.fuse.w"].shape == (2,)
 
 
-def test_awkward_names_are_listed_as_written(tmp_path: Path) -> None:
-    """Messages name the node, not its key."""
+def test_messages_have_the_names_in_the_text(tmp_path: Path) -> None:
+    """Messages have the name of the node, not its key."""
     network = anetdsl.parse(SMALL.replace("n3", "keys"))
     path = tmp_path / "w.safetensors"
     save_weights(build_network(network), path)
@@ -247,8 +249,8 @@ def test_awkward_names_are_listed_as_written(tmp_path: Path) -> None:
     assert "keys_" not in message
 
 
-def test_the_hash_is_of_the_canonical_text() -> None:
-    """Layout and comments do not count."""
+def test_the_hash_depends_on_the_canonical_text_only() -> None:
+    """Layout and comments have no influence."""
     assert text_hash(anetdsl.parse("# c\n" + SMALL.replace("  ", " "))) == text_hash(NETWORK)
     assert text_hash(attrs.evolve(NETWORK, name="other")) != text_hash(NETWORK)
     assert json.dumps(text_hash(NETWORK)).strip('"').isalnum()

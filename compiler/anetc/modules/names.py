@@ -53,6 +53,15 @@ def node_name(key: str) -> str:
     return key.removesuffix("_")
 
 
+def full_name(node: str, part: str) -> str:
+    """Return the full name of a tensor from its node and its name within the node.
+
+    >>> full_name("train", "m0.conv1.weight")
+    'nodes.train_.m0.conv1.weight'
+    """
+    return f"{NODES}.{module_key(node)}.{part}"
+
+
 def split_name(name: str) -> tuple[str, str]:
     """Return the node (or `sink`) of a parameter, and the rest of the parameter's name.
 
@@ -64,3 +73,12 @@ def split_name(name: str) -> tuple[str, str]:
         return part, rest
     key, _, rest = rest.partition(".")
     return node_name(key), rest
+
+
+def is_counter(name: str) -> bool:
+    """Return whether a tensor is a batch normalisation's counter, which no weights file holds.
+
+    >>> is_counter("nodes.n7.m0.conv2_bn.num_batches_tracked")
+    True
+    """
+    return name.endswith(".num_batches_tracked")

@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 
 from anetc.modules.connection import pool_ratio
-from anetc.modules.names import module_key
+from anetc.modules.names import full_name
 from anetc.plan.plan import Kind, Mode, Op, Option, Plan, call
 from anetdsl.ir import Network, Node
 from anetdsl.vocabulary import STEM_STRIDE
@@ -201,5 +201,5 @@ class _Lowering:
 
 def _stored(name: str, ending: str = "") -> str:
     """Return the name in the state dict of a stored tensor `NODE.REST`."""
-    node, _, rest = name.partition(".")
-    return f"nodes.{module_key(node)}.{rest}{ending}"
+    node, _, part = name.partition(".")
+    return full_name(node, f"{part}{ending}")

@@ -38,8 +38,8 @@ from anetc.training.run.records import (
 )
 from anetc.trial.job import TrialSetup, read_job
 from anetc.weights.files import save_weights
-from anetc.weights.inherit.lookup import inherit_file
-from anetc.weights.learned import learned_edges, trained_text
+from anetc.weights.inherit.lookup import inherit_from_file
+from anetc.weights.learned import learned_edge_weights, trained_text
 from anetdsl.checking import check_file, network_of
 from anetdsl.cost import cost
 from anetdsl.errors import AnetError, CannotRun
@@ -88,7 +88,7 @@ def _train_and_evaluate(
     state = make_train_state(network, setup.settings, make_accelerator(setup.settings))
     inherited: tuple[str, ...] | None = None
     if (parent := setup.init_from) is not None:
-        report = inherit_file(state.model, parent.weights, parent.text, parent.operations)
+        report = inherit_from_file(state.model, parent.weights, parent.text, parent.operations)
         inherited = report.lines()
     with Journal(folder.log) as journal:
         batches = training_batches(training, batch=setup.settings.batch, seed=setup.settings.seed)
@@ -150,7 +150,7 @@ def _result(state: TrainState, evaluation: Evaluation, setup: TrialSetup) -> Tri
         status="done",
         fitness=fitness,
         measures=measures,
-        edges=learned_edges(state.model),
+        edges=learned_edge_weights(state.model),
         parameters=counted.parameters,
         multiply_adds=counted.multiply_adds,
     )

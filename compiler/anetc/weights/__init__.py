@@ -1,1 +1,1 @@
-"""Weights in and out: files, the weights of the authors, learned edge weights, inheritance."""
+"""Weights: files, the authors' weights, learned edge weights, and inheritance."""

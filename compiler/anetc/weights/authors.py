@@ -1,9 +1,10 @@
-"""Weights of the authors' TensorFlow code, carried over to a compiled network.
+"""Load weights of the authors' TensorFlow code into a model.
 
-Their variables are named `var/nodeNN/ROLE/LEAF` in NumPy archives: NN is the node's index, ROLE a
-layer (`stem.conv`, `fuse.adapt32to64`, `m0.conv1`, ...), LEAF `kernel`, `gamma`, `beta`,
-`moving_mean`, `moving_variance` or `agg_weights`; and `var/head/fc/kernel` and `/bias`. Kernels are
-[kh, kw, in, out], temporal ones [k, 1, in, out], the classifier's [in, out].
+NumPy archives hold the authors' variables with names `var/nodeNN/ROLE/LEAF`. NN is the index of the
+node. ROLE is a layer: `stem.conv`, `fuse.adapt32to64`, `m0.conv1`, ... LEAF is `kernel`, `gamma`,
+`beta`, `moving_mean`, `moving_variance` or `agg_weights`. The classifier's variables are
+`var/head/fc/kernel` and `var/head/fc/bias`. Kernels are [kh, kw, in, out], temporal kernels
+[k, 1, in, out], and the kernel of the classifier is [in, out].
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from anetc.modules.names import NODES, SINK, module_key
-from anetc.weights.files import WeightsError, fill
+from anetc.modules.names import EDGES, SINK, full_name
+from anetc.weights.files import WeightsError, assign_weights
 from anetdsl.interchange.authors import list_order
 
 if TYPE_CHECKING:
@@ -39,21 +40,22 @@ _NORM_LEAVES = {
 
 
 def load_authors_weights(model: NetworkParts, path: str | Path) -> None:
-    """Read the authors' variables from an .npz archive into a model, in place.
+    """Load the authors' variables from an .npz archive into a model.
 
-    Their node NN is the network's NNth (`anetdsl.interchange.authors.list_order`). Raises
-    WeightsError when the archive cannot be read or does not fit the network.
+    The authors' node NN is node NN of `anetdsl.interchange.authors.list_order`. Raise WeightsError
+    for an archive that cannot be read or does not fit the network.
     """
-    fill(model, convert(model.network, _read_archive(Path(path))), str(path))
+    tensors = convert_variables(model.network, _read_archive(Path(path)))
+    assign_weights(model, tensors, str(path))
 
 
-def convert(
+def convert_variables(
     network: Network, arrays: Mapping[str, np.ndarray[Any, Any]], prefix: str = "var"
 ) -> dict[str, Tensor]:
-    """The authors' arrays that are named `prefix`/..., by our names and in our layouts, float32.
+    """Return the arrays with names `prefix`/... with our names and layouts, in float32.
 
-    Gradients (`grad/...`) convert like the variables. Raises WeightsError for a name that is none
-    of theirs or a node that the network lacks.
+    The prefix `var` selects variables, `grad` gradients. Raise WeightsError for an unknown name,
+    and for a node that the network does not have.
     """
     tensors = {}
     for name, array in arrays.items():
@@ -64,7 +66,10 @@ def convert(
 
 
 def parameter_name(network: Network, variable: str) -> str:
-    """Our name of the authors' variable `nodeNN/ROLE/LEAF` or `head/fc/LEAF`, or WeightsError."""
+    """Return our name for the authors' variable `nodeNN/ROLE/LEAF` or `head/fc/LEAF`.
+
+    Raise WeightsError for an unknown variable.
+    """
     match variable.split("/"):
         case ["head", "fc", "kernel"]:
             return f"{SINK}.fc.weight"
@@ -72,27 +77,27 @@ def parameter_name(network: Network, variable: str) -> str:
             return f"{SINK}.fc.bias"
     found = _VARIABLE.fullmatch(variable)
     if found is None:
-        raise WeightsError(f"{variable!r} is no variable of the authors' networks")
+        raise WeightsError(f"{variable!r} is not a variable of the authors' code")
     index = int(found["index"])
     if index >= len(network.nodes):
         raise WeightsError(f"{variable!r}: network {network.name} has {len(network.nodes)} nodes")
-    node = f"{NODES}.{module_key(list_order(network)[index].name)}"
+    node = list_order(network)[index].name
     role, leaf = found["role"].removeprefix("stem."), found["leaf"]
     if leaf == "agg_weights":
-        return f"{node}.fuse.w"
+        return full_name(node, EDGES)
     if leaf == "kernel":
-        return f"{node}.{role}.weight"
+        return full_name(node, f"{role}.weight")
     if leaf in _NORM_LEAVES:
-        return f"{node}.{role}_bn.{_NORM_LEAVES[leaf]}"
-    raise WeightsError(f"{variable!r} is no variable of the authors' networks")
+        return full_name(node, f"{role}_bn.{_NORM_LEAVES[leaf]}")
+    raise WeightsError(f"{variable!r} is not a variable of the authors' code")
 
 
 def _read_archive(path: Path) -> dict[str, np.ndarray[Any, Any]]:
-    """The variables of an .npz archive. Raises WeightsError."""
+    """Return the variables of an .npz archive. Raise WeightsError if it cannot be read."""
     if not path.exists():
         raise WeightsError(f"{path}: no such file")
     try:
-        with zipfile.ZipFile(path):  # np.load takes other files too
+        with zipfile.ZipFile(path):  # np.load also accepts files that are no archives
             pass
         with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files if name.startswith("var/")}
@@ -101,6 +106,7 @@ def _read_archive(path: Path) -> dict[str, np.ndarray[Any, Any]]:
 
 
 def _to_torch(variable: str, array: np.ndarray[Any, Any]) -> Tensor:
+    """Return an array of the authors as a tensor in our layout."""
     tensor = torch.from_numpy(np.asarray(array, dtype=np.float32))
     match variable.split("/"), tensor.ndim:
         case ["head", _, "kernel"], 2:
@@ -111,4 +117,4 @@ def _to_torch(variable: str, array: np.ndarray[Any, Any]) -> Tensor:
             return frame.unsqueeze(4 if is_temporal else 2).contiguous()
         case [_, _, leaf], 1 if leaf != "kernel":
             return tensor
-    raise WeightsError(f"{variable!r} has {tensor.ndim} dimensions")
+    raise WeightsError(f"{variable!r} has a wrong number of dimensions: {tensor.ndim}")

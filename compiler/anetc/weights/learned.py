@@ -1,4 +1,4 @@
-"""What a training run leaves behind: weights, and the author's text with what was learned."""
+"""Read learned edge weights from a model, and write them and the score into the network's text."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from anetc.modules.connection import Connection
-from anetc.modules.names import module_key
+from anetc.modules.names import EDGES, full_name
 from anetdsl.ir import Score
 from anetdsl.syntax.parser import parse_syntax
 from anetdsl.text.edits import apply, set_learned
@@ -17,28 +16,28 @@ if TYPE_CHECKING:
     from anetdsl.source import SourceFile
 
 
-def learned_edges(model: NetworkParts) -> dict[str, tuple[float, ...]]:
-    """sigmoid(w) of each node's inputs, in their order, by node; none where edges are fixed.
+def learned_edge_weights(model: NetworkParts) -> dict[str, tuple[float, ...]]:
+    """Return sigmoid(w) for each node's inputs, in order, by node. It is empty for fixed edges.
 
-    Left out are nodes with a sole input, which has no weight, and nodes that were not trained
-    because the sink does not read them.
+    The result has no nodes with a sole input, which has no weight, and no nodes whose edge weights
+    are not trained (`requires_grad`), because the sink does not need these nodes.
     """
     if model.network.edges == "fixed":
         return {}
-    found: dict[str, tuple[float, ...]] = {}
+    weights: dict[str, tuple[float, ...]] = {}
     for node in model.network.nodes:
-        for part in model.nodes[module_key(node.name)].children():
-            if isinstance(part, Connection) and node.has_edge_weights and part.w.requires_grad:
-                weights = torch.sigmoid(part.w.detach().double()).cpu()
-                found[node.name] = tuple(weights.tolist())
-    return found
+        if node.has_edge_weights:
+            w = model.get_parameter(full_name(node.name, EDGES))
+            if w.requires_grad:
+                weights[node.name] = tuple(torch.sigmoid(w.detach().double()).cpu().tolist())
+    return weights
 
 
 def trained_text(source: SourceFile, model: NetworkParts, score: Score | None) -> str:
-    """The author's text, comments and layout kept, with learned edge weights and the score.
+    """Return the author's text with the learned edge weights and the score.
 
-    Measures are rounded to four digits behind the point.
+    Comments and layout do not change. Measures are rounded to four decimal places.
     """
     if score is not None:
         score = Score(tuple((name, round(value, 4)) for name, value in score.values))
-    return apply(source.text, set_learned(parse_syntax(source), learned_edges(model), score))
+    return apply(source.text, set_learned(parse_syntax(source), learned_edge_weights(model), score))

@@ -1,4 +1,4 @@
-"""Weight inheritance: what is the parent's own, a half or a joined node, and what starts afresh."""
+"""Weight inheritance of nodes: unchanged nodes, halves, merged nodes, and new nodes."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from hypothesis import strategies as st
 
 import anetdsl
 from anetc.modules.names import split_name
-from anetc.weights.inherit.ancestry import Piece, trace
+from anetc.weights.inherit.ancestry import FilterRange, trace_filters
 from anetdsl.evolve.operations import ChangeResolution, Merge, Rewire, Split
 from anetdsl.evolve.propose.mutation import MutationRequest, children
 from anetdsl.source import SourceFile
 from tests.modules.networks import SMALL
-from tests.weights.inherit.heirs import (
+from tests.weights.inherit.families import (
     MERGED,
     PARENT,
     SPLIT,
-    heir,
+    child_model,
+    input_matrix,
     logits,
     network,
-    reads,
+    random_model,
     state,
-    trained,
 )
 
 # The same network
@@ -31,29 +31,32 @@ from tests.weights.inherit.heirs import (
 
 @pytest.mark.parametrize("text", [PARENT, SMALL, PARENT.replace("modules", "edges=fixed modules")])
 def test_the_same_network_inherits_everything_exactly(text: str) -> None:
-    """But for edges that are fixed, which are as the text has them."""
-    parent = trained(network(text))
-    model, report = heir(network(text), parent)
+    """Fixed edges are the exception: the text defines their weights."""
+    parent = random_model(network(text))
+    model, report = child_model(network(text), parent)
     own, theirs = state(model), state(parent)
     fixed = {name for name in own if name.endswith("fuse.w") and "edges=fixed" in text}
     assert all(torch.equal(own[name], theirs[name]) for name in own.keys() - fixed)
     assert set(report.inherited) == own.keys() - fixed
-    assert len(report.fresh) == len(fixed)
-    assert not report.gone
-    assert report.all_numbers == sum(value.numel() for value in own.values())
-    assert report.numbers == report.all_numbers - sum(own[name].numel() for name in fixed)
+    assert len(report.not_inherited) == len(fixed)
+    assert not report.unused
+    assert report.total_values == sum(value.numel() for value in own.values())
+    not_inherited = sum(own[name].numel() for name in fixed)
+    assert report.inherited_values == report.total_values - not_inherited
 
 
 def test_another_resolution_changes_no_tensor() -> None:
-    parent = trained(network())
-    model, report = heir(network(PARENT, ("r=8", "r=1")), parent, ChangeResolution("n2", 8, 1))
-    assert not report.fresh
+    parent = random_model(network())
+    model, report = child_model(
+        network(PARENT, ("r=8", "r=1")), parent, ChangeResolution("n2", 8, 1)
+    )
+    assert not report.not_inherited
     assert all(torch.equal(value, state(parent)[name]) for name, value in state(model).items())
 
 
-def test_each_half_takes_its_half_of_the_filters() -> None:
-    parent = trained(network())
-    model, report = heir(SPLIT, parent, Split("n4", ("a", "b")))
+def test_each_half_inherits_its_half_of_the_filters() -> None:
+    parent = random_model(network())
+    model, report = child_model(SPLIT, parent, Split("n4", ("a", "b")))
     own, theirs = state(model), state(parent)
     x = torch.rand(2, 4, 3, 5, 5)
     for module, role in (("m0", "conv2"), ("m1", "conv2"), ("m2", "conv2")):
@@ -72,33 +75,33 @@ def test_each_half_takes_its_half_of_the_filters() -> None:
         assert torch.equal(tconv, theirs["nodes.n4.m1.tconv.weight"][places, four])
         for part in ("m0.conv2_bn.weight", "fuse.w", "fuse.adapt8to16.weight"):
             assert torch.equal(own[f"nodes.{half}.{part}"], theirs[f"nodes.n4.{part}"])
-    assert {item.node for item in report.fresh} == {"n5"}
+    assert {item.node for item in report.not_inherited} == {"n5"}
 
 
-def test_halves_compute_what_the_whole_did_where_they_can() -> None:
-    """Residual branches mix all filters; without them each half gives its half of the output."""
-    parent = trained(network(), silent=True)
-    model, _ = heir(SPLIT, parent, Split("n4", ("a", "b")))
+def test_halves_without_residual_branches_equal_the_parent() -> None:
+    """Residual branches mix all filters. Without them, each half gives its half of the output."""
+    parent = random_model(network(), silent=True)
+    model, _ = child_model(SPLIT, parent, Split("n4", ("a", "b")))
     whole, halves = logits(parent, "n4")["n4"], logits(model, "a", "b")
     torch.testing.assert_close(torch.cat([halves["a"], halves["b"]], dim=1), whole)
 
 
-def test_joined_nodes_compute_what_each_did_where_they_can() -> None:
-    parent = trained(network(), silent=True)
-    with torch.no_grad():  # as nodes have that were split
+def test_merged_nodes_without_residual_branches_equal_the_parents() -> None:
+    parent = random_model(network(), silent=True)
+    with torch.no_grad():  # equal connections, as the halves of a split node have
         parts = dict(parent.named_parameters())
         parts["nodes.n3.fuse.w"].copy_(parts["nodes.n2.fuse.w"].flip(0))
         parts["nodes.n3.fuse.adapt4to8.weight"].copy_(parts["nodes.n2.fuse.adapt4to8.weight"])
-    model, report = heir(MERGED, parent, Merge(("n3", "n2"), "m"))
+    model, report = child_model(MERGED, parent, Merge(("n3", "n2"), "m"))
     both = logits(parent, "n2", "n3")
     joined = torch.cat([both["n2"], both["n3"]], dim=1)
     torch.testing.assert_close(logits(model, "m")["m"], joined)
     assert "m: from n2 and n3" in report.lines()
 
 
-def test_between_joined_nodes_there_is_nothing() -> None:
-    parent = trained(network())
-    model, _ = heir(MERGED, parent, Merge(("n2", "n3"), "m"))
+def test_weights_between_merged_nodes_are_zero() -> None:
+    parent = random_model(network())
+    model, _ = child_model(MERGED, parent, Merge(("n2", "n3"), "m"))
     tconv = state(model)["nodes.m.m1.tconv.weight"]
     for index, node in enumerate(("n2", "n3")):
         rows, columns = slice(4 * index, 4 * index + 4), slice(16 * index, 16 * index + 16)
@@ -110,21 +113,21 @@ def test_between_joined_nodes_there_is_nothing() -> None:
 
 
 @pytest.mark.parametrize("halves", [("a", "b"), ("b", "a")])
-def test_split_then_merged_is_the_parent(halves: tuple[str, str]) -> None:
-    """In whatever order; within one child nothing is lost in between."""
-    parent = trained(network())
+def test_a_split_and_a_merge_restore_the_parent(halves: tuple[str, str]) -> None:
+    """This holds for both orders of the halves, if both operations make one child."""
+    parent = random_model(network())
     child = network(PARENT.replace("n4", "n9"))
-    model, report = heir(child, parent, Split("n4", ("a", "b")), Merge(halves, "n9"))
-    assert not report.fresh
+    model, report = child_model(child, parent, Split("n4", ("a", "b")), Merge(halves, "n9"))
+    assert not report.not_inherited
     for name, value in state(model).items():
         assert torch.equal(value, state(parent)[name.replace("n9", "n4")]), name
 
 
-def test_split_in_one_child_and_merged_in_the_next() -> None:
-    """Tensors of one filter axis come back whole; what the halves did not have, is 0."""
-    parent = trained(network())
-    middle, _ = heir(SPLIT, parent, Split("n4", ("a", "b")))
-    model, report = heir(network(), middle, Merge(("a", "b"), "n4"))
+def test_a_merge_in_a_later_child_restores_tensors_with_one_filter_axis() -> None:
+    """In tensors with two filter axes, the weights between the halves are 0."""
+    parent = random_model(network())
+    middle, _ = child_model(SPLIT, parent, Split("n4", ("a", "b")))
+    model, report = child_model(network(), middle, Merge(("a", "b"), "n4"))
     for name, value in state(model).items():
         if not name.startswith("nodes.n4."):
             continue
@@ -135,11 +138,11 @@ def test_split_in_one_child_and_merged_in_the_next() -> None:
             assert not value[:2, 8:].any()
         else:
             assert torch.equal(value, whole), name
-    assert not [item for item in report.fresh if item.node == "n4"]
+    assert not [item for item in report.not_inherited if item.node == "n4"]
 
 
-def test_halves_of_halves() -> None:
-    ancestry = trace(
+def test_halves_can_be_split_and_merged() -> None:
+    ancestry = trace_filters(
         network(),
         [
             Split("n4", ("a", "b")),
@@ -148,58 +151,59 @@ def test_halves_of_halves() -> None:
             Merge(("d", "a"), "e"),
         ],
     )
-    assert ancestry.pieces["c"] == (Piece("n4", 2, 3),)
-    assert ancestry.pieces["e"] == (Piece("n4", 0, 2), Piece("n4", 3, 4))
-    assert ancestry.said("e") == "from n4, filters 0-1 of 4 and n4, filters 3-3 of 4"
-    assert not {"n4", "a", "b", "d"} & ancestry.pieces.keys()
+    assert ancestry.ranges["c"] == (FilterRange("n4", 2, 3),)
+    assert ancestry.ranges["e"] == (FilterRange("n4", 0, 2), FilterRange("n4", 3, 4))
+    assert ancestry.description("e") == "from n4, filters 0-1 of 4 and n4, filters 3-3 of 4"
+    assert not {"n4", "a", "b", "d"} & ancestry.ranges.keys()
 
 
 def test_operations_on_missing_nodes_are_reported() -> None:
     ops = (Split("n99", ("x", "y")), Rewire(3, (("s0", "n4"),), ()), Merge(("n2", "n77"), "z"))
-    _, report = heir(network(), trained(network()), *ops)
-    assert report.ancestry.misfits == (ops[0], ops[2])
-    assert not report.fresh
-    assert "not applicable: split n99 -> x y" in report.lines()
+    _, report = child_model(network(), random_model(network()), *ops)
+    assert report.ancestry.skipped == (ops[0], ops[2])
+    assert not report.not_inherited
+    skipped = "skipped operation, because its nodes do not exist: "
+    assert f"{skipped}split n99 -> x y" in report.lines()
 
 
-# Children as the search makes them
+# Children of the search
 
 
 @settings(max_examples=15)
 @given(st.integers(0, 10**6))
 def test_children_of_the_search(seed: int) -> None:
-    """Each tensor is inherited or reported, untouched nodes are equal, nothing is left unsaid."""
-    parent = trained(network())
+    """Each tensor is inherited or reported, and unchanged nodes have equal weights."""
+    parent = random_model(network())
     (found,) = children(SourceFile("parent", PARENT), parent.network, MutationRequest(), seed, 1)
     child = anetdsl.parse(found.text)
-    model, report = heir(child, parent, *found.operations)
+    model, report = child_model(child, parent, *found.operations)
     own, theirs = state(model), state(parent)
-    assert not report.ancestry.misfits
-    fresh = {(item.node, item.part): item.reason for item in report.fresh}
+    assert not report.ancestry.skipped
+    reasons = {(item.node, item.part): item.reason for item in report.not_inherited}
     for name, value in own.items():
         node, part = split_name(name)
         if part == "fuse.w":
-            edges = any(item.node == node and "edge" in item.part for item in report.fresh)
+            edges = any(item.node == node and "edge" in item.part for item in report.not_inherited)
             assert name in report.inherited or edges
             continue
-        partly = fresh.get((node, part), "").startswith("in part")
-        assert (name in report.inherited) == ((node, part) not in fresh or partly)
+        partly = reasons.get((node, part), "").startswith("in part")
+        assert (name in report.inherited) == ((node, part) not in reasons or partly)
         reader = part.startswith(("fuse.", "m0.conv1.w", "m0.proj.w"))
-        if not reader and name in report.inherited and report.ancestry.is_same(node):
+        if not reader and name in report.inherited and report.ancestry.is_unchanged(node):
             assert torch.equal(value, theirs[name])
-        # Blocks are never lost, only what reads inputs that no parent had.
-        assert reader or node == "sink" or (node, part) not in fresh
-    inexact = {(node, source) for node, source, _ in report.fitted}
+        # Only layers that read new inputs, and the classifier, may lose their weights.
+        assert reader or node == "sink" or (node, part) not in reasons
+    inexact = {(node, source) for node, source, _ in report.refitted}
     for node in child.nodes:
-        if not report.ancestry.is_same(node.name) or node.is_stem:
+        if not report.ancestry.is_unchanged(node.name) or node.is_stem:
             continue
         before = {edge.source for edge in parent.network.node(node.name).inputs}
         for source in {edge.source for edge in node.inputs} & before:
-            same = report.ancestry.is_same(source) and (node.name, source) not in inexact
+            same = report.ancestry.is_unchanged(source) and (node.name, source) not in inexact
             if same:
                 torch.testing.assert_close(
-                    reads(model, node.name, source),
-                    reads(parent, node.name, source),
+                    input_matrix(model, node.name, source),
+                    input_matrix(parent, node.name, source),
                     rtol=1e-3,
                     atol=1e-3,
                 )

@@ -1,4 +1,4 @@
-"""Weights of a pruned network: it computes what the old one does without the dropped edges."""
+"""The weights of a pruned network give the results of the old one without the dropped edges."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import torch
 
 import anetdsl
 from anetc.modules.network import NetworkModule, build_network
-from anetc.weights.files import fill, load_weights, save_weights
+from anetc.weights.files import assign_weights, load_weights, save_weights
 from anetc.weights.inherit.prune import pruned_tensors
 from anetdsl.pruning import Pruning, prune
 from tests.command_line import Result, anetc
 from tests.modules.networks import clip
-from tests.weights.inherit.heirs import trained
+from tests.weights.inherit.families import random_model
 
 TEXT = """\
 anet 1
@@ -31,25 +31,25 @@ sink inputs=[n4] classes=3
 
 
 def case(n3: str, n4: str) -> tuple[Pruning, NetworkModule]:
-    """A network pruned below 0.5, and the old one with the weights of its text."""
+    """Return a network pruned below 0.5, and the old network with the edge weights of its text."""
     network = anetdsl.parse(TEXT.format(n3=n3, n4=n4))
-    model = trained(network)
+    model = random_model(network)
     with torch.no_grad():
-        state, fresh = model.state_dict(), build_network(network).state_dict()
+        state, initial = model.state_dict(), build_network(network).state_dict()
         for name in state:
             if name.endswith("fuse.w"):
-                state[name].copy_(fresh[name])
+                state[name].copy_(initial[name])
     return prune(network, 0.5), model.eval()
 
 
-def without(pruning: Pruning, model: NetworkModule) -> torch.Tensor:
-    """The logits of the old network with the dropped edges closed: sigmoid(-inf) = 0."""
+def logits_without_dropped_edges(pruning: Pruning, model: NetworkModule) -> torch.Tensor:
+    """Return the logits of the old network with gates of 0, sigmoid(-inf), at dropped edges."""
     with torch.no_grad():
         for node in pruning.old.nodes:
             kept = pruning.kept[node.name]
-            for place in range(len(node.inputs)):
-                if place not in kept:
-                    model.state_dict()[f"nodes.{node.name}.fuse.w"][place] = -torch.inf
+            for index in range(len(node.inputs)):
+                if index not in kept:
+                    model.state_dict()[f"nodes.{node.name}.fuse.w"][index] = -torch.inf
         return model(clip(pruning.old))
 
 
@@ -57,24 +57,26 @@ def without(pruning: Pruning, model: NetworkModule) -> torch.Tensor:
     ("n3", "n4"),
     [
         ("s1@0.8, s0@0.6", "n2@0.9, n3@0.8"),  # n2 loses its widest input
-        ("s0@0.8, s1@0.2", "n2@0.9, n3@0.8, s0@0.7, s1@0.1"),  # n4 loses a narrow one
+        ("s0@0.8, s1@0.2", "n2@0.9, n3@0.8, s0@0.7, s1@0.1"),  # n4 loses a narrow input
         ("s1@0.8, s0@0.2", "n2@0.1, n3@0.8"),  # sole inputs that are the widest
-        ("s1@0.8, s0@0.2", "n2@0.7, n3@0.2, n2@0.6"),  # read twice; n3 has no other reader
-        ("s1", "s0@0.3, s1@0.6, n3@0.4"),  # n3 is spared
+        ("s1@0.8, s0@0.2", "n2@0.7, n3@0.2, n2@0.6"),  # n2 is read twice; n3 has no other reader
+        ("s1", "s0@0.3, s1@0.6, n3@0.4"),  # n3 keeps its only reader
     ],
 )
-def test_the_pruned_network_computes_the_rest(n3: str, n4: str) -> None:
+def test_pruned_networks_equal_the_old_without_dropped_edges(n3: str, n4: str) -> None:
     pruning, model = case(n3, n4)
     made = pruned_tensors(pruning, model.state_dict())
     new = build_network(pruning.new).eval()
-    fill(new, made.tensors, "pruned")
+    assign_weights(new, made.tensors, "pruned")
     with torch.no_grad():
         found = new(clip(pruning.new))
-    torch.testing.assert_close(found, without(pruning, model), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(
+        found, logits_without_dropped_edges(pruning, model), rtol=1e-4, atol=1e-5
+    )
     assert not made.fitted
 
 
-def test_where_nothing_goes_every_tensor_stays() -> None:
+def test_tensors_stay_if_no_edge_is_dropped() -> None:
     pruning, model = case("s1@0.8, s0@0.7", "n2@0.9, n3@0.8")
     same = prune(pruning.old, 0.05)
     made = pruned_tensors(same, model.state_dict())
@@ -82,10 +84,10 @@ def test_where_nothing_goes_every_tensor_stays() -> None:
     assert all(torch.equal(made.tensors[k], t) for k, t in model.state_dict().items())
 
 
-def test_adapters_of_narrower_inputs_are_fitted_and_told() -> None:
-    """n3 (16 channels) goes; n2 (8) is the widest now, and s0 (4) needs an adapter to it.
+def test_adapters_of_narrower_inputs_are_fitted_and_reported() -> None:
+    """n3 (16 channels) is dropped; n2 (8) is now the widest, and s0 (4) needs an adapter.
 
-    The node has 2 + 8 rows that read 8 channels, so that not all can be met.
+    The readers have 2 + 8 rows and 8 columns, so that the fit is not exact.
     """
     pruning, model = case("s1@0.8, s0@0.7", "n2@0.9, s0@0.8, n3@0.1")
     pruning = prune(pruning.old, 0.5, drop_nodes=True)
@@ -93,7 +95,7 @@ def test_adapters_of_narrower_inputs_are_fitted_and_told() -> None:
     ((name, error),) = made.fitted
     assert name == "nodes.n4.fuse.adapt4to8.weight"
     assert 0 < error < 1
-    fill(build_network(pruning.new), made.tensors, "pruned")
+    assign_weights(build_network(pruning.new), made.tensors, "pruned")
 
 
 def pruned_by_command(folder: Path) -> Result:
@@ -115,7 +117,9 @@ def test_the_command_prunes_weights(tmp_path: Path) -> None:
     load_weights(new, tmp_path / "p.safetensors")
     with torch.no_grad():
         found = new(clip(pruning.new))
-    torch.testing.assert_close(found, without(pruning, model), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(
+        found, logits_without_dropped_edges(pruning, model), rtol=1e-4, atol=1e-5
+    )
 
 
 def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
@@ -127,5 +131,5 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
         "prune", tmp_path / "a.anet", "--below", "0.5", "-o", tmp_path / "p.anet", *options
     )
     assert done.code == 2
-    assert "not the weights of this network: nodes.s1.conv.weight is 6 x 2" in done.err
+    assert "not those of the network: nodes.s1.conv.weight has the shape 6 x 2" in done.err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.anet", "w.safetensors"]

@@ -103,16 +103,16 @@ def _prune_weights(pruning: Pruning, weights: str, out: str) -> None:
         raise cannot_read(weights)
     # torch takes seconds to import.
     from anetc.modules.network import build_network
-    from anetc.weights.files import fill, read_weights, save_weights
-    from anetc.weights.inherit.lookup import misfit
+    from anetc.weights.files import assign_weights, read_weights, save_weights
+    from anetc.weights.inherit.lookup import find_misfit
     from anetc.weights.inherit.prune import pruned_tensors
 
     _, tensors = read_weights(weights)
-    if (problem := misfit(pruning.old, tensors)) is not None:
+    if (problem := find_misfit(pruning.old, tensors)) is not None:
         raise CannotRun(f"{weights}: these weights are not those of the network: {problem}")
     made = pruned_tensors(pruning, tensors)
     model = build_network(pruning.new)
-    fill(model, made.tensors, weights)
+    assign_weights(model, made.tensors, weights)
     save_weights(model, out)
     for name, error in made.fitted:
         click.echo(f"fitted  {visible(name)}: relative error {error:.2g}", err=True)

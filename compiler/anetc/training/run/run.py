@@ -42,7 +42,7 @@ from anetc.training.run.run_loop import RunLoop
 from anetc.training.run.stop_request import StopRequest
 from anetc.training.run.watcher import SilentWatcher, Watcher
 from anetc.weights.files import save_weights
-from anetc.weights.inherit.lookup import inherit_file
+from anetc.weights.inherit.lookup import inherit_from_file
 from anetc.weights.learned import trained_text
 from anetdsl.checking import check_source, network_of
 from anetdsl.errors import CannotRun
@@ -115,7 +115,7 @@ def train(
     inheritance = None
     if init_from is not None and last is None:
         # Before the folder is made: a parent that cannot be read must not leave a run.
-        inheritance = inherit_file(
+        inheritance = inherit_from_file(
             state.model, init_from.weights, init_from.text, init_from.operations
         )
     if is_first:

@@ -1,7 +1,7 @@
 """Find which filters of a parent network the filters of a child descend from.
 
 The search's operations lead from the parent to the child (`anetdsl.evolve.operations`). A split
-gives each half its half of the filters, a merge joins the filters of two nodes (semantics 12). The
+gives each half its half of the filters. A merge joins the filters of two nodes (semantics 12). The
 other operations move no filters. If no operations are known, nodes of equal names correspond.
 """
 
@@ -19,98 +19,98 @@ if TYPE_CHECKING:
 
 
 @attrs.frozen
-class Piece:
-    """Filters `start` to `end` - 1 of a node of the parent, out of its C."""
+class FilterRange:
+    """Filters `start` to `end` - 1 of the C filters of a node of the parent."""
 
     node: str
     start: int
     end: int
 
     @property
-    def filters(self) -> int:
-        """How many filters these are."""
+    def count(self) -> int:
+        """Number of filters."""
         return self.end - self.start
 
 
-Pieces = tuple[Piece, ...]
+FilterRanges = tuple[FilterRange, ...]
 
 
 @attrs.frozen
 class Ancestry:
-    """Of each node of the child that descends from the parent, the filters that became its own."""
+    """The filters of the parent that the nodes of the child descend from."""
 
-    pieces: Mapping[str, Pieces]
+    ranges: Mapping[str, FilterRanges]
+    """For each node of the child that descends from the parent, its filters in order."""
     filters: Mapping[str, int]
-    """C of the parent's nodes."""
-    misfits: tuple[Operation, ...] = ()
-    """Operations on nodes that did not exist when their turn came."""
+    """Number of filters, C, of each node of the parent."""
+    skipped: tuple[Operation, ...] = ()
+    """Operations on nodes that did not exist at that point."""
 
     def parents(self, node: str) -> tuple[str, ...]:
-        """The nodes of the parent that a node descends from."""
-        return tuple(dict.fromkeys(piece.node for piece in self.pieces.get(node, ())))
+        """Return the nodes of the parent that a node descends from."""
+        return tuple(dict.fromkeys(part.node for part in self.ranges.get(node, ())))
 
-    def is_same(self, node: str) -> bool:
-        """Whether a node is the parent's node of that name, whole."""
-        return self.pieces.get(node) == (Piece(node, 0, self.filters.get(node, 0)),)
+    def is_unchanged(self, node: str) -> bool:
+        """Return whether a node has exactly the filters of the parent's node of that name."""
+        return self.ranges.get(node) == (FilterRange(node, 0, self.filters.get(node, 0)),)
 
-    def said(self, node: str) -> str:
-        """What a node descends from, for people.
+    def description(self, node: str) -> str:
+        """Return the origin of a node in words.
 
-        >>> Ancestry({"n4b": (Piece("n4", 8, 16),)}, {"n4": 16}).said("n4b")
+        >>> Ancestry({"n4b": (FilterRange("n4", 8, 16),)}, {"n4": 16}).description("n4b")
         'from n4, filters 8-15 of 16'
         """
-        pieces = self.pieces.get(node, ())
         return "from " + " and ".join(
-            f"{piece.node}, filters {piece.start}-{piece.end - 1} of {self.filters[piece.node]}"
-            if piece.filters < self.filters[piece.node]
-            else piece.node
-            for piece in pieces
+            f"{part.node}, filters {part.start}-{part.end - 1} of {self.filters[part.node]}"
+            if part.count < self.filters[part.node]
+            else part.node
+            for part in self.ranges.get(node, ())
         )
 
 
-def trace(parent: Network, operations: Sequence[Operation]) -> Ancestry:
-    """Follow the filters of a parent's nodes through the operations, one after another.
+def trace_filters(parent: Network, operations: Sequence[Operation]) -> Ancestry:
+    """Follow the filters of a parent's nodes through the operations.
 
-    The filters of a node stand in the parent's order, whatever order they were merged in: a split
-    that is merged again is the parent's own node.
+    The filters of a node are in the parent's order, independent of the order of a merge. So a node
+    that is split and merged again equals the parent's node.
     """
     ranks = {node.name: rank for rank, node in enumerate(parent.nodes)}
-    nodes: dict[str, tuple[Piece, ...]] = {
-        node.name: (Piece(node.name, 0, node.channels),) for node in parent.nodes
+    ranges: dict[str, FilterRanges] = {
+        node.name: (FilterRange(node.name, 0, node.channels),) for node in parent.nodes
     }
-    misfits = []
+    skipped = []
     for operation in operations:
         match operation:
-            case Split(node, (first, second)) if node in nodes:
-                nodes[first], nodes[second] = _halves(nodes.pop(node))
-            case Merge((first, second), into) if first in nodes and second in nodes:
-                joined = (*nodes.pop(first), *nodes.pop(second))
-                nodes[into] = _in_order(joined, ranks)
+            case Split(node, (first, second)) if node in ranges:
+                ranges[first], ranges[second] = _halves(ranges.pop(node))
+            case Merge((first, second), into) if first in ranges and second in ranges:
+                merged = (*ranges.pop(first), *ranges.pop(second))
+                ranges[into] = _in_order(merged, ranks)
             case Split() | Merge():
-                misfits.append(operation)
+                skipped.append(operation)
     filters = {node.name: node.channels for node in parent.nodes}
-    return Ancestry(nodes, filters, tuple(misfits))
+    return Ancestry(ranges, filters, tuple(skipped))
 
 
-def _halves(pieces: Sequence[Piece]) -> tuple[Pieces, Pieces]:
-    """The first half of all filters, rounded down, and the rest."""
-    left = sum(piece.filters for piece in pieces) // 2
-    halves: tuple[list[Piece], list[Piece]] = ([], [])
-    for piece in pieces:
-        middle = piece.start + min(left, piece.filters)
-        left -= middle - piece.start
-        halves[0].append(attrs.evolve(piece, end=middle))
-        halves[1].append(attrs.evolve(piece, start=middle))
-    first, second = (tuple(piece for piece in half if piece.filters) for half in halves)
+def _halves(ranges: FilterRanges) -> tuple[FilterRanges, FilterRanges]:
+    """Return the first half of all filters, rounded down, and the second half."""
+    left = sum(part.count for part in ranges) // 2
+    halves: tuple[list[FilterRange], list[FilterRange]] = ([], [])
+    for part in ranges:
+        middle = part.start + min(left, part.count)
+        left -= middle - part.start
+        halves[0].append(attrs.evolve(part, end=middle))
+        halves[1].append(attrs.evolve(part, start=middle))
+    first, second = (tuple(part for part in half if part.count) for half in halves)
     return first, second
 
 
-def _in_order(pieces: Sequence[Piece], ranks: Mapping[str, int]) -> Pieces:
-    """Pieces in the parent's order; neighbours become one."""
-    ordered: list[Piece] = []
-    for piece in sorted(pieces, key=lambda piece: (ranks[piece.node], piece.start)):
-        if ordered and (ordered[-1].node, ordered[-1].end) == (piece.node, piece.start):
-            ordered[-1] = attrs.evolve(ordered[-1], end=piece.end)
+def _in_order(ranges: FilterRanges, ranks: Mapping[str, int]) -> FilterRanges:
+    """Return the ranges in the parent's order, with adjacent ranges joined."""
+    ordered: list[FilterRange] = []
+    for part in sorted(ranges, key=lambda part: (ranks[part.node], part.start)):
+        if ordered and (ordered[-1].node, ordered[-1].end) == (part.node, part.start):
+            ordered[-1] = attrs.evolve(ordered[-1], end=part.end)
         else:
-            ordered.append(piece)
+            ordered.append(part)
     return tuple(ordered)

@@ -1,13 +1,14 @@
-"""Weight inheritance: a network starts from what its parent has learned, as far as that fits.
+"""Weight inheritance: initialise a network with the weights of its parent, as far as they fit.
 
-A tensor is inherited where the node is the parent's own, one half of it, or several of its nodes
-joined (`anetc.weights.inherit.ancestry`), and the shape fits. Edge weights go by what their source
-descends from; where a text gives an edge another weight than the parent's text does, the text
-counts. The classifier is inherited so that the logits keep what each node contributed to them.
+A tensor of a node is inherited if the node is a node of the parent, a half of one, or several
+merged ones (`anetc.weights.inherit.ancestry`), and if the shape fits. Edge weights are inherited by
+source. If the text of the child gives an edge another weight than the text of the parent, the
+child's text has precedence. The classifier is inherited such that each node contributes to the
+logits as before.
 
-What reads a node's inputs (its first convolution, its projection, its adapters) is made to fit
-where their largest number of channels is another than it was (`anetc.weights.inherit.refit`). All
-else starts afresh, and the report says so.
+If the widest input of a node has another width than before, the layers that read the inputs are
+refitted (`anetc.weights.inherit.refit`). All other tensors keep their initial values. The report
+lists them.
 """
 
 from __future__ import annotations
@@ -19,10 +20,15 @@ import attrs
 import torch
 from torch import Tensor
 
-from anetc.modules.names import SINK, split_name
-from anetc.weights.inherit.ancestry import Ancestry, trace
-from anetc.weights.inherit.layer_tensors import Edges, block_tensor, classifier, edge_weights
-from anetc.weights.inherit.refit import InputReading, kept_reading
+from anetc.modules.names import EDGES, SINK, is_counter, split_name
+from anetc.weights.inherit.ancestry import Ancestry, trace_filters
+from anetc.weights.inherit.layer_tensors import (
+    InheritedEdges,
+    inherited_classifier,
+    inherited_edges,
+    inherited_layer,
+)
+from anetc.weights.inherit.refit import RefittedInputs, refit_inputs
 from anetdsl.evolve.operations import are_known
 
 if TYPE_CHECKING:
@@ -30,13 +36,10 @@ if TYPE_CHECKING:
     from anetdsl.evolve.operations import Operation
     from anetdsl.ir import Network
 
-_EDGES = "fuse.w"
-_COUNTER = "num_batches_tracked"
-
 
 @attrs.frozen
-class Fresh:
-    """What starts as if there were no parent, and why: a tensor, wholly or in part, or an edge."""
+class NotInherited:
+    """A tensor, a part of it, or an edge that keeps its initial values, and the reason."""
 
     node: str
     part: str
@@ -45,54 +48,65 @@ class Fresh:
 
 @attrs.frozen
 class Inheritance:
-    """What became of the tensors of a network that has a parent."""
+    """Report of the tensors that a network inherited from its parent."""
 
     parent: str
+    """Name of the parent."""
     inherited: tuple[str, ...]
-    """Names of tensors; also of those of which a part was inherited."""
-    fresh: tuple[Fresh, ...]
+    """Names of the tensors that were inherited, wholly or in part."""
+    not_inherited: tuple[NotInherited, ...]
     ancestry: Ancestry
     nodes: tuple[str, ...]
-    """The nodes of the network, in its order."""
-    gone: tuple[str, ...]
-    """Nodes of the parent that nothing descends from."""
-    fitted: tuple[tuple[str, str, float], ...]
-    """Nodes and inputs that are read otherwise than by the parent, with the relative error."""
-    numbers: int
-    """Inherited parameters and statistics."""
-    all_numbers: int
-    """Parameters and statistics of the network."""
+    """Nodes of the network, in its order."""
+    unused: tuple[str, ...]
+    """Nodes of the parent that no node descends from."""
+    refitted: tuple[tuple[str, str, float], ...]
+    """Nodes and inputs whose matrix is approximated, with the relative error."""
+    inherited_values: int
+    """Number of inherited parameters and statistics."""
+    total_values: int
+    """Number of parameters and statistics of the network."""
     by_names: bool
     """True if the operations are not known, so that nodes of equal names correspond."""
 
     def lines(self) -> tuple[str, ...]:
-        """The report, by node."""
-        share = 100 * self.numbers / self.all_numbers
+        """Return the report as lines of text, by node."""
+        share = 100 * self.inherited_values / self.total_values
         reasons: dict[str, dict[str, list[str]]] = {}
-        for item in self.fresh:
+        for item in self.not_inherited:
             reasons.setdefault(item.node, {}).setdefault(item.reason, []).append(item.part)
-        touched = {split_name(name)[0] for name in self.inherited}
-        said = [
-            f"inherited {self.numbers:,} of {self.all_numbers:,} numbers ({share:.1f} %) "
+        with_weights = {split_name(name)[0] for name in self.inherited}
+        lines = [
+            f"inherited {self.inherited_values:,} of {self.total_values:,} values ({share:.1f} %) "
             f"from {self.parent}{', by equal node names' if self.by_names else ''}"
         ]
-        whole = [name for name in (*self.nodes, SINK) if name in touched and name not in reasons]
-        plain = [name for name in whole if self.ancestry.is_same(name) or name == SINK]
-        said += [f"whole: {', '.join(plain)}"] if plain else []
-        said += [f"{name}: {self.ancestry.said(name)}" for name in whole if name not in plain]
-        for name, found in reasons.items():
-            if name not in touched:
-                said.append(f"{name}: afresh: {'; '.join(found)}")
-                continue
-            origin = "" if name == SINK else f"{self.ancestry.said(name)}; "
-            parts = "; ".join(f"{', '.join(parts)} ({why})" for why, parts in found.items())
-            said.append(f"{name}: {origin}afresh: {parts}")
-        said += [
-            f"{node}: reads {source} as its parent did but for {error:.1%}"
-            for node, source, error in self.fitted
+        complete = [n for n in (*self.nodes, SINK) if n in with_weights and n not in reasons]
+        unchanged = [n for n in complete if self.ancestry.is_unchanged(n) or n == SINK]
+        if unchanged:
+            lines.append(f"complete: {', '.join(unchanged)}")
+        lines += [
+            f"{name}: {self.ancestry.description(name)}"
+            for name in complete
+            if name not in unchanged
         ]
-        said += [f"not needed: {', '.join(self.gone)}"] if self.gone else []
-        return (*said, *(f"not applicable: {one.sentence}" for one in self.ancestry.misfits))
+        for name, parts in reasons.items():
+            if name in with_weights:
+                origin = "" if name == SINK else f"{self.ancestry.description(name)}; "
+                why = "; ".join(f"{', '.join(parts[reason])} ({reason})" for reason in parts)
+            else:
+                origin, why = "", "; ".join(parts)
+            lines.append(f"{name}: {origin}not inherited: {why}")
+        lines += [
+            f"{node}: reads {source} as in the parent, with a relative error of {error:.1%}"
+            for node, source, error in self.refitted
+        ]
+        if self.unused:
+            lines.append(f"unused nodes of the parent: {', '.join(self.unused)}")
+        lines += [
+            f"skipped operation, because its nodes do not exist: {operation.sentence}"
+            for operation in self.ancestry.skipped
+        ]
+        return tuple(lines)
 
 
 def inherit(
@@ -101,87 +115,96 @@ def inherit(
     tensors: Mapping[str, Tensor],
     operations: Sequence[Operation] = (),
 ) -> Inheritance:
-    """Copy into a model what its parent's tensors give; say what that is, and what starts afresh.
+    """Copy the weights of a parent into a model, as far as they fit, and return a report.
 
-    `tensors` are the parent's, named as in `anetc.modules.names`; `operations` lead from
-    the parent to the model's network; without them nodes of equal names correspond. What does not fit is left out and reported,
-    whatever it is.
+    `tensors` are the parent's, by name (`anetc.modules.names`). `operations` lead from the parent
+    to the model's network; without operations, nodes of equal names correspond. Tensors that do not
+    fit are not copied.
     """
-    network, ancestry = model.network, trace(parent, operations)
-    readings = _readings(model, parent, tensors, ancestry)
+    network, ancestry = model.network, trace_filters(parent, operations)
+    refitted = _refitted_inputs(model, parent, tensors, ancestry)
     inherited: list[str] = []
-    fresh: list[Fresh] = []
-    numbers = total = 0
+    not_inherited: list[NotInherited] = []
+    values = total = 0
     with torch.no_grad():
         for name, tensor in model.state_dict().items():
             node, part = split_name(name)
-            if part.endswith(_COUNTER):
+            if is_counter(name):
                 continue
             total += tensor.numel()
-            found: Tensor | Edges | str
-            if node in readings and part in readings[node].tensors:
-                tensor.copy_(readings[node].tensors[part])
-                known = readings[node].known[part]
-                numbers += known
+            found: Tensor | InheritedEdges | str
+            if node in refitted and part in refitted[node].tensors:
+                tensor.copy_(refitted[node].tensors[part])
+                count = refitted[node].inherited[part]
+                values += count
                 inherited.append(name)
-                if known < tensor.numel():
-                    fresh.append(Fresh(node, part, "in part, for new input channels"))
+                if count < tensor.numel():
+                    not_inherited.append(NotInherited(node, part, "in part: new input channels"))
                 continue
             if node == SINK:
-                found = classifier(part, network, parent, tensors, ancestry)
-            elif part == _EDGES:
-                found = edge_weights(network, node, parent, tensors, ancestry)
+                found = inherited_classifier(part, network, parent, tensors, ancestry)
+            elif part == EDGES:
+                found = inherited_edges(network, node, parent, tensors, ancestry)
             else:
-                found = block_tensor(node, part, tensors, ancestry)
-            if isinstance(found, Edges):
-                fresh.extend(Fresh(node, f"edge from {edge}", why) for edge, why in found.fresh)
-                for index, value in found.values.items():
-                    tensor[index] = value
-                numbers += len(found.values)
-                inherited.extend([name] * bool(found.values))
-            elif isinstance(found, str):
-                fresh.append(Fresh(node, part, found))
-            elif found.shape != tensor.shape:
-                fresh.append(Fresh(node, part, f"{_shape(found)} for {_shape(tensor)}"))
-            elif not found.isfinite().all():
-                fresh.append(Fresh(node, part, "the parent's is not finite"))
+                found = inherited_layer(node, part, tensors, ancestry)
+            if isinstance(found, InheritedEdges):
+                not_inherited += [
+                    NotInherited(node, f"edge from {source}", reason)
+                    for source, reason in found.not_inherited
+                ]
+                for index, logit in found.logits.items():
+                    tensor[index] = logit
+                values += len(found.logits)
+                inherited.extend([name] * bool(found.logits))
+                continue
+            if isinstance(found, Tensor):
+                found = _usable(found, tensor)
+            if isinstance(found, str):
+                not_inherited.append(NotInherited(node, part, found))
             else:
                 tensor.copy_(found)
-                numbers += tensor.numel()
+                values += tensor.numel()
                 inherited.append(name)
     nodes = tuple(node.name for node in network.nodes)
-    needed = {parent for name in nodes for parent in ancestry.parents(name)}
+    parents = {parent for name in nodes for parent in ancestry.parents(name)}
     return Inheritance(
         parent.name,
         tuple(inherited),
-        tuple(fresh),
+        tuple(not_inherited),
         ancestry,
         nodes,
-        tuple(node.name for node in parent.nodes if node.name not in needed),
-        tuple((name, *error) for name, reading in readings.items() for error in reading.errors),
-        numbers,
+        tuple(node.name for node in parent.nodes if node.name not in parents),
+        tuple((name, *error) for name, inputs in refitted.items() for error in inputs.errors),
+        values,
         total,
         not are_known(operations),
     )
 
 
-def _readings(
+def _usable(found: Tensor, target: Tensor) -> Tensor | str:
+    """Return `found` if it can be copied to `target`, or the reason why it cannot."""
+    if found.shape != target.shape:
+        return f"shape {_shape(found)} in the parent, {_shape(target)} here"
+    return found if found.isfinite().all() else "the parent's values are not finite"
+
+
+def _refitted_inputs(
     model: NetworkParts,
     parent: Network,
     tensors: Mapping[str, Tensor],
     ancestry: Ancestry,
-) -> dict[str, InputReading]:
-    """Of nodes whose widest input is another, how they read their inputs."""
-    own: dict[str, dict[str, Tensor]] = {}
+) -> dict[str, RefittedInputs]:
+    """Return, by node, the refitted tensors of nodes whose widest input has another width."""
+    initial: dict[str, dict[str, Tensor]] = {}
     for name, tensor in model.state_dict().items():
         node, part = split_name(name)
-        own.setdefault(node, {})[part] = tensor
+        initial.setdefault(node, {})[part] = tensor
     found = {
-        node.name: kept_reading(model.network, node, parent, tensors, ancestry, own[node.name])
+        node.name: refit_inputs(model.network, node, parent, tensors, ancestry, initial[node.name])
         for node in model.network.nodes
         if not node.is_stem
     }
-    return {name: reading for name, reading in found.items() if reading is not None}
+    return {name: inputs for name, inputs in found.items() if inputs is not None}
 
 
 def _shape(tensor: Tensor) -> str:

@@ -1,6 +1,6 @@
-"""What a network's tensors inherit, kind by kind: a block's layers, edge weights, the classifier.
+"""The tensors that a network inherits: layers of nodes, edge weights, and the classifier.
 
-Each function gives the tensor, or why there is none.
+Each function returns the tensor, or the reason why it cannot be inherited.
 """
 
 from __future__ import annotations
@@ -13,161 +13,174 @@ import attrs
 import torch
 from torch import Tensor
 
-from anetc.modules.names import NODES, SINK, module_key
-from anetc.weights.inherit.merge import NOT_OF_TEXT, join
+from anetc.modules.names import EDGES, SINK, full_name
+from anetc.weights.inherit.merge import MISFIT, merge_tensors
 
 if TYPE_CHECKING:
     from anetc.weights.inherit.ancestry import Ancestry
     from anetdsl.ir import Edge, Network, Node
 
 _NO_NODE = "the parent has no such node"
-_NO_TENSOR = "the parent has none"
+_NO_TENSOR = "the parent has no such tensor"
 
 
 @attrs.frozen
-class Edges:
-    """Weights of edges before the sigmoid, by their place in `inputs`; and which have none, why."""
+class InheritedEdges:
+    """Edge weights of one node before the sigmoid."""
 
-    values: Mapping[int, float]
-    fresh: tuple[tuple[str, str], ...]
+    logits: Mapping[int, float]
+    """Inherited values by index in the node's `inputs`."""
+    not_inherited: tuple[tuple[str, str], ...]
+    """Sources of the other edges, each with a reason."""
 
 
-def block_tensor(
+def inherited_layer(
     node: str, part: str, tensors: Mapping[str, Tensor], ancestry: Ancestry
 ) -> Tensor | str:
-    """A tensor of a node's layers: halved, joined, or as it is."""
+    """Return a tensor of a node's layers, from the filters that the node descends from."""
     parents = ancestry.parents(node)
     if not parents:
         return _NO_NODE
-    found = {name: _tensor(tensors, name, part) for name in parents}
-    given = {name: tensor for name, tensor in found.items() if tensor is not None}
+    given = {
+        name: tensor
+        for name in parents
+        if (tensor := _float_tensor(tensors, name, part)) is not None
+    }
     if len(given) < len(parents):
         return _NO_TENSOR
     try:
-        return join(part, ancestry.pieces[node], given, ancestry.filters)
+        return merge_tensors(part, ancestry.ranges[node], given, ancestry.filters)
     except ValueError as error:
         return str(error)
 
 
-def edge_weights(
+def inherited_edges(
     network: Network,
     name: str,
     parent: Network,
     tensors: Mapping[str, Tensor],
     ancestry: Ancestry,
-) -> Edges | str:
-    """The weights of a node's edges: each the mean of those that became it."""
+) -> InheritedEdges | str:
+    """Return the edge weights of a node, each the mean over the parent's corresponding edges.
+
+    Edges correspond if their sources and their targets do. If the text of the child gives an edge
+    another weight than the text of the parent, the edge is not inherited.
+    """
     if network.edges == "fixed":
-        return "edges=fixed: as the text has them"
-    owners = [parent.node(owner) for owner in ancestry.parents(name)]
-    if not owners:
+        return "edges=fixed: the text defines the weights"
+    targets = [parent.node(target) for target in ancestry.parents(name)]
+    if not targets:
         return _NO_NODE
     values: dict[int, float] = {}
-    fresh: list[tuple[str, str]] = []
+    not_inherited: list[tuple[str, str]] = []
     seen: dict[str, int] = {}
     for index, edge in enumerate(network.node(name).inputs):
         repeat = seen[edge.source] = seen.get(edge.source, -1) + 1
-        found = [
+        weights = [
             weight
-            for owner in owners
+            for target in targets
             for source in ancestry.parents(edge.source)
-            for weight in _weights(owner, source, repeat, tensors)
+            for weight in _edge_weights(target, source, repeat, tensors)
         ]
-        texts = {text for text, _ in found}
-        if not found:
-            alone = any(
-                len(owner.inputs) == 1 and owner.inputs[0].source in ancestry.parents(edge.source)
-                for owner in owners
+        texts = {text for text, _ in weights}
+        if not weights:
+            was_sole_input = any(
+                not target.has_edge_weights
+                and target.inputs[0].source in ancestry.parents(edge.source)
+                for target in targets
             )
-            why = "its parent read it alone, without a weight" if alone else "a new edge"
-            fresh.append((edge.source, why))
+            why = "a sole input of the parent, without a weight" if was_sole_input else "new edge"
+            not_inherited.append((edge.source, why))
         elif edge.weight is not None and edge.weight not in texts:
-            fresh.append((edge.source, "the text gives another weight"))
+            not_inherited.append((edge.source, "the text has another weight"))
         else:
-            logits = [logit for _, logit in found]
-            same = len(set(logits)) == 1
-            values[index] = logits[0] if same else sum(logits) / len(logits)
-    return Edges(values, tuple(fresh))
+            logits = [logit for _, logit in weights]
+            are_equal = len(set(logits)) == 1
+            values[index] = logits[0] if are_equal else sum(logits) / len(logits)
+    return InheritedEdges(values, tuple(not_inherited))
 
 
-def classifier(
+def inherited_classifier(
     part: str,
     network: Network,
     parent: Network,
     tensors: Mapping[str, Tensor],
     ancestry: Ancestry,
 ) -> Tensor | str:
-    """The classifier's weight or bias."""
+    """Return the classifier's weight or bias, such that each node contributes as before."""
     tensor = tensors.get(f"{SINK}.{part}")
     if tensor is None:
         return _NO_TENSOR
     if network.sink.classes != parent.sink.classes:
-        return f"{parent.sink.classes} classes for {network.sink.classes}"
+        return f"{parent.sink.classes} classes in the parent, {network.sink.classes} here"
     if not part.endswith("weight"):
         return tensor
-    given = _contributions(parent, tensor)
+    given = _columns_by_node(parent, tensor)
     if given is None:
-        return NOT_OF_TEXT
+        return MISFIT
     wanted = [_columns(network, edge, given, ancestry) for edge in network.sink.inputs]
-    known = [columns for columns in wanted if columns is not None]
-    if not known:
+    found = [columns for columns in wanted if columns is not None]
+    if not found:
         return "the parent's sink reads none of these nodes"
     ours, theirs = len(network.sink.inputs), len(parent.sink.inputs)
-    share = theirs if parent.sink.combine == "mean" else 1
+    parent_divisor = theirs if parent.sink.combine == "mean" else 1
     if network.sink.combine == "concat":
-        if len(known) < len(wanted):
+        if len(found) < len(wanted):
             return "the parent's sink does not read all of these nodes"
-        return _scaled(torch.cat(known, dim=1), 1, share)
-    if any(not torch.equal(columns, known[0]) for columns in known[1:]):
-        return "the mean of these nodes cannot be told apart into those that the parent read"
-    return _scaled(known[0], ours, share)
+        return _scaled(torch.cat(found, dim=1), 1, parent_divisor)
+    if any(not torch.equal(columns, found[0]) for columns in found[1:]):
+        return "these nodes need different weights, but the sink averages them"
+    return _scaled(found[0], ours, parent_divisor)
 
 
-def _tensor(tensors: Mapping[str, Tensor], node: str, part: str) -> Tensor | None:
-    found = tensors.get(f"{NODES}.{module_key(node)}.{part}")
-    return found if found is not None and found.is_floating_point() else None
+def _float_tensor(tensors: Mapping[str, Tensor], node: str, part: str) -> Tensor | None:
+    tensor = tensors.get(full_name(node, part))
+    return tensor if tensor is not None and tensor.is_floating_point() else None
 
 
-def _weights(
-    owner: Node, source: str, repeat: int, tensors: Mapping[str, Tensor]
+def _edge_weights(
+    target: Node, source: str, repeat: int, tensors: Mapping[str, Tensor]
 ) -> list[tuple[float | None, float]]:
-    """The weight of a node's `repeat`-th edge from a source, as its text has it and as learned."""
-    logits = _tensor(tensors, owner.name, "fuse.w")
-    places = [place for place, edge in enumerate(owner.inputs) if edge.source == source]
-    if logits is None or logits.shape != (len(owner.inputs),) or repeat >= len(places):
-        return []
-    place = places[repeat]
-    logit = float(logits[place])
-    return [(owner.inputs[place].weight, logit)] if math.isfinite(logit) else []
+    """Return the weight in the text and the learned logit of a node's `repeat`-th edge from source.
 
-
-def _contributions(parent: Network, weight: Tensor) -> dict[str, Tensor] | None:
-    """What the parent's classifier does with each node that it reads, (classes, channels).
-
-    Of a mean it is what is done with the whole mean. None where the weight does not fit the sink.
+    The list is empty if there is no such edge or no finite logit.
     """
-    read = [parent.node(edge.source) for edge in parent.sink.inputs]
-    channels = [node.out_channels for node in read]
-    joined = parent.sink.combine == "concat"
-    if weight.shape != (parent.sink.classes, sum(channels) if joined else channels[0]):
+    logits = _float_tensor(tensors, target.name, EDGES)
+    indices = [index for index, edge in enumerate(target.inputs) if edge.source == source]
+    if logits is None or logits.shape != (len(target.inputs),) or repeat >= len(indices):
+        return []
+    index = indices[repeat]
+    logit = float(logits[index])
+    return [(target.inputs[index].weight, logit)] if math.isfinite(logit) else []
+
+
+def _columns_by_node(parent: Network, weight: Tensor) -> dict[str, Tensor] | None:
+    """Return the classifier's columns (classes, channels) for each node that the sink reads.
+
+    For `combine=mean`, all nodes have the same columns. None if the weight does not fit the sink.
+    """
+    nodes = [parent.node(edge.source) for edge in parent.sink.inputs]
+    channels = [node.out_channels for node in nodes]
+    concatenates = parent.sink.combine == "concat"
+    if weight.shape != (parent.sink.classes, sum(channels) if concatenates else channels[0]):
         return None
-    blocks = torch.split(weight, channels, dim=1) if joined else [weight] * len(read)
-    return {node.name: block for node, block in zip(read, blocks)}
+    blocks = torch.split(weight, channels, dim=1) if concatenates else [weight] * len(nodes)
+    return {node.name: block for node, block in zip(nodes, blocks)}
 
 
 def _columns(
     network: Network, edge: Edge, given: Mapping[str, Tensor], ancestry: Ancestry
 ) -> Tensor | None:
-    """What the classifier shall do with one of the nodes that the sink reads; None if unknown."""
+    """Return the classifier's columns for one node that the sink reads, or None if unknown."""
     node = network.node(edge.source)
-    pieces = ancestry.pieces.get(edge.source, ())
-    if not pieces or any(piece.node not in given for piece in pieces):
+    ranges = ancestry.ranges.get(edge.source, ())
+    if not ranges or any(part.node not in given for part in ranges):
         return None
-    places = node.out_channels // node.channels
-    cut = [given[p.node][:, places * p.start : places * p.end] for p in pieces]
+    multiple = node.out_channels // node.channels
+    cut = [given[p.node][:, multiple * p.start : multiple * p.end] for p in ranges]
     return torch.cat(cut, dim=1)
 
 
-def _scaled(tensor: Tensor, by: int, over: int) -> Tensor:
-    """Exactly the tensor where both are equal."""
-    return tensor if by == over else tensor * (by / over)
+def _scaled(tensor: Tensor, numerator: int, denominator: int) -> Tensor:
+    """Return tensor * numerator / denominator, without rounding if both are equal."""
+    return tensor if numerator == denominator else tensor * (numerator / denominator)

@@ -1,87 +1,83 @@
-"""Whose weights a weights file holds: the text that belongs to it, and inheritance from both."""
+"""Find the network text that belongs to a weights file, and inherit from both."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from anetc.modules.names import is_counter
 from anetc.modules.network import NetworkModule, NetworkParts
 from anetc.weights.files import read_weights
 from anetc.weights.inherit.inheritance import Inheritance, inherit
 from anetdsl.checking import check_file
 from anetdsl.errors import CannotRun
-from anetdsl.terminal import visible
 
 if TYPE_CHECKING:
     from anetdsl.evolve.operations import Operation
     from anetdsl.ir import Network
 
-_BESIDE = ("model.anet", "trained.anet")
-"""What `anetc train` and `anetc trial` call the text that they write beside the weights."""
+_TEXT_NAMES = ("model.anet", "trained.anet")
+"""Names of the texts that `anetc train` and `anetc trial` write beside the weights."""
 
 
-def inherit_file(
+def inherit_from_file(
     model: NetworkParts,
     weights: str | Path,
     text: str | Path | None = None,
     operations: Sequence[Operation] = (),
 ) -> Inheritance:
-    """Copy into a model what the weights of its parent give; see `inherit`.
+    """Copy the weights of a parent from a file into a model, as far as they fit; see `inherit`.
 
-    `text` is the parent's; without it that beside the weights (`model.anet`, `trained.anet`), or
-    the model's own if the weights are of that. `operations` lead from the
-    parent to the model's network; without them nodes of equal names correspond. Raises CannotRun
-    where a file cannot be read, and where the weights are of another text.
+    `text` is the parent's text. By default it is `model.anet` or `trained.anet` beside the weights,
+    or the model's own text if the weights fit it. `operations` lead from the parent to the model's
+    network; without operations, nodes of equal names correspond. Raise CannotRun for a file that
+    cannot be read, and for weights that fit no text.
     """
     weights = Path(weights)
     _, tensors = read_weights(weights)
     if text is not None:
         parent = _load(Path(text))
-        if (problem := misfit(parent, tensors)) is not None:
-            raise CannotRun(f"{weights}: not the weights of {text}: {problem}")
+        if (problem := find_misfit(parent, tensors)) is not None:
+            raise CannotRun(f"{weights}: the weights do not fit {text}: {problem}")
     else:
-        parent = _found(model.network, weights, tensors)
+        parent = _find_parent(model.network, weights, tensors)
     return inherit(model, parent, tensors, operations)
 
 
-def misfit(network: Network, tensors: dict[str, Tensor]) -> str | None:
-    """Why tensors are not those of a network; None where they are."""
+def find_misfit(network: Network, tensors: Mapping[str, Tensor]) -> str | None:
+    """Return the first reason why tensors do not fit a network, or None if they fit."""
     with torch.device("meta"):
         expected = NetworkModule(network).state_dict()
     for name, tensor in expected.items():
-        if name.endswith(".num_batches_tracked"):
+        if is_counter(name):
             continue
         if name not in tensors:
-            return f"there is no {name}"
+            return f"{name} is missing"
         if tensors[name].shape != tensor.shape:
-            shapes = (" x ".join(map(str, t.shape)) for t in (tensors[name], tensor))
-            return f"{name} is {' for '.join(shapes)}"
+            found, wanted = (" x ".join(map(str, t.shape)) for t in (tensors[name], tensor))
+            return f"{name} has the shape {found} instead of {wanted}"
     return None
 
 
-def _found(own: Network, weights: Path, tensors: dict[str, Tensor]) -> Network:
-    """The network whose weights these are, of those that may be."""
-    beside = (weights.with_name(name) for name in _BESIDE)
-    for path in beside:
-        if path.is_file() and misfit(parent := _load(path), tensors) is None:
+def _find_parent(own: Network, weights: Path, tensors: Mapping[str, Tensor]) -> Network:
+    """Return the network of a text beside the weights, or `own`, whichever the weights fit."""
+    for path in map(weights.with_name, _TEXT_NAMES):
+        if path.is_file() and find_misfit(parent := _load(path), tensors) is None:
             return parent
-    if misfit(own, tensors) is None:
+    if find_misfit(own, tensors) is None:
         return own
     raise CannotRun(
-        f"{weights}: whose weights these are is not said: there is no {' or '.join(_BESIDE)} "
-        "of theirs beside them, and they are not this network's; name their text"
+        f"{weights}: no network text found that these weights fit: neither this network nor a "
+        f"{' or '.join(_TEXT_NAMES)} beside the weights; pass the parent's text with --init-text"
     )
 
 
 def _load(path: Path) -> Network:
     checked = check_file(path)
     if checked.network is None:
-        raise CannotRun(
-            f"{visible(str(path))}: has errors, `anetc check` shows them; "
-            "it cannot be the text of weights"
-        )
+        raise CannotRun(f"{path}: the parent's text has errors; `anetc check` shows them")
     return checked.network

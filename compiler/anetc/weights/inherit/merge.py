@@ -1,8 +1,8 @@
-"""A node's tensors put together from those of the parent's nodes that it descends from.
+"""Build the tensor of a node from the tensors of the parent's nodes that it descends from.
 
-By filter where an axis counts filters: a half takes its half, joined nodes stand behind one
-another, and between filters of different nodes there is 0. What all filters have in common is taken
-as it is; of several nodes it is the mean.
+Along an axis that counts the node's filters, a half gets its half, and merged nodes are
+concatenated; weights between filters of different nodes are 0. A tensor that all filters share is
+copied; for several nodes it is the mean.
 """
 
 from __future__ import annotations
@@ -14,82 +14,87 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from anetc.weights.inherit.ancestry import Piece
+from anetc.weights.inherit.ancestry import FilterRange
 
-Axis = Literal[0, 1, 4]
-"""How many places an axis of a tensor has for each filter of the node: 1, 4 (outputs), or none."""
+Multiple = Literal[0, 1, 4]
+"""Size of an axis per filter of the node: 1, 4 (outputs of a block), or 0 if independent."""
 
-NOT_OF_TEXT = "the parent's tensors are not those of its text"
-_UNEQUAL = "the nodes that are joined have unequal shapes"
+MISFIT = "the parent's tensors do not fit its text"
+_UNEQUAL = "the merged nodes have tensors of different shapes"
 _LAYER = re.compile(r"m(\d+)\.(conv1|tconv|conv2|conv3|proj)(_bn)?\.")
-_OUT: Mapping[str, Axis] = {"conv1": 1, "tconv": 1, "conv2": 0, "conv3": 4, "proj": 4}
+_OUTPUTS: Mapping[str, Multiple] = {"conv1": 1, "tconv": 1, "conv2": 0, "conv3": 4, "proj": 4}
 
 
-def filter_axes(part: str) -> tuple[Axis, ...]:
-    """What the first axes of a block's tensor count; none of a stem's or an adapter's.
+def filter_axes(part: str) -> tuple[Multiple, ...]:
+    """Return the multiples of the first axes of a block's tensor; none for stems and adapters.
 
     >>> filter_axes("m1.tconv.weight"), filter_axes("m1.conv2_bn.bias")
     ((1, 4), (0,))
     """
     match = _LAYER.match(part)
-    if match is None:  # a stem's or an adapter's
+    if match is None:
         return ()
     module, role, norm = match.groups()
     if norm:
-        return (_OUT[role],)
+        return (_OUTPUTS[role],)
     if role == "conv2":
         return (0, 1)
-    reads_own = role in ("conv1", "tconv") and module != "0"
-    return (_OUT[role], 4 if reads_own else 0)
+    reads_own_output = role in ("conv1", "tconv") and module != "0"
+    return (_OUTPUTS[role], 4 if reads_own_output else 0)
 
 
-def join(
-    part: str, pieces: Sequence[Piece], tensors: Mapping[str, Tensor], filters: Mapping[str, int]
+def merge_tensors(
+    part: str,
+    ranges: Sequence[FilterRange],
+    tensors: Mapping[str, Tensor],
+    filters: Mapping[str, int],
 ) -> Tensor:
-    """The tensor of a node that consists of these pieces, of its parents' tensors by node.
+    """Return the tensor of a node with these filters, from the parent's tensors by node.
 
-    `filters` is C of the parents. Raises ValueError, with the reason, where they do not fit.
+    `part` is the tensor's name within the node, `filters` holds C of the parent's nodes. Raise
+    ValueError, with the reason, for tensors that do not fit.
     """
     axes = filter_axes(part)
-    counted = [axis for axis, places in enumerate(axes) if places]
+    counted = [axis for axis, multiple in enumerate(axes) if multiple]
     if not counted:
         return _mean(list(tensors.values()))
-    rests = set()
+    other_sizes = set()
     for node, tensor in tensors.items():
         shape = tensor.shape
         if tensor.ndim < len(axes) or any(shape[i] != axes[i] * filters[node] for i in counted):
-            raise ValueError(NOT_OF_TEXT)
-        rests.add(tuple(n for axis, n in enumerate(tensor.shape) if axis not in counted))
-    if len(rests) > 1:
+            raise ValueError(MISFIT)
+        other_sizes.add(tuple(n for axis, n in enumerate(shape) if axis not in counted))
+    if len(other_sizes) > 1:
         raise ValueError(_UNEQUAL)
     first = next(iter(tensors.values()))
-    whole = list(first.shape)
+    size = list(first.shape)
     for axis in counted:
-        whole[axis] = axes[axis] * sum(piece.filters for piece in pieces)
-    joined = first.new_zeros(whole)
-    starts = _starts(pieces)
-    for row, row_start in zip(pieces, starts):
-        for column, column_start in zip(pieces, starts):
+        size[axis] = axes[axis] * sum(part.count for part in ranges)
+    merged = first.new_zeros(size)
+    starts = _starts(ranges)
+    for row, row_start in zip(ranges, starts):
+        for column, column_start in zip(ranges, starts):
             if row.node != column.node or (len(counted) == 1 and row is not column):
                 continue
-            target, source = joined, tensors[row.node]
-            for axis, piece, start in zip(counted, (row, column), (row_start, column_start)):
-                places = axes[axis]
-                target = target.narrow(axis, places * start, places * piece.filters)
-                source = source.narrow(axis, places * piece.start, places * piece.filters)
+            target, source = merged, tensors[row.node]
+            for axis, cut, start in zip(counted, (row, column), (row_start, column_start)):
+                multiple = axes[axis]
+                target = target.narrow(axis, multiple * start, multiple * cut.count)
+                source = source.narrow(axis, multiple * cut.start, multiple * cut.count)
             target.copy_(source)
-    return joined
+    return merged
 
 
-def _starts(pieces: Sequence[Piece]) -> list[int]:
+def _starts(ranges: Sequence[FilterRange]) -> list[int]:
+    """Return the index of the first filter of each range in the merged node."""
     starts = [0]
-    for piece in pieces:
-        starts.append(starts[-1] + piece.filters)
+    for part in ranges:
+        starts.append(starts[-1] + part.count)
     return starts[:-1]
 
 
 def _mean(tensors: Sequence[Tensor]) -> Tensor:
-    """The mean; of one tensor, or of equal ones, exactly that."""
+    """Return the mean of tensors, without rounding if they are equal."""
     if any(tensor.shape != tensors[0].shape for tensor in tensors):
         raise ValueError(_UNEQUAL)
     first = tensors[0]

@@ -1,10 +1,11 @@
-"""The weights of a pruned network, of those of the network as it was.
+"""Compute the weights of a pruned network from the weights of the network before pruning.
 
-The pruned network computes what the old one does without the dropped edges: their weights and
-adapters go, and the weight of an edge that became a node's only one goes into the convolutions that
-read it. Where the widest inputs are gone, the adapter of those that are now the widest goes into
-these convolutions too (both are linear, with nothing between), and the adapters of narrower ones
-are fitted by least squares, which is not exact and is told.
+The pruned network computes what the old one computes without the dropped edges. The weights and
+adapters of dropped edges are removed. If a node has one edge left, the weight of that edge is
+multiplied into the convolutions that read it. If the widest inputs of a node are dropped, the
+adapter of the inputs that are now the widest is multiplied into these convolutions, too: both are
+linear, with no operation between them. The adapters of narrower inputs are then fitted by least
+squares; the result reports their errors.
 """
 
 from __future__ import annotations
@@ -16,93 +17,90 @@ import attrs
 import torch
 from torch import Tensor
 
-from anetc.modules.names import NODES, module_key, split_name
+from anetc.modules.names import EDGES, NODES, full_name, split_name
+from anetc.weights.inherit.adapters import (
+    READERS,
+    adapter_name,
+    as_matrix,
+    as_weight,
+    fit_adapter,
+    fit_error,
+)
 
 if TYPE_CHECKING:
     from anetdsl.ir import Network, Node
     from anetdsl.pruning import Pruning
 
-_READERS = ("m0.conv1.weight", "m0.proj.weight")
-"""What reads a node's input: both 1x1, (out, channels, 1, 1, 1)."""
-
 
 @attrs.frozen(eq=False)
 class PrunedTensors:
-    """The tensors of the pruned network by name, and how well adapters could be fitted."""
+    """The tensors of a pruned network."""
 
     tensors: Mapping[str, Tensor]
+    """Tensors by name."""
     fitted: tuple[tuple[str, float], ...]
-    """Adapters, with the relative error of what they feed into the node."""
+    """Names of the adapters that were fitted, with the relative error of their effect."""
 
 
 def pruned_tensors(pruning: Pruning, tensors: Mapping[str, Tensor]) -> PrunedTensors:
-    """The tensors of the network that pruning left; `tensors` are those of the old one."""
-    left = {node.name for node in pruning.new.nodes}
+    """Return the tensors of the pruned network. `tensors` are those of the old network."""
+    remaining = {node.name for node in pruning.new.nodes}
     result = {
         name: tensor
         for name, tensor in tensors.items()
-        if split_name(name)[0] in left or not name.startswith(f"{NODES}.")
+        if split_name(name)[0] in remaining or not name.startswith(f"{NODES}.")
     }
     fitted: list[tuple[str, float]] = []
     for node in pruning.new.nodes:
-        before = pruning.old.node(node.name)
-        if len(node.inputs) < len(before.inputs):
-            prefix = f"{NODES}.{module_key(node.name)}."
-            own = {name: t for name, t in result.items() if name.startswith(f"{prefix}fuse.")}
-            for name in own:
-                del result[name]
-            own |= {prefix + part: result[prefix + part] for part in _READERS}
-            made = _Fusion(pruning.old, before, pruning.kept[node.name], prefix, own).made()
-            result |= made.tensors
-            fitted.extend(made.fitted)
+        old = pruning.old.node(node.name)
+        if len(node.inputs) < len(old.inputs):
+            prefix = full_name(node.name, "")
+            own = {
+                name.removeprefix(prefix): tensor
+                for name, tensor in result.items()
+                if name.startswith(f"{prefix}fuse.")
+            }
+            for part in own:
+                del result[prefix + part]
+            own |= {part: result[prefix + part] for part in READERS}
+            pruned = _pruned_inputs(pruning.old, old, pruning.kept[node.name], own)
+            result |= {prefix + part: tensor for part, tensor in pruned.tensors.items()}
+            fitted += [(prefix + part, error) for part, error in pruned.fitted]
     return PrunedTensors(result, tuple(fitted))
 
 
-@attrs.frozen(eq=False)
-class _Fusion:
-    """The connection of a node that loses edges, and the convolutions that read it."""
+def _pruned_inputs(
+    network: Network, node: Node, kept: tuple[int, ...], own: Mapping[str, Tensor]
+) -> PrunedTensors:
+    """Return the edge weights, adapters and readers of a node without the dropped edges.
 
-    network: Network
-    node: Node
-    kept: tuple[int, ...]
-    prefix: str
-    own: Mapping[str, Tensor]
-
-    def made(self) -> PrunedTensors:
-        """Its tensors without the dropped edges."""
-        inputs = self.node.inputs
-        channels = [self.network.node(edge.source).out_channels for edge in inputs]
-        left = sorted({channels[place] for place in self.kept})
-        old, new = max(channels), left[-1]
-        w = self.own[f"{self.prefix}fuse.w"]
-        made: dict[str, Tensor] = {}
-        readers = {part: self._double(part) for part in _READERS}
-        if len(self.kept) == 1:
-            scale = torch.sigmoid(w[self.kept[0]].double())
-            readers = {part: scale * weight for part, weight in readers.items()}
-        else:
-            made["fuse.w"] = w[list(self.kept)].clone()
-        fitted: list[tuple[str, float]] = []
-        if new == old:
-            for width in left[:-1]:
-                part = f"fuse.adapt{width}to{old}.weight"
-                made[part] = self.own[self.prefix + part]
-        else:
-            before = torch.cat(list(readers.values()))
-            through = self._double(f"fuse.adapt{new}to{old}.weight")
-            readers = {part: weight @ through for part, weight in readers.items()}
-            after = torch.cat(list(readers.values()))
-            for width in left[:-1]:
-                wanted = before @ self._double(f"fuse.adapt{width}to{old}.weight")
-                adapter = torch.linalg.lstsq(after, wanted, driver="gelsd").solution
-                part = f"fuse.adapt{width}to{new}.weight"
-                made[part] = adapter[..., None, None, None].to(w.dtype)
-                error = (after @ adapter - wanted).norm() / wanted.norm().clamp_min(1e-30)
-                fitted.append((self.prefix + part, float(error)))
-        for part, weight in readers.items():
-            made[part] = weight[..., None, None, None].to(w.dtype)
-        return PrunedTensors({self.prefix + part: t for part, t in made.items()}, tuple(fitted))
-
-    def _double(self, part: str) -> Tensor:
-        """A 1x1 convolution's weight as a float64 matrix (out, in)."""
-        return self.own[self.prefix + part].double()[:, :, 0, 0, 0]
+    `kept` holds the indices of the edges that stay. `own` holds the old tensors, and all names are
+    those within the node.
+    """
+    channels = [network.node(edge.source).out_channels for edge in node.inputs]
+    widths = sorted({channels[index] for index in kept})
+    old, new = max(channels), widths[-1]
+    w = own[EDGES]
+    tensors: dict[str, Tensor] = {}
+    readers = {part: as_matrix(own[part]) for part in READERS}
+    if len(kept) == 1:
+        gate = torch.sigmoid(w[kept[0]].double())
+        readers = {part: gate * matrix for part, matrix in readers.items()}
+    else:
+        tensors[EDGES] = w[list(kept)].clone()
+    fitted: list[tuple[str, float]] = []
+    if new == old:
+        for width in widths[:-1]:
+            tensors[adapter_name(width, old)] = own[adapter_name(width, old)]
+    else:
+        before = torch.cat(list(readers.values()))
+        widest_adapter = as_matrix(own[adapter_name(new, old)])
+        readers = {part: matrix @ widest_adapter for part, matrix in readers.items()}
+        after = torch.cat(list(readers.values()))
+        for width in widths[:-1]:
+            product = before @ as_matrix(own[adapter_name(width, old)])
+            adapter = fit_adapter(after, product)
+            tensors[adapter_name(width, new)] = as_weight(adapter, w.dtype)
+            fitted.append((adapter_name(width, new), fit_error(after, adapter, product)))
+    tensors |= {part: as_weight(matrix, w.dtype) for part, matrix in readers.items()}
+    return PrunedTensors(tensors, tuple(fitted))

@@ -1,11 +1,10 @@
-"""What a node does with its inputs, kept when their largest number of channels changes.
+"""Refit the layers that read a node's inputs when the widest input has another width than before.
 
-A node's first convolution and its projection read the sum of its inputs, each of which passes an
-adapter where it has fewer channels than the widest. All of these are 1x1 and nothing is between
-them, so that what a node does with one input is one matrix: convolution times adapter. When the
-widest input is another than before, convolutions and adapters are made anew so that these matrices
-stay, exactly where that can be (the widest input goes, or a wider one comes), as near as least
-squares get elsewhere (inputs that share an adapter and did not before).
+A node's first convolution and its projection read the sum of its inputs; narrower inputs pass an
+adapter first. So the effect of the node on one input is one matrix (`inherit/adapters.py`). If the
+widest input changes, the convolutions and the adapters get values that keep these matrices. The
+matrices are kept exactly if the widest input is dropped or if a wider one is added. They are
+approximated by least squares if inputs share an adapter and did not before.
 """
 
 from __future__ import annotations
@@ -17,84 +16,93 @@ import attrs
 import torch
 from torch import Tensor
 
-from anetc.modules.names import NODES, module_key
+from anetc.modules.names import full_name
+from anetc.weights.inherit.adapters import (
+    READERS,
+    adapter_name,
+    as_matrix,
+    as_weight,
+    fit_adapter,
+    fit_error,
+)
 
 if TYPE_CHECKING:
-    from anetc.weights.inherit.ancestry import Ancestry, Pieces
+    from anetc.weights.inherit.ancestry import Ancestry, FilterRanges
     from anetdsl.ir import Network, Node
 
-READERS = ("m0.conv1.weight", "m0.proj.weight")
-"""What reads a node's input: (C, channels, 1, 1, 1) and (4C, channels, 1, 1, 1)."""
-_EXACT = 1e-4
-"""Relative errors below this are those of single precision."""
+_ROUNDING = 1e-4
+"""Relative error below which a matrix counts as kept, in single precision."""
 
 
 @attrs.frozen(eq=False)
-class InputReading:
-    """Tensors with which a node does what its parents did with the inputs that they had."""
+class RefittedInputs:
+    """Tensors with which a node reads its inputs as its parents did."""
 
     tensors: Mapping[str, Tensor]
-    """By their names within the node."""
-    known: Mapping[str, int]
-    """How many of a tensor's numbers come from the parents; the others are the node's own."""
+    """Tensors by name within the node."""
+    inherited: Mapping[str, int]
+    """Number of inherited values of each tensor. The other values are the node's initial ones."""
     errors: tuple[tuple[str, float], ...]
-    """Inputs of which this is not exact, and the relative error."""
+    """Inputs whose matrix is approximated, with the relative error."""
 
 
-def kept_reading(
+def refit_inputs(
     network: Network,
     node: Node,
     parent: Network,
     tensors: Mapping[str, Tensor],
     ancestry: Ancestry,
-    own: Mapping[str, Tensor],
-) -> InputReading | None:
-    """The tensors of a node whose widest input is another than its parents'.
+    initial: Mapping[str, Tensor],
+) -> RefittedInputs | None:
+    """Return the refitted tensors of a node whose widest input has another width than before.
 
-    `own` are the node's first tensors, by their names within it. None where the widest input is as
-    wide as it was, where no input was an input of a parent, and where the parents' tensors do not
-    fit their text.
+    `initial` holds the node's initial tensors, by name within the node. Return None if the width is
+    the same, if no input was an input of a parent, or if the parent's tensors do not fit its text.
     """
-    pieces = ancestry.pieces.get(node.name, ())
-    is_block = not any(parent.node(piece.node).is_stem for piece in pieces)
-    if not is_block or sum(piece.filters for piece in pieces) != node.channels:
+    ranges = ancestry.ranges.get(node.name, ())
+    is_block = not any(parent.node(part.node).is_stem for part in ranges)
+    if not is_block or sum(part.count for part in ranges) != node.channels:
         return None
-    owners = {piece.node: parent.node(piece.node) for piece in pieces}
+    origins = {part.node: parent.node(part.node) for part in ranges}
     widths = {edge.source: network.node(edge.source).out_channels for edge in node.inputs}
     widest = max(widths.values())
-    if all(_widest(parent, owner) == widest for owner in owners.values()):
+    if all(_widest_input(parent, origin) == widest for origin in origins.values()):
         return None
-    known = {name: _matrices(parent, owner, tensors) for name, owner in owners.items()}
-    given = {name: found for name, found in known.items() if found is not None}
-    if len(given) < len(known):
-        return None
-    wanted: dict[int, list[tuple[str, Tensor]]] = {}
+    given: dict[str, dict[str, tuple[Tensor, Tensor]]] = {}
+    for name, origin in origins.items():
+        matrices = _input_matrices(parent, origin, tensors)
+        if matrices is None:
+            return None
+        given[name] = matrices
+    targets: dict[int, list[tuple[str, Tensor]]] = {}
     for source, width in widths.items():
-        matrix = _of_source(pieces, given, ancestry.pieces.get(source, ()), parent)
+        matrix = _target_matrix(ranges, given, ancestry.ranges.get(source, ()), parent)
         if matrix is not None and matrix.shape[1] == width:
-            wanted.setdefault(width, []).append((source, matrix))
-    return _fitted(node, wanted, set(widths.values()), own) if wanted else None
+            targets.setdefault(width, []).append((source, matrix))
+    return _refit(node, targets, set(widths.values()), initial) if targets else None
 
 
-def _widest(network: Network, node: Node) -> int:
+def _widest_input(network: Network, node: Node) -> int:
     return max(network.node(edge.source).out_channels for edge in node.inputs)
 
 
-def _matrices(
-    parent: Network, owner: Node, tensors: Mapping[str, Tensor]
+def _input_matrices(
+    parent: Network, node: Node, tensors: Mapping[str, Tensor]
 ) -> dict[str, tuple[Tensor, Tensor]] | None:
-    """What a parent's node does with each of its inputs: (C, channels) and (4C, channels)."""
-    prefix = f"{NODES}.{module_key(owner.name)}."
-    widest = _widest(parent, owner)
-    readers = [_matrix(tensors.get(prefix + part)) for part in READERS]
-    shapes = [(owner.channels, widest), (owner.out_channels, widest)]
-    found = {}
-    for edge in owner.inputs:
+    """Return the matrices (C, channels) and (4C, channels) of the node for each of its inputs.
+
+    Return None if the tensors do not fit the node.
+    """
+    widest = _widest_input(parent, node)
+    readers = [_valid_matrix(tensors.get(full_name(node.name, part))) for part in READERS]
+    shapes = [(node.channels, widest), (node.out_channels, widest)]
+    matrices = {}
+    for edge in node.inputs:
         width = parent.node(edge.source).out_channels
         adapter = (
             torch.eye(widest, dtype=torch.float64)
             if width == widest
-            else _matrix(tensors.get(f"{prefix}fuse.adapt{width}to{widest}.weight"))
+            else _valid_matrix(tensors.get(full_name(node.name, adapter_name(width, widest))))
         )
         if adapter is None or adapter.shape != (widest, width):
             return None
@@ -103,104 +111,95 @@ def _matrices(
             if reader is None or reader.shape != shape:
                 return None
             products.append(reader @ adapter)
-        found[edge.source] = (products[0], products[1])
-    return found
+        matrices[edge.source] = (products[0], products[1])
+    return matrices
 
 
-def _matrix(weight: Tensor | None) -> Tensor | None:
-    """A 1x1 convolution's weight as a float64 matrix (out, in); None for what is none."""
+def _valid_matrix(weight: Tensor | None) -> Tensor | None:
+    """Return the matrix of a 1x1 convolution; None for a missing or invalid weight."""
     if weight is None or weight.ndim != 5 or not weight.is_floating_point():
         return None
-    if not weight.isfinite().all():
-        return None
-    return weight.detach().double().cpu()[:, :, 0, 0, 0]
+    return as_matrix(weight) if weight.isfinite().all() else None
 
 
-def _of_source(
-    pieces: Pieces,
+def _target_matrix(
+    ranges: FilterRanges,
     given: Mapping[str, Mapping[str, tuple[Tensor, Tensor]]],
-    source: Pieces,
+    source: FilterRanges,
     parent: Network,
 ) -> Tensor | None:
-    """What the node shall do with one input, (5C, channels); None if no parent had it.
+    """Return the matrix (5C, channels) of a node for one input; None if no parent had the input.
 
-    Of joined nodes, one that did not have it does nothing with it.
+    `given` holds the matrices of the parents. If only some of several merged nodes had the input,
+    the rows of the others are 0.
     """
-    wide = [
+    multiples = [
         parent.node(part.node).out_channels // parent.node(part.node).channels for part in source
     ]
     rows: tuple[list[Tensor], list[Tensor]] = ([], [])
-    found = False
-    for piece in pieces:
-        matrices = given[piece.node]
-        for reader, places in ((0, 1), (1, 4)):
+    was_read = False
+    for part in ranges:
+        matrices = given[part.node]
+        for reader, row_multiple in ((0, 1), (1, 4)):
             columns = []
-            for part, width in zip(source, wide):
-                count = places * piece.filters
-                matrix = matrices.get(part.node)
+            for cut, multiple in zip(source, multiples):
+                count = row_multiple * part.count
+                matrix = matrices.get(cut.node)
                 if matrix is None:
-                    columns.append(torch.zeros(count, width * part.filters, dtype=torch.float64))
+                    columns.append(torch.zeros(count, multiple * cut.count, dtype=torch.float64))
                     continue
-                found = True
-                cut = matrix[reader][places * piece.start : places * piece.end]
-                columns.append(cut[:, width * part.start : width * part.end])
+                was_read = True
+                block = matrix[reader][row_multiple * part.start : row_multiple * part.end]
+                columns.append(block[:, multiple * cut.start : multiple * cut.end])
             if columns:
                 rows[reader].append(torch.cat(columns, dim=1))
-    return torch.cat([*rows[0], *rows[1]]) if found else None
+    return torch.cat([*rows[0], *rows[1]]) if was_read else None
 
 
-def _fitted(
+def _refit(
     node: Node,
-    wanted: Mapping[int, list[tuple[str, Tensor]]],
+    targets: Mapping[int, list[tuple[str, Tensor]]],
     widths: set[int],
-    own: Mapping[str, Tensor],
-) -> InputReading:
-    """Convolutions and adapters with which inputs are read as wanted, by their widths.
+    initial: Mapping[str, Tensor],
+) -> RefittedInputs:
+    """Return convolutions and adapters for the target matrices, which are given by input width.
 
-    The widest known input is read by the convolutions themselves. Where there are wider ones, which
-    are new, it comes to be in the first of their channels.
+    The convolutions read the widest input that has a target directly. If there are wider inputs,
+    which are new, the input with the target uses the first channels of the convolutions.
     """
-    widest, most = max(widths), max(wanted)
-    targets = {width: _mean([matrix for _, matrix in same]) for width, same in wanted.items()}
-    readers = torch.cat([_own(own, part) for part in READERS])
-    readers[:, :most] = targets[most]
-    made: dict[str, Tensor] = {}
-    known: dict[str, int] = {}
+    widest, known = max(widths), max(targets)
+    means = {width: _mean([matrix for _, matrix in same]) for width, same in targets.items()}
+    readers = torch.cat([as_matrix(initial[part]) for part in READERS])
+    readers[:, :known] = means[known]
+    tensors: dict[str, Tensor] = {}
+    inherited: dict[str, int] = {}
     adapters = {widest: torch.eye(widest, dtype=torch.float64)}
     for width in sorted(widths - {widest}):
-        part = f"fuse.adapt{width}to{widest}.weight"
-        adapters[width] = _own(own, part)
-        if width in targets:
-            first = (
-                torch.eye(most, dtype=torch.float64)
-                if width == most
-                else torch.linalg.lstsq(targets[most], targets[width], driver="gelsd").solution
+        part = adapter_name(width, widest)
+        adapters[width] = as_matrix(initial[part])
+        if width in means:
+            adapter = (
+                torch.eye(known, dtype=torch.float64)
+                if width == known
+                else fit_adapter(means[known], means[width])
             )
             adapters[width] = torch.zeros(widest, width, dtype=torch.float64)
-            adapters[width][:most] = first
-            made[part] = adapters[width]
-            known[part] = adapters[width].numel()
+            adapters[width][:known] = adapter
+            tensors[part] = adapters[width]
+            inherited[part] = adapters[width].numel()
     for part, matrix in zip(READERS, torch.split(readers, [node.channels, node.out_channels])):
-        made[part] = matrix
-        known[part] = len(matrix) * most
-    errors = []
-    for width, same in wanted.items():
-        for source, matrix in same:
-            difference = (readers @ adapters[width] - matrix).norm()
-            error = float(difference / matrix.norm().clamp_min(1e-30))
-            if error > _EXACT:
-                errors.append((source, error))
-    return InputReading(
-        {part: matrix[..., None, None, None].to(own[part].dtype) for part, matrix in made.items()},
-        known,
-        tuple(errors),
-    )
-
-
-def _own(own: Mapping[str, Tensor], part: str) -> Tensor:
-    return own[part].detach().double().cpu()[:, :, 0, 0, 0].clone()
+        tensors[part] = matrix
+        inherited[part] = len(matrix) * known
+    errors = [
+        (source, error)
+        for width, same in targets.items()
+        for source, matrix in same
+        if (error := fit_error(readers, adapters[width], matrix)) > _ROUNDING
+    ]
+    weights = {part: as_weight(matrix, initial[part].dtype) for part, matrix in tensors.items()}
+    return RefittedInputs(weights, inherited, tuple(errors))
 
 
 def _mean(matrices: list[Tensor]) -> Tensor:
-    """The mean; of one, exactly that."""
+    """Return the mean of matrices, without rounding for a single one."""
     return matrices[0] if len(matrices) == 1 else torch.stack(matrices).mean(dim=0)

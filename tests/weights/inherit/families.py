@@ -1,4 +1,4 @@
-"""Parents and heirs, for the tests of inheritance."""
+"""Parent and child networks for the tests of inheritance."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def network(text: str = PARENT, *changes: tuple[str, str]) -> Network:
     return anetdsl.parse(text)
 
 
-def trained(given: Network, *, silent: bool = False, seed: int = 7) -> NetworkModule:
-    """Every number drawn anew. `silent`: the residual branches add nothing to the shortcuts."""
+def random_model(given: Network, *, silent: bool = False, seed: int = 7) -> NetworkModule:
+    """Return a model with random weights. With `silent`, all residual branches give 0."""
     model = build_network(given)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
@@ -48,7 +48,9 @@ def trained(given: Network, *, silent: bool = False, seed: int = 7) -> NetworkMo
     return model
 
 
-def heir(child: Network, parent: NetworkModule, *operations: Operation) -> tuple[NetworkModule, Inheritance]:
+def child_model(
+    child: Network, parent: NetworkModule, *operations: Operation
+) -> tuple[NetworkModule, Inheritance]:
     model = build_network(child, seed=3)
     return model, inherit(model, parent.network, parent.state_dict(), operations)
 
@@ -63,10 +65,11 @@ def logits(model: NetworkModule, *outputs: str) -> dict[str, Tensor]:
     return {"logits": result, **nodes}
 
 
-def reads(model: NetworkModule, name: str, source: str) -> Tensor:
-    """What a node's first convolution and its projection do with one of its inputs, (5C, channels).
+def input_matrix(model: NetworkModule, name: str, source: str) -> Tensor:
+    """Return the matrix (5C, channels) of a node's first convolution and projection for one input.
 
-    Measured: a one in each channel of that input, zeros in the others, the edge's weight taken out.
+    It is measured with a one in each channel of that input and zeros in the others, and divided by
+    the gate of the edge.
     """
     node, block = model.network.node(name), model.nodes[name]
     widths = [model.network.node(edge.source).out_channels for edge in node.inputs]
