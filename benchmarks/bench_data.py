@@ -29,10 +29,10 @@ from torch.nn import functional
 import anetdsl
 from anetc import build_network
 from anetc.data.batches.loader import Batch, network_inputs, training_batches
-from anetc.data.formats.videos import flow_folder
+from anetc.data.formats.video_dataset import flow_folder
 from anetc.data.open import open_data
 from anetc.data.spec import parse_spec
-from anetc.data.upkeep.flow_cache import flow_of
+from anetc.data.upkeep.flow_cache import video_flow
 from anetc.data.upkeep.flow_files import FlowKey
 from anetc.data.values import Dataset
 from anetc.engines.training import TrainingModule
@@ -67,7 +67,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     root = tmp_path_factory.mktemp("data")
     spec = parse_spec(f"folder:{root}")
     folder = flow_folder(spec, root, FlowKey.of(RECIPE))
-    fields = flow_of(probe(FILM), folder.key)
+    fields = video_flow(probe(FILM), folder.key)
     for number in range(VIDEOS):
         name = f"train/{'ab'[number % 2]}/{number:02d}.mp4"
         (root / name).parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Data sets of small films that are made on the spot."""
+"""Fixtures that generate data sets of small films."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from tests.video.conftest import film as film
 from tests.video.conftest import numbers as numbers
 
 SMALL = {"size": (32, 24), "options": {"preset": "ultrafast"}}
-"""What films of these tests are made with."""
+"""Encoding options of the films."""
 
 
 @pytest.fixture
 def add(film: Callable[..., Path], tmp_path: Path) -> Callable[..., Path]:
-    """`add("data/train/a/1.mp4", frames)` puts a film below the test's folder."""
+    """A function: `add("data/train/a/1.mp4", frames)` writes a film below the test's folder."""
 
     def make(name: str, frames: object = 25, **how: object) -> Path:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -27,7 +27,7 @@ def add(film: Callable[..., Path], tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def folder(add: Callable[..., Path], tmp_path: Path) -> Path:
-    """Two classes with two videos each to train with, and one to test with; 13 grid frames each."""
+    """Two classes with two training videos each, and one test video, of 13 grid frames each."""
     for place, name in enumerate(
         (
             "train/jump/1.mp4",

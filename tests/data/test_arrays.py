@@ -1,4 +1,4 @@
-"""Archives of clips: what they may hold, how clips are cut, and what is refused."""
+"""The format `arrays`: content of archives, cuts of clips, and errors."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import pytest
 from anetc.data.open import open_data
 from anetc.data.spec import parse_spec
 from anetc.video.clips import Recipe
-from anetc.video.flow.fields import in_units, whole_flow
+from anetc.video.flow.fields import dequantise, whole_flow
 from anetdsl.errors import CannotRun
 
 WHOLE = Recipe(frames=6, size=(8, 12), short_side=None)
 
 
-def held(**others: Any) -> dict[str, Any]:
-    """Five clips of six frames of 8 x 12, grey."""
+def example_arrays(**others: Any) -> dict[str, Any]:
+    """Five grey clips of six frames of 8 x 12 pixels."""
     rng = np.random.default_rng(0)
     arrays = {
         "x": rng.integers(0, 256, (5, 6, 8, 12), np.uint8),
@@ -38,23 +38,23 @@ def opened(
     flow: bool = True,
     **others: Any,
 ) -> Any:
-    np.savez(folder / "x.npz", **held(**others))
+    np.savez(folder / "x.npz", **example_arrays(**others))
     spec = parse_spec(f"arrays:{folder / 'x.npz'}{options}")
     return open_data(spec, split, recipe, flow=flow)
 
 
 def test_whole_clips(tmp_path: Path) -> None:
-    """Grey becomes three equal channels; eighths of a pixel become parts of 20 px."""
+    """Grey becomes three equal channels; flow in eighths of a pixel is scaled by 20 px."""
     found = opened(tmp_path)
     assert (len(found), found.classes) == (5, ("class 0", "class 1", "class 2"))
     assert not found.multi_label
     sample = found.sample(1, seed=0, epoch=0)
-    arrays = held()
+    arrays = example_arrays()
     assert sample.rgb.shape == (1, 6, 8, 12, 3)
     for channel in range(3):
         assert np.array_equal(sample.rgb[0, ..., channel], arrays["x"][1])
     expected = arrays["flow8"][1].transpose(0, 2, 3, 1) / 8 / 20
-    expected[-1] = expected[-2]  # what the last frame leads to is not in the clip
+    expected[-1] = expected[-2]  # the clip has no frame after the last one
     assert np.abs(sample.flow[0] - expected).max() < 1e-6
     assert (sample.target, found.target(1), sample.name) == (2, 2, "1")
 
@@ -80,7 +80,7 @@ def test_splits_by_subject(tmp_path: Path) -> None:
 
 def test_splits_by_name(tmp_path: Path) -> None:
     split = np.array(["train", "test", "train", "validation", "test"])
-    np.savez(tmp_path / "s.npz", **held(), split=split)
+    np.savez(tmp_path / "s.npz", **example_arrays(), split=split)
     spec = parse_spec(f"arrays:{tmp_path / 's.npz'}")
     sizes = [len(open_data(spec, s, WHOLE, flow=False)) for s in ("train", "validation", "test")]
     assert sizes == [2, 1, 2]
@@ -90,24 +90,24 @@ def test_splits_by_name(tmp_path: Path) -> None:
 def test_an_archive_without_splits_warns(
     split: Any, warns: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Each split is the whole archive then: who tests on it is told."""
+    """Each split is then the whole archive; opening the test split warns."""
     assert len(opened(tmp_path, split=split)) == 5
-    assert ("tells no splits apart" in caplog.text) == warns
+    assert ("has no splits" in caplog.text) == warns
 
 
-def test_smaller_pictures_are_means_of_blocks_with_shorter_flow(tmp_path: Path) -> None:
+def test_smaller_clips_are_means_of_blocks_with_smaller_flow(tmp_path: Path) -> None:
     recipe = Recipe(frames=6, size=(4, 6), short_side=None)
     sample = opened(tmp_path, recipe).sample(0, seed=0, epoch=0)
-    arrays = held()
+    arrays = example_arrays()
     means = arrays["x"][0].reshape(6, 4, 2, 6, 2).mean((2, 4))
     assert np.abs(sample.rgb[0, ..., 0] - means).max() <= 0.5
     flow = arrays["flow8"][0].reshape(6, 2, 4, 2, 6, 2).mean((3, 5)).transpose(0, 2, 3, 1)
     assert np.abs(sample.flow[0, :-1] - flow[:-1] / 8 / 20 / 2).max() < 1e-6
 
 
-def test_crops_of_pixels_and_of_flow_are_the_same_place(tmp_path: Path) -> None:
-    """Also mirrored, where u changes its sign, and with a start in the middle."""
-    arrays = held()
+def test_flow_is_cropped_at_the_place_of_the_pixels(tmp_path: Path) -> None:
+    """With mirroring, which negates u, and starts in the middle."""
+    arrays = example_arrays()
     u = arrays["x"].astype(int) // 2
     flow8 = np.stack([u, np.zeros_like(u)], 2).astype(np.int8)
     recipe = Recipe(
@@ -122,17 +122,17 @@ def test_crops_of_pixels_and_of_flow_are_the_same_place(tmp_path: Path) -> None:
     assert signs == {-1, 1}
 
 
-def test_flow_that_is_missing_is_computed(tmp_path: Path) -> None:
+def test_missing_flow_is_computed(tmp_path: Path) -> None:
     found = opened(tmp_path, flow8=None)
     sample = found.sample(0, seed=0, epoch=0)
-    assert np.array_equal(sample.flow[0], in_units(whole_flow(sample.rgb[0])))
+    assert np.array_equal(sample.flow[0], dequantise(whole_flow(sample.rgb[0])))
 
 
-def test_longer_clips_go_round(tmp_path: Path) -> None:
+def test_longer_clips_repeat_the_archive_s(tmp_path: Path) -> None:
     sample = opened(tmp_path, Recipe(8, (8, 12), None)).sample(0, seed=0, epoch=0)
     assert np.array_equal(sample.rgb[0, 6:], sample.rgb[0, :2])
-    held_still = opened(tmp_path, Recipe(8, (8, 12), None, fill="last"))
-    assert not held_still.sample(0, seed=0, epoch=0).flow[0, 5:].any()
+    held = opened(tmp_path, Recipe(8, (8, 12), None, fill="last"))
+    assert not held.sample(0, seed=0, epoch=0).flow[0, 5:].any()
 
 
 @pytest.mark.parametrize(
@@ -146,15 +146,19 @@ def test_longer_clips_go_round(tmp_path: Path) -> None:
         ({"flow8": np.zeros((5, 6, 2, 8, 8), np.int8)}, {}, "does not fit x"),
         ({"subj": None}, {"options": "?train=1"}, "no `subj`"),
         ({}, {"options": "?train=1&test=1"}, "subject 1 is in two splits"),
-        ({}, {"options": "?train=1", "split": "test"}, "name its subjects with test=NUMBER"),
+        (
+            {},
+            {"options": "?train=1", "split": "test"},
+            "name its subjects with the option test=NUMBER",
+        ),
         ({}, {"options": "?train=9"}, "the train split is empty"),
-        ({"classes": np.array(["a"])}, {}, "1 names of classes, but y goes to 2"),
+        ({"classes": np.array(["a"])}, {}, "there are 1 class names, but y goes up to 2"),
         ({"names": np.array(list("aabcd"))}, {}, "5 different texts"),
-        ({}, {"recipe": Recipe(6, (5, 5), None)}, "clips of 8x12 pixels cannot be brought to 5x5"),
-        ({}, {"recipe": Recipe(6, (10, 8), 16)}, "cannot be brought to 10x8"),
+        ({}, {"recipe": Recipe(6, (5, 5), None)}, "clips of 8x12 pixels cannot be shrunk to 5x5"),
+        ({}, {"recipe": Recipe(6, (10, 8), 16)}, "cannot be shrunk to 10x8"),
     ],
 )
-def test_archives_that_are_refused(
+def test_malformed_archives_are_refused(
     tmp_path: Path, others: dict[str, Any], how: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(CannotRun) as found:
@@ -163,14 +167,14 @@ def test_archives_that_are_refused(
 
 
 @pytest.mark.parametrize("data", [b"", b"PK\x03\x04 cut", b"text", b"\x80\x04N."])
-def test_files_that_are_no_archives(tmp_path: Path, data: bytes) -> None:
-    """Nothing in them is ever run."""
+def test_other_files_are_refused(tmp_path: Path, data: bytes) -> None:
+    """Their content is never executed."""
     (tmp_path / "x.npz").write_bytes(data)
     with pytest.raises(CannotRun, match="not a NumPy archive"):
         open_data(parse_spec(f"arrays:{tmp_path / 'x.npz'}"), "train", WHOLE, flow=False)
 
 
-def test_a_single_array_is_no_archive(tmp_path: Path) -> None:
+def test_a_single_array_is_refused(tmp_path: Path) -> None:
     with (tmp_path / "x.npz").open("wb") as file:
         np.save(file, np.zeros(3))
     with pytest.raises(CannotRun, match="not a NumPy archive"):

@@ -1,4 +1,4 @@
-"""`anetc data`: what is in a data set, what is wrong with it, and its flow."""
+"""The commands `anetc data info`, `check` and `flow`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.data.test_published import CLASSES, HEADER, row
 
 
 def check(*arguments: object) -> tuple[int, dict[str, list[str]], str]:
-    """The exit code, the findings by kind, and the first line."""
+    """Return the exit code, the findings by kind, and the first line."""
     done = anetc("data", "check", *arguments, "--workers", 1)
     head, *parts = done.out.split("\n\n")
     found = {}
@@ -33,7 +33,7 @@ def test_a_folder_without_findings(folder: Path) -> None:
     assert check(folder, "--frames", 13) == (0, {}, "5 videos checked; 0 findings")
 
 
-def test_a_folder_with_all_of_them(folder: Path, add: Callable[..., Path]) -> None:
+def test_a_folder_with_every_kind_of_finding(folder: Path, add: Callable[..., Path]) -> None:
     (folder / "train/jump/1.mp4").write_bytes(b"")
     (folder / "train/jump/2.mp4").unlink()
     (folder / "train/jump/2.mp4").symlink_to("nowhere")
@@ -51,14 +51,14 @@ def test_a_folder_with_all_of_them(folder: Path, add: Callable[..., Path]) -> No
         "slow": ["train/run/slow.mp4: 5.00 frames a second, fewer than 12.5"],
         "copy": [
             "train/run/1.mp4: the same file as test/run/copy.mp4, "
-            "but this is in train, that in test"
+            "but this one is in train, the other in test"
         ],
-        "class": ["jump: this class has no video to train with"],
+        "class": ["jump: this class has no training video"],
     }
 
 
 def test_quarantine(folder: Path) -> None:
-    """Videos that cannot be used are written; the next check leaves them out, and adds to them."""
+    """Unusable videos are written to the list; the next check skips them and extends the list."""
     (folder / "train/jump/1.mp4").write_bytes(b"")
     path = folder / "quarantine.txt"
     code, _, _ = check(folder, "--frames", 13, "--quarantine", path)
@@ -73,7 +73,7 @@ def test_quarantine(folder: Path) -> None:
     assert check(f"folder:{folder}?quarantine=no", "--frames", 13)[0] == 1
 
 
-def test_damage_within_frames_is_not_seen_by_a_quick_look(folder: Path) -> None:
+def test_a_quick_check_misses_damage_within_frames(folder: Path) -> None:
     path = folder / "train/run/1.mp4"
     data = bytearray(path.read_bytes())
     place = data.find(b"mdat") + 3000
@@ -103,9 +103,9 @@ def test_moments(tmp_path: Path, add: Callable[..., Path]) -> None:
             "moments_categories.txt; did you mean `jumping`?"
         ],
         "repeated": [
-            "training/jumping/a.mp4: trainingSet.csv:2: listed before, in line 1, as `jumping`"
+            "training/jumping/a.mp4: trainingSet.csv:2: already listed in line 1, as `jumping`"
         ],
-        "class": ["running: this class has no video to train with"],
+        "class": ["running: this class has no training video"],
     }
 
 
@@ -123,15 +123,15 @@ def test_charades(tmp_path: Path, add: Callable[..., Path]) -> None:
     assert (code, head) == (1, "3 videos checked; 4 findings")
     assert found == {
         "label": ["BBBBB: Charades_v1_train.csv:3: there is no class c157"],
-        "beyond": [
-            "AAAAA: Charades_v1_train.csv:2: an action ends after the video, at 3.00 s",
-            "BBBBB: Charades_v1_train.csv:3: an action ends after the video, at 3.08 s",
+        "cut-action": [
+            "AAAAA: Charades_v1_train.csv:2: an action ends after the video, which ends at 3.00 s",
+            "BBBBB: Charades_v1_train.csv:3: an action ends after the video, which ends at 3.08 s",
         ],
-        "placeless": ["AAAAA: Charades_v1_train.csv:2: an action does not begin before it ends"],
+        "empty-action": ["AAAAA: Charades_v1_train.csv:2: an action ends at or before its start"],
     }
 
 
-def test_many_findings_are_cut(tmp_path: Path) -> None:
+def test_only_ten_findings_of_a_kind_are_printed(tmp_path: Path) -> None:
     for number in range(12):
         place = tmp_path / "a" / f"{number:02d}.mp4"
         place.parent.mkdir(exist_ok=True)
@@ -143,7 +143,7 @@ def test_many_findings_are_cut(tmp_path: Path) -> None:
     assert len(found["corrupt"]) == 12
 
 
-def test_several_processes_find_the_same(folder: Path) -> None:
+def test_the_number_of_processes_changes_no_finding(folder: Path) -> None:
     (folder / "train/jump/1.mp4").write_bytes(b"")
     alone = anetc("data", "check", folder, "--workers", 1)
     spread = anetc("data", "check", folder, "--workers", 2)
@@ -169,12 +169,12 @@ def test_flow(folder: Path) -> None:
     arguments = ("data", "flow", folder, "--short-side", 24, "--workers", 1)
     done = anetc(*arguments)
     assert done.code == 1
-    assert "4 made (0.0 MB), 0 there already, 1 failed" in done.out
+    assert "4 computed (0.0 MB), 0 cached, 1 failed" in done.out
     assert "train/jump/1.mp4: an empty file" in done.err
     (folder / "quarantine.txt").write_text("train/jump/1.mp4")
     done = anetc(*arguments)
     assert done.code == 0
-    assert "0 made (0.0 MB), 4 there already, 0 failed" in done.out
+    assert "0 computed (0.0 MB), 4 cached, 0 failed" in done.out
     done = anetc("data", "flow", folder, "--size", "12x20", "--workers", 1)
     assert f"{folder}/.flow/12x20-12.5fps-" in done.out
 
@@ -183,29 +183,29 @@ def test_flow(folder: Path) -> None:
     ("arguments", "message"),
     [
         (["info", "/nowhere"], "no such file"),
-        (["check", "motion"], "motion holds no video files"),
+        (["check", "motion"], "motion has no video files"),
         (["flow", "{}", "--short-side", "24", "--size", "24"], "exclude each other"),
         (["check", "{}", "--format", "moments"], "no trainingSet.csv and no validationSet.csv"),
         (["check", "{}", "--format", "charades"], "Charades_v1_classes.txt: no such file"),
         (["check", "{}", "--quarantine", "{}"], "is a folder"),
-        (["flow", "{}/train/run/1.mp4", "--format", "folder"], "is no folder"),
+        (["flow", "{}/train/run/1.mp4", "--format", "folder"], "not a folder"),
     ],
 )
-def test_what_cannot_be_done(folder: Path, arguments: list[str], message: str) -> None:
+def test_wrong_arguments_are_errors(folder: Path, arguments: list[str], message: str) -> None:
     done = anetc("data", *(argument.format(folder) for argument in arguments))
     assert done.code == 2
     assert message in done.err
     assert "Traceback" not in done.err
 
 
-def test_an_unwritable_place(folder: Path) -> None:
-    (folder / ".flow").write_text("in the way")
+def test_an_unwritable_cache_is_an_error(folder: Path) -> None:
+    (folder / ".flow").write_text("a file")
     done = anetc("data", "flow", folder, "--short-side", 24, "--workers", 1)
     assert done.code == 2
-    assert "cannot be made" in done.err
+    assert "cannot be created" in done.err
 
 
-def test_looking_does_not_load_torch(folder: Path) -> None:
+def test_info_and_check_do_not_import_torch(folder: Path) -> None:
     code = (
         "import sys\nfrom anetc.cli.main import main\n"
         f"main(['data', 'info', {str(folder)!r}], standalone_mode=False)\n"

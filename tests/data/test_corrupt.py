@@ -1,4 +1,4 @@
-"""Files that are no good videos: what reading them says, and what a check calls them."""
+"""Damaged and unusual videos: the errors of reading, and the findings of a check."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ import pytest
 from anetc.data.batches.loader import training_batches
 from anetc.data.open import open_data
 from anetc.data.spec import parse_spec
-from anetc.data.upkeep.checking import look_at
+from anetc.data.upkeep.dataset_check import check_file
 from anetc.video.clips import Recipe
 from anetc.video.source import VideoError
 
 RECIPE = Recipe(frames=6, size=(16, 16), short_side=24, when="random")
 
 
-def spoil(path: Path, how: str) -> None:
+def damage(path: Path, how: str) -> None:
     data = path.read_bytes()
     match how:
         case "empty":
             path.write_bytes(b"")
         case "text":
-            path.write_text("this is no video\n" * 50)
+            path.write_text("this is not a video\n" * 50)
         case "itself":
             path.unlink()
             path.symlink_to(path)
@@ -41,11 +41,11 @@ def spoil(path: Path, how: str) -> None:
 
 
 @pytest.fixture
-def bad(folder: Path) -> Callable[[str], Path]:
-    """The folder of five videos, one of them spoilt."""
+def damaged(folder: Path) -> Callable[[str], Path]:
+    """A function that damages one of the five videos of the folder."""
 
     def make(how: str) -> Path:
-        spoil(folder / "train/jump/1.mp4", how)
+        damage(folder / "train/jump/1.mp4", how)
         return folder
 
     return make
@@ -64,13 +64,13 @@ def bad(folder: Path) -> Callable[[str], Path]:
     ],
 )
 @pytest.mark.parametrize("quick", [True, False])
-def test_each_is_named_and_left_out(
-    bad: Callable[[str], Path], how: str, kind: str, message: str, quick: bool
+def test_a_damaged_video_is_named_and_replaced(
+    damaged: Callable[[str], Path], how: str, kind: str, message: str, quick: bool
 ) -> None:
-    """MP4 keeps its index at the end: a cut file has none."""
-    folder = bad(how)
-    found = look_at(folder, "train/jump/1.mp4", fps=12.5, quick=quick)
-    assert (found.kind, message in found.what) == (kind, True), found
+    """The index of an MP4 file is at its end: a truncated file has none."""
+    folder = damaged(how)
+    found = check_file(folder, "train/jump/1.mp4", fps=12.5, quick=quick)
+    assert (found.problem, message in found.message) == (kind, True), found
     data = open_data(parse_spec(f"folder:{folder}"), "train", RECIPE, flow=False)
     if how == "gone":
         assert len(data) == 3
@@ -91,15 +91,15 @@ def test_each_is_named_and_left_out(
         ("riff.avi", {"codec": "mpeg4"}),
     ],
 )
-def test_truncated_files_of_other_kinds(
+def test_truncated_files_of_other_formats_are_corrupt(
     add: Callable[..., Path], tmp_path: Path, name: str, how: dict[str, Any], percent: int
 ) -> None:
-    """Where the index comes first a part is readable; that is still damage, and says how much."""
+    """If the index comes first, a part is readable; the message counts its frames."""
     path = add(name, 100, noisy=True, **{"options": {}, **how})
-    spoil(path, str(percent))
-    found = look_at(tmp_path, name, fps=12.5, quick=False)
-    assert found.kind == "corrupt"
-    assert "readable" in found.what
+    damage(path, str(percent))
+    found = check_file(tmp_path, name, fps=12.5, quick=False)
+    assert found.problem == "corrupt"
+    assert "readable" in found.message
 
 
 def test_a_file_without_frames(tmp_path: Path) -> None:
@@ -107,16 +107,16 @@ def test_a_file_without_frames(tmp_path: Path) -> None:
         stream: Any = out.add_stream("libx264", rate=25)
         stream.width, stream.height, stream.pix_fmt = 32, 24, "yuv420p"
         out.start_encoding()
-    found = look_at(tmp_path, "none.mp4", fps=12.5, quick=True)
-    assert found.kind == "corrupt"
-    assert "0 frames readable" in found.what
+    found = check_file(tmp_path, "none.mp4", fps=12.5, quick=True)
+    assert found.problem == "corrupt"
+    assert "0 frames readable" in found.message
 
 
 def test_a_video_of_one_frame(add: Callable[..., Path], tmp_path: Path) -> None:
-    """It is repeated, and does not move."""
+    """The frame is repeated; its flow is 0."""
     add("data/train/a/one.mp4", 1)
-    look = look_at(tmp_path / "data", "train/a/one.mp4", fps=12.5, quick=False)
-    assert (look.kind, look.frames) == (None, 1)
+    result = check_file(tmp_path / "data", "train/a/one.mp4", fps=12.5, quick=False)
+    assert (result.problem, result.frames) == (None, 1)
     data = open_data(parse_spec(f"folder:{tmp_path / 'data'}"), "train", RECIPE, flow=True)
     sample = data.sample(0, seed=0, epoch=0)
     assert all(np.array_equal(frame, sample.rgb[0, 0]) for frame in sample.rgb[0])
@@ -126,11 +126,11 @@ def test_a_video_of_one_frame(add: Callable[..., Path], tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("fps", [1, 5, 60])
 def test_other_frame_rates(add: Callable[..., Path], tmp_path: Path, fps: int) -> None:
-    """Clips go by time: slow videos repeat frames, fast ones leave some out."""
+    """Clips are cut by time: frames of slow videos are repeated, frames of fast ones left out."""
     add("data/train/a/x.mp4", 2 * fps, fps=fps)
-    look = look_at(tmp_path / "data", "train/a/x.mp4", fps=12.5, quick=False)
-    assert (look.kind, look.frames) == (None, 25)
-    assert look.fps == pytest.approx(fps)
+    result = check_file(tmp_path / "data", "train/a/x.mp4", fps=12.5, quick=False)
+    assert (result.problem, result.frames) == (None, 25)
+    assert result.fps == pytest.approx(fps)
     data = open_data(parse_spec(f"folder:{tmp_path / 'data'}"), "train", RECIPE, flow=False)
     assert data.sample(0, seed=0, epoch=0).rgb.shape == (1, 6, 16, 16, 3)
 
@@ -151,7 +151,7 @@ def test_other_frame_rates(add: Callable[..., Path], tmp_path: Path, fps: int) -
 def test_unusual_pixel_formats(
     add: Callable[..., Path], tmp_path: Path, codec: str, pixel_format: str
 ) -> None:
-    """All become 8-bit RGB of the same greys."""
+    """All formats become 8-bit RGB with the same grey levels."""
     options = {"preset": "ultrafast"} if codec.startswith("libx264") else {}
     grey = [np.full((24, 32, 3), 40 + 20 * n, np.uint8) for n in range(8)]
     name = "data/train/a/x.mkv"
@@ -159,8 +159,8 @@ def test_unusual_pixel_formats(
     data = open_data(parse_spec(f"folder:{tmp_path / 'data'}"), "train", RECIPE, flow=False)
     sample = data.sample(0, seed=0, epoch=0)
     assert sample.rgb.dtype == np.uint8
-    # Four of the eight frames are on the grid.
+    # The grid has four of the eight frames.
     shades = sample.rgb[0].astype(int) - 40
     assert np.abs(shades - 40 * np.round(shades / 40)).max() <= 6
     assert len(np.unique(np.round(shades / 40))) == 4
-    assert look_at(tmp_path, name, fps=12.5, quick=False).kind is None
+    assert check_file(tmp_path, name, fps=12.5, quick=False).problem is None

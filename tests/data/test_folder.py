@@ -1,4 +1,4 @@
-"""Folders of videos: which videos belong to which split and class, whatever the folder holds."""
+"""The format `folder`: splits and classes of videos, unusual names, links and quarantine."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from anetc.data.formats.folder import drawn_split
-from anetc.data.formats.scanning import videos_below
+from anetc.data.formats.directory_scan import videos_below
+from anetc.data.formats.folder import split_by_hash
 from anetc.data.open import open_data
 from anetc.data.spec import parse_spec
-from anetc.data.upkeep.quarantine import add_to_quarantine, read_quarantine
+from anetc.data.upkeep.quarantine import extended_quarantine, read_quarantine
 from anetc.video.clips import Recipe, sample_clips
-from anetc.video.flow.fields import in_units, whole_flow
+from anetc.video.flow.fields import dequantise, whole_flow
 from anetc.video.source import VideoError
 from anetdsl.errors import CannotRun
 
@@ -51,8 +51,8 @@ def test_split_folders(folder: Path) -> None:
         opened(folder, "validation")
 
 
-def test_a_sample_is_what_sample_clips_cuts(folder: Path) -> None:
-    """By (seed, epoch, name), with the flow of the same place."""
+def test_a_sample_has_the_clips_of_sample_clips(folder: Path) -> None:
+    """Cut by (seed, epoch, name), with their flow."""
     data = opened(folder, flow=True)
     sample = data.sample(2, seed=3, epoch=4)
     clips = sample_clips(
@@ -64,7 +64,7 @@ def test_a_sample_is_what_sample_clips_cuts(folder: Path) -> None:
         flow=whole_flow,
     )
     assert np.array_equal(sample.rgb, np.stack([clip.pixels for clip in clips]))
-    flows = [in_units(clip.flow) for clip in clips if clip.flow is not None]
+    flows = [dequantise(clip.flow) for clip in clips if clip.flow is not None]
     assert np.array_equal(sample.flow, np.stack(flows))
     assert sample.flow.dtype == np.float32
     assert sample.rgb.shape == (2, 6, 16, 16, 3)
@@ -72,8 +72,8 @@ def test_a_sample_is_what_sample_clips_cuts(folder: Path) -> None:
     assert opened(folder).sample(2, seed=3, epoch=4).flow is None
 
 
-def test_one_level_is_split_by_a_hash_of_the_path(tmp_path: Path) -> None:
-    """The shares are about right, every video has one place, and keeps it when others come."""
+def test_without_split_folders_a_hash_of_the_path_decides(tmp_path: Path) -> None:
+    """The percentages are about right. A video keeps its split when others are added."""
     first = [f"c{n % 5}/{n:03d}.mp4" for n in range(0, 400, 2)]
     touch(tmp_path, *first)
     before = {split: names(opened(tmp_path, split)) for split in ("train", "validation", "test")}
@@ -91,12 +91,12 @@ def test_one_level_is_split_by_a_hash_of_the_path(tmp_path: Path) -> None:
         opened(tmp_path, "test", "?test=60&validation=41")
 
 
-def test_the_draw_is_fixed_for_good() -> None:
-    drawn = Counter(drawn_split(f"video {n}", 20, 30) for n in range(1000))
-    assert drawn == {"train": 478, "test": 325, "validation": 197}
+def test_the_hash_never_changes() -> None:
+    splits = Counter(split_by_hash(f"video {n}", 20, 30) for n in range(1000))
+    assert splits == {"train": 478, "test": 325, "validation": 197}
 
 
-def test_validation_out_of_a_training_folder(tmp_path: Path) -> None:
+def test_validation_from_a_training_folder(tmp_path: Path) -> None:
     touch(tmp_path, *(f"train/a/{n}.mp4" for n in range(100)), "test/a/x.mp4")
     held = names(opened(tmp_path, "validation", "?validation=20"))
     assert 10 <= len(held) <= 30
@@ -120,7 +120,7 @@ def test_names_of_any_kind(tmp_path: Path, add: Callable[..., Path]) -> None:
 
 
 def test_links(tmp_path: Path, add: Callable[..., Path]) -> None:
-    """They are followed, but not round in circles; a link to itself is a video that fails."""
+    """Links are followed once; a link to itself is a video that cannot be read."""
     film = add("films/x.mp4")
     touch(tmp_path, "data/train/a/ignored.txt", "data/train/a/.hidden.mp4")
     place = tmp_path / "data" / "train" / "a"
@@ -153,7 +153,7 @@ def test_a_loop_of_folders_ends(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["missing", "file", "empty", "files only"])
-def test_what_is_no_folder_of_classes(tmp_path: Path, kind: str) -> None:
+def test_other_paths_are_refused(tmp_path: Path, kind: str) -> None:
     place = tmp_path / "data"
     if kind == "file":
         place.touch()
@@ -168,8 +168,8 @@ def test_what_is_no_folder_of_classes(tmp_path: Path, kind: str) -> None:
 # Quarantine
 
 
-def test_a_quarantine_list_is_honoured(folder: Path) -> None:
-    """Where it lies there, where it is asked for, and not where it is declined."""
+def test_videos_in_quarantine_are_left_out(folder: Path) -> None:
+    """By the default list and by the list of an option, unless an option turns it off."""
     (folder / "quarantine.txt").write_text("# why\ntrain/run/1.mp4\tcorrupt\n\ntrain/jump/2.mp4\n")
     (folder / "other.txt").write_text("test/run/3.mp4\n")
     assert names(opened(folder)) == ["train/jump/1.mp4", "train/run/2.mp4"]
@@ -181,11 +181,11 @@ def test_a_quarantine_list_is_honoured(folder: Path) -> None:
         opened(folder, "train", "?quarantine=nowhere.txt")
 
 
-def test_quarantine_lists_hold_any_name(tmp_path: Path) -> None:
+def test_quarantine_lists_can_hold_every_name(tmp_path: Path) -> None:
     held = dict.fromkeys(("a b", "#c", " d ", "e\tf\ng", "h%20", "跳", "\udcff"), "a reason")
     path = tmp_path / "q.txt"
-    path.write_text(add_to_quarantine(path, held), encoding="utf-8")
+    path.write_text(extended_quarantine(path, held), encoding="utf-8")
     assert read_quarantine(path) == held
-    more = add_to_quarantine(path, {"i": "another", "#c": "worse"})
+    more = extended_quarantine(path, {"i": "another", "#c": "worse"})
     path.write_text(more, encoding="utf-8")
     assert read_quarantine(path) == {**held, "i": "another", "#c": "worse"}

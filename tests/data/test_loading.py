@@ -1,4 +1,4 @@
-"""Batches: a function of (seed, i) alone, whatever reads them and whatever cannot be read."""
+"""Batches are a function of (seed, i), for all workers, processes and failures."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ from anetc.data.batches.loader import (
     test_batches,
     training_batches,
 )
-from anetc.data.batches.stream import permutation, place
+from anetc.data.batches.sample_order import permutation, video_at
 from anetc.data.values import DataSpec, Sample, Split
 from anetc.video.source import VideoError
 from anetdsl.errors import CannotRun
 
-SPEC = DataSpec("folder", "made")
+SPEC = DataSpec("folder", "generated")
 
 
 @attrs.frozen(eq=False)
-class Made:
-    """Videos whose pixels hold (seed, epoch, index); `broken` ones cannot be read."""
+class PixelData:
+    """Videos whose pixels are (seed, epoch, index); the `broken` ones cannot be read."""
 
     count: int = 10
     clips: int = 1
     broken: frozenset[int] = frozenset()
     multi_label: bool = False
     dies: bool = False
-    refuses: bool = False
+    fails: bool = False
     spec: DataSpec = SPEC
     split: Split = "train"
     classes: tuple[str, ...] = ("a", "b", "c")
@@ -59,7 +59,7 @@ class Made:
     def sample(self, index: int, *, seed: int, epoch: int) -> Sample:
         if self.dies:
             os._exit(1)
-        if self.refuses:
+        if self.fails:
             raise CannotRun("the disk is gone")
         if index in self.broken:
             raise VideoError(self.name(index), "is broken")
@@ -69,13 +69,13 @@ class Made:
         return Sample(self.name(index), rgb, flow, self.target(index))
 
 
-def held(batch: Batch) -> list[tuple[int, int, int]]:
-    """(seed, epoch, index) of each clip."""
+def pixel_values(batch: Batch) -> list[tuple[int, int, int]]:
+    """Return (seed, epoch, index) of each clip."""
     pixels = (batch.inputs["rgb"][:, :, 0, 0, 0] * 255).round().int()
     return [tuple(row) for row in pixels.tolist()]
 
 
-def first(count: int, data: Made, **how: Any) -> list[Batch]:
+def first_batches(count: int, data: PixelData, **how: Any) -> list[Batch]:
     return list(islice(training_batches(data, **how), count))
 
 
@@ -92,29 +92,29 @@ def same(a: Batch, b: Batch) -> bool:
 
 
 @given(st.integers(1, 30), st.integers(0, 3), st.integers(0, 5))
-def test_an_epoch_has_every_video_once(count: int, seed: int, epoch: int) -> None:
+def test_an_epoch_holds_every_video_once(count: int, seed: int, epoch: int) -> None:
     assert sorted(permutation(seed, epoch, count).tolist()) == list(range(count))
-    places = [place(seed, count, epoch * count + rank) for rank in range(count)]
-    assert {p.epoch for p in places} == {epoch}
-    assert [p.index for p in places] == permutation(seed, epoch, count).tolist()
+    videos = [video_at(seed, count, epoch * count + rank) for rank in range(count)]
+    assert {video.epoch for video in videos} == {epoch}
+    assert [video.index for video in videos] == permutation(seed, epoch, count).tolist()
 
 
-def test_the_order_is_fixed_for_good() -> None:
-    """Another one would change every run that is resumed."""
+def test_the_order_never_changes() -> None:
+    """Another order would change every resumed run."""
     assert permutation(0, 0, 8).tolist() == [5, 2, 6, 7, 3, 0, 1, 4]
     assert len({tuple(permutation(s, e, 20).tolist()) for s in range(3) for e in range(3)}) == 9
 
 
-def test_batches_go_through_the_epochs() -> None:
-    batches = first(5, Made(10), batch=4, seed=7)
+def test_batches_continue_over_epochs() -> None:
+    batches = first_batches(5, PixelData(10), batch=4, seed=7)
     assert [batch.index for batch in batches] == list(range(5))
-    seen = [row for batch in batches for row in held(batch)]
+    seen = [row for batch in batches for row in pixel_values(batch)]
     assert [row[0] for row in seen] == [7] * 20
     assert [row[1] for row in seen] == [0] * 10 + [1] * 10
     assert sorted(row[2] for row in seen[:10]) == list(range(10))
     for batch in batches:
-        assert batch.names == tuple(f"v{row[2]}" for row in held(batch))
-        assert batch.targets.tolist() == [row[2] % 3 for row in held(batch)]
+        assert batch.names == tuple(f"v{row[2]}" for row in pixel_values(batch))
+        assert batch.targets.tolist() == [row[2] % 3 for row in pixel_values(batch)]
         assert batch.targets.dtype == torch.int64
         assert batch.inputs["rgb"].shape == (4, 3, 2, 4, 4)
         assert batch.inputs["flow"].shape == (4, 2, 2, 4, 4)
@@ -123,26 +123,26 @@ def test_batches_go_through_the_epochs() -> None:
 
 
 def test_a_batch_larger_than_the_data_set() -> None:
-    (batch,) = first(1, Made(3), batch=7, seed=0)
-    assert Counter(row[1] for row in held(batch)) == {0: 3, 1: 3, 2: 1}
+    (batch,) = first_batches(1, PixelData(3), batch=7, seed=0)
+    assert Counter(row[1] for row in pixel_values(batch)) == {0: 3, 1: 3, 2: 1}
 
 
 @pytest.mark.parametrize("start", [0, 1, 6])
-def test_going_on_is_the_same_as_not_having_stopped(start: int) -> None:
-    whole = first(9, Made(broken=frozenset({3})), batch=4, seed=1, max_failures=1)
-    rest = first(
-        9 - start, Made(broken=frozenset({3})), batch=4, seed=1, start=start, max_failures=1
+def test_a_later_start_gives_the_same_batches(start: int) -> None:
+    whole = first_batches(9, PixelData(broken=frozenset({3})), batch=4, seed=1, max_failures=1)
+    rest = first_batches(
+        9 - start, PixelData(broken=frozenset({3})), batch=4, seed=1, start=start, max_failures=1
     )
     assert all(same(a, b) for a, b in zip(whole[start:], rest, strict=True))
 
 
 @pytest.mark.parametrize("world", [2, 3])
-def test_ranks_share_a_batch(world: int) -> None:
-    """Side by side their parts are the batch of a single process."""
-    data = Made(broken=frozenset({3}))
-    whole = first(5, data, batch=6, seed=1, max_failures=1)
+def test_processes_share_a_batch(world: int) -> None:
+    """Their parts in order are the batch of a single process."""
+    data = PixelData(broken=frozenset({3}))
+    whole = first_batches(5, data, batch=6, seed=1, max_failures=1)
     parts = [
-        first(5, data, batch=6, seed=1, rank=rank, world=world, max_failures=1)
+        first_batches(5, data, batch=6, seed=1, rank=rank, world=world, max_failures=1)
         for rank in range(world)
     ]
     for number, batch in enumerate(whole):
@@ -153,60 +153,60 @@ def test_ranks_share_a_batch(world: int) -> None:
         )
 
 
-def test_the_same_batches_whatever_the_number_of_workers() -> None:
-    """With videos that fail, several labels, and a start in the middle."""
-    data = Made(11, broken=frozenset({2, 5}), multi_label=True)
+def test_the_number_of_workers_does_not_change_the_batches() -> None:
+    """With failures, several labels, and a start in the middle."""
+    data = PixelData(11, broken=frozenset({2, 5}), multi_label=True)
     how: dict[str, Any] = {"batch": 4, "seed": 3, "start": 2, "max_failures": 0.5}
-    expected = first(7, data, **how)
+    expected = first_batches(7, data, **how)
     assert expected[0].targets.dtype == torch.float32
-    found = first(7, data, workers=3, **how)
+    found = first_batches(7, data, workers=3, **how)
     assert all(same(a, b) for a, b in zip(expected, found, strict=True))
 
 
 # Failures
 
 
-def test_a_video_that_fails_is_replaced_by_that_in_its_place_a_batch_later() -> None:
-    good = first(12, Made(10), batch=4, seed=0)
+def test_a_failed_video_is_replaced_by_the_one_in_its_place_a_batch_later() -> None:
+    good = first_batches(12, PixelData(10), batch=4, seed=0)
     bad = frozenset({int(good[0].names[1][1:])})
-    found = first(11, Made(10, broken=bad), batch=4, seed=0, max_failures=0.1)
+    found = first_batches(11, PixelData(10, broken=bad), batch=4, seed=0, max_failures=0.1)
     for number, batch in enumerate(found):
-        for slot, row in enumerate(held(batch)):
-            expected = held(good[number])[slot]
+        for slot, row in enumerate(pixel_values(batch)):
+            expected = pixel_values(good[number])[slot]
             if expected[2] in bad:
-                expected = held(good[number + 1])[slot]
+                expected = pixel_values(good[number + 1])[slot]
             assert expected[2] in bad or row == expected
             assert row[2] not in bad
 
 
-def test_failures_are_named_once_and_stop_above_a_share(caplog: pytest.LogCaptureFixture) -> None:
-    data = Made(20, broken=frozenset({4}))
+def test_failures_are_named_once_and_limited(caplog: pytest.LogCaptureFixture) -> None:
+    data = PixelData(20, broken=frozenset({4}))
     with caplog.at_level(logging.WARNING, "anetc.data"):
-        first(30, data, batch=4, seed=0)
+        first_batches(30, data, batch=4, seed=0)
     messages = [record.getMessage() for record in caplog.records]
     assert messages == ["left out: v4: is broken: 0 frames readable; re-encode or remove it"]
     two = attrs.evolve(data, broken=frozenset({4, 9}))
     with pytest.raises(CannotRun) as found:
-        first(30, two, batch=4, seed=0)
+        first_batches(30, two, batch=4, seed=0)
     assert "2 of the 20 videos of the train split cannot be read, more than 5 %" in str(found.value)
-    assert len(first(30, two, batch=4, seed=0, max_failures=0.1)) == 30
+    assert len(first_batches(30, two, batch=4, seed=0, max_failures=0.1)) == 30
 
 
-def test_nothing_but_failures() -> None:
+def test_a_data_set_of_failures_is_an_error() -> None:
     with pytest.raises(CannotRun, match="cannot be read"):
-        first(1, Made(3, broken=frozenset(range(3))), batch=2, seed=0, max_failures=1)
+        first_batches(1, PixelData(3, broken=frozenset(range(3))), batch=2, seed=0, max_failures=1)
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_what_makes_going_on_impossible_comes_through(workers: int) -> None:
+def test_other_errors_are_raised_again(workers: int) -> None:
     with pytest.raises(CannotRun) as found:
-        first(1, Made(refuses=True), batch=2, seed=0, workers=workers)
+        first_batches(1, PixelData(fails=True), batch=2, seed=0, workers=workers)
     assert str(found.value) == "the disk is gone"
 
 
-def test_a_worker_that_dies_is_told() -> None:
-    with pytest.raises(CannotRun, match="try fewer --workers"):
-        first(1, Made(dies=True), batch=2, seed=0, workers=1)
+def test_a_killed_worker_is_an_error() -> None:
+    with pytest.raises(CannotRun, match="use fewer --workers"):
+        first_batches(1, PixelData(dies=True), batch=2, seed=0, workers=1)
 
 
 # Testing
@@ -214,7 +214,7 @@ def test_a_worker_that_dies_is_told() -> None:
 
 @pytest.mark.parametrize("world", [1, 3])
 def test_every_video_is_tested_once_in_order(world: int) -> None:
-    data = Made(10, clips=3)
+    data = PixelData(10, clips=3)
     batches = [
         b for rank in range(world) for b in test_batches(data, batch=4, rank=rank, world=world)
     ]
@@ -223,13 +223,13 @@ def test_every_video_is_tested_once_in_order(world: int) -> None:
         assert batch.clips == 3
         assert batch.inputs["rgb"].shape[0] == len(batch.names) * 3
         numbers = [int(name[1:]) for name in batch.names]
-        assert [row[2] for row in held(batch)] == list(np.repeat(numbers, 3))
+        assert [row[2] for row in pixel_values(batch)] == list(np.repeat(numbers, 3))
     if world == 1:
         assert [len(batch.names) for batch in batches] == [4, 4, 2]
 
 
-def test_videos_that_fail_are_left_out_of_a_test() -> None:
-    data = Made(6, broken=frozenset({0, 1, 4}))
+def test_failed_videos_are_left_out_of_a_test() -> None:
+    data = PixelData(6, broken=frozenset({0, 1, 4}))
     found = list(test_batches(data, batch=2, max_failures=0.5))
     assert [(batch.index, batch.names) for batch in found] == [(1, ("v2", "v3")), (2, ("v5",))]
     with pytest.raises(CannotRun, match="3 of the 6"):
@@ -237,11 +237,11 @@ def test_videos_that_fail_are_left_out_of_a_test() -> None:
 
 
 def test_test_batches_by_workers_and_seed() -> None:
-    data = Made(5)
+    data = PixelData(5)
     expected = list(test_batches(data, batch=2, seed=9))
     found = list(test_batches(data, batch=2, seed=9, workers=2))
     assert all(same(a, b) for a, b in zip(expected, found, strict=True))
-    assert {row[0] for row in held(expected[0])} == {9}
+    assert {row[0] for row in pixel_values(expected[0])} == {9}
 
 
 @pytest.mark.parametrize(
@@ -253,14 +253,14 @@ def test_test_batches_by_workers_and_seed() -> None:
         ({"batch": 3, "world": 2}, CannotRun),
     ],
 )
-def test_numbers_out_of_range(how: dict[str, Any], error: type[Exception]) -> None:
+def test_numbers_out_of_range_are_errors(how: dict[str, Any], error: type[Exception]) -> None:
     with pytest.raises(error):
-        first(1, Made(), seed=0, **how)
+        first_batches(1, PixelData(), seed=0, **how)
 
 
-def test_an_empty_split() -> None:
+def test_an_empty_split_is_an_error() -> None:
     with pytest.raises(CannotRun, match="the train split has no videos"):
-        first(1, Made(0), batch=2, seed=0)
+        first_batches(1, PixelData(0), batch=2, seed=0)
 
 
 # Inputs of a network
@@ -279,23 +279,23 @@ def network(*inputs: str) -> Any:
     )
 
 
-def test_inputs_are_given_by_kind() -> None:
-    (batch,) = first(1, Made(), batch=2, seed=0)
-    asked = network("a channels=3", "b channels=2 kind=flow", "c channels=1 kind=rgb")
-    given_ = network_inputs(asked, batch)
-    assert list(given_) == ["a", "b", "c"]
-    assert given_["a"] is batch.inputs["rgb"]
-    assert given_["b"] is batch.inputs["flow"]
-    assert torch.equal(given_["c"], batch.inputs["rgb"].mean(1, keepdim=True))
-    assert needs_flow(asked)
+def test_inputs_are_foundby_kind() -> None:
+    (batch,) = first_batches(1, PixelData(), batch=2, seed=0)
+    three = network("a channels=3", "b channels=2 kind=flow", "c channels=1 kind=rgb")
+    found = network_inputs(three, batch)
+    assert list(found) == ["a", "b", "c"]
+    assert found["a"] is batch.inputs["rgb"]
+    assert found["b"] is batch.inputs["flow"]
+    assert torch.equal(found["c"], batch.inputs["rgb"].mean(1, keepdim=True))
+    assert needs_flow(three)
     assert not needs_flow(network("a channels=3"))
 
 
 @pytest.mark.parametrize("line", ["x channels=4", "x channels=3 kind=flow"])
-def test_inputs_that_no_video_has(line: str) -> None:
-    (batch,) = first(1, Made(), batch=2, seed=0)
-    with pytest.raises(CannotRun, match="a video gives RGB"):
+def test_inputs_that_a_video_cannot_provide(line: str) -> None:
+    (batch,) = first_batches(1, PixelData(), batch=2, seed=0)
+    with pytest.raises(CannotRun, match="a video provides RGB"):
         network_inputs(network(line), batch)
-    dark = attrs.evolve(batch, inputs={})
+    empty = attrs.evolve(batch, inputs={})
     with pytest.raises(CannotRun, match="input `x`"):
-        network_inputs(network("x channels=3"), dark)
+        network_inputs(network("x channels=3"), empty)

@@ -1,6 +1,6 @@
-"""UTD-MHAD's depth files: how they are found, turned to grey, split by subject, kept.
+"""The format `utd-mhad`: files, conversion to grey clips, splits by subject, and the cache.
 
-The files are written here by scipy, as MATLAB 5 writes them.
+scipy writes the test files, in the format of MATLAB 5.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from anetc.data.formats.arrays import Arrays
+from anetc.data.formats.arrays import ArrayDataset
 from anetc.data.formats.mhad import ACTIONS, open_mhad, recordings
 from anetc.data.formats.mhad_depth import grey_clip
 from anetc.data.spec import parse_spec
@@ -44,7 +44,7 @@ sink  inputs=[l4]  classes=27
 
 
 def person(frames: int = 61, top: int = 60, mm: int = 2000) -> NDArray[np.uint16]:
-    """The depth of a standing block, mm (240, 320, frames), whose arm comes out to its right."""
+    """Depth of a block, mm (240, 320, frames), whose arm grows to the right."""
     depth = np.zeros((240, 320, frames), np.uint16)
     depth[top : top + 120, 140:180] = mm
     for t in range(frames):
@@ -57,7 +57,7 @@ Write = Callable[..., Path]
 
 @pytest.fixture
 def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
-    """Writes `NAME_depth.mat` for names such as a1_s2_t3 into a folder, and gives the folder."""
+    """A function that writes `NAME_depth.mat` for names such as a1_s2_t3; returns the folder."""
     savemat = pytest.importorskip("scipy.io").savemat
     monkeypatch.setenv("ANETDSL_CACHE", str(tmp_path / "cache"))
 
@@ -65,14 +65,14 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
         root = tmp_path / folder
         root.mkdir(parents=True, exist_ok=True)
         for name in names:
-            held = arrays or {"d_depth": person()}
-            savemat(root / f"{name}_depth.mat", held, do_compression=True)
+            variables = arrays or {"d_depth": person()}
+            savemat(root / f"{name}_depth.mat", variables, do_compression=True)
         return tmp_path / folder.partition("/")[0]
 
     return write
 
 
-def opened(data: object, split: Split = "train", *, flow: bool = False) -> Arrays:
+def opened(data: object, split: Split = "train", *, flow: bool = False) -> ArrayDataset:
     return open_mhad(parse_spec(f"utd-mhad:{data}"), split, WHOLE, flow=flow)
 
 
@@ -86,30 +86,30 @@ EVERYONE = [f"a1_s{subject}_t1" for subject in range(1, 9)]
 # Depth to grey
 
 
-def test_nearer_is_brighter_and_nobody_is_black() -> None:
+def test_nearer_parts_are_brighter_and_the_background_is_black() -> None:
     clip = grey_clip(person())
     assert clip.shape == (16, 64, 64)
     assert clip.dtype == np.uint8
-    # The body's median is 128; the arm is 400 mm nearer, at 8 mm a step.
+    # The body's median is 128; the arm is 400 mm nearer, at 8 mm per level.
     assert set(np.unique(clip[0])) <= set(range(129))
     assert {0, 128} <= set(np.unique(clip[0]).tolist())
     assert clip[-1].max() == 128 + 400 // 8
     assert clip[:, 0].max() == 0
 
 
-def test_the_square_is_the_person_s_and_stays() -> None:
+def test_one_square_contains_the_person() -> None:
     moved = [grey_clip(person(top=top)) for top in (30, 60, 100)]
     assert all(np.array_equal(moved[0], other) for other in moved)
     body = moved[0] == 128
     rows = np.flatnonzero(body.any(axis=(0, 2)))
-    # 120 px of body in a square of 132: a twentieth free on each side.
+    # A body of 120 px in a square of 132 px: a twentieth is free on each side.
     assert 56 <= rows[-1] - rows[0] + 1 <= 60
     assert np.array_equal(body[0][:, :32], body[15][:, :32])
 
 
-def test_a_recording_is_cut_from_its_middle_at_7_5_frames_a_second() -> None:
+def test_a_clip_is_the_middle_of_a_recording_at_7_5_frames_a_second() -> None:
     def clock(frames: int) -> NDArray[np.uint16]:
-        """Depth tells the frame: 8 mm nearer each time."""
+        """Return a depth that encodes the frame: each one is 8 mm nearer."""
         depth = np.zeros((240, 320, frames), np.uint16)
         depth[60:180, 100:200] = 3000 - 8 * np.arange(frames)
         return depth
@@ -123,7 +123,7 @@ def test_a_recording_is_cut_from_its_middle_at_7_5_frames_a_second() -> None:
 
 
 def test_each_pixel_is_the_mean_of_its_area() -> None:
-    """By an independent way: pixels repeated until the square's side is a multiple of 64."""
+    """Computed otherwise: pixels are repeated until the square's side is a multiple of 64."""
     rng = np.random.default_rng(0)
     depth = np.zeros((240, 320, 1), np.uint16)
     depth[50:150, 80:180, 0] = rng.integers(1900, 2100, (100, 100))
@@ -139,7 +139,7 @@ def test_each_pixel_is_the_mean_of_its_area() -> None:
 # Files and splits
 
 
-def test_the_standard_split_with_a_subject_to_choose_by(write: Write) -> None:
+def test_the_default_splits(write: Write) -> None:
     root = write(*EVERYONE)
     assert names(root, "train") == ["a1_s1_t1", "a1_s3_t1", "a1_s5_t1"]
     assert names(root, "validation") == ["a1_s7_t1"]
@@ -160,7 +160,7 @@ def test_the_standard_split_with_a_subject_to_choose_by(write: Write) -> None:
         ("train=1,2&test=3", "test", "3"),
     ],
 )
-def test_splits_are_an_option(write: Write, options: str, split: Split, subjects: str) -> None:
+def test_options_define_the_splits(write: Write, options: str, split: Split, subjects: str) -> None:
     root = write(*EVERYONE)
     assert names(f"{root}?{options}", split) == [f"a1_s{subject}_t1" for subject in subjects]
 
@@ -180,7 +180,7 @@ def test_samples(write: Write) -> None:
     assert 0.2 < 20 * sample.flow[..., 0].max() < 4
 
 
-def test_files_are_read_once(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_are_read_only_once(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     root = write("a1_s1_t1", "a2_s1_t1")
     first = opened(root).x
     monkeypatch.setitem(sys.modules, "scipy.io", None)
@@ -196,19 +196,19 @@ def test_changed_files_are_read_again(write: Write) -> None:
     assert not np.array_equal(opened(root).x, first)
 
 
-# What is wrong
+# Errors
 
 
-def test_without_scipy(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_scipy_is_named_with_its_extra(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
     root = write("a1_s1_t1")
     monkeypatch.setitem(sys.modules, "scipy.io", None)
     with pytest.raises(CannotRun, match=r"needs scipy: pip install 'anetdsl\[mhad\]'"):
         opened(root)
 
 
-def test_a_damaged_file_is_left_out_and_named(
-    write: Write, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_damaged_file_is_left_out(write: Write, caplog: pytest.LogCaptureFixture) -> None:
     root = write(*(f"a{action}_s1_t1" for action in range(1, 24)))
     whole = (root / "a5_s1_t1_depth.mat").read_bytes()
     (root / "a5_s1_t1_depth.mat").write_bytes(whole[: len(whole) // 2])
@@ -219,9 +219,9 @@ def test_a_damaged_file_is_left_out_and_named(
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"no MATLAB file", b"\0" * 1000, b"MATLAB 5.0 MAT-file" + b" " * 200]
+    "content", [b"", b"not a MATLAB file", b"\0" * 1000, b"MATLAB 5.0 MAT-file" + b" " * 200]
 )
-def test_too_many_damaged_files(write: Write, content: bytes) -> None:
+def test_too_many_damaged_files_are_an_error(write: Write, content: bytes) -> None:
     root = write("a1_s1_t1")
     (root / "a2_s1_t1_depth.mat").write_bytes(content)
     with pytest.raises(CannotRun, match="1 of 2 files cannot be read"):
@@ -238,9 +238,9 @@ def test_too_many_damaged_files(write: Write, content: bytes) -> None:
         {"d_depth": person(2) * 0.5},
         {"d_depth": np.array("text")},
     ],
-    ids=["no d_depth", "one picture", "no frames", "nobody", "fractions", "text"],
+    ids=["no d_depth", "one frame", "no frames", "no person", "fractions", "text"],
 )
-def test_files_that_hold_something_else(write: Write, arrays: dict[str, object]) -> None:
+def test_files_with_other_content_are_an_error(write: Write, arrays: dict[str, object]) -> None:
     root = write("a1_s1_t1", **arrays)  # type: ignore[arg-type]
     with pytest.raises(CannotRun, match="1 of 1 files cannot be read"):
         opened(root)
@@ -250,29 +250,29 @@ def test_files_that_hold_something_else(write: Write, arrays: dict[str, object])
     ("options", "message"),
     [
         ("?swap=maybe", "must be yes or no"),
-        ("?swap=yes&train=1", "goes without"),
+        ("?swap=yes&train=1", "cannot be used with"),
         ("?subjects=1", "no option `subjects`"),
         ("?train=1&validation=1", "subject 1 is in two splits"),
     ],
 )
-def test_options_that_are_wrong(write: Write, options: str, message: str) -> None:
+def test_wrong_options_are_errors(write: Write, options: str, message: str) -> None:
     root = write("a1_s1_t1")
     with pytest.raises(CannotRun, match=message):
         opened(f"{root}{options}")
 
 
-def test_other_files_do_not_count(write: Write) -> None:
+def test_other_files_are_ignored(write: Write) -> None:
     root = write("a1_s1_t1", "b1_s1_t1", "a1_s1_t1x", "A1_s1_t1")
     assert [file.name for file in recordings(parse_spec(f"utd-mhad:{root}"))] == ["a1_s1_t1"]
     (root / "a1_s1_t1_depth.mat").unlink()
     with pytest.raises(CannotRun, match=r"there are no files such as a1_s1_t1_depth\.mat"):
         opened(root)
     write("a28_s1_t1")
-    with pytest.raises(CannotRun, match="there are 27 actions"):
+    with pytest.raises(CannotRun, match="numbered from 1 to 27"):
         opened(root)
 
 
-# From the command line
+# The command
 
 
 def test_training_on_the_files(write: Write, tmp_path: Path) -> None:
@@ -281,7 +281,7 @@ def test_training_on_the_files(write: Write, tmp_path: Path) -> None:
 
 
 def test_training_on_an_archive_by_subject(shared: Path, tmp_path: Path) -> None:
-    """The shared archive, as it would be used to choose on subject 7."""
+    """The shared archive, with subject 7 for validation."""
     archive = shared / "data" / "utd_mhad_64x16.npz"
     if not archive.is_file():
         pytest.skip("needs the shared archive of UTD-MHAD")

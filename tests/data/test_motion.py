@@ -1,6 +1,6 @@
-"""The generated data set: the same everywhere, labels that are true, a cache that changes nothing.
+"""The generated data set `motion`: the same clips everywhere, true labels, and the cache.
 
-Clips are drawn in whole numbers, so their hashes hold on every machine.
+Clips are drawn in integers, so their hashes are the same on every machine.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ import numpy as np
 import pytest
 import torch
 
-from anetc.data.formats.arrays import Arrays
+from anetc.data.formats.arrays import ArrayDataset
 from anetc.data.formats.motion.clip_drawing import PHOTOS, SINES, TURN, _path, draw, material
-from anetc.data.formats.motion.levels import LEVELS, motion_set
-from anetc.data.formats.motion.motion import flow_of, open_motion
+from anetc.data.formats.motion.levels import LEVELS, motion_config
+from anetc.data.formats.motion.motion import clips_flow8, open_motion
 from anetc.data.open import open_data
 from anetc.data.spec import parse_spec
 from anetc.data.values import Split
@@ -40,7 +40,9 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     return tmp_path / "cache"
 
 
-def opened(data: str, split: Split = "train", flow: bool = False, recipe: Recipe = WHOLE) -> Arrays:
+def opened(
+    data: str, split: Split = "train", flow: bool = False, recipe: Recipe = WHOLE
+) -> ArrayDataset:
     return open_motion(parse_spec(data), split, recipe, flow=flow)
 
 
@@ -48,7 +50,7 @@ def files(cache: Path) -> list[Path]:
     return sorted((cache / "motion").iterdir()) if (cache / "motion").is_dir() else []
 
 
-# What is in the clips
+# The clips
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -73,17 +75,17 @@ HASHES = {
 }
 
 
-def test_no_sine_is_near_where_it_would_be_rounded_another_way() -> None:
+def test_no_sine_is_near_a_half() -> None:
     exact = np.sin(2 * np.pi * np.arange(TURN) / TURN) * 16384
     assert np.rint(exact).tolist() == SINES
     assert np.abs(np.abs(exact - np.trunc(exact)) - 0.5).min() > 1e-5
 
 
 @pytest.mark.parametrize("level", LEVELS)
-def test_a_digit_swings_as_its_label_says(level: int) -> None:
-    """By other means: where the light is, and at which frequency that changes.
+def test_a_digit_swings_according_to_its_label(level: int) -> None:
+    """Measured by the centre of the light and the frequency of its motion.
 
-    Of the levels without their distractors, whose light would be counted as well.
+    The levels are tested without distractors, which would change the centre.
     """
 
     alone = attrs.evolve(LEVELS[level], distractors=0)
@@ -99,7 +101,7 @@ def test_a_digit_swings_as_its_label_says(level: int) -> None:
         x = (light.sum(1) * places).sum(1) / total
         y = (light.sum(2) * places).sum(1) / total
         power = np.abs(np.fft.rfft([x - x.mean(), y - y.mean()], axis=1))
-        # A steady motion is mostly of the lowest frequency.
+        # A constant motion has mostly the lowest frequency.
         power[:, 1] *= 1 if alone.wander == 0 else 0.5
         found = np.unravel_index(power.argmax(), power.shape)
         right += found == (axis, cycles)
@@ -107,8 +109,8 @@ def test_a_digit_swings_as_its_label_says(level: int) -> None:
 
 
 @pytest.mark.parametrize("level", LEVELS)
-def test_the_speed_does_not_tell_the_frequency(level: int) -> None:
-    """Digits that swing fast and digits that swing slowly move by as many px a frame."""
+def test_the_speed_does_not_depend_on_the_frequency(level: int) -> None:
+    """Digits of all frequencies move by the same number of pixels per frame."""
     steady = attrs.evolve(LEVELS[level], wander=0.0)
     speeds: dict[int, list[float]] = {cycles: [] for cycles in steady.cycles}
     for cycles, found in speeds.items():
@@ -121,7 +123,7 @@ def test_the_speed_does_not_tell_the_frequency(level: int) -> None:
     assert max(means) / min(means) < 1.25
 
 
-def test_no_split_has_seen_another_s_photographs_or_handwriting() -> None:
+def test_splits_share_no_photographs_or_handwriting() -> None:
     names = [name for split in SPLITS for name in PHOTOS[split]]
     assert len(names) == len(set(names)) == 7
     pieces = [
@@ -135,7 +137,7 @@ def test_no_split_has_seen_another_s_photographs_or_handwriting() -> None:
 
 
 @pytest.mark.parametrize("level", LEVELS)
-def test_classes_are_equally_frequent_and_named(cache: Path, level: int) -> None:
+def test_classes_have_names_and_equal_numbers_of_clips(cache: Path, level: int) -> None:
     count = len(LEVELS[level].classes)
     size = LEVELS[level].frames
     data = opened(f"motion:level={level},clips={2 * count}", recipe=Recipe(size, (32, 32), None))
@@ -144,15 +146,15 @@ def test_classes_are_equally_frequent_and_named(cache: Path, level: int) -> None
     assert len(opened(f"motion:level={level},clips={2 * count}", "test")) == count
 
 
-def test_what_level_1_is() -> None:
-    which = motion_set(parse_spec("motion"))
-    assert (which.level, which.seed) == (LEVELS[1], 0)
-    assert [which.length(split) for split in SPLITS] == [2400, 600, 600]
-    assert which.level.class_names[:3] == ("0-across-1", "0-across-4", "0-down-1")
+def test_the_default_is_level_1() -> None:
+    config = motion_config(parse_spec("motion"))
+    assert (config.level, config.seed) == (LEVELS[1], 0)
+    assert [config.length(split) for split in SPLITS] == [2400, 600, 600]
+    assert config.level.class_names[:3] == ("0-across-1", "0-across-4", "0-down-1")
 
 
-def test_flow_is_that_of_the_project_in_eighths_of_a_pixel(cache: Path) -> None:
-    """Computed with less work than by default, which changes less than what is kept shows."""
+def test_flow_is_tvl1_flow_in_eighths_of_a_pixel(cache: Path) -> None:
+    """It takes less work than the default; the difference is below the quantisation."""
     data = opened("motion:clips=12", flow=True)
     assert data.flow8 is not None
     clips = np.asarray(data.x)
@@ -168,25 +170,25 @@ def test_flow_is_that_of_the_project_in_eighths_of_a_pixel(cache: Path) -> None:
 # The cache
 
 
-def test_the_cache_changes_no_number(
+def test_the_cache_does_not_change_the_data(
     cache: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    made = opened("motion:clips=12", flow=True)
-    again = opened("motion:clips=12", flow=True)
+    generated = opened("motion:clips=12", flow=True)
+    cached = opened("motion:clips=12", flow=True)
     (tmp_path / "file").write_text("a file where the folder should be")
     monkeypatch.setenv("ANETDSL_CACHE", str(tmp_path / "file"))
     without = opened("motion:clips=12", flow=True)
-    assert isinstance(made.x, np.memmap)
+    assert isinstance(generated.x, np.memmap)
     assert not isinstance(without.x, np.memmap)
-    for other in (again, without):
-        assert np.array_equal(made.x, other.x)
-        assert np.array_equal(made.flow8, other.flow8)  # type: ignore[arg-type]
-        one, two = (data.sample(5, seed=1, epoch=2) for data in (made, other))
+    for other in (cached, without):
+        assert np.array_equal(generated.x, other.x)
+        assert np.array_equal(generated.flow8, other.flow8)  # type: ignore[arg-type]
+        one, two = (data.sample(5, seed=1, epoch=2) for data in (generated, other))
         assert np.array_equal(one.rgb, two.rgb)
         assert np.array_equal(one.flow, two.flow)  # type: ignore[arg-type]
 
 
-def test_a_damaged_file_of_the_cache_is_made_anew(cache: Path) -> None:
+def test_a_damaged_cache_file_is_generated_again(cache: Path) -> None:
     first = np.array(opened("motion:clips=12").x)
     (file,) = files(cache)
     whole = file.read_bytes()
@@ -196,14 +198,14 @@ def test_a_damaged_file_of_the_cache_is_made_anew(cache: Path) -> None:
         assert file.read_bytes() == whole
 
 
-def test_several_may_generate_at_once(cache: Path) -> None:
+def test_several_threads_may_generate_the_same_set(cache: Path) -> None:
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda _: np.array(opened("motion:clips=24").x), range(4)))
     assert all(np.array_equal(found[0], other) for other in found)
     assert [file.suffix for file in files(cache)] == [".npy"]
 
 
-def test_each_set_has_a_file_of_its_own(cache: Path) -> None:
+def test_each_set_has_its_own_file(cache: Path) -> None:
     options = ("clips=12", "clips=13", "clips=12,seed=1", "clips=12,level=2", "clips=12,size=24")
     sets = [
         opened(f"motion:{option}", recipe=Recipe(16, (24, 24), None if "24" in option else 32))
@@ -219,7 +221,7 @@ def test_the_seed_of_a_sample_does_not_change_the_data(cache: Path) -> None:
     assert np.array_equal(data.sample(3, seed=0, epoch=0).rgb, data.sample(3, seed=5, epoch=0).rgb)
 
 
-def test_clips_alone_need_no_torch(cache: Path) -> None:
+def test_clips_without_flow_do_not_import_torch(cache: Path) -> None:
     code = (
         "import sys; from anetc.data.open import open_data;"
         "from anetc.video.clips import Recipe;"
@@ -252,31 +254,31 @@ def test_smaller_clips_are_cut_out(cache: Path) -> None:
         ("motion:clips=0", "whole number from 1"),
         ("motion:clips=-5", "whole number from 1"),
         ("motion:seed=1.5", "whole number from 0"),
-        ("motion:frames=8", "need frames=16 or more"),
+        ("motion:frames=8", "need at least frames=16"),
         ("motion:size=1000", "whole number from 16 to 80"),
     ],
 )
-def test_options_that_are_wrong(cache: Path, data: str, message: str) -> None:
+def test_wrong_options_are_errors(cache: Path, data: str, message: str) -> None:
     with pytest.raises(CannotRun, match=message):
         opened(data)
     assert not files(cache)
 
 
-def test_a_size_that_does_not_fit(cache: Path) -> None:
-    with pytest.raises(CannotRun, match="clips of 32x32 pixels cannot be brought to 48x48"):
+def test_a_size_that_does_not_fit_is_an_error(cache: Path) -> None:
+    with pytest.raises(CannotRun, match="clips of 32x32 pixels cannot be shrunk to 48x48"):
         opened("motion:clips=12", recipe=Recipe(16, (48, 48), None))
 
 
 @pytest.mark.parametrize(
     "options", ["frames=32", "size=48", "frames=20,size=24", "level=3,size=64"]
 )
-def test_the_same_scenes_filmed_otherwise(cache: Path, options: str) -> None:
-    level = motion_set(parse_spec(f"motion:{options}")).level
+def test_other_numbers_of_frames_and_sizes(cache: Path, options: str) -> None:
+    level = motion_config(parse_spec(f"motion:{options}")).level
     clip = draw(level, "test", 1, generator(0, 0, 0))
     assert clip.shape == (level.frames, level.size, level.size, 3)
     assert level.class_names == LEVELS[3 if "level" in options else 1].class_names
 
 
-def test_flow_of_a_single_clip_is_that_of_many(cache: Path) -> None:
+def test_the_flow_of_a_clip_does_not_depend_on_the_batch(cache: Path) -> None:
     clips: Any = np.asarray(opened("motion:clips=12").x)[:3]
-    assert np.array_equal(flow_of(clips)[1:2], flow_of(clips[1:2]))
+    assert np.array_equal(clips_flow8(clips)[1:2], clips_flow8(clips[1:2]))

@@ -1,4 +1,4 @@
-"""Moments in Time and Charades: their files as they are published, with all quirks."""
+"""The formats `moments` and `charades`: their published files, with all peculiarities."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from anetc.data.formats.annotations import read_rows
+from anetc.data.formats.charades_lists import read_rows
 from anetc.data.formats.moments import read_categories
 from anetc.data.open import open_data
 from anetc.data.spec import parse_spec
@@ -17,7 +17,7 @@ from anetc.video.clips import Recipe
 from anetdsl.errors import CannotRun
 
 RECIPE = Recipe(frames=25, size=(24, 24), short_side=24, when="random")
-"""Clips of two seconds."""
+"""A recipe of clips of two seconds."""
 
 
 def opened(text: str, split: Any, recipe: Recipe = RECIPE) -> Any:
@@ -33,7 +33,7 @@ def names(data: Any) -> list[str]:
 
 @pytest.fixture
 def moments(tmp_path: Path) -> Path:
-    """The lists alone."""
+    """The lists, without videos."""
     (tmp_path / "moments_categories.txt").write_text("jumping,1\nplaying,fast,2\n\nadult+male,0\n")
     (tmp_path / "trainingSet.csv").write_text(
         "jumping/a.mp4,jumping,3,1\n"
@@ -58,11 +58,11 @@ def test_moments(moments: Path) -> None:
     assert [train.target(n) for n in range(3)] == [1, 2, 0]
     assert (names(validation), validation.target(0)) == (["validation/jumping/v.mp4"], 1)
     assert not train.multi_label
-    with pytest.raises(CannotRun, match="no labels for its test set; use its validation split"):
+    with pytest.raises(CannotRun, match="no labels for its test set; use the validation split"):
         opened(f"moments:{moments}", "test")
 
 
-def test_videos_of_moments_lie_below_the_folder_of_their_split(
+def test_videos_of_moments_are_in_the_folder_of_their_split(
     moments: Path, add: Callable[..., Path]
 ) -> None:
     add("validation/jumping/v.mp4", 75)
@@ -74,17 +74,17 @@ def test_videos_of_moments_lie_below_the_folder_of_their_split(
     ("file", "text", "message"),
     [
         ("trainingSet.csv", "a/x.mp4,jumpin,3,1", r":1: `jumpin` is not in .*mean `jumping`"),
-        ("trainingSet.csv", "\na/x.mp4", r":2: a row is `path,label,votes for,votes against`"),
-        ("trainingSet.csv", "../x.mp4,jumping,1,0", r":1: `../x.mp4` is no path below training"),
-        ("trainingSet.csv", "/x.mp4,jumping,1,0", r":1: `/x.mp4` is no path below training"),
+        ("trainingSet.csv", "\na/x.mp4", r":2: expected `path,label,votes for,votes against`"),
+        ("trainingSet.csv", "../x.mp4,jumping,1,0", r":1: `../x.mp4` is not a path below training"),
+        ("trainingSet.csv", "/x.mp4,jumping,1,0", r":1: `/x.mp4` is not a path below training"),
         ("trainingSet.csv", None, "trainingSet.csv: no such file"),
-        ("moments_categories.txt", "a,0\nb", r":2: `b` is not `name,index`"),
-        ("moments_categories.txt", "a,0\nb,0", r":2: the number 0 is that of `a` too"),
+        ("moments_categories.txt", "a,0\nb", r":2: expected `name,index`, not `b`"),
+        ("moments_categories.txt", "a,0\nb,0", r":2: the number 0 is already that of `a`"),
         ("moments_categories.txt", "a,0\nb,2", "there is no class 1"),
-        ("moments_categories.txt", "a,0\na,1", "a name is given to two classes"),
+        ("moments_categories.txt", "a,0\na,1", "two classes have the same name"),
     ],
 )
-def test_moments_lists_with_mistakes(
+def test_wrong_lists_of_moments_are_errors(
     moments: Path, file: str, text: str | None, message: str
 ) -> None:
     if text is None:
@@ -95,8 +95,8 @@ def test_moments_lists_with_mistakes(
         opened(f"moments:{moments}", "train")
 
 
-def test_the_number_of_classes_is_that_of_the_categories(tmp_path: Path) -> None:
-    """Not that of the labels that occur."""
+def test_the_categories_define_the_classes(tmp_path: Path) -> None:
+    """Also classes without videos."""
     path = tmp_path / "moments_categories.txt"
     path.write_text("".join(f"class {n},{n}\n" for n in range(339)))
     assert len(read_categories(path)) == 339
@@ -138,7 +138,7 @@ def classes(target: Any) -> list[int]:
 
 
 def test_charades(charades: Path) -> None:
-    """A video has all classes of its actions, those without a place in time too."""
+    """A video has the classes of all its actions, also of empty ones."""
     train, test = (opened(f"charades:{charades}", split) for split in ("train", "test"))
     assert names(train) == ["AAAAA", "BBBBB", "CCCCC", "DDDDD"]
     assert [classes(train.target(n)) for n in range(4)] == [[92, 147], [], [1, 2, 3], [4]]
@@ -148,17 +148,17 @@ def test_charades(charades: Path) -> None:
 
 
 def test_actions_in_time(charades: Path) -> None:
-    """Cut at the end of the video; dropped and counted where nothing is left of them."""
-    rows, dropped = read_rows(charades / "Charades_v1_train.csv", 157)
+    """Actions are cut at the end of the video; empty ones are dropped and counted."""
+    rows, empty = read_rows(charades / "Charades_v1_train.csv", 157)
     assert rows[0].actions == ((92, 0.0, 2.5), (147, 7.0, 10.0))
-    assert (rows[0].beyond, rows[0].dropped) == (1, 0)
+    assert (rows[0].cut, rows[0].empty) == (1, 0)
     assert rows[2].actions == ((3, 1.0, 2.0),)
-    assert (rows[2].beyond, rows[2].dropped) == (1, 3)
+    assert (rows[2].cut, rows[2].empty) == (1, 3)
     assert (rows[3].length, rows[3].actions) == (None, ((4, 5.0, 50.0),))
-    assert dropped == 3
+    assert empty == 3
 
 
-def test_a_training_clip_has_the_classes_that_overlap_it(charades: Path) -> None:
+def test_a_training_clip_has_the_classes_of_overlapping_actions(charades: Path) -> None:
     data = opened(f"charades:{charades}", "train")
     seen = set()
     for epoch in range(12):
@@ -173,15 +173,15 @@ def test_a_training_clip_has_the_classes_that_overlap_it(charades: Path) -> None
     }
 
 
-def test_the_test_clips_have_the_classes_of_the_video(charades: Path) -> None:
+def test_test_clips_have_the_classes_of_the_video(charades: Path) -> None:
     recipe = Recipe(frames=25, size=(24, 24), short_side=24, when="random", clips=5)
     sample = opened(f"charades:{charades}", "test", recipe).sample(0, seed=0, epoch=0)
     assert classes(sample.target) == [0, 156]
     assert len(sample.rgb) == 5
 
 
-def test_validation_holds_subjects_out(charades: Path) -> None:
-    with pytest.raises(CannotRun, match="validation=10 holds 10 % of the subjects"):
+def test_validation_takes_subjects_of_the_training_list(charades: Path) -> None:
+    with pytest.raises(CannotRun, match="validation=10 takes 10 % of the subjects"):
         opened(f"charades:{charades}", "validation")
     parts = [
         names(opened(f"charades:{charades}?validation=50", s)) for s in ("train", "validation")
@@ -190,8 +190,8 @@ def test_validation_holds_subjects_out(charades: Path) -> None:
     assert {"AAAAA", "CCCCC"} <= set(parts[0]) or {"AAAAA", "CCCCC"} <= set(parts[1])
 
 
-def test_where_the_files_of_charades_may_lie(charades: Path) -> None:
-    """The lists as they are unpacked, the videos where it is said."""
+def test_other_folders_of_charades(charades: Path) -> None:
+    """The lists in the folder of their archive, the videos in the folder of an option."""
     (charades / "Charades").mkdir()
     for file in (*charades.glob("*.csv"), *charades.glob("*.txt")):
         file.rename(charades / "Charades" / file.name)
@@ -210,28 +210,30 @@ def test_where_the_files_of_charades_may_lie(charades: Path) -> None:
         (
             "train.csv",
             f"{HEADER}\n{row('A', 'c15 1', '9')}",
-            r":2: `c15 1` is not `cNNN start end`",
+            r":2: expected `cNNN start end`, not `c15 1`",
         ),
-        ("train.csv", f"{HEADER}\n{row('A', 'c15 1 x', '9')}", r":2: `x` is no time in seconds"),
-        ("train.csv", f"{HEADER}\n{row('A', '', 'nan')}", r":2: `nan` is no time in seconds"),
-        ("train.csv", f"{HEADER}\n{row('../A', '', '9')}", r":2: `../A` is no id of a video"),
+        ("train.csv", f"{HEADER}\n{row('A', 'c15 1 x', '9')}", r":2: `x` is not a time in seconds"),
+        ("train.csv", f"{HEADER}\n{row('A', '', 'nan')}", r":2: `nan` is not a time in seconds"),
+        ("train.csv", f"{HEADER}\n{row('../A', '', '9')}", r":2: `../A` is not a video id"),
         (
             "train.csv",
             HEADER + "\n" + 2 * row("A", "", "9"),
-            r":3: A occurs twice, first in line 2",
+            r":3: A is already in line 2",
         ),
         ("train.csv", "", "the train split is empty"),
-        ("classes.txt", "c000 a\nc002 b\n", r"classes.txt:2: `c002 b` is not `c001 name`"),
-        ("classes.txt", "", "there are no classes in it"),
+        ("classes.txt", "c000 a\nc002 b\n", r"classes.txt:2: expected `c001 name`, not `c002 b`"),
+        ("classes.txt", "", "the file has no classes"),
     ],
 )
-def test_charades_lists_with_mistakes(charades: Path, file: str, text: str, message: str) -> None:
+def test_wrong_lists_of_charades_are_errors(
+    charades: Path, file: str, text: str, message: str
+) -> None:
     (charades / f"Charades_v1_{file}").write_text(text)
     with pytest.raises(CannotRun, match=message):
         opened(f"charades:{charades}", "train")
 
 
 @pytest.mark.parametrize("option", ["labels=frames", "validation=100", "subjects=3"])
-def test_options_of_charades(charades: Path, option: str) -> None:
+def test_wrong_options_of_charades_are_errors(charades: Path, option: str) -> None:
     with pytest.raises(CannotRun, match=option.partition("=")[0]):
         opened(f"charades:{charades}?{option}", "train")

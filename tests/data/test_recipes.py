@@ -1,4 +1,4 @@
-"""How clips are cut to train and to validate, by the data's format."""
+"""The recipes of training and validation clips, by the format of the data."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ def spec(format: Format, **options: str) -> DataSpec:
         ("folder", attrs.evolve(MOMENTS_TRAIN, flip=False), MOMENTS_TEST),
     ],
 )
-def test_published_data_are_cut_as_the_paper_does(
+def test_published_data_have_the_recipes_of_the_paper(
     format: Format, train: Recipe, validation: Recipe
 ) -> None:
     found = recipes_for(spec(format))
     assert (found.train, found.validation) == (train, validation)
 
 
-def test_at_another_size_the_picture_keeps_its_proportion_to_the_crop() -> None:
-    """256 px of short side for crops of 224 to train; to validate, crops of the whole height."""
+def test_the_short_side_keeps_its_proportion_to_the_crop() -> None:
+    """256 px for training crops of 224 px; validation crops have the whole height."""
     found = recipes_for(spec("moments"), 8, (112, 84))
     assert (found.train.frames, found.train.size, found.train.short_side) == (8, (112, 84), 128)
     assert (found.validation.frames, found.validation.short_side) == (8, 112)
 
 
-def test_clips_that_lie_ready_are_taken_whole() -> None:
+def test_formats_of_clips_use_whole_frames() -> None:
     found = recipes_for(spec("arrays"))
     for recipe in (found.train, found.validation):
         assert (recipe.frames, recipe.size, recipe.short_side) == (16, (32, 32), None)
@@ -45,14 +45,14 @@ def test_clips_that_lie_ready_are_taken_whole() -> None:
     assert recipes_for(spec("arrays"), 8, (64, 64)).validation.size == (64, 64)
 
 
-def test_mirroring_is_said_or_the_paper_s() -> None:
+def test_mirroring_is_an_option() -> None:
     assert recipes_for(spec("moments")).train.flip
     assert not recipes_for(spec("moments"), flip=False).train.flip
     assert recipes_for(spec("folder"), flip=True).train.flip
     assert not recipes_for(spec("folder"), flip=True).validation.flip
 
 
-def test_a_recipe_as_json_says_the_same() -> None:
+def test_recipes_can_be_json() -> None:
     given = {"frames": 8, "size": [48, 64], "flip": True}
     found = recipes_from_json(spec("folder"), given, "x")
     assert found == recipes_for(spec("folder"), 8, (48, 64), flip=True)
@@ -62,6 +62,6 @@ def test_a_recipe_as_json_says_the_same() -> None:
 @pytest.mark.parametrize(
     "document", [{"frames": 0}, {"size": [8]}, {"size": [0, 8]}, {"flip": 1}, {"frames": True}]
 )
-def test_what_makes_no_recipe_is_named(document: object) -> None:
+def test_wrong_recipes_are_errors(document: object) -> None:
     with pytest.raises(CannotRun, match="x: "):
         recipes_from_json(spec("folder"), document, "x")

@@ -1,4 +1,4 @@
-"""`anetc run` shows a network the clips, and the flow, that data sets do."""
+"""`anetc run` gives a network the same clips and flow as a data set."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from tests.training.toys import NETWORK
 
 
 class Recorder(nn.Module):
-    """Keeps what it is given."""
+    """A module that records its inputs."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.given: list[dict[str, torch.Tensor]] = []
+        self.inputs: list[dict[str, torch.Tensor]] = []
 
     def forward(self, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
-        self.given.append(inputs)
+        self.inputs.append(inputs)
         return torch.zeros(1, 3)
 
 
 @pytest.mark.parametrize("when", ["centre", "even"])
-def test_a_video_gives_the_same_inputs(folder: Path, when: Any) -> None:
-    """Whichever way it comes: RGB and flow, to the last bit."""
+def test_both_ways_give_the_same_inputs(folder: Path, when: Any) -> None:
+    """RGB and flow are bit-identical."""
     network = anetdsl.parse(NETWORK)
     clips = 1 if when == "centre" else 3
     recipe = Recipe(frames=5, size=(16, 16), short_side=24, when=when, clips=clips)
@@ -42,7 +42,7 @@ def test_a_video_gives_the_same_inputs(folder: Path, when: Any) -> None:
         open_data(parse_spec(f"folder:{folder}"), "test", recipe, flow=True), batch=1
     )
     expected = network_inputs(network, batch)
-    assert len(recorder.given) == batch.clips == clips
+    assert len(recorder.inputs) == batch.clips == clips
     for name, tensor in expected.items():
-        assert torch.equal(torch.cat([given[name] for given in recorder.given]), tensor)
+        assert torch.equal(torch.cat([inputs[name] for inputs in recorder.inputs]), tensor)
     assert float(expected["flow"].abs().max()) > 0

@@ -1,4 +1,4 @@
-"""The text that names data: read, guessed, written back."""
+"""Specs: parsing, guessing the format, and writing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anetc.data.spec import FORMATS, GENERATED, options_of, parse_spec, spec_text
+from anetc.data.spec import FORMATS, GENERATED, checked_options, parse_spec, spec_text
 from anetc.data.values import DataSpec
 from anetdsl.errors import CannotRun
 
@@ -27,8 +27,8 @@ specs = st.one_of(
 
 
 @given(specs)
-def test_what_is_written_is_read_back(spec: DataSpec) -> None:
-    """For any path and any values, file names that are no text among them."""
+def test_the_text_of_a_spec_is_parsed_to_the_spec(spec: DataSpec) -> None:
+    """For all paths and values, including file names that are not UTF-8."""
     text = spec_text(spec)
     assert parse_spec(text) == spec
     assert spec_text(parse_spec(text)) == text
@@ -56,7 +56,7 @@ def test_what_is_written_is_read_back(spec: DataSpec) -> None:
         ("C:x", "folder", DataSpec("folder", "C:x")),
     ],
 )
-def test_texts_that_people_write(text: str, format: str | None, expected: DataSpec) -> None:
+def test_typical_specs(text: str, format: str | None, expected: DataSpec) -> None:
     assert parse_spec(text, format) == expected
 
 
@@ -71,19 +71,19 @@ def test_texts_that_people_write(text: str, format: str | None, expected: DataSp
         (["train/jump/1.mp4"], "folder"),
     ],
 )
-def test_formats_that_are_plain(tmp_path: Path, inside: list[str], expected: str) -> None:
+def test_guessed_formats(tmp_path: Path, inside: list[str], expected: str) -> None:
     for name in inside:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     assert parse_spec(str(tmp_path)).format == expected
 
 
-def test_an_archive_is_plain_and_a_question_mark_in_its_name_no_option(tmp_path: Path) -> None:
+def test_a_question_mark_in_the_name_of_an_archive(tmp_path: Path) -> None:
     for name in ("a.npz", "a.npz?x=y.npz"):
         (tmp_path / name).touch()
         assert parse_spec(str(tmp_path / name)) == DataSpec("arrays", str(tmp_path / name))
-    asked = parse_spec(str(tmp_path / "a.npz") + "?train=1&test=2")
-    assert asked == DataSpec("arrays", str(tmp_path / "a.npz"), (("train", "1"), ("test", "2")))
+    spec = parse_spec(str(tmp_path / "a.npz") + "?train=1&test=2")
+    assert spec == DataSpec("arrays", str(tmp_path / "a.npz"), (("train", "1"), ("test", "2")))
 
 
 @pytest.mark.parametrize(
@@ -94,25 +94,25 @@ def test_an_archive_is_plain_and_a_question_mark_in_its_name_no_option(tmp_path:
         ("x", "moment", "did you mean moments?"),
         ("x", "avi", "there are moments, charades, "),
         ("moments:", None, "write moments:PATH"),
-        ("moments:/x", "charades", "this is moments, but --format says charades"),
-        ("/x", "motion", "motion has no place"),
-        ("arrays:x?train", None, "`train` is no option; write NAME=VALUE"),
+        ("moments:/x", "charades", "the format is moments, but --format is charades"),
+        ("/x", "motion", "motion has no path"),
+        ("arrays:x?train", None, "`train` is not an option; write NAME=VALUE"),
         ("motion:level=1,level=2", None, "`level` is given twice"),
     ],
 )
-def test_texts_that_cannot_be_read(text: str, format: str | None, message: str) -> None:
+def test_wrong_specs_are_errors(text: str, format: str | None, message: str) -> None:
     with pytest.raises(CannotRun) as found:
         parse_spec(text, format)
     assert message in str(found.value)
 
 
-def test_an_empty_folder_is_not_plain(tmp_path: Path) -> None:
+def test_the_format_of_an_empty_folder_cannot_be_guessed(tmp_path: Path) -> None:
     with pytest.raises(CannotRun, match="name it with --format moments"):
         parse_spec(str(tmp_path))
 
 
-def test_options_that_a_format_does_not_know() -> None:
+def test_unknown_options_are_errors() -> None:
     spec = parse_spec("arrays:x?trian=1")
     with pytest.raises(CannotRun, match="arrays has no option `trian`; did you mean `train`"):
-        options_of(spec, ("train", "test"))
-    assert options_of(parse_spec("arrays:x?train=1"), ("train",)) == {"train": "1"}
+        checked_options(spec, ("train", "test"))
+    assert checked_options(parse_spec("arrays:x?train=1"), ("train",)) == {"train": "1"}

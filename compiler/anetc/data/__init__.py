@@ -1,1 +1,1 @@
-"""Data sets: from videos on disk to batches that a network trains and is tested on."""
+"""Data sets: from files on disk to batches for training and testing."""

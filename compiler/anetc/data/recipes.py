@@ -1,4 +1,4 @@
-"""How clips are cut to train and to validate, by the data's format (semantics 11)."""
+"""Choose the recipes of training and validation clips by the format of the data (semantics 11)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from anetc.data.formats.motion.levels import motion_set
+from anetc.data.formats.motion.levels import motion_config
 from anetc.data.values import DataSpec
 from anetc.video.clips import (
     CHARADES_TEST,
@@ -20,7 +20,7 @@ from anetdsl.errors import CannotRun
 from anetdsl.terminal import visible
 
 _SMALL = (16, 32)
-"""Frames and size of clips where neither the paper nor the data name any."""
+"""Default frames and size of clips of formats that the paper does not use."""
 _PAPER = {
     "moments": (MOMENTS_TRAIN, MOMENTS_TEST),
     "charades": (CHARADES_TRAIN, CHARADES_TEST),
@@ -30,7 +30,7 @@ _PAPER = {
 
 @attrs.frozen
 class Recipes:
-    """How clips are cut: to train at random places, to validate always alike."""
+    """Recipes of training clips, at random places, and of validation clips, at fixed places."""
 
     train: Recipe
     validation: Recipe
@@ -43,13 +43,13 @@ def recipes_for(
     *,
     flip: bool | None = None,
 ) -> Recipes:
-    """The recipes of a format, with clips of `frames` and `size` where these are given.
+    """Return the recipes of a format, with clips of `frames` and `size` if given.
 
-    Moments in Time and Charades have the paper's, a folder those of Moments without mirroring; at
-    another size the short side of the picture keeps its proportion to it. The other formats hold
-    clips of one size: the whole picture, brought to `size`, which is 16 frames of 32 x 32 pixels if
-    nothing is said, or what `motion` generates. `flip` says whether half of the clips to train with
-    are mirrored. Raises CannotRun for numbers that make no recipe.
+    Moments in Time and Charades have the recipes of the paper. `folder` has those of Moments in
+    Time, without mirroring. With another `size` the short side keeps its proportion to the crop.
+    The other formats use whole frames, resized to `size`. Their defaults are 16 frames of 32 x 32
+    pixels, or the clips that `motion` generates. `flip` mirrors half of the training clips. Raises
+    CannotRun for numbers out of range.
     """
     try:
         train, validation = (
@@ -95,12 +95,12 @@ _READERS: Mapping[str, Callable[[Any], bool]] = {
 
 
 def recipes_to_json(recipes: Recipes) -> dict[str, Any]:
-    """All that both recipes say."""
+    """Return both recipes as JSON."""
     return attrs.asdict(recipes)
 
 
 def _cut(recipe: Recipe, frames: int | None, size: tuple[int, int] | None) -> Recipe:
-    """A recipe for videos, at other sizes."""
+    """Return a recipe for videos with other frames and another size."""
     if size is not None:
         share = (recipe.short_side or max(recipe.size)) / max(recipe.size)
         recipe = attrs.evolve(recipe, size=size, short_side=round(share * max(size)))
@@ -110,10 +110,10 @@ def _cut(recipe: Recipe, frames: int | None, size: tuple[int, int] | None) -> Re
 def _whole(
     spec: DataSpec, recipe: Recipe, frames: int | None, size: tuple[int, int] | None
 ) -> Recipe:
-    """A recipe for clips that lie ready."""
+    """Return a recipe that uses whole frames."""
     own, pixels = _SMALL
     if spec.format == "motion":
-        level = motion_set(spec).level
+        level = motion_config(spec).level
         own, pixels = level.frames, level.size
     return attrs.evolve(
         recipe, frames=frames or own, size=size or (pixels, pixels), short_side=None

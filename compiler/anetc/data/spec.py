@@ -1,8 +1,9 @@
-"""Which data, as one text: `moments:DIR`, `arrays:FILE?train=1,3&test=2`, `motion:level=2`.
+"""Specs: texts that name a data set, such as `moments:DIR`, `arrays:FILE?train=1,3&test=2`.
 
-What `--data` takes and what job files hold. A format with a place reads `FORMAT:PATH?k=v&k=v`, one
-that is generated `FORMAT:k=v,k=v`. In these two forms `%3F` stands for `?` and so on (RFC 3986);
-a bare path is taken as it is, and its format guessed from what lies there, or given beside it.
+`--data` takes a spec, and job files hold one. Data in files are `FORMAT:PATH?k=v&k=v`, generated
+data `FORMAT:k=v,k=v`, such as `motion:level=2`. In these two forms `%3F` stands for `?` and so on
+(RFC 3986). A bare path is taken literally; its format is guessed from the files, or given
+separately.
 """
 
 from __future__ import annotations
@@ -16,18 +17,17 @@ from urllib.parse import quote, unquote
 from anetc.data.values import DataSpec, Format
 from anetdsl.diagnostics import did_you_mean
 from anetdsl.errors import CannotRun, cannot_read
-from anetdsl.terminal import visible
 
 FORMATS: tuple[Format, ...] = get_args(Format)
 GENERATED: frozenset[Format] = frozenset({"motion"})
-"""Formats that need no files."""
+"""Formats that generate their data."""
 
-# What stays readable in a spec: everything but what takes it apart, and what cannot be printed.
+# Characters that a spec holds unescaped: all but the separators and what cannot be printed.
 _PATH_SAFE = "/:,;=&@!$'()*+~[] "
 _VALUE_SAFE = "/:;@!$'()*+~[] "
-"""Of a value; a comma only where options are parted by `&`."""
+"""Unescaped characters of a value. A comma is one too if `&` separates the options."""
 _OPTIONS = re.compile(r"[a-z_]+=[^&]*(&[a-z_]+=[^&]*)*")
-_SURE_SIGNS: tuple[tuple[Format, tuple[str, ...]], ...] = (
+_TYPICAL_FILES: tuple[tuple[Format, tuple[str, ...]], ...] = (
     ("moments", ("moments_categories.txt", "trainingSet.csv", "validationSet.csv")),
     (
         "charades",
@@ -41,29 +41,31 @@ _SURE_SIGNS: tuple[tuple[Format, tuple[str, ...]], ...] = (
 
 
 def parse_spec(data: str, format: str | None = None) -> DataSpec:
-    """Read `data`, a spec or a bare path; `format` says what a bare path holds.
+    """Parse `data`, a spec or a bare path; `format` is the format of a bare path.
 
-    Raises CannotRun for an unknown format, options that cannot be read, and a bare path that is not
-    there or does not show what it holds.
+    Raises CannotRun for an unknown format, malformed options, a bare path that does not exist, and
+    one whose format cannot be guessed.
     """
-    wanted = None if format is None else _format(format)
+    given = None if format is None else _format(format)
     head, colon, rest = data.partition(":")
     if head in FORMATS and (colon or head in GENERATED):
         found = _format(head)
-        if wanted is not None and wanted != found:
-            raise CannotRun(f"--data {visible(data)}: this is {found}, but --format says {wanted}")
-        return _generated(found, rest) if found in GENERATED else _placed(found, rest)
-    if wanted in GENERATED:
-        raise CannotRun(f"--data {visible(data)}: {wanted} has no place; write --data {wanted}")
+        if given is not None and given != found:
+            raise CannotRun(f"--data {data}: the format is {found}, but --format is {given}")
+        return (
+            _parse_generated(found, rest) if found in GENERATED else _parse_path_spec(found, rest)
+        )
+    if given in GENERATED:
+        raise CannotRun(f"--data {data}: {given} has no path; write --data {given}")
     path, options = data, ""
     before, _, after = data.rpartition("?")
     if before and _OPTIONS.fullmatch(after) and not Path(data).exists():
         path, options = before, after
-    return DataSpec(wanted or _guess(path), path, _pairs(options, "&"))
+    return DataSpec(given or _guess(path), path, _pairs(options, "&"))
 
 
 def spec_text(spec: DataSpec) -> str:
-    """The one text of a spec; `parse_spec` reads it back."""
+    """Return the canonical text of a spec; `parse_spec` reads it."""
     mark, safe = (",", _VALUE_SAFE) if spec.format in GENERATED else ("&", _VALUE_SAFE + ",")
     options = mark.join(f"{name}={_quoted(value, safe)}" for name, value in spec.options)
     if spec.format in GENERATED:
@@ -72,41 +74,35 @@ def spec_text(spec: DataSpec) -> str:
     return f"{text}?{options}" if options else text
 
 
-def options_of(spec: DataSpec, known: Collection[str]) -> dict[str, str]:
-    """The options by name. Raises CannotRun for one that the format does not know."""
+def checked_options(spec: DataSpec, known: Collection[str]) -> dict[str, str]:
+    """Return the options by name. Raises CannotRun for an unknown option."""
     for name, _ in spec.options:
         if name not in known:
             guess = did_you_mean(name, known)
             hint = f"did you mean `{guess}`?" if guess else f"there are {', '.join(sorted(known))}"
             if not known:
                 hint = "it has none"
-            raise CannotRun(f"{shown(spec)}: {spec.format} has no option `{visible(name)}`; {hint}")
+            raise CannotRun(f"{spec_text(spec)}: {spec.format} has no option `{name}`; {hint}")
     return dict(spec.options)
 
 
-def place_of(spec: DataSpec) -> Path:
-    """The path of a spec. Raises CannotRun where there is nothing at it."""
+def existing_path(spec: DataSpec) -> Path:
+    """Return the path of a spec. Raises CannotRun if it does not exist."""
     path = Path(spec.path or "")
     try:
         path.stat()
     except (OSError, ValueError) as error:
-        raise cannot_read(f"--data {shown(spec)}", error) from None
+        raise cannot_read(f"--data {spec_text(spec)}", error) from None
     return path
 
 
-def whole_number(spec: DataSpec, name: str, value: str, low: int, high: int) -> int:
-    """An option's value between `low` and `high`. Raises CannotRun for anything else."""
+def parse_whole_number(spec: DataSpec, name: str, value: str, low: int, high: int) -> int:
+    """Parse the value of an option between `low` and `high`. Raises CannotRun for another value."""
     if re.fullmatch(r"\d{1,9}", value, re.ASCII) and low <= int(value) <= high:
         return int(value)
     raise CannotRun(
-        f"--data {shown(spec)}: {name}={visible(value)}: must be a whole number "
-        f"from {low} to {high}"
+        f"--data {spec_text(spec)}: {name}={value}: must be a whole number from {low} to {high}"
     )
-
-
-def shown(spec: DataSpec) -> str:
-    """The spec's text, safe for a terminal."""
-    return visible(spec_text(spec))
 
 
 def _format(name: str) -> Format:
@@ -115,14 +111,14 @@ def _format(name: str) -> Format:
             return known
     guess = did_you_mean(name, FORMATS)
     hint = f"did you mean {guess}?" if guess else f"there are {', '.join(FORMATS)}"
-    raise CannotRun(f"--format {visible(name)}: no such format; {hint}")
+    raise CannotRun(f"--format {name}: no such format; {hint}")
 
 
-def _generated(format: Format, text: str) -> DataSpec:
+def _parse_generated(format: Format, text: str) -> DataSpec:
     return DataSpec(format, None, _pairs(text, ",", quoted=True))
 
 
-def _placed(format: Format, text: str) -> DataSpec:
+def _parse_path_spec(format: Format, text: str) -> DataSpec:
     path, _, options = text.partition("?")
     if not path:
         raise CannotRun(f"--data {format}: write {format}:PATH, the path of the data")
@@ -134,15 +130,15 @@ def _pairs(text: str, mark: str, *, quoted: bool = False) -> tuple[tuple[str, st
     for part in filter(None, text.split(mark)):
         name, equals, value = part.partition("=")
         if not equals or not name:
-            raise CannotRun(f"--data: `{visible(part)}` is no option; write NAME=VALUE")
+            raise CannotRun(f"--data: `{part}` is not an option; write NAME=VALUE")
         if name in pairs:
-            raise CannotRun(f"--data: the option `{visible(name)}` is given twice")
+            raise CannotRun(f"--data: the option `{name}` is given twice")
         pairs[name] = _unquoted(value) if quoted else value
     return tuple(pairs.items())
 
 
 def _quoted(text: str, safe: str) -> str:
-    # Letters of every language stay as they are: quote() would turn them into bytes.
+    # Letters of all languages are kept: quote() would encode them as bytes.
     return "".join(
         char if char.isprintable() and not char.isascii() else quote(char, safe, "utf-8", _ESCAPES)
         for char in text
@@ -153,7 +149,7 @@ def _unquoted(text: str) -> str:
     return unquote(text, "utf-8", _ESCAPES)
 
 
-# File names may hold bytes that are no text.
+# File names may contain bytes that are not UTF-8.
 _ESCAPES = "surrogateescape"
 
 
@@ -167,12 +163,12 @@ def _guess(path: str) -> Format:
     if place.is_file() and place.suffix.lower() == ".npz":
         return "arrays"
     if place.is_dir():
-        for format, signs in _SURE_SIGNS:
-            if any(next(place.glob(sign), None) for sign in signs):
+        for format, patterns in _TYPICAL_FILES:
+            if any(next(place.glob(pattern), None) for pattern in patterns):
                 return format
         if any(entry.is_dir() for entry in place.iterdir() if not entry.name.startswith(".")):
             return "folder"
     raise CannotRun(
-        f"--data {visible(path)}: what is in there is not plain; name it with "
+        f"--data {path}: the format cannot be guessed; name it with "
         f"--format {'|'.join(name for name in FORMATS if name not in GENERATED)}"
     )

@@ -1,4 +1,4 @@
-"""The values between a data set and a network."""
+"""The values that describe a data set and its samples."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ Split = Literal["train", "validation", "test"]
 
 @attrs.frozen
 class DataSpec:
-    """Which data: a format, where it lies, and options of the format by name."""
+    """The name of a data set: its format, its path, and options of the format by name."""
 
     format: Format
     path: str | None = None
-    """None where the data is generated (`motion`)."""
+    """None for generated data (`motion`)."""
     options: tuple[tuple[str, str], ...] = ()
 
 
@@ -26,8 +26,9 @@ class DataSpec:
 class Sample:
     """The clips of one video: `rgb` uint8 (clips, T, H, W, 3), `flow` (clips, T, H, W, 2).
 
-    `flow` is float32 in [-1, 1] (semantics 7), None where it was not asked for. `target` is a class
-    number, or float32 (classes,) of zeros and ones where a video has several labels.
+    `flow` is float32 in [-1, 1] (semantics 7), or None if the data set was opened without flow.
+    `target` is a class number, or float32 (classes,) of zeros and ones if a video has several
+    labels.
     """
 
     name: str
@@ -37,7 +38,7 @@ class Sample:
 
 
 class Dataset(Protocol):
-    """One split of a data set. A sample depends on (seed, epoch, index) alone."""
+    """One split of a data set. A sample is a function of (seed, epoch, index)."""
 
     spec: DataSpec
     split: Split
@@ -45,17 +46,17 @@ class Dataset(Protocol):
     multi_label: bool
 
     def __len__(self) -> int:
-        """How many videos the split has."""
+        """Return the number of videos."""
         ...
 
     def name(self, index: int) -> str:
-        """What the video is called: its path within the data set, or its id."""
+        """Return the name of a video: its path relative to the data set's folder, or its id."""
         ...
 
     def target(self, index: int) -> int | NDArray[np.float32]:
-        """The video's class, or its classes as float32 (classes,)."""
+        """Return the class of a video, or its classes as float32 (classes,)."""
         ...
 
     def sample(self, index: int, *, seed: int, epoch: int) -> Sample:
-        """The video's clips. Raises VideoError for a video that cannot be read."""
+        """Return the clips of a video. Raises VideoError for a video that cannot be read."""
         ...

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from anetc.video.clips import Clip, Recipe, sample_clips, to_tensor
-from anetc.video.flow.fields import in_units, whole_flow
+from anetc.video.flow.fields import dequantise, whole_flow
 from anetdsl.errors import CannotRun
 from anetdsl.ir import Input, Network
 
@@ -100,7 +100,7 @@ def _tensor(value: Input, clip: Clip, device: str) -> Tensor:
     """Return the tensor (1, channels, T, H, W) of an input."""
     if value.kind == "flow":
         assert clip.flow is not None
-        fields = torch.from_numpy(in_units(clip.flow).transpose(3, 0, 1, 2).copy())
+        fields = torch.from_numpy(dequantise(clip.flow).transpose(3, 0, 1, 2).copy())
         return fields[None].to(device)
     rgb = to_tensor(clip.pixels).to(device)
     return rgb if value.channels == 3 else rgb.mean(dim=1, keepdim=True)

@@ -115,6 +115,6 @@ def _stored_frames(dataset: Dataset) -> int | None:
     """Return the number of frames of each stored clip; None for videos."""
     if dataset.spec.format in _VIDEO_FORMATS:
         return None
-    from anetc.data.formats.arrays import Arrays
+    from anetc.data.formats.arrays import ArrayDataset
 
-    return dataset.x.shape[1] if isinstance(dataset, Arrays) else None
+    return dataset.x.shape[1] if isinstance(dataset, ArrayDataset) else None

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anetc.video.decode import BASE_FPS, Size, VideoInfo, decode, grid_length, probe
-from anetc.video.flow.fields import Fill, fill_flow, mirrored
+from anetc.video.flow.fields import Fill, fill_flow, mirror_flow
 
 if TYPE_CHECKING:
     import torch
@@ -159,7 +159,7 @@ def sample_clips(
             whole = flow(decoded.pixels) if stored is None else stored.read(begin, end)
             fields = fill_flow(whole, recipe.frames, first, recipe.fill)
             fields, _ = crop(fields, recipe.size, cut.at)
-            fields = mirrored(fields) if cut.flipped else np.ascontiguousarray(fields)
+            fields = mirror_flow(fields) if cut.flipped else np.ascontiguousarray(fields)
         pixels = np.ascontiguousarray(pixels[:, :, ::-1] if cut.flipped else pixels)
         clips.append(Clip(pixels, cut.start, corner, cut.flipped, decoded.damage, fields, wraps))
     return clips

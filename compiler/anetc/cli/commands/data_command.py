@@ -1,4 +1,4 @@
-"""`anetc data`: what is in a data set, what is wrong with it, and its optical flow."""
+"""`anetc data`: list, check and prepare a data set."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from anetdsl.files import check_writable, write_atomically
 from anetdsl.terminal import visible
 
 if TYPE_CHECKING:
-    from anetc.data.upkeep.checking import Checked
+    from anetc.data.upkeep.dataset_check import DatasetCheck
     from anetc.data.upkeep.listing import Listing
     from anetc.data.values import DataSpec
 
@@ -27,7 +27,7 @@ _format = click.option(
     "--format",
     "format_",
     metavar="FORMAT",
-    help="moments, charades or folder, if that is not plain.",
+    help="moments, charades or folder, if it cannot be guessed.",
 )
 _workers = click.option(
     "--workers", type=click.IntRange(1, 1024), help="Processes; one for each processor by default."
@@ -43,7 +43,7 @@ _fps = click.option(
 
 @click.group("data")
 def command() -> None:
-    """Look at a data set, check it, and compute its optical flow once."""
+    """List a data set, check it, and compute its optical flow once."""
 
 
 @command.command("info")
@@ -52,33 +52,33 @@ def command() -> None:
 @click.option("--classes", is_flag=True, help="List every class.")
 def info(data: str, format_: str | None, classes: bool) -> None:
     """Count the videos of DIR by split and class. No video is read."""
-    from anetc.data.upkeep.census import count
+    from anetc.data.upkeep.split_counts import count_videos
 
     _, listing = _listed(data, format_)
-    found = count(listing.entries)
+    splits = count_videos(listing.entries)
     show_table(
         ("split", "videos", "classes", "labels a video", "fewest", "most"),
         [
             (
-                census.split,
-                str(census.videos),
-                str(len(census.classes)),
-                f"{census.labels / max(census.videos, 1):.2f}",
-                str(census.classes[-1][1]) if census.classes else "",
-                str(census.classes[0][1]) if census.classes else "",
+                counts.split,
+                str(counts.videos),
+                str(len(counts.classes)),
+                f"{counts.labels / max(counts.videos, 1):.2f}",
+                str(counts.classes[-1][1]) if counts.classes else "",
+                str(counts.classes[0][1]) if counts.classes else "",
             )
-            for census in found
+            for counts in splits
         ],
     )
     if listing.skipped:
         click.echo(f"\n{len(listing.skipped)} more are in quarantine.")
     if classes:
-        counts = {census.split: dict(census.classes) for census in found}
-        labels = sorted({label for census in found for label, _ in census.classes})
+        by_split = {counts.split: dict(counts.classes) for counts in splits}
+        labels = sorted({label for counts in splits for label, _ in counts.classes})
         click.echo()
         show_table(
-            ("class", *counts),
-            [(label, *(str(c.get(label, 0)) for c in counts.values())) for label in labels],
+            ("class", *by_split),
+            [(label, *(str(c.get(label, 0)) for c in by_split.values())) for label in labels],
         )
 
 
@@ -90,12 +90,16 @@ def info(data: str, format_: str | None, classes: bool) -> None:
     type=click.IntRange(1, 100_000),
     default=32,
     show_default=True,
-    help="Frames of a clip: a video with fewer is short.",
+    help="Frames per clip; a video with fewer frames is short.",
 )
 @_fps
-@click.option("--quick", is_flag=True, help="Read the packets of each video, decode one frame.")
+@click.option(
+    "--quick", is_flag=True, help="Read all packets of a video, but decode only one frame."
+)
 @click.option("--all", "show_all", is_flag=True, help="Print every finding.")
-@click.option("--quarantine", metavar="FILE", help="Write the videos that cannot be used.")
+@click.option(
+    "--quarantine", metavar="FILE", help="Add the videos that cannot be used to this list."
+)
 @_workers
 def check(
     data: str,
@@ -107,14 +111,14 @@ def check(
     quarantine: str | None,
     workers: int | None,
 ) -> None:
-    """Check the lists of DIR, and decode every video. Exit code 1 if there is any finding.
+    """Check the lists of DIR and decode every video. Exit code 1 if there is any finding.
 
-    Missing and corrupt videos, unknown labels, short and slow videos, copies, and what is wrong
-    with annotations. Videos in quarantine are not looked at.
+    Findings are missing and corrupt videos, unknown labels, short and slow videos, copies, and
+    wrong annotations. Videos in quarantine are not checked.
     """
-    from anetc.data.upkeep.checking import check_data
-    from anetc.data.upkeep.pool import processors
-    from anetc.data.upkeep.quarantine import add_to_quarantine
+    from anetc.data.upkeep.dataset_check import check_data
+    from anetc.data.upkeep.process_pool import processor_count
+    from anetc.data.upkeep.quarantine import extended_quarantine
 
     if quarantine is not None:
         check_writable(quarantine)
@@ -126,12 +130,12 @@ def check(
             frames=frames,
             fps=fps,
             quick=quick,
-            workers=workers or processors(),
+            workers=workers or processor_count(),
             progress=progress,
         )
     _show_findings(found, show_all)
     if quarantine is not None:
-        text = add_to_quarantine(Path(quarantine), found.unusable())
+        text = extended_quarantine(Path(quarantine), found.unusable())
         write_atomically(quarantine, text)
         click.echo(f"wrote {visible(quarantine)}", err=True)
     if found.findings:
@@ -144,10 +148,10 @@ def check(
 @click.option(
     "--short-side",
     type=click.IntRange(1, 8192),
-    help="Pixels of the short side that pictures are resized to; 256 by default.",
+    help="Resize frames to this short side in pixels; 256 by default.",
 )
 @click.option(
-    "--size", type=SizeType(), metavar="S|HxW", help="In its place: the whole picture's size."
+    "--size", type=SizeType(), metavar="S|HxW", help="Resize whole frames to this size instead."
 )
 @_fps
 @_workers
@@ -159,40 +163,40 @@ def flow(
     fps: float,
     workers: int | None,
 ) -> None:
-    """Compute the TV-L1 flow of all videos of DIR, once, into files beside them.
+    """Compute the TV-L1 flow of all videos of DIR once, into the cache that training reads.
 
-    Training reads it from there, with the same numbers. What is there already is left alone, so an
-    interrupted run goes on. Exit code 1 if a video cannot be read.
+    Flow that is computed during training has the same numbers. Files in the cache are kept, so an
+    interrupted command can be repeated. Exit code 1 if a video cannot be read.
     """
     if short_side is not None and size is not None:
         raise click.UsageError("--short-side and --size exclude each other.")
     spec, listing = _listed(data, format_)
-    # torch takes seconds to import, and making flow needs it.
-    from anetc.data.formats.videos import flow_folder
-    from anetc.data.upkeep.flow_cache import make_flow
+    # torch, which computes flow, takes seconds to import.
+    from anetc.data.formats.video_dataset import flow_folder
+    from anetc.data.upkeep.flow_cache import compute_flow
     from anetc.data.upkeep.flow_files import FlowKey
-    from anetc.data.upkeep.pool import processors
+    from anetc.data.upkeep.process_pool import processor_count
 
     folder = flow_folder(spec, listing.root, FlowKey(fps, size or short_side or 256))
     outcomes: Counter[str] = Counter()
-    held = 0
+    size_written = 0
     failed: list[str] = []
     paths = [entry.path for entry in listing.entries]
     with count_progress("flow", len(paths)) as progress:
-        made_all = make_flow(listing.root, folder, paths, workers or processors())
-        for done, made in enumerate(made_all, 1):
-            outcomes[made.outcome] += 1
-            held += made.bytes
-            if made.outcome == "failed":
-                failed.append(made.reason)
+        results = compute_flow(listing.root, folder, paths, workers or processor_count())
+        for done, result in enumerate(results, 1):
+            outcomes[result.outcome] += 1
+            size_written += result.bytes
+            if result.outcome == "failed":
+                failed.append(result.reason)
             progress(done)
     for reason in failed[:_SHOWN]:
         click.echo(visible(reason), err=True)
     if len(failed) > _SHOWN:
         click.echo(f"... and {len(failed) - _SHOWN} more; see `anetc data check`", err=True)
     click.echo(
-        f"{visible(str(folder.place))}: {outcomes['made']} made ({held / 1e6:.1f} MB), "
-        f"{outcomes['there']} there already, {outcomes['failed']} failed"
+        f"{visible(str(folder.path))}: {outcomes['computed']} computed "
+        f"({size_written / 1e6:.1f} MB), {outcomes['cached']} cached, {outcomes['failed']} failed"
     )
     if failed:
         raise click.exceptions.Exit(1)
@@ -204,12 +208,12 @@ def _listed(data: str, format_: str | None) -> tuple[DataSpec, Listing]:
     spec = parse_spec(data, format_)
     listing = list_videos(spec)
     if not listing.entries:
-        raise CannotRun(f"{visible(data)}: there are no videos")
+        raise CannotRun(f"{data}: there are no videos")
     return spec, listing
 
 
-def _show_findings(found: Checked, show_all: bool) -> None:
-    from anetc.data.upkeep.checking import KINDS
+def _show_findings(found: DatasetCheck, show_all: bool) -> None:
+    from anetc.data.upkeep.dataset_check import FINDING_KINDS
 
     click.echo(_many(found.videos, "video") + " checked", nl=False)
     if found.quarantined:
@@ -217,14 +221,14 @@ def _show_findings(found: Checked, show_all: bool) -> None:
     if found.unlisted:
         click.echo(f", {found.unlisted} more in no list", nl=False)
     click.echo(f"; {_many(len(found.findings), 'finding')}")
-    for kind in KINDS:
+    for kind in FINDING_KINDS:
         findings = found.of(kind)
         if not findings:
             continue
         click.echo(f"\n{kind}: {len(findings)}")
         shown = findings if show_all else findings[:_SHOWN]
         for finding in shown:
-            click.echo(f"  {visible(finding.name)}: {visible(finding.what)}")
+            click.echo(f"  {visible(finding.name)}: {visible(finding.message)}")
         if len(shown) < len(findings):
             click.echo(f"  ... and {len(findings) - len(shown)} more (--all shows them)")
 

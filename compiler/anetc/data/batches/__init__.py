@@ -1,1 +1,1 @@
-"""From a data set to batches."""
+"""Batches of a data set."""

@@ -1,4 +1,4 @@
-"""Optical flow of clips in eighths of a pixel, as archives of `arrays` keep it (`flow8`)."""
+"""Optical flow of clips, quantised to eighths of a pixel: `flow8` in archives of `arrays`."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from anetc.video.flow.tvl1 import TVL1
 
-EIGHTHS = 8
+STEPS_PER_PIXEL = 8
 _BLOCK = 64
-"""Clips that are worked on at once."""
+"""Number of clips that are computed at a time."""
 
 
-def flow_in_eighths(clips: NDArray[np.uint8], params: TVL1 | None = None) -> NDArray[np.int8]:
-    """TV-L1 flow int8 (N, T, 2, H, W), u and v, of clips (N, T, H, W) grey or (N, T, H, W, 3).
+def compute_flow8(clips: NDArray[np.uint8], params: TVL1 | None = None) -> NDArray[np.int8]:
+    """Return the TV-L1 flow int8 (N, T, 2, H, W) of clips (N, T, H, W) grey or (N, T, H, W, 3).
 
-    Up to 15.875 px; the last field repeats the one before (semantics 7).
+    Channels are u and v in eighths of a pixel, at most 15.875 px. The last field repeats the one
+    before (semantics 7).
     """
     import torch
 
@@ -34,14 +35,14 @@ def flow_in_eighths(clips: NDArray[np.uint8], params: TVL1 | None = None) -> NDA
             rgb = np.repeat(block[..., None], 3, -1) if block.ndim == 4 else block
             pixels = torch.from_numpy(np.ascontiguousarray(rgb.transpose(0, 4, 1, 2, 3)))
             flow = clip_flow(pixels, DEFAULTS if params is None else params)
-            eighths = flow.mul_(FLOW_LIMIT * EIGHTHS).round_().clamp_(-127, 127)
-            flow8[start : start + _BLOCK] = eighths.transpose(1, 2).to(torch.int8).numpy()
+            steps = flow.mul_(FLOW_LIMIT * STEPS_PER_PIXEL).round_().clamp_(-127, 127)
+            flow8[start : start + _BLOCK] = steps.transpose(1, 2).to(torch.int8).numpy()
     return flow8
 
 
 @contextlib.contextmanager
 def _one_thread() -> Iterator[None]:
-    """Small pictures are many short operations, in which threads mostly wait for each other."""
+    """Use one thread: in the short operations on small pictures more threads would only wait."""
     import torch
 
     threads = torch.get_num_threads()

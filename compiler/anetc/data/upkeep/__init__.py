@@ -1,1 +1,1 @@
-"""Check a data set, list its videos, and compute its optical flow once."""
+"""Check a data set, list its videos, and cache its optical flow."""

@@ -1,4 +1,4 @@
-"""The flow of a whole data set, computed once: what `anetc data flow` does."""
+"""Compute the optical flow of a whole data set once: the command `anetc data flow`."""
 
 from __future__ import annotations
 
@@ -12,54 +12,56 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anetc.data.upkeep.flow_files import DamagedFlowError, FlowFolder, FlowKey
-from anetc.data.upkeep.pool import in_processes
+from anetc.data.upkeep.process_pool import map_in_processes
 from anetc.video.decode import VideoInfo, decode, grid_length, probe
 from anetc.video.flow.fields import whole_flow
 from anetc.video.source import VideoError
 
 FRAMES_AT_ONCE = 64
-"""Frames that are held decoded: a video may be long."""
+"""Number of decoded frames in memory at a time: a video may be long."""
 
 
 @attrs.frozen
-class FlowCounts:
-    """What became of a video: its flow was made, was there, or the video cannot be read."""
+class FlowOutcome:
+    """Outcome for one video: its flow was computed or cached, or the video cannot be read."""
 
     path: str
-    outcome: Literal["made", "there", "failed"]
+    outcome: Literal["computed", "cached", "failed"]
     fields: int = 0
+    """Number of fields that were computed."""
     bytes: int = 0
+    """Size of the file that was written."""
     reason: str = ""
+    """Reason of a failure."""
 
 
-def make_flow(
+def compute_flow(
     root: Path, folder: FlowFolder, paths: Sequence[str], workers: int
-) -> Iterator[FlowCounts]:
-    """Compute the flow of the videos at these paths below `root`, once and for all, into `folder`.
+) -> Iterator[FlowOutcome]:
+    """Compute the flow of the videos at these paths below `root`, into `folder`.
 
-    Files that are there, whole and of the same video, are left alone. Raises CannotRun where files
-    cannot be written.
+    Complete files of the same video are kept. Raises CannotRun where a file cannot be written.
     """
-    yield from in_processes(partial(_make, root, folder), paths, workers)
+    yield from map_in_processes(partial(_compute, root, folder), paths, workers)
 
 
-def _make(root: Path, folder: FlowFolder, path: str) -> FlowCounts:
+def _compute(root: Path, folder: FlowFolder, path: str) -> FlowOutcome:
     try:
         info = probe(root / path)
-        if _is_there(folder, path, info):
-            return FlowCounts(path, "there")
-        fields = flow_of(info, folder.key)
-        return FlowCounts(path, "made", len(fields), folder.write(path, info, fields))
+        if _is_cached(folder, path, info):
+            return FlowOutcome(path, "cached")
+        fields = video_flow(info, folder.key)
+        return FlowOutcome(path, "computed", len(fields), folder.write(path, info, fields))
     except VideoError as error:
-        return FlowCounts(path, "failed", reason=str(error))
+        return FlowOutcome(path, "failed", reason=str(error))
 
 
-def flow_of(info: VideoInfo, key: FlowKey) -> NDArray[np.int8]:
-    """The fields int8 (T, H, W, 2) of all frames of a video. Raises VideoError."""
+def video_flow(info: VideoInfo, key: FlowKey) -> NDArray[np.int8]:
+    """Compute the fields int8 (T, H, W, 2) of all frames of a video. Raises VideoError."""
     length = grid_length(info, key.fps)
     parts: list[NDArray[np.int8]] = []
     for start in range(0, max(length - 1, 1), FRAMES_AT_ONCE - 1):
-        # One frame more than fields: each leads to the next.
+        # The last frame of a part is the first of the next: a field needs two frames.
         frames = decode(
             info,
             fps=key.fps,
@@ -73,12 +75,12 @@ def flow_of(info: VideoInfo, key: FlowKey) -> NDArray[np.int8]:
     return np.concatenate(parts)
 
 
-def _is_there(folder: FlowFolder, path: str, info: VideoInfo) -> bool:
+def _is_cached(folder: FlowFolder, path: str, info: VideoInfo) -> bool:
     try:
-        stored = folder(path, info)
+        stored = folder.find(path, info)
         if stored is None:
             return False
-        # The end of the file is what is missing where a disk has lost it.
+        # After a crash the end of a file may be missing.
         stored.read(stored.shape[0] - 1, stored.shape[0])
     except DamagedFlowError:
         return False

@@ -1,9 +1,9 @@
-"""Optical flow that was computed once: a file for each video, beside the data.
+"""The files of cached optical flow, one for each video.
 
-`DIR/.flow/KEY/PATH.npz` (or below the folder that the option `flow=FOLDER` names) is a zip archive
-that NumPy reads: `about.json`, and the fields as int8 (2, H, W), `000000.npy` and so on, deflated
-one by one, so that a clip reads only its own. KEY tells the size and the frame rate, and ends in a
-hash of every parameter. A file also holds a fingerprint of its video: flow of a video that has
+`DIR/.flow/KEY/PATH.npz` (or below the folder of the option `flow=FOLDER`) is a zip archive that
+NumPy can read: `about.json`, and the fields int8 (2, H, W) as `000000.npy` and so on, compressed
+one by one, so that a clip reads only its own. KEY holds the size and the frame rate, and ends in a
+hash of all parameters. A file also holds a fingerprint of its video; the flow of a video that has
 changed is not used.
 """
 
@@ -30,7 +30,7 @@ from anetdsl.files import replacing
 
 FOLDER = ".flow"
 VERSION = 1
-"""To be raised when other numbers come out for the same parameters."""
+"""Version of the numbers: to be raised when the same parameters give other numbers."""
 
 _ABOUT = "about.json"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -39,14 +39,14 @@ _LEVEL = 6
 
 
 class DamagedFlowError(Exception):
-    """A file of flow that cannot be read, or does not hold what it should."""
+    """A file of flow that is damaged or has the wrong content."""
 
 
 @attrs.frozen
 class FlowKey:
-    """What flow is computed from, and how: the parts of a recipe, with all other parameters.
+    """The parameters that cached flow depends on, taken from a recipe.
 
-    `size` is the short side in px, or (height, width) for whole pictures.
+    `size` is the short side in px, or (height, width) for whole frames.
     """
 
     fps: float
@@ -54,13 +54,13 @@ class FlowKey:
 
     @classmethod
     def of(cls, recipe: Recipe) -> FlowKey:
-        """That of the clips of a recipe."""
+        """Return the key for the clips of a recipe."""
         size = resized(recipe)
         assert size is not None
         return cls(recipe.fps, size)
 
     def parameters(self) -> dict[str, Any]:
-        """All that the numbers depend on, beside the video."""
+        """Return all parameters that the numbers depend on, besides the video."""
         from anetc.video.flow.clip_flow import DEFAULTS, FLOW_LIMIT
 
         return {
@@ -74,7 +74,7 @@ class FlowKey:
 
     @property
     def name(self) -> str:
-        """The name of the folder of this flow, such as `256-12.5fps-0f3a91c2`."""
+        """Name of the folder of this flow, such as `256-12.5fps-0f3a91c2`."""
         text = json.dumps(self.parameters(), sort_keys=True)
         digest = hashlib.sha256(text.encode()).hexdigest()[:8]
         size = str(self.size) if isinstance(self.size, int) else "{}x{}".format(*self.size)
@@ -83,25 +83,29 @@ class FlowKey:
 
 @attrs.frozen(eq=False)
 class FlowFile:
-    """The fields of a video, read from the file when they are asked for."""
+    """The file of a video's flow, of `shape` (T, H, W)."""
 
     path: Path
     shape: tuple[int, int, int]
 
     def read(self, start: int, stop: int) -> NDArray[np.int8]:
-        """The fields int8 (stop - start, H, W, 2). Raises DamagedFlowError."""
+        """Read the fields int8 (stop - start, H, W, 2). Raises DamagedFlowError."""
         length, height, width = self.shape
         if not 0 <= start < stop <= length:
-            raise DamagedFlowError(f"there are {length} fields, not {start} to {stop}")
+            raise DamagedFlowError(
+                f"{self.path}: has {length} fields, not the fields {start} to {stop}"
+            )
         fields = np.empty((stop - start, 2, height, width), np.int8)
         try:
             with zipfile.ZipFile(self.path) as archive:
-                for place in range(start, stop):
-                    with archive.open(_member(place)) as file:
+                for number in range(start, stop):
+                    with archive.open(_member(number)) as file:
                         field = np.lib.format.read_array(file, allow_pickle=False)
                     if field.dtype != np.int8 or field.shape != fields.shape[1:]:
-                        raise DamagedFlowError(f"{self.path}: field {place} is {field.shape}")
-                    fields[place - start] = field
+                        raise DamagedFlowError(
+                            f"{self.path}: field {number} has the shape {field.shape}"
+                        )
+                    fields[number - start] = field
         except _UNREADABLE as error:
             raise DamagedFlowError(f"{self.path}: {error}") from error
         return fields.transpose(0, 2, 3, 1)
@@ -112,42 +116,42 @@ _UNREADABLE = (OSError, zipfile.BadZipFile, zlib.error, KeyError, ValueError, EO
 
 @attrs.frozen
 class FlowFolder:
-    """The flow of a data set's videos: what `videos.Reading` asks. `place` is DIR/.flow/KEY."""
+    """The flow cache of a data set; `path` is DIR/.flow/KEY."""
 
-    place: Path
+    path: Path
     key: FlowKey
 
-    def __call__(self, name: str, info: VideoInfo) -> FlowFile | None:
-        """The flow of a video, None where there is none or the video has changed since.
+    def find(self, name: str, info: VideoInfo) -> FlowFile | None:
+        """Return the flow of a video; None if it is missing or the video has changed.
 
         Raises DamagedFlowError for a file that cannot be read.
         """
         path = self.path_of(name)
         if not path.is_file():
             return None
-        about = _about(path)
+        about = _read_about(path)
         try:
             if about.get("video") != fingerprint(info.path):
                 return None
-        except OSError:  # decoding will tell
+        except OSError:  # decoding reports the error
             return None
         shape = tuple(about["shape"])
         if shape[0] != grid_length(info, self.key.fps):
-            raise DamagedFlowError(f"{path}: it holds {shape[0]} fields")
+            raise DamagedFlowError(f"{path}: has the wrong number of fields, {shape[0]}")
         return FlowFile(path, (shape[0], shape[1], shape[2]))
 
     def path_of(self, name: str) -> Path:
-        """The file of a video, by its path below the data set's folder.
+        """Return the file for a video, by the video's path relative to the data set's folder.
 
-        Videos may lie elsewhere: `/x` and `../x` stay within the place too.
+        Paths outside of that folder (`/x` and `../x`) also map into the cache.
         """
         parts = ["up" if part == ".." else part for part in name.split("/") if part]
-        return self.place.joinpath(*parts[:-1], f"{parts[-1]}.npz")
+        return self.path.joinpath(*parts[:-1], f"{parts[-1]}.npz")
 
     def write(self, name: str, info: VideoInfo, fields: NDArray[np.int8]) -> int:
-        """Write the fields (T, H, W, 2) of a video at once, and return the bytes they take.
+        """Write the fields (T, H, W, 2) of a video atomically; return the size of the file.
 
-        Raises CannotRun where that cannot be done.
+        Raises CannotRun where the file cannot be written.
         """
         path = self.path_of(name)
         about = {
@@ -158,31 +162,31 @@ class FlowFolder:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise CannotRun(f"{path.parent}: cannot be made: {error.strerror}") from None
+            raise CannotRun(f"{path.parent}: cannot be created: {error.strerror}") from None
         with replacing(path) as part:
             with zipfile.ZipFile(part, "w") as archive:
                 _put(archive, _ABOUT, json.dumps(about, sort_keys=True).encode())
-                for place, field in enumerate(fields):
+                for number, field in enumerate(fields):
                     buffer = io.BytesIO()
                     planes = np.ascontiguousarray(field.transpose(2, 0, 1))
                     np.lib.format.write_array(buffer, planes, allow_pickle=False)
-                    _put(archive, _member(place), buffer.getvalue())
+                    _put(archive, _member(number), buffer.getvalue())
             return part.stat().st_size
 
 
 def fingerprint(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """What tells a file from others: its length, and a hash of its start, middle and end."""
+    """Return the length of a file and a hash of its start, middle and end."""
     digest = hashlib.blake2b(digest_size=16)
     with Path(path).open("rb") as file:
         length = os.fstat(file.fileno()).st_size
-        for place in sorted({0, max(0, length // 2 - _BLOCK // 2), max(0, length - _BLOCK)}):
-            file.seek(place)
+        for position in sorted({0, max(0, length // 2 - _BLOCK // 2), max(0, length - _BLOCK)}):
+            file.seek(position)
             digest.update(file.read(_BLOCK))
     return {"bytes": length, "digest": digest.hexdigest()}
 
 
-def _member(place: int) -> str:
-    return f"{place:06d}.npy"
+def _member(number: int) -> str:
+    return f"{number:06d}.npy"
 
 
 def _put(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
@@ -190,7 +194,7 @@ def _put(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
     archive.writestr(entry, data, zipfile.ZIP_DEFLATED, _LEVEL)
 
 
-def _about(path: Path) -> dict[str, Any]:
+def _read_about(path: Path) -> dict[str, Any]:
     try:
         with zipfile.ZipFile(path) as archive:
             about = json.loads(archive.read(_ABOUT))

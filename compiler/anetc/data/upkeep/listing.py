@@ -1,4 +1,4 @@
-"""All videos of a data set, whatever its format, for what is done to each file once."""
+"""List all videos of a data set of any format."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from pathlib import Path
 import attrs
 
 from anetc.data.formats import charades, moments
-from anetc.data.formats.annotations import read_classes, read_rows
+from anetc.data.formats.charades_lists import read_classes, read_rows
 from anetc.data.formats.folder import list_folder
-from anetc.data.spec import place_of, shown
-from anetc.data.upkeep.quarantine import quarantined
+from anetc.data.spec import existing_path, spec_text
+from anetc.data.upkeep.quarantine import quarantined_names
 from anetc.data.values import DataSpec, Format
 from anetdsl.errors import CannotRun
 
@@ -20,7 +20,7 @@ VIDEO_FORMATS: tuple[Format, ...] = ("moments", "charades", "folder")
 
 @attrs.frozen
 class ListedVideo:
-    """A video: its split, what the data set calls it, its file below the folder, its classes."""
+    """A video: its split, its name in the data set, its path below the root, its classes."""
 
     split: str
     name: str
@@ -30,7 +30,7 @@ class ListedVideo:
 
 @attrs.frozen
 class Listing:
-    """The videos below `root`, each file once; those in `skipped` are in quarantine."""
+    """The videos below `root`, each file once. The videos in `skipped` are in quarantine."""
 
     root: Path
     entries: tuple[ListedVideo, ...]
@@ -38,11 +38,11 @@ class Listing:
 
 
 def list_videos(spec: DataSpec) -> Listing:
-    """The videos of a data set.
+    """List the videos of a data set.
 
-    Raises CannotRun for a format that has no video files, and for lists that cannot be read.
+    Raises CannotRun for a format without video files and for lists that cannot be read.
     """
-    root = place_of(spec)
+    root = existing_path(spec)
     match spec.format:
         case "folder":
             _, listed = list_folder(spec)
@@ -53,13 +53,13 @@ def list_videos(spec: DataSpec) -> Listing:
             entries = _charades(spec, root)
         case _:
             raise CannotRun(
-                f"--data {shown(spec)}: {spec.format} holds no video files; "
-                f"this is for {', '.join(VIDEO_FORMATS)}"
+                f"--data {spec_text(spec)}: {spec.format} has no video files; "
+                f"the formats with video files are {', '.join(VIDEO_FORMATS)}"
             )
     once: dict[str, ListedVideo] = {}
     for entry in entries:
         once.setdefault(entry.path, entry)
-    names = quarantined(spec, root)
+    names = quarantined_names(spec, root)
     return Listing(
         root,
         tuple(entry for entry in once.values() if entry.name not in names),
@@ -68,13 +68,13 @@ def list_videos(spec: DataSpec) -> Listing:
 
 
 def _moments(spec: DataSpec, root: Path) -> list[ListedVideo]:
-    there = [split for split, (file, _) in moments.LISTS.items() if (root / file).is_file()]
-    if not there:
+    splits = [split for split, (file, _) in moments.LISTS.items() if (root / file).is_file()]
+    if not splits:
         files = " and no ".join(file for file, _ in moments.LISTS.values())
-        raise CannotRun(f"--data {shown(spec)}: there is no {files}")
+        raise CannotRun(f"--data {spec_text(spec)}: there is no {files}")
     return [
         ListedVideo(split, row.name, row.name, (row.label,))
-        for split in there
+        for split in splits
         for row in moments.read_list(root, split)
     ]
 
@@ -83,10 +83,10 @@ def _charades(spec: DataSpec, root: Path) -> list[ListedVideo]:
     classes = read_classes(charades.annotation_file(root, charades.CLASSES))
     folder = charades.video_folder(spec, root)
     lists = {split: charades.annotation_file(root, file) for split, file in charades.LISTS.items()}
-    there = {split: path for split, path in lists.items() if path.is_file()}
-    if not there:
+    found = {split: path for split, path in lists.items() if path.is_file()}
+    if not found:
         files = " and no ".join(charades.LISTS.values())
-        raise CannotRun(f"--data {shown(spec)}: there is no {files}")
+        raise CannotRun(f"--data {spec_text(spec)}: there is no {files}")
     return [
         ListedVideo(
             split,
@@ -94,6 +94,6 @@ def _charades(spec: DataSpec, root: Path) -> list[ListedVideo]:
             charades.video_path(folder, row),
             tuple(classes[number] for number in row.classes),
         )
-        for split, path in there.items()
+        for split, path in found.items()
         for row in read_rows(path, len(classes))[0]
     ]

@@ -1,8 +1,8 @@
-"""Lists of videos to leave out: what `anetc data check` writes and every reader of videos honours.
+"""Quarantine lists: videos to leave out, written by `anetc data check` and used by all readers.
 
-A line names a video as the data set does, percent-encoded where it must be, and after a tab says
-why. `#` begins a comment. A file `quarantine.txt` in the data set's folder is honoured where it is
-there; the option `quarantine=FILE` names another (relative to that folder), `quarantine=no` none.
+A line holds the name of a video in the data set, percent-encoded if necessary, a tab and the
+reason. `#` begins a comment. The default list is `quarantine.txt` in the data set's folder, if it
+exists; the option `quarantine=FILE` names another, relative to that folder, `quarantine=no` none.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 
 from anetc.data.formats.text_files import lines
-from anetc.data.spec import shown
+from anetc.data.spec import spec_text
 from anetc.data.values import DataSpec
 from anetdsl.errors import cannot_read
 from anetdsl.terminal import visible
@@ -24,29 +24,29 @@ OPTION = "quarantine"
 _log = logging.getLogger("anetc.data")
 
 
-def quarantined(spec: DataSpec, root: Path) -> frozenset[str]:
-    """The names that are to be left out, and a line in the log that says how many.
+def quarantined_names(spec: DataSpec, root: Path) -> frozenset[str]:
+    """Return the names to leave out. A line in the log counts them.
 
-    Raises CannotRun for a list that was asked for and cannot be read.
+    Raises CannotRun if the list that an option names cannot be read.
     """
-    asked = dict(spec.options).get(OPTION)
-    if asked == "no":
+    option = dict(spec.options).get(OPTION)
+    if option == "no":
         return frozenset()
-    path = root / (asked or NAME)
-    if asked is None and not path.is_file():
+    path = root / (option or NAME)
+    if option is None and not path.is_file():
         return frozenset()
     if not path.is_file():
-        raise cannot_read(f"--data {shown(spec)}: {OPTION}={asked}")
+        raise cannot_read(f"--data {spec_text(spec)}: {OPTION}={option}")
     names = frozenset(read_quarantine(path))
     if names:
         count = f"{len(names)} video{'s' * (len(names) > 1)}"
-        text = "%s: its quarantine list leaves out %s; with the option quarantine=no all count"
-        _log.info(text, shown(spec), count)
+        text = "%s: the quarantine list leaves out %s; the option quarantine=no uses all videos"
+        _log.info(text, spec_text(spec), count)
     return names
 
 
 def read_quarantine(path: Path) -> dict[str, str]:
-    """The names in a list, and why they are there."""
+    """Read the names and reasons of a list."""
     found = {}
     for _, line in lines(path):
         if line[0] != "#":
@@ -55,18 +55,18 @@ def read_quarantine(path: Path) -> dict[str, str]:
     return found
 
 
-def add_to_quarantine(path: Path, videos: Mapping[str, str]) -> str:
-    """The text of a list of these names and reasons, and of those that the file holds by now."""
-    held = read_quarantine(path) if path.is_file() else {}
+def extended_quarantine(path: Path, videos: Mapping[str, str]) -> str:
+    """Return the text of a list with the entries of the file and these names and reasons."""
+    existing = read_quarantine(path) if path.is_file() else {}
     rows = (
         f"{_quoted(name)}\t{visible(reason)}\n"
-        for name, reason in sorted({**held, **videos}.items())
+        for name, reason in sorted({**existing, **videos}.items())
     )
-    return "# Videos to leave out, and why: written by `anetc data check`.\n" + "".join(rows)
+    return "# Videos to leave out, with reasons: written by `anetc data check`.\n" + "".join(rows)
 
 
 def _quoted(name: str) -> str:
-    """The name in one line that does not begin as a comment; letters of any language stay."""
+    """Encode a name in one line that is no comment; letters of all languages are kept."""
     plain = "".join(
         char if char.isprintable() and char != "%" else quote(char, "", "utf-8", "surrogateescape")
         for char in name

@@ -34,11 +34,11 @@ def whole_flow(pixels: NDArray[np.uint8], device: str = "cpu") -> NDArray[np.int
     from anetc.video.flow.clip_flow import clip_flow
 
     clip = torch.from_numpy(np.ascontiguousarray(pixels.transpose(3, 0, 1, 2)))[None].to(device)
-    fields: NDArray[np.int8] = quantised(clip_flow(clip))[0]
+    fields: NDArray[np.int8] = quantise(clip_flow(clip))[0]
     return fields
 
 
-def quantised(flow: torch.Tensor) -> NDArray[np.int8]:
+def quantise(flow: torch.Tensor) -> NDArray[np.int8]:
     """Flow (N, 2, T, H, W) in [-1, 1] as int8 (N, T, H, W, 2)."""
     import torch
 
@@ -65,13 +65,13 @@ def fill_flow(fields: NDArray[_T], frames: int, start: int = 0, how: Fill = "loo
     return filled
 
 
-def mirrored(fields: NDArray[_T]) -> NDArray[_T]:
+def mirror_flow(fields: NDArray[_T]) -> NDArray[_T]:
     """The fields (T, H, W, 2) of frames mirrored left to right."""
     turned = fields[:, :, ::-1].copy()
     np.negative(turned[..., 0], out=turned[..., 0])
     return turned
 
 
-def in_units(fields: NDArray[np.int8]) -> NDArray[np.float32]:
+def dequantise(fields: NDArray[np.int8]) -> NDArray[np.float32]:
     """What a network is shown: float32 in [-1, 1], where 1 is 20 px."""
     return fields.astype(np.float32) / np.float32(STEPS)

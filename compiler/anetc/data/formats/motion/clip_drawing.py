@@ -1,8 +1,8 @@
-"""How a clip of the data set `motion` is drawn: in whole numbers, so that every machine draws it.
+"""Draw the clips of the data set `motion`, in integers, so that every machine draws the same.
 
-A handwritten digit, cut out of one photograph, swings over a drifting piece of another. Places are
-in 64ths of a pixel, sines come from a table, pictures are interpolated with whole weights. Random
-numbers are those of Python's `random()`, which stay the same in every version.
+A handwritten digit with the texture of one photograph swings over a drifting piece of another.
+Positions are in 64ths of a pixel, sines come from a table, and images are interpolated with integer
+weights. Random numbers are those of Python's `random()`, which are the same in every version.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ Ints = NDArray[np.int32]
 T = TypeVar("T")
 
 UNIT = 64
-"""Places are counted in this part of a pixel."""
+"""Positions per pixel."""
 TURN = 1024
-"""Phases are counted in this part of a turn."""
+"""Phases per full turn."""
 SINES = [round(math.sin(2 * math.pi * k / TURN) * 16384) for k in range(TURN)]
-"""None of them is within 1e-5 of a half, so rounding gives the same with any library's sine."""
+"""Sines, scaled by 16384. None is within 1e-5 of a half, so every library rounds them alike."""
 PI_E4 = 31416
 
 PHOTOS: dict[Split, tuple[str, ...]] = {
@@ -38,32 +38,32 @@ PHOTOS: dict[Split, tuple[str, ...]] = {
     "test": ("grass", "rocket"),
 }
 DIGIT_SHARES: dict[Split, tuple[int, ...]] = {"train": (0, 1, 2), "validation": (3,), "test": (4,)}
-"""Handwritten digits by their number modulo 5."""
+"""Handwritten digits of each split, by their number modulo 5."""
 
 CONTRAST = 12
-"""Standard deviation of a photograph's piece within a digit, whichever photograph it is from."""
+"""Standard deviation of the texture of a digit, the same for every photograph."""
 FLAT = 5
-"""A piece with a smaller standard deviation has nothing that motion could be seen by."""
+"""Smallest standard deviation of a piece in which motion is visible."""
 TRIES = 20
 SHADES = (60, 110)
-"""Mean of the background."""
+"""Range of the mean of the background."""
 APART = (80, 120)
-"""How much lighter a digit is than what is behind it, in the mean."""
+"""Range of the difference between the mean of a digit and the mean of the background."""
 
 
 @attrs.frozen(eq=False)
 class Material:
-    """What a split's clips are made of."""
+    """Images of which a split's clips are made."""
 
     photos: tuple[Ints, ...]
-    """(H, W, 3), 0..255: each photograph, and each at half its size."""
+    """Photographs (H, W, 3), 0..255, each at full and at half size."""
     digits: dict[int, Ints]
-    """(N, 8, 8), ink 0..16, by digit."""
+    """Handwriting (N, 8, 8), ink 0..16, by digit."""
 
 
 @functools.cache
 def material(split: Split) -> Material:
-    """Photographs and handwriting of a split: no other split has any of them."""
+    """Return the photographs and handwriting of a split; the splits share none of them."""
     file = resources.files("anetc.data.formats.motion") / "motion_assets.npz"
     with file.open("rb") as opened, np.load(opened, allow_pickle=False) as assets:
         whole = [assets[f"photo_{name}"].astype(np.int32) for name in PHOTOS[split]]
@@ -76,7 +76,7 @@ def material(split: Split) -> Material:
 
 
 def draw(level: Level, split: Split, label: int, rng: random.Random) -> NDArray[np.uint8]:
-    """A clip of class `label`: uint8 (T, H, W, 3)."""
+    """Draw a clip of class `label`: uint8 (T, H, W, 3)."""
     digit, axis, cycles = level.classes[label]
     shade = _between(rng, *SHADES)
     frames = _background(level, split, shade, rng)
@@ -89,12 +89,12 @@ def draw(level: Level, split: Split, label: int, rng: random.Random) -> NDArray[
     return np.clip(frames, 0, 255).astype(np.uint8)
 
 
-# Where a digit is
+# Positions of digits
 
 
 @attrs.frozen(eq=False)
 class Path:
-    """A digit's side in px, and its top left corner's places y and x, (T,), in 64ths of a px."""
+    """A digit's side in px, and the positions y and x of its top left corner, (T,), in 64ths px."""
 
     side: int
     y: Ints
@@ -102,10 +102,10 @@ class Path:
 
 
 def _path(level: Level, axis: int, cycles: int, rng: random.Random) -> Path:
-    """A swing `cycles` times along an axis, beside it at most a slow steady motion."""
+    """Return a path that swings `cycles` times along an axis, plus a slow constant motion."""
     side = _between(rng, *level.digit_size)
     slow, fast = (int(speed * UNIT) for speed in level.speed)
-    # Peak speed = 2 pi cycles / T x amplitude: the amplitude alone does not give the cycles away.
+    # Peak speed = 2 pi cycles / T x amplitude: the amplitude does not reveal the cycles.
     amplitude = _between(rng, slow, fast) * level.frames * 10000 // (2 * PI_E4 * cycles)
     phase = _between(rng, 0, TURN - 1)
     at = [(phase + cycles * t * TURN // level.frames) % TURN for t in range(level.frames)]
@@ -120,18 +120,18 @@ def _path(level: Level, axis: int, cycles: int, rng: random.Random) -> Path:
 
 
 def _start(level: Level, side: int, moves: Ints, rng: random.Random) -> int:
-    """A first place from which the digit stays in the picture, but for an eighth of its side."""
+    """Return a start position such that at most an eighth of the digit leaves the frame."""
     over = side * UNIT // 8
     least = -over - int(moves.min())
     most = (level.size - side) * UNIT + over - int(moves.max())
     return _between(rng, least, most) if least < most else (least + most) // 2
 
 
-# What is seen
+# Images
 
 
 def _background(level: Level, split: Split, shade: int, rng: random.Random) -> Ints:
-    """A piece of a photograph that drifts steadily, up to a pixel a frame: (T, H, W, 3)."""
+    """Return a piece of a photograph that drifts by up to a pixel per frame: (T, H, W, 3)."""
     smallest = min(min(photo.shape[:2]) for photo in material(split).photos)
     most = min(UNIT, (smallest - level.size - 1) * UNIT // level.frames)
     side = level.size + most * level.frames // UNIT + 1
@@ -147,22 +147,22 @@ def _background(level: Level, split: Split, shade: int, rng: random.Random) -> I
 def _cut_out(
     split: Split, digit: int, shade: int, path: Path, rng: random.Random
 ) -> tuple[Ints, Ints]:
-    """A digit's handwriting (8, 8) and the piece of a photograph (side, side, 3) that fills it."""
+    """Return the handwriting (8, 8) of a digit and its texture (side, side, 3)."""
     written = material(split).digits[digit]
     ink = written[_between(rng, 0, len(written) - 1)]
     shade += _between(rng, *APART)
-    # A pixel more on each side: it does not stop where a pixel does.
+    # One more pixel on each side, as the digit is not aligned to pixels.
     return ink, _piece(split, path.side + 3, (shade, CONTRAST), rng)
 
 
 def _put(frames: Ints, cut_out: tuple[Ints, Ints], path: Path) -> None:
-    """Lay a digit over the frames (T, H, W, 3), in place."""
+    """Draw a digit over the frames (T, H, W, 3), in place."""
     ink, texture = cut_out
     size, side = frames.shape[1], path.side
     for frame, y, x in zip(frames, path.y.tolist(), path.x.tolist(), strict=True):
-        # The pixels that it touches: from (top, left), one more than its side.
+        # The digit touches the pixels from (top, left), one more than its side.
         top, left = y // UNIT, x // UNIT
-        opaque = _opacity(_dots(y % UNIT, side), _dots(x % UNIT, side), ink)
+        opaque = _opacity(_dot_weights(y % UNIT, side), _dot_weights(x % UNIT, side), ink)
         over = _window(texture, UNIT - y % UNIT, UNIT - x % UNIT, side + 1)
         rows = slice(max(top, 0), min(top + side + 1, size))
         columns = slice(max(left, 0), min(left + side + 1, size))
@@ -175,10 +175,11 @@ def _put(frames: Ints, cut_out: tuple[Ints, Ints], path: Path) -> None:
 
 
 @functools.cache
-def _dots(start: int, side: int) -> Ints:
-    """How much of each of 8 dots, and of none before and after them, is at each of side + 1 pixels.
+def _dot_weights(start: int, side: int) -> Ints:
+    """Return the interpolation weights of 8 dots, padded by one at each end, for side + 1 pixels.
 
-    Whole numbers (side + 1, 10) that add up to UNIT. The digit starts `start` into the first pixel.
+    They are integers (side + 1, 10) whose rows sum to UNIT. The digit starts at the position
+    `start` of the first pixel.
     """
     pixels = np.arange(side + 1) * UNIT - start + UNIT // 2
     at = np.clip(pixels * 8 // side + UNIT // 2, 0, 9 * UNIT)
@@ -190,14 +191,16 @@ def _dots(start: int, side: int) -> Ints:
 
 
 def _opacity(down: Ints, across: Ints, ink: Ints) -> Ints:
-    """How opaque each pixel is, 0..256: ink below three tenths is not, and soon after wholly."""
+    """Return the opacity of each pixel, 0..256: 0 below three tenths of ink, then a steep rise."""
     amount = down @ np.pad(ink, 1) @ across.T
     opaque: Ints = np.clip((amount - 16 * UNIT**2 * 3 // 10) // UNIT, 0, 256)
     return opaque
 
 
-def _piece(split: Split, side: int, look: tuple[int, int], rng: random.Random) -> Ints:
-    """A square (side, side, 3) of a photograph, brought to a mean and a standard deviation."""
+def _piece(
+    split: Split, side: int, shade_and_contrast: tuple[int, int], rng: random.Random
+) -> Ints:
+    """Return a square (side, side, 3) of a photograph with a given mean and standard deviation."""
     for _ in range(TRIES):
         photo = _pick(rng, material(split).photos)
         room_y, room_x = (max(extent - side, 0) for extent in photo.shape[:2])
@@ -211,12 +214,12 @@ def _piece(split: Split, side: int, look: tuple[int, int], rng: random.Random) -
             break
     piece = piece.transpose(1, 0, 2) if turned else piece
     piece = piece[:: -1 if upside else 1, :: -1 if mirrored else 1]
-    shade, contrast = look
+    shade, contrast = shade_and_contrast
     return (piece - mean) * contrast // max(deviation, FLAT) + shade
 
 
 def _window(picture: Ints, y: int, x: int, side: int) -> Ints:
-    """The square (side, side, C) of a picture whose corner is at (y, x), bilinear."""
+    """Interpolate (bilinear) the square (side, side, C) of an image whose corner is at (y, x)."""
     top, left, down, across = y // UNIT, x // UNIT, y % UNIT, x % UNIT
     part = picture[top : top + side + 1, left : left + side + 1]
     rows = part[:, :-1] * (UNIT - across) + part[:, 1:] * across
@@ -232,7 +235,7 @@ def _halved(photo: Ints) -> Ints:
 
 
 def _between(rng: random.Random, least: int, most: int) -> int:
-    """A whole number from `least` to `most`, both included."""
+    """Return a random integer from `least` to `most`, both included."""
     return least + int(rng.random() * (most - least + 1))
 
 

@@ -1,6 +1,6 @@
-"""The levels of the generated data set `motion`, and what its options say.
+"""The levels of the generated data set `motion`, and its options.
 
-A class is a digit, the axis along which it swings, and how many times it does so in a clip.
+A class is a digit, the axis along which it swings, and the number of its swings in a clip.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from itertools import product
 import attrs
 from attrs import validators
 
-from anetc.data.spec import options_of, shown, whole_number
+from anetc.data.spec import checked_options, parse_whole_number, spec_text
 from anetc.data.values import DataSpec, Split
 from anetdsl.errors import CannotRun
 
@@ -19,31 +19,31 @@ AXES = ("across", "down")
 
 @attrs.frozen
 class Level:
-    """What is in the clips. Speeds are in px a frame, sizes in px."""
+    """Parameters of the clips. Speeds are in px per frame, sizes in px."""
 
     digits: tuple[int, ...]
     cycles: tuple[int, ...]
-    """Full swings in a clip of `frames` frames: the temporal frequencies that are told apart."""
+    """Numbers of full swings in a clip: the temporal frequencies of the classes."""
     frames: int
     size: int
     speed: tuple[float, float]
-    """Peak speed of a swing, drawn uniformly whatever its frequency."""
+    """Range of the peak speed of a swing, which is uniform and independent of its frequency."""
     digit_size: tuple[int, int]
     distractors: int
-    """Digits of none of the classes that swing as well, each in a way of its own, behind it."""
+    """Number of digits of no class that swing independently behind the digit of the class."""
     clutter: int
-    """Standard deviation of the background's intensities, 0..255."""
+    """Standard deviation of the background's intensities (0..255)."""
     wander: float
-    """Largest steady speed, along each axis, that is added to a swing."""
+    """Largest constant speed along each axis that is added to a swing."""
 
     @property
     def classes(self) -> tuple[tuple[int, int, int], ...]:
-        """(digit, axis, cycles) of each class, the digit slowest."""
+        """(digit, axis, cycles) of each class; the digit varies slowest."""
         return tuple(product(self.digits, range(len(AXES)), self.cycles))
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """Such as `7-across-4`."""
+        """Names of the classes, such as `7-across-4`."""
         return tuple(f"{digit}-{AXES[axis]}-{cycles}" for digit, axis, cycles in self.classes)
 
 
@@ -85,39 +85,39 @@ LEVELS: dict[int, Level] = {
 
 
 @attrs.frozen
-class MotionSet:
-    """A data set of the family: a level, a seed, and how many clips each split has."""
+class MotionConfig:
+    """Parameters of a generated data set: level, seed and number of clips."""
 
     level: Level = LEVELS[1]
     seed: int = attrs.field(default=0, validator=validators.ge(0))
     clips: int = attrs.field(default=2400, validator=validators.ge(1))
-    """Of training. Validation and test have a quarter of it each, one clip a class at least."""
+    """Number of training clips; validation and test have a quarter, at least one clip per class."""
 
     def length(self, split: Split) -> int:
-        """How many clips a split has."""
+        """Return the number of clips of a split."""
         if split == "train":
             return self.clips
         return max(self.clips // 4, len(self.level.classes))
 
 
-def motion_set(spec: DataSpec) -> MotionSet:
-    """What `motion:level=2,seed=1,clips=4800` asks for.
+def motion_config(spec: DataSpec) -> MotionConfig:
+    """Return the data set of a spec such as `motion:level=2,seed=1,clips=4800`.
 
-    Raises CannotRun for an unknown option and for a value out of range.
+    Raises CannotRun for an unknown option and a value out of range.
     """
     values = {
-        name: whole_number(spec, name, value, *_RANGES[name])
-        for name, value in options_of(spec, _RANGES).items()
+        name: parse_whole_number(spec, name, value, *_RANGES[name])
+        for name, value in checked_options(spec, _RANGES).items()
     }
     level = LEVELS[values.get("level", 1)]
-    level = _filmed(level, values.get("frames", level.frames), values.get("size", level.size))
+    level = _rescaled(level, values.get("frames", level.frames), values.get("size", level.size))
     if level.frames < 4 * max(level.cycles):
         raise CannotRun(
-            f"--data {shown(spec)}: {max(level.cycles)} cycles of this level need "
-            f"frames={4 * max(level.cycles)} or more"
+            f"--data {spec_text(spec)}: the {max(level.cycles)} cycles of this level need at least "
+            f"frames={4 * max(level.cycles)}"
         )
-    kept = {name: values[name] for name in ("seed", "clips") if name in values}
-    return MotionSet(level, **kept)
+    given = {name: values[name] for name in ("seed", "clips") if name in values}
+    return MotionConfig(level, **given)
 
 
 _RANGES = {
@@ -127,11 +127,11 @@ _RANGES = {
     "frames": (4, 128),
     "size": (16, 80),
 }
-"""The least and the largest value of each option."""
+"""Smallest and largest value of each option."""
 
 
-def _filmed(level: Level, frames: int, size: int) -> Level:
-    """The same scenes in more or fewer frames, of more or fewer pixels."""
+def _rescaled(level: Level, frames: int, size: int) -> Level:
+    """Return a level with the same scenes in another number of frames and another size."""
     larger, slower = size / level.size, level.frames / frames
     slow, fast = level.speed
     small, large = level.digit_size

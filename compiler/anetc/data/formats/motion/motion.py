@@ -1,8 +1,8 @@
-"""The format `motion`: a data set that is generated on the spot, the same on every machine.
+"""The format `motion`: a generated data set, the same on every machine.
 
-What is in it: `motion_levels`; how it is drawn: `motion_clips`. Clips, and their TV-L1 flow in
-eighths of a pixel, are generated once and kept in the user's cache folder; without it the same
-numbers are made again. docs/motion.md says what networks reach on it.
+`levels` defines the classes and scenes, `clip_drawing` draws the clips. Clips and their TV-L1 flow,
+quantised to eighths of a pixel, are generated once and kept in the user's cache folder. If they
+cannot be kept, they are generated again each time. docs/motion.md lists results of networks.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anetc.data.formats.arrays import Arrays, check_size
+from anetc.data.formats.arrays import ArrayDataset, check_size
 from anetc.data.formats.motion.clip_drawing import draw
-from anetc.data.formats.motion.levels import MotionSet, motion_set
-from anetc.data.formats.quantised_flow import flow_in_eighths
+from anetc.data.formats.motion.levels import MotionConfig, motion_config
+from anetc.data.formats.quantised_flow import compute_flow8
 from anetc.data.values import DataSpec, Split
 from anetc.video.clips import Recipe, generator
 from anetdsl.errors import CannotRun
@@ -31,86 +31,87 @@ from anetdsl.syntax.grammar import cache_folder
 log = logging.getLogger("anetc.data")
 
 
-def open_motion(spec: DataSpec, split: Split, recipe: Recipe, *, flow: bool) -> Arrays:
-    """Open a split, generating it where no cache holds it.
+def open_motion(spec: DataSpec, split: Split, recipe: Recipe, *, flow: bool) -> ArrayDataset:
+    """Open a split. It is generated if the cache does not hold it.
 
-    The data depend on the spec's own seed: `seed`, which is that of a run, changes nothing.
-    Raises CannotRun for an option that is wrong and a size that the clips cannot be cut to.
+    Raises CannotRun for a wrong option and a size to which the clips cannot be cut.
     """
-    which = motion_set(spec)
-    rgb = _kept(which, split, "rgb", functools.partial(clips_of, which, split))
+    config = motion_config(spec)
+    rgb = _cached(config, split, "rgb", functools.partial(generate_clips, config, split))
     check_size(spec, rgb, recipe)
-    return Arrays(
+    return ArrayDataset(
         spec=spec,
         split=split,
-        classes=which.level.class_names,
+        classes=config.level.class_names,
         recipe=recipe,
         with_flow=flow,
         rows=np.arange(len(rgb)),
         x=rgb,
-        flow8=_kept(which, split, "flow8", functools.partial(flow_of, rgb)) if flow else None,
-        y=np.arange(len(rgb)) % len(which.level.classes),
+        flow8=_cached(config, split, "flow8", functools.partial(clips_flow8, rgb))
+        if flow
+        else None,
+        y=np.arange(len(rgb)) % len(config.level.classes),
         names=None,
     )
 
 
-def clips_of(which: MotionSet, split: Split) -> NDArray[np.uint8]:
-    """A split's clips: uint8 (N, T, H, W, 3)."""
-    level = which.level
-    shape = (which.length(split), level.frames, level.size, level.size, 3)
+def generate_clips(config: MotionConfig, split: Split) -> NDArray[np.uint8]:
+    """Generate the clips of a split: uint8 (N, T, H, W, 3)."""
+    level = config.level
+    shape = (config.length(split), level.frames, level.size, level.size, 3)
     log.info("generating the %d %s clips of motion", shape[0], split)
     clips = np.empty(shape, np.uint8)
     for index in range(len(clips)):
-        rng = generator(which.seed, 0, f"motion {split} {index}")
+        rng = generator(config.seed, 0, f"motion {split} {index}")
         clips[index] = draw(level, split, index % len(level.classes), rng)
     return clips
 
 
-def flow_of(clips: NDArray[np.uint8]) -> NDArray[np.int8]:
-    """TV-L1 flow of clips (N, T, H, W, 3), in eighths of a px: int8 (N, T, 2, H, W)."""
+def clips_flow8(clips: NDArray[np.uint8]) -> NDArray[np.int8]:
+    """Return the TV-L1 flow of clips (N, T, H, W, 3), in eighths of a px: int8 (N, T, 2, H, W)."""
     from anetc.video.flow.tvl1 import TVL1
 
     log.info("computing the optical flow of %d clips of motion", len(clips))
-    # A sixth of the default's work, and closer to it than what is kept of it.
-    return flow_in_eighths(clips, TVL1(warps=3, iterations=10))
+    # A sixth of the default's time; the error is smaller than that of the quantisation.
+    return compute_flow8(clips, TVL1(warps=3, iterations=10))
 
 
-def _kept(
-    which: MotionSet, split: Split, what: str, make: Callable[[], NDArray[Any]]
+def _cached(
+    config: MotionConfig, split: Split, name: str, generate: Callable[[], NDArray[Any]]
 ) -> NDArray[Any]:
-    """An array of a split: that of the cache, mapped from its file, or made and put there.
+    """Return an array of a split, mapped from its file in the cache; generate it if missing.
 
-    Processes that generate the same set at once each put the same file there.
+    Several processes that generate the same set write the same file.
     """
-    path = Path(cache_folder()) / "motion" / f"{_key(which)}-{split}-{what}.npy"
-    found = _read(path, which, split)
+    path = Path(cache_folder()) / "motion" / f"{_key(config)}-{split}-{name}.npy"
+    found = _read(path, config, split)
     if found is not None:
         return found
-    made = make()
+    generated = generate()
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with replacing(path) as part, part.open("wb") as file:
-            np.save(file, made)
+            np.save(file, generated)
     except (OSError, CannotRun) as error:
-        log.warning("motion is generated anew each time: %s", error)
-        return made
-    found = _read(path, which, split)
-    return made if found is None else found
+        log.warning("motion is generated again each time: %s", error)
+        return generated
+    found = _read(path, config, split)
+    return generated if found is None else found
 
 
-def _read(path: Path, which: MotionSet, split: Split) -> NDArray[Any] | None:
-    """The array of a file, not read but mapped; None where there is none that fits."""
+def _read(path: Path, config: MotionConfig, split: Split) -> NDArray[Any] | None:
+    """Map the array of a file into memory; return None if it is missing or has another size."""
     try:
-        kept: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+        array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError):
         return None
-    return kept if kept.shape[:2] == (which.length(split), which.level.frames) else None
+    return array if array.shape[:2] == (config.length(split), config.level.frames) else None
 
 
 @functools.cache
-def _key(which: MotionSet) -> str:
-    """Of all that the clips depend on: the level, the seed, this code and its material."""
-    digest = hashlib.sha256(repr(which).encode())
+def _key(config: MotionConfig) -> str:
+    """Return a hash of all that the clips depend on: level, seed, code and images."""
+    digest = hashlib.sha256(repr(config).encode())
     package = resources.files("anetc")
     for folder, name in _SOURCES:
         digest.update((package / folder / name).read_bytes())

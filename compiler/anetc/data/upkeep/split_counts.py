@@ -1,4 +1,4 @@
-"""How many videos of each class a data set has: what `anetc data info` prints."""
+"""Count the videos of each split and class: the output of `anetc data info`."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from anetc.data.upkeep.listing import ListedVideo
 
 
 @attrs.frozen
-class Census:
-    """The videos of one split: how many, how many labels in all, and by class, most first."""
+class SplitCounts:
+    """Numbers of videos and labels of one split, and of videos by class, the largest first."""
 
     split: str
     videos: int
@@ -20,12 +20,12 @@ class Census:
     classes: tuple[tuple[str, int], ...]
 
 
-def count(entries: Sequence[ListedVideo]) -> list[Census]:
-    """A census of each split."""
+def count_videos(entries: Sequence[ListedVideo]) -> list[SplitCounts]:
+    """Return the counts of each split."""
     found = []
     for split in dict.fromkeys(entry.split for entry in entries):
         members = [entry for entry in entries if entry.split == split]
         classes = Counter(label for entry in members for label in dict.fromkeys(entry.labels))
         ranked = sorted(classes.items(), key=lambda item: (-item[1], item[0]))
-        found.append(Census(split, len(members), sum(classes.values()), tuple(ranked)))
+        found.append(SplitCounts(split, len(members), sum(classes.values()), tuple(ranked)))
     return found

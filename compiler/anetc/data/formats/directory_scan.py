@@ -1,4 +1,4 @@
-"""Which videos lie in a folder: the same list, in the same order, on every machine."""
+"""List the videos in a folder: the same list in the same order on every machine."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ VIDEO_SUFFIXES = frozenset(
         *(".nut", ".ogv", ".ts", ".vob", ".webm", ".wmv", ".y4m"),
     )
 )
-"""Names of videos end so, in small or capital letters."""
+"""Suffixes of video files, in lower case; a file name may have them in upper case."""
 
 
 def is_video_name(name: str) -> bool:
-    """Whether a file is a video by its name."""
+    """Return whether a file name is that of a video."""
     return PurePosixPath(name).suffix.lower() in VIDEO_SUFFIXES and not _hidden(name)
 
 
 def folders_in(folder: Path) -> list[str]:
-    """The names of the folders in a folder, sorted; hidden ones are left out."""
+    """Return the names of the folders in a folder, sorted, without hidden folders."""
     return sorted(e.name for e in _entries(folder) if _is_folder(e) and not _hidden(e.name))
 
 
 def videos_below(folder: Path) -> list[str]:
-    """The videos in a folder and the folders below it, as sorted relative paths with slashes.
+    """Return the videos in a folder and its subfolders, as sorted relative paths with slashes.
 
-    Links are followed, but not back into a folder that they lie in. A link to nothing and a loop of
-    links are listed where their names are those of videos: reading them tells what is wrong.
+    Links are followed, except to a folder that contains the link. A broken link and a loop of links
+    are listed if their names are those of videos: reading them raises the error.
     """
     return sorted(_below(folder, "", ()))
 
@@ -61,7 +61,7 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a link that leads to itself
+    except OSError:  # a link to itself
         return False
 
 

@@ -1,4 +1,4 @@
-"""The same work on many files, by several processes of one thread each."""
+"""Apply a function to many files in several processes with one thread each."""
 
 from __future__ import annotations
 
@@ -17,22 +17,23 @@ from anetdsl.errors import CannotRun
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 _AHEAD = 4
+"""Number of items per worker that are submitted ahead."""
 
 
-def processors() -> int:
-    """How many processors this process may use."""
+def processor_count() -> int:
+    """Return the number of processors that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
-def in_processes(
+def map_in_processes(
     function: Callable[[_Item], _Result], items: Sequence[_Item], workers: int
 ) -> Iterator[_Result]:
-    """function(item) for each item, in order; with one worker in this process.
+    """Yield function(item) for each item, in order; one worker computes in this process.
 
-    Only a few items are under way at a time, so that a stop loses little. Raises CannotRun where a
-    process is killed, and what `function` raises.
+    Few items are computed ahead, so an interruption loses little. Raises CannotRun if a process is
+    killed, and the errors of `function`.
     """
     if workers == 1 or len(items) < 2:
         yield from map(function, items)
@@ -49,15 +50,15 @@ def in_processes(
             yield waiting.popleft().result()
     except BrokenProcessPool:
         raise CannotRun(
-            "a process that reads videos was killed, which happens when memory runs out; "
-            "try fewer --workers"
+            "a process that reads videos was killed, probably because memory ran out; "
+            "use fewer --workers"
         ) from None
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _prepare() -> None:
-    """Ctrl-C is for the process that hands out the work; each worker has one thread."""
+    """Leave Ctrl-C to the main process, and use one thread."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # Read by torch when it is imported, here only where it is needed.
+    # torch reads it when it is imported.
     os.environ["OMP_NUM_THREADS"] = "1"

@@ -1,0 +1,133 @@
+"""A data set of video files with one class each, and the reader of its videos."""
+
+from __future__ import annotations
+
+import logging
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from anetc.data.spec import spec_text
+from anetc.data.upkeep import quarantine
+from anetc.data.upkeep.flow_files import FOLDER, DamagedFlowError, FlowFolder, FlowKey
+from anetc.data.values import DataSpec, Sample, Split
+from anetc.video.clips import Clip, Recipe, StoredFlow, sample_clips
+from anetc.video.decode import VideoInfo, probe
+from anetc.video.flow.fields import dequantise, whole_flow
+
+OPTIONS = ("flow", quarantine.OPTION)
+"""Options of every format of video files."""
+
+_log = logging.getLogger("anetc.data")
+
+
+@attrs.frozen
+class VideoReader:
+    """Parameters for reading the videos below `root`.
+
+    With `flow`, optical flow is read from `stored` if it is there, and else computed.
+    """
+
+    root: Path
+    recipe: Recipe
+    flow: bool
+    stored: FlowFolder | None
+
+
+def make_video_reader(spec: DataSpec, root: Path, recipe: Recipe, flow: bool) -> VideoReader:
+    """Return the reader of a data set's videos.
+
+    Optical flow is read from the cache that `anetc data flow` writes. Without a cache it is
+    computed for each clip, which takes fifty times as long, and a warning names the command.
+    """
+    if not flow:
+        return VideoReader(root, recipe, False, None)
+    folder = flow_folder(spec, root, FlowKey.of(recipe))
+    if not folder.path.is_dir():
+        size, data = folder.key.size, shlex.quote(spec_text(spec))
+        option = f"--short-side {size}" if isinstance(size, int) else "--size {}x{}".format(*size)
+        command = f"anetc data flow {data} {option} --fps {folder.key.fps:g}"
+        _log.warning("optical flow is computed again for each clip; `%s` computes it once", command)
+        return VideoReader(root, recipe, True, None)
+    _log.info("optical flow is read from %s", folder.path)
+    return VideoReader(root, recipe, True, folder)
+
+
+def flow_folder(spec: DataSpec, root: Path, key: FlowKey) -> FlowFolder:
+    """Return the flow cache of a data set: in its folder, or in that of the option `flow`."""
+    return FlowFolder(root / dict(spec.options).get("flow", FOLDER) / key.name, key)
+
+
+@attrs.frozen(eq=False)
+class VideoDataset:
+    """Videos with one class each; `names` are their paths relative to the data set's folder."""
+
+    spec: DataSpec
+    split: Split
+    classes: tuple[str, ...]
+    names: Sequence[str] = attrs.field(repr=False)
+    targets: NDArray[np.int64] = attrs.field(repr=False)
+    reader: VideoReader
+    multi_label: bool = False
+
+    def __len__(self) -> int:
+        """Return the number of videos."""
+        return len(self.names)
+
+    def name(self, index: int) -> str:
+        """Return the path of a video, relative to the data set's folder."""
+        return self.names[index]
+
+    def target(self, index: int) -> int:
+        """Return the class of a video."""
+        return int(self.targets[index])
+
+    def sample(self, index: int, *, seed: int, epoch: int) -> Sample:
+        """Return the clips of a video, cut by (seed, epoch, name). Raises VideoError."""
+        name = self.names[index]
+        clips = read_clips(self.reader, name, seed=seed, epoch=epoch, sample=name)
+        return make_sample(name, clips, self.target(index))
+
+
+def read_clips(reader: VideoReader, path: str, *, seed: int, epoch: int, sample: str) -> list[Clip]:
+    """Return the clips of a video file, cut by (seed, epoch, sample).
+
+    If the cached flow is damaged, the same flow is computed. Raises VideoError.
+    """
+    info = probe(reader.root / path)
+    try:
+        stored = reader.stored.find(path, info) if reader.stored else None
+        return _clips(reader, info, stored, seed, epoch, sample)
+    except DamagedFlowError as error:
+        _log.warning("%s; `anetc data flow` writes the file again", error)
+        return _clips(reader, info, None, seed, epoch, sample)
+
+
+def _clips(
+    reader: VideoReader,
+    info: VideoInfo,
+    stored: StoredFlow | None,
+    seed: int,
+    epoch: int,
+    sample: str,
+) -> list[Clip]:
+    return sample_clips(
+        info,
+        reader.recipe,
+        seed=seed,
+        epoch=epoch,
+        sample=sample,
+        flow=whole_flow if reader.flow else None,
+        stored=stored,
+    )
+
+
+def make_sample(name: str, clips: Sequence[Clip], target: int | NDArray[np.float32]) -> Sample:
+    """Return the sample of a video's clips."""
+    flows = [dequantise(clip.flow) for clip in clips if clip.flow is not None]
+    rgb = np.stack([clip.pixels for clip in clips])
+    return Sample(name, rgb, np.stack(flows) if flows else None, target)

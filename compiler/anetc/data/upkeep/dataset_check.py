@@ -1,0 +1,286 @@
+"""Check a data set: compare its lists with its files, and read every file.
+
+Videos with findings of the kinds in UNUSABLE cannot be used and go on a quarantine list. Other
+findings are for the user to judge.
+"""
+
+from __future__ import annotations
+
+import filecmp
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Literal, get_args
+
+import attrs
+
+from anetc.data.formats import charades, moments
+from anetc.data.formats.charades_lists import CharadesRow, read_classes, read_rows
+from anetc.data.formats.directory_scan import videos_below
+from anetc.data.upkeep.flow_files import fingerprint
+from anetc.data.upkeep.listing import ListedVideo, Listing
+from anetc.data.upkeep.process_pool import map_in_processes
+from anetc.data.values import DataSpec
+from anetc.video.decode import VideoError, grid_length, probe, verify
+from anetdsl.diagnostics import did_you_mean
+
+FindingKind = Literal[
+    "missing",
+    "corrupt",
+    "label",
+    "short",
+    "slow",
+    "copy",
+    "repeated",
+    "cut-action",
+    "empty-action",
+    "class",
+]
+FINDING_KINDS: tuple[FindingKind, ...] = get_args(FindingKind)
+UNUSABLE: frozenset[FindingKind] = frozenset({"missing", "corrupt", "label"})
+
+_SLACK = 1.0
+"""Tolerance of action ends, in seconds, if the list does not hold the length of the video."""
+
+
+@attrs.frozen
+class Finding:
+    """A finding about the video (or class) `name`."""
+
+    kind: FindingKind
+    name: str
+    message: str
+
+
+@attrs.frozen
+class DatasetCheck:
+    """The result of a check. `unlisted` counts the videos in the folders that are in no list."""
+
+    videos: int
+    quarantined: int
+    unlisted: int
+    findings: tuple[Finding, ...]
+
+    def of(self, kind: FindingKind) -> list[Finding]:
+        """Return the findings of a kind."""
+        return [finding for finding in self.findings if finding.kind == kind]
+
+    def unusable(self) -> dict[str, str]:
+        """Return the videos that cannot be used, each with its reason."""
+        found = {f.name: f.message for f in self.findings if f.kind in UNUSABLE}
+        return dict(sorted(found.items()))
+
+
+@attrs.frozen
+class FileCheck:
+    """The result of reading a file: a problem, or its length and fingerprint."""
+
+    path: str
+    problem: FindingKind | None
+    message: str = ""
+    """Description of the problem."""
+    frames: int = 0
+    """Number of frames at the frame rate of clips."""
+    fps: float = 0.0
+    """Frame rate of the file."""
+    duration: float = 0.0
+    """Length in seconds."""
+    fingerprint: str = ""
+
+
+def check_data(
+    spec: DataSpec,
+    listing: Listing,
+    *,
+    frames: int,
+    fps: float,
+    quick: bool,
+    workers: int,
+    progress: Callable[[int], None],
+) -> DatasetCheck:
+    """Check the lists and all videos; `progress` gets the number of videos checked so far.
+
+    A video is short if it has fewer than `frames` frames at `fps`, and slow if its frame rate is
+    below `fps`. `quick` reads all packets but decodes only the first frame of a video.
+    """
+    root, entries = listing.root, listing.entries
+    files: dict[str, FileCheck] = {}
+    check = partial(check_file, root, fps=fps, quick=quick)
+    for file in map_in_processes(check, [entry.path for entry in entries], workers):
+        files[file.path] = file
+        progress(len(files))
+    findings = [
+        *_check_lists(spec, root, files, {entry.name: entry for entry in entries}),
+        *_check_videos(entries, files, frames, fps),
+        *_find_copies(root, entries, files),
+    ]
+    ranks = {kind: rank for rank, kind in enumerate(FINDING_KINDS)}
+    listed = {entry.path for entry in (*entries, *listing.skipped)}
+    return DatasetCheck(
+        videos=len(entries),
+        quarantined=len(listing.skipped),
+        unlisted=sum(path not in listed for path in _videos_in_folders(spec, root)),
+        findings=tuple(sorted(findings, key=lambda f: (ranks[f.kind], f.name))),
+    )
+
+
+def check_file(root: Path, path: str, *, fps: float, quick: bool) -> FileCheck:
+    """Read all packets of a file, and unless `quick` decode all its frames."""
+    file = root / path
+    try:
+        info = probe(file)
+        if info.damage or not quick:
+            # For a damaged file the error names the number of readable frames.
+            verify(file)
+        digest = fingerprint(file)
+    except (VideoError, OSError) as error:
+        return FileCheck(path, "corrupt" if file.exists() else "missing", _reason(error))
+    return FileCheck(
+        path,
+        None,
+        frames=grid_length(info, fps),
+        fps=info.fps,
+        duration=info.duration,
+        fingerprint=f"{digest['bytes']} {digest['digest']}",
+    )
+
+
+def _reason(error: VideoError | OSError) -> str:
+    text = str(error)
+    return text.removeprefix(f"{error.path}: ") if isinstance(error, VideoError) else text
+
+
+def _check_videos(
+    entries: Sequence[ListedVideo], files: dict[str, FileCheck], frames: int, fps: float
+) -> Iterator[Finding]:
+    for entry in entries:
+        file = files[entry.path]
+        if file.problem is not None:
+            yield Finding(file.problem, entry.name, file.message)
+            continue
+        if file.frames < frames:
+            length = f"{file.frames} frames at {fps:g} a second ({file.duration:.2f} s)"
+            yield Finding("short", entry.name, f"{length}; a clip has {frames}")
+        # The rate of a file is an average; a single frame has no rate.
+        if file.frames > 1 and file.fps < 0.98 * fps:
+            yield Finding("slow", entry.name, f"{file.fps:.2f} frames a second, fewer than {fps:g}")
+
+
+def _find_copies(
+    root: Path, entries: Sequence[ListedVideo], files: dict[str, FileCheck]
+) -> Iterator[Finding]:
+    """Find files with the same content as an earlier file."""
+    first: dict[str, ListedVideo] = {}
+    for entry in entries:
+        file = files[entry.path]
+        if file.problem is not None:
+            continue
+        other = first.setdefault(file.fingerprint, entry)
+        if other is entry or not filecmp.cmp(root / other.path, root / entry.path, shallow=False):
+            continue
+        message = f"the same file as {other.name}"
+        if other.split != entry.split:
+            message += f", but this one is in {entry.split}, the other in {other.split}"
+        if other.labels != entry.labels:
+            message += "; their labels differ"
+        yield Finding("copy", entry.name, message)
+
+
+def _check_lists(
+    spec: DataSpec, root: Path, files: dict[str, FileCheck], entries: dict[str, ListedVideo]
+) -> Iterator[Finding]:
+    match spec.format:
+        case "moments":
+            yield from _check_moments(root, files, entries)
+        case "charades":
+            yield from _check_charades(root, files, entries)
+        case _:
+            labels = {label for entry in entries.values() for label in entry.labels}
+            good = [v for v in entries.values() if files[v.path].problem is None]
+            trained = {v.labels[0] for v in good if v.split == "train"}
+            yield from _classes_without_training(sorted(labels), trained)
+
+
+def _check_moments(
+    root: Path, files: dict[str, FileCheck], entries: dict[str, ListedVideo]
+) -> Iterator[Finding]:
+    classes = moments.read_categories(root / moments.CATEGORIES)
+    known = set(classes)
+    trained: set[str] = set()
+    for split, (file, _) in moments.LISTS.items():
+        if not (root / file).is_file():
+            continue
+        first: dict[str, moments.MomentsRow] = {}
+        for row in moments.read_list(root, split):
+            if row.name not in entries:
+                continue
+            other = first.setdefault(row.name, row)
+            if row.label not in known:
+                guess = did_you_mean(row.label, classes)
+                hint = f"; did you mean `{guess}`?" if guess else ""
+                message = f"{file}:{row.line}: the label `{row.label}` is not in "
+                yield Finding("label", row.name, f"{message}{moments.CATEGORIES}{hint}")
+            if other is not row:
+                label = "" if other.label == row.label else f", as `{other.label}`"
+                message = f"{file}:{row.line}: already listed in line {other.line}{label}"
+                yield Finding("repeated", row.name, message)
+            elif split == "train" and files[row.name].problem is None:
+                trained.add(row.label)
+    yield from _classes_without_training(classes, trained)
+
+
+def _check_charades(
+    root: Path, files: dict[str, FileCheck], entries: dict[str, ListedVideo]
+) -> Iterator[Finding]:
+    classes = read_classes(charades.annotation_file(root, charades.CLASSES))
+    trained: set[int] = set()
+    for split, file in charades.LISTS.items():
+        path = charades.annotation_file(root, file)
+        if not path.is_file():
+            continue
+        for row in read_rows(path, len(classes))[0]:
+            if row.id not in entries:
+                continue
+            video = files[entries[row.id].path]
+            if split == "train" and video.problem is None:
+                trained.update(row.classes)
+            yield from _check_charades_row(row, f"{file}:{row.line}", video)
+    yield from _classes_without_training(classes, {classes[number] for number in trained})
+
+
+def _check_charades_row(row: CharadesRow, place: str, video: FileCheck) -> Iterator[Finding]:
+    for number in row.unknown:
+        yield Finding("label", row.id, f"{place}: there is no class c{number:03d}")
+    cut, length = row.cut, row.length
+    if length is None and video.problem is None:
+        length = video.duration
+        cut = sum(end > length + _SLACK for _, _, end in row.actions)
+    if cut and length is not None:
+        actions = "an action ends" if cut == 1 else f"{cut} actions end"
+        message = f"{place}: {actions} after the video, which ends at {length:.2f} s"
+        yield Finding("cut-action", row.id, message)
+    if row.empty:
+        ends = "an action ends at or before its start"
+        if row.empty > 1:
+            ends = f"{row.empty} actions end at or before their start"
+        yield Finding("empty-action", row.id, f"{place}: {ends}")
+
+
+def _classes_without_training(classes: Iterable[str], trained: set[str]) -> Iterator[Finding]:
+    for label in classes:
+        if label not in trained:
+            yield Finding("class", label, "this class has no training video")
+
+
+def _videos_in_folders(spec: DataSpec, root: Path) -> Iterator[str]:
+    """Yield all videos in the folders of the listed videos."""
+    match spec.format:
+        case "moments":
+            folders = [folder for _, folder in moments.LISTS.values()]
+        case "charades":
+            folders = [charades.video_folder(spec, root)]
+        case _:
+            return
+    for folder in folders:
+        if (root / folder).is_dir():
+            yield from (f"{folder}/{name}" for name in videos_below(root / folder))
