@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from anetc.data.formats.text_files import wrong
+from anetc.data.formats.text_files import line_error
 from anetc.evaluation.predictions.rows import (
     Predictions,
     RowCollector,
@@ -69,7 +69,7 @@ def from_csv(path: Path, text: str) -> Predictions:
                         "the header must be `name`, optionally `target` or `targets`, then "
                         "different class names"
                     )
-                    raise wrong(path, line, what)
+                    raise line_error(path, line, what)
                 rows.width = len(classes)
                 continue
             target = _target(path, line, labels_column, cells[1] if len(cells) > 1 else "")
@@ -78,7 +78,7 @@ def from_csv(path: Path, text: str) -> Predictions:
                 line, cells[0], [parse_score(path, line, cell or "nan") for cell in scores], target
             )
     except csv.Error as error:
-        raise wrong(path, reader.line_num, f"the file is not valid CSV ({error})") from None
+        raise line_error(path, reader.line_num, f"the file is not valid CSV ({error})") from None
     if classes is None:
         raise CannotRun(f"{path}: the file is empty")
     return rows.finish(classes, logits=False)
@@ -89,11 +89,11 @@ def _target(path: Path, line: int, labels_column: str, cell: str) -> int | list[
         return None
     parts = [part.strip() for part in cell.split(";") if part.strip()]
     if not all(re.fullmatch(r"\d{1,9}", part, re.ASCII) for part in parts):
-        raise wrong(path, line, f"`{cell[:40]}` must be class numbers with ; between them")
+        raise line_error(path, line, f"`{cell[:40]}` must be class numbers with ; between them")
     if labels_column == "targets":
         return [int(part) for part in parts]
     if len(parts) != 1:
-        raise wrong(path, line, f"`{cell[:40]}` must be one class number")
+        raise line_error(path, line, f"`{cell[:40]}` must be one class number")
     return int(parts[0])
 
 
@@ -119,6 +119,6 @@ def from_submission(path: Path, text: str) -> Predictions:
         if not name:
             continue
         if not cells:
-            raise wrong(path, line, "a line must hold the id of a video and its scores")
+            raise line_error(path, line, "a line must hold the id of a video and its scores")
         rows.add(line, name, [parse_score(path, line, cell) for cell in cells], None)
     return rows.finish(None, logits=False)

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from anetc.data.formats.text_files import wrong
+from anetc.data.formats.text_files import line_error
 from anetc.evaluation.predictions.rows import Predictions, RowCollector, format_score
 from anetdsl.errors import CannotRun
 
@@ -64,11 +64,11 @@ def from_jsonl(path: Path, text: str) -> Predictions:
             rows.width = len(head["classes"]) if head["classes"] is not None else None
             continue
         if unknown := row.keys() - {"name", "target", "targets", "logits", "scores"}:
-            raise wrong(path, line, f"unknown key `{sorted(unknown)[0]}` of a video")
+            raise line_error(path, line, f"unknown key `{sorted(unknown)[0]}` of a video")
         if ("logits" in row) == ("scores" in row):
-            raise wrong(path, line, "a video must have either `logits` or `scores`")
+            raise line_error(path, line, "a video must have either `logits` or `scores`")
         if "target" in row and "targets" in row:
-            raise wrong(path, line, "a video must not have both `target` and `targets`")
+            raise line_error(path, line, "a video must not have both `target` and `targets`")
         logits = logits and "logits" in row
         values = row.get("logits", row.get("scores"))
         rows.add(line, row.get("name"), _scores(path, line, values), _target(path, line, row))
@@ -87,9 +87,9 @@ def _objects(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
         try:
             value = json.loads(row)
         except (ValueError, RecursionError) as error:
-            raise wrong(path, line, f"the line is not valid JSON: {error}") from None
+            raise line_error(path, line, f"the line is not valid JSON: {error}") from None
         if not isinstance(value, dict):
-            raise wrong(path, line, "a line must be a JSON object")
+            raise line_error(path, line, "a line must be a JSON object")
         yield line, value
 
 
@@ -100,10 +100,10 @@ def _head(path: Path, line: int, row: dict[str, Any]) -> dict[str, Any]:
             f'the file must start with {{"schema": "{SCHEMA}", "schema_version": 1, '
             '"classes": [...]}'
         )
-        raise wrong(path, line, what)
+        raise line_error(path, line, what)
     if row.get("schema_version") != SCHEMA_VERSION:
         version = repr(row.get("schema_version"))[:20]
-        raise wrong(
+        raise line_error(
             path,
             line,
             f"schema version {version} is not supported; this version of anetc reads "
@@ -112,7 +112,7 @@ def _head(path: Path, line: int, row: dict[str, Any]) -> dict[str, Any]:
     classes = row.get("classes")
     named = isinstance(classes, list) and all(isinstance(name, str) for name in classes)
     if classes is not None and not (named and classes and len(set(classes)) == len(classes)):
-        raise wrong(path, line, "`classes` must be a list of different names, or null")
+        raise line_error(path, line, "`classes` must be a list of different names, or null")
     return {**row, "classes": classes}
 
 
@@ -126,17 +126,17 @@ def _scores(path: Path, line: int, values: object) -> list[float] | None:
                 return [float(number) for number in numbers]
             except OverflowError:
                 pass
-    raise wrong(path, line, "scores must be a list of numbers, or null")
+    raise line_error(path, line, "scores must be a list of numbers, or null")
 
 
 def _target(path: Path, line: int, row: Mapping[str, Any]) -> int | list[int] | None:
     if "target" in row:
         if type(row["target"]) is int:
             return int(row["target"])
-        raise wrong(path, line, "`target` must be a class number")
+        raise line_error(path, line, "`target` must be a class number")
     if "targets" in row:
         numbers = row["targets"]
         if isinstance(numbers, list) and all(type(number) is int for number in numbers):
             return numbers
-        raise wrong(path, line, "`targets` must be a list of class numbers")
+        raise line_error(path, line, "`targets` must be a list of class numbers")
     return None

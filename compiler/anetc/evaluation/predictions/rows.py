@@ -12,7 +12,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from anetc.data.formats.text_files import wrong
+from anetc.data.formats.text_files import line_error
 from anetc.evaluation.metrics import Scores
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|nan)", re.IGNORECASE)
@@ -65,25 +65,25 @@ class RowCollector:
         Raises CannotRun, with the line, if the row has an error or does not agree with the others.
         """
         if not isinstance(name, str) or not name:
-            raise wrong(self.path, line, "a row must start with the name of a video")
+            raise line_error(self.path, line, "a row must start with the name of a video")
         if name in self.lines:
             first = self.lines[name]
-            raise wrong(
+            raise line_error(
                 self.path, line, f"the video `{name}` occurs twice, the first time in line {first}"
             )
         if scores is not None:
             self.width = self.width or len(scores)
             if len(scores) != self.width:
-                raise wrong(
+                raise line_error(
                     self.path, line, f"{len(scores)} scores, but there are {self.width} classes"
                 )
         if (target is None) != (not self.targets) and self.lines:
-            raise wrong(self.path, line, "either all videos must have labels or none")
+            raise line_error(self.path, line, "either all videos must have labels or none")
         if target is not None:
             is_list = isinstance(target, list)
             self.multi_label = is_list if self.multi_label is None else self.multi_label
             if is_list != self.multi_label:
-                raise wrong(
+                raise line_error(
                     self.path, line, "either all videos must have one label or all a list of labels"
                 )
             self.targets.append(target)
@@ -101,7 +101,7 @@ class RowCollector:
             for number in target if isinstance(target, list) else [target]:
                 if not 0 <= number < width:
                     what = f"there is no class {number}; classes are 0 to {width - 1}"
-                    raise wrong(self.path, line, what)
+                    raise line_error(self.path, line, what)
         if self.targets and self.multi_label:
             targets = np.zeros((len(self.targets), width))
             for row, target in zip(targets, self.targets):
@@ -117,7 +117,7 @@ class RowCollector:
 def parse_score(path: Path, line: int, text: str) -> float:
     """Read a score. Raises CannotRun, with the line, for a text that is not a number."""
     if not _NUMBER.fullmatch(text.strip()):
-        raise wrong(path, line, f"`{text[:40]}` is not a number; a score was expected")
+        raise line_error(path, line, f"`{text[:40]}` is not a number; a score was expected")
     return float(text)
 
 
