@@ -58,7 +58,7 @@ def check_source(
         return Checked(source, None, _limited(tree.diagnostics, source))
     elaborated = elaborate(tree)
     found = [*tree.diagnostics, *elaborated.diagnostics]
-    found.extend(run_checks(elaborated.network, elaborated.doubtful, whole=not found))
+    found.extend(run_checks(elaborated.network, elaborated.incomplete, whole=not found))
     allowed, misused = _allow_comments(tree)
     allowed |= set(allow)
     if search:

@@ -1,8 +1,8 @@
 """Rules of the language, one file per family.
 
 The rules listed here check a network and yield findings. Rules about single nodes also take the
-names of doubtful nodes, which have other findings and may be incomplete; a rule must not report
-that something is missing from such a node.
+names of incomplete nodes, of which other findings report missing parts; a rule must not draw
+conclusions from what such a node does not have.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ WHOLE_RULES: tuple[WholeRule, ...] = (
 
 
 def run_checks(
-    network: Network, doubtful: frozenset[str] = frozenset(), *, whole: bool = True
+    network: Network, incomplete: frozenset[str] = frozenset(), *, whole: bool = True
 ) -> Iterator[Diagnostic]:
     """Yield the findings of all rules. `whole` is True if no part of the network is missing."""
     for rule in LOCAL_RULES:
-        for diagnostic in rule(network, doubtful):
+        for diagnostic in rule(network, incomplete):
             # After A501 the levels will change, and with them the sums and the paths.
             whole = whole and diagnostic.code != "A501"
             yield diagnostic

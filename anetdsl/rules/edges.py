@@ -9,7 +9,7 @@ from anetdsl.ir import Network, place
 from anetdsl.source import Edit, Span
 
 
-def check_directions(network: Network, doubtful: frozenset[str]) -> Iterator[Diagnostic]:
+def check_directions(network: Network, incomplete: frozenset[str]) -> Iterator[Diagnostic]:
     """Check A501: an edge leads from a lower level to a higher one (paper 3.1)."""
     nodes = {node.name: node for node in network.nodes}
     for node in network.nodes:
@@ -33,10 +33,10 @@ def check_directions(network: Network, doubtful: frozenset[str]) -> Iterator[Dia
             )
 
 
-def check_weights(network: Network, doubtful: frozenset[str]) -> Iterator[Diagnostic]:
+def check_weights(network: Network, incomplete: frozenset[str]) -> Iterator[Diagnostic]:
     """Check A605: a node's only input has no weight."""
     for node in network.nodes:
-        if len(node.inputs) == 1 and node.name not in doubtful:
+        if len(node.inputs) == 1 and node.name not in incomplete:
             (edge,) = node.inputs
             if edge.weight is not None:
                 name_end = edge.span.start + len(edge.source)
@@ -50,7 +50,7 @@ def check_weights(network: Network, doubtful: frozenset[str]) -> Iterator[Diagno
                 )
 
 
-def check_repeated_edges(network: Network, doubtful: frozenset[str]) -> Iterator[Diagnostic]:
+def check_repeated_edges(network: Network, incomplete: frozenset[str]) -> Iterator[Diagnostic]:
     """Check A604: an `inputs` list has each node once. A409 covers stems, which have one input."""
     readers = [(f"`{node.name}`", node.inputs) for node in network.nodes if not node.is_stem]
     for reader, edges in [*readers, ("the sink", network.sink.inputs)]:

@@ -1,7 +1,7 @@
 """Build a network from the statements of a text: count them, read values, resolve names.
 
 A mistake in a statement is reported once. The rest of the text is processed nevertheless, and
-`Elaborated.doubtful` lists the nodes about which further rules must not draw conclusions.
+`Elaborated.incomplete` has the nodes of which parts are missing.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Elaborated:
     network: Network
     """All statements that could be read. If the text has errors, parts may be missing."""
     diagnostics: tuple[Diagnostic, ...]
-    doubtful: frozenset[str]
+    incomplete: frozenset[str]
     """Nodes that are missing from `network`, or have missing edges."""
 
 
@@ -68,7 +68,7 @@ class _Elaboration:
             score=self._score(optional["score"]),
         )
         found = (*self.found, *self.names.found, *self.attributes.found)
-        return Elaborated(network, found, frozenset(self.names.doubtful))
+        return Elaborated(network, found, frozenset(self.names.incomplete))
 
     def _statements(self, keyword: str) -> list[StatementNode]:
         return [s for s in self.tree.statements if s.keyword.text == keyword]
@@ -146,7 +146,7 @@ class _Elaboration:
         name, level, items = statement.name.text, read.get("level"), read.get("inputs", ())
         edges = self.names.edges(items, Reader(name, level))
         if statement.broken or len(read) < _NODE_ATTRIBUTES:
-            self.names.doubtful.add(name)
+            self.names.incomplete.add(name)
         if level is None or not {"C", "r", "stride"} <= read.keys():
             return None
         if not edges and self.names.contradicts(items, level):

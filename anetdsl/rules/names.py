@@ -1,7 +1,7 @@
 """Resolve the names in `inputs` lists: A301, A302, A303 and A407.
 
 A name may be missing because of a mistake that another finding reports. Such names are not reported
-as unknown; the nodes that read them are `doubtful`.
+as unknown; the nodes that read them are `incomplete`.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class NameResolver:
     definitions: dict[str, StatementNode] = attrs.Factory(dict)
     levels: dict[str, int] = attrs.Factory(dict)
     """Levels of the nodes; set before `edges` is called, which suggests names by level."""
-    doubtful: set[str] = attrs.Factory(set)
+    incomplete: set[str] = attrs.Factory(set)
     """Nodes that are missing from the network or have missing edges."""
     nameless: set[str] = attrs.Factory(set)
     """Keywords of statements without a name. Any unknown name may be the missing one."""
@@ -66,7 +66,7 @@ class NameResolver:
         name = statement.name.text
         first = self.definitions.setdefault(name, statement)
         if first is not statement and first.name is not None:
-            self.doubtful.add(name)
+            self.incomplete.add(name)
             self.found.append(
                 Diagnostic(
                     "A301",
@@ -91,7 +91,7 @@ class NameResolver:
             if source is not None and self._resolve(source, item, reader, listed):
                 edges.append(Edge(source, weight, span=item.span))
             elif reader.name is not None:
-                self.doubtful.add(reader.name)
+                self.incomplete.add(reader.name)
         return tuple(edges)
 
     def contradicts(self, items: Sequence[ListItem], level: int) -> bool:

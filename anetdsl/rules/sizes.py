@@ -9,7 +9,7 @@ from anetdsl.ir import Network, place
 from anetdsl.vocabulary import STEM_STRIDE
 
 
-def check_stem_strides(network: Network, doubtful: frozenset[str]) -> Iterator[Diagnostic]:
+def check_stem_strides(network: Network, incomplete: frozenset[str]) -> Iterator[Diagnostic]:
     """Check A504: a stem halves the size twice (paper A.3); and A409: it reads one input."""
     for node in network.nodes:
         if node.is_stem and node.stride != STEM_STRIDE:
@@ -28,10 +28,10 @@ def check_stem_strides(network: Network, doubtful: frozenset[str]) -> Iterator[D
             )
 
 
-def check_strides(network: Network, doubtful: frozenset[str]) -> Iterator[Diagnostic]:
+def check_strides(network: Network, incomplete: frozenset[str]) -> Iterator[Diagnostic]:
     """Check A502: each input's total stride divides the largest one among the node's inputs."""
     totals = network.total_strides()
-    excluded = set(doubtful)
+    excluded = set(incomplete)
     for node in network.topological_nodes():
         known = [(totals[edge.source], edge) for edge in node.inputs if edge.source in totals]
         if node.is_stem or not known:
