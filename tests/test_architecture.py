@@ -32,7 +32,7 @@ ROOTS = {"anetdsl": REPOSITORY, "anetc": REPOSITORY / "compiler"}
 # precedence over a shorter one. A module imports from lower layers and from its own room.
 LAYERS: dict[str, tuple[str, ...]] = {
     "anetdsl": (
-        "source vocabulary",
+        "cache source vocabulary",
         "diagnostics",
         "codes errors terminal",
         "files rendering report.charts",

@@ -12,13 +12,14 @@ import contextlib
 import functools
 import json
 import os
-import sys
 import zlib
 from typing import Any
 
 import lark
 from lark.grammar import Rule
 from lark.lexer import TerminalDef
+
+from anetdsl.cache import cache_folder
 
 START_RULES = ["file", "statement", "attribute", "stray"]
 
@@ -57,23 +58,6 @@ def build_tables() -> dict[str, Any]:
 
 def _from_tables(tables: Any, transformer: lark.Transformer[Any, Any]) -> lark.Lark:
     return lark.Lark.__new__(lark.Lark)._load(tables, transformer=transformer)
-
-
-def cache_folder() -> str:
-    """Return the path of the folder for files that can be recreated.
-
-    It is ANETDSL_CACHE if this variable is set, else `anetdsl` in the user's cache folder.
-    """
-    if override := os.environ.get("ANETDSL_CACHE"):
-        return override
-    home = os.path.expanduser("~")
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or os.path.join(home, "AppData", "Local")
-    elif sys.platform == "darwin":
-        base = os.path.join(home, "Library", "Caches")
-    else:
-        base = os.environ.get("XDG_CACHE_HOME") or os.path.join(home, ".cache")
-    return os.path.join(base, "anetdsl")
 
 
 def _cache_path() -> str:

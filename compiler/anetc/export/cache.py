@@ -23,7 +23,7 @@ import attrs
 
 import anetdsl
 from anetc.export.about import About
-from anetdsl.syntax.grammar import cache_folder
+from anetdsl.cache import cache_folder
 
 LIMIT = 4 * 2**30
 """Maximum size of the cache in bytes."""

@@ -28,9 +28,9 @@ from anetc.data.formats.quantised_flow import compute_flow8
 from anetc.data.spec import checked_options, existing_path, spec_text
 from anetc.data.values import DataSpec, Split
 from anetc.video.clips import Recipe
+from anetdsl.cache import cache_folder
 from anetdsl.errors import CannotRun
 from anetdsl.files import replacing
-from anetdsl.syntax.grammar import cache_folder
 
 log = logging.getLogger("anetc.data")
 

@@ -24,9 +24,9 @@ from anetc.data.formats.motion.levels import MotionConfig, motion_config
 from anetc.data.formats.quantised_flow import compute_flow8
 from anetc.data.values import DataSpec, Split
 from anetc.video.clips import Recipe, generator
+from anetdsl.cache import cache_folder
 from anetdsl.errors import CannotRun
 from anetdsl.files import replacing
-from anetdsl.syntax.grammar import cache_folder
 
 log = logging.getLogger("anetc.data")
 
