@@ -255,7 +255,7 @@ CSV_MISTAKES = [
     ("name,target,a\nx,0;0,1\n", ":2: `0;0` must be one class number"),
     ("name,target,a\nx,,1\n", ":2: `` must be one class number"),
     ("name,targets,a,b\nx,0;2,1,1\n", ":2: there is no class 2; classes are 0 to 1"),
-    ('name,a\n"x\ny",1\n"x\ny",2\n', ":5: .* occurs twice, the first time in line 3"),
+    ('name,a\n"x\ny",1\n"x\ny",2\n', ":5: the video `x\ny` occurs twice, the first time in line 3"),
     (f"name,{'a' * 200_000}\n", ":1: the file is not valid CSV"),
 ]
 TEXT_MISTAKES = [
