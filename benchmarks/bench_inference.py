@@ -1,20 +1,20 @@
-"""Inference by the plan beside plain PyTorch and what torch.compile makes of it, in one process.
+"""Compare inference by the plan with the reference module and with torch.compile.
 
     python -m pytest benchmarks/bench_inference.py -o python_files='bench_*.py' -o addopts= \
         -k 'test_plan and assemblenet and 16x112 and batch1' --benchmark-columns=median
 
-The bar (issue 3), each as `extra_info` of the line it belongs to, and as a table at the end:
+The goals (issue 3) are in `extra_info` of each benchmark, and in a table at the end:
 
-    of plain     plan's time by plain eager's: at most 0.55
-    of frozen    by that of torch.compile of plain, weights frozen: at most 0.92
-    of ceiling   of a large convolution's GFLOP/s in the same type: at least 0.88
-    of float32   bfloat16's time by float32's: at most 0.5
-    memory       peak of a pass by the plain module's: at most 0.7
+    of plain     time of the plan, relative to the eager reference module: at most 0.55
+    of frozen    relative to torch.compile of that module with frozen weights: at most 0.92
+    of ceiling   GFLOP/s, relative to a large convolution in the same type: at least 0.88
+    of float32   time in bfloat16, relative to float32: at most 0.5
+    memory       peak memory of a forward pass, relative to the reference module: at most 0.7
 
-One thread. Rounds take turns between what is compared, and with the ceiling, so that a slow minute
-falls on all; medians of the thread's CPU seconds are compared. Rounds are bounded by `SECONDS` per
-case: one alone for four clips of 32 frames of 224 x 224. The frozen module, which takes up to a
-minute to compile, is a case of its own. Nothing is written.
+All backends and the ceiling run on one thread, in turns in each round, so that a slow period
+affects all of them. The medians of the thread's CPU seconds are compared. `SECONDS` limits the
+rounds of a case; there is one round for four clips of 32 frames of 224 x 224. The frozen module
+takes up to a minute to compile and has its own benchmark. No files are written.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ NETWORKS = ("assemblenet", "asn50")
 CLIPS = {"16x112": (16, (112, 112)), "32x224": (32, (224, 224))}
 BATCHES = (1, 4)
 SECONDS = 20.0
-FEWEST, MOST = 1, 11
+MIN_ROUNDS, MAX_ROUNDS = 1, 11
 PLAIN_SPEED = 60e9
-"""Operations a second by which the number of rounds is chosen; nothing is reported of it."""
+"""Assumed operations per second of the reference module, to choose the number of rounds."""
 
 Row = tuple[str, ...]
 _table: list[Row] = [
@@ -67,12 +67,12 @@ def _report(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 def measure(name: str, clip: str, batch: int, backends: tuple[str, ...]) -> Bench:
-    """All backends in turn, as many rounds as the time allows."""
+    """Measure all backends in turns, for as many rounds as `SECONDS` allows."""
     network = anetdsl.load(EXAMPLES / f"{name}.anet")
     frames, size = CLIPS[clip]
     operations = 2 * batch * cost(network, frames=frames, size=size).multiply_adds
     round_seconds = len(backends) * operations / PLAIN_SPEED
-    repeats = min(max(int(SECONDS / round_seconds), FEWEST), MOST)
+    repeats = min(max(int(SECONDS / round_seconds), MIN_ROUNDS), MAX_ROUNDS)
     return bench(
         network,
         frames=frames,
@@ -86,7 +86,7 @@ def measure(name: str, clip: str, batch: int, backends: tuple[str, ...]) -> Benc
 
 
 def report(benchmark: BenchmarkFixture, case: str, found: Bench, which: str) -> dict[str, Any]:
-    """Give pytest-benchmark the times of one backend, and the ratios of it; fill the table."""
+    """Report the times of one backend to pytest-benchmark, fill the table, and return ratios."""
     first = found.results[0]
     for result in found.results:
         _table.append(_row(case, result, first))
@@ -118,7 +118,7 @@ def _row(case: str, result: BackendResult, first: BackendResult) -> Row:
 
 
 def cases(function: Any) -> Any:
-    """Every network, clip and batch; the identifier says all three, for `-k`."""
+    """Parametrise a benchmark with every network, clip and batch size; `-k` selects by name."""
     for name, values in (
         ("batch", [pytest.param(n, id=f"batch{n}") for n in BATCHES]),
         ("clip", list(CLIPS)),
@@ -134,7 +134,7 @@ def has_bfloat16() -> bool:
 
 @cases
 def test_plan(benchmark: BenchmarkFixture, network: str, clip: str, batch: int) -> None:
-    """Plain eager, and the plan in float32 and bfloat16."""
+    """Compare the reference module with the plan in float32 and bfloat16."""
     benchmark.group = case = f"{network} {clip} batch {batch}"
     names = ("plain", "plan", *(("plan-bf16",) if has_bfloat16() else ()))
     found = measure(network, clip, batch, names)
@@ -146,7 +146,7 @@ def test_plan(benchmark: BenchmarkFixture, network: str, clip: str, batch: int) 
 
 @cases
 def test_frozen(benchmark: BenchmarkFixture, network: str, clip: str, batch: int) -> None:
-    """torch.compile of the plain module with frozen weights, and the plan beside it."""
+    """Compare torch.compile of the reference module, with frozen weights, with the plan."""
     torch._dynamo.reset()
     benchmark.group = case = f"{network} {clip} batch {batch}, compiled"
     found = measure(network, clip, batch, ("frozen", "plan"))
@@ -157,10 +157,10 @@ def test_frozen(benchmark: BenchmarkFixture, network: str, clip: str, batch: int
 @pytest.mark.parametrize("batch", [pytest.param(n, id=f"batch{n}") for n in BATCHES])
 @pytest.mark.parametrize("clip", list(CLIPS))
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.anet")), ids=lambda path: path.stem)
-def test_no_example_is_slower_than_plain(
+def test_no_example_is_slower_than_the_reference(
     benchmark: BenchmarkFixture, path: Path, clip: str, batch: int
 ) -> None:
-    """The bar: plan's time by plain's is at most 1."""
+    """The time of the plan, relative to the reference module, is at most 1."""
     benchmark.group = case = f"{path.stem} {clip} batch {batch}"
     found = measure(path.stem, clip, batch, ("plain", "plan"))
     assert report(benchmark, case, found, "plan")["of plain"] <= 1

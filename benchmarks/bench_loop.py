@@ -1,10 +1,11 @@
-"""What `anetc train` adds to a training step: the loop, the optimiser and the loading of clips.
+"""Measure the overhead of `anetc train`: the loop, the optimiser and the loading of clips.
 
     python -m pytest benchmarks/bench_loop.py -o python_files='bench_*.py' -o addopts=
 
-A step of `anetc.training.loop` on `motion`, clips loaded in the training process, beside the bare
-module's forward, loss and backward on one batch. One thread; both take turns in each round, and
-medians of processor seconds are compared. `loading` and `optimiser` are measured by themselves.
+A step of `anetc.training.loop` on `motion`, with clips loaded in the training process, is compared
+with forward, loss and backward of the bare module on one batch. Both run on one thread, in turns in
+each round; the medians of CPU seconds are compared. `loading` and `optimiser` are also measured
+alone.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ def seconds(function: Callable[[], object]) -> float:
 
 @pytest.mark.parametrize("name", ["small_assemblenet", "small_single_stream_flow"])
 def test_step(benchmark: BenchmarkFixture, name: str) -> None:
-    """The loop's step is the line's."""
+    """pytest-benchmark reports the step of the loop. The table has all parts."""
     network = anetdsl.load(EXAMPLES / f"{name}.anet")
     spec = parse_spec("motion")
     data = open_data(spec, "train", recipes_for(spec).train, flow=True)
@@ -73,7 +74,7 @@ def test_step(benchmark: BenchmarkFixture, name: str) -> None:
         "step": lambda: next(loop),
         "loading": lambda: next(batches),
         "bare": bare,
-        "optimiser": state.optimiser.step,  # by the gradients of `bare`
+        "optimiser": state.optimiser.step,  # uses the gradients of `bare`
     }
     next(loop)
     bare()

@@ -1,11 +1,12 @@
-"""What each pass gains: the plan with all passes, and with one left out.
+"""Measure the gain of each pass: the plan with all passes, and with all passes but one.
 
     python -m pytest benchmarks/bench_passes.py -o python_files='bench_*.py' -o addopts= \
         -k 'assemblenet and 16x112' --benchmark-columns=min
 
-One thread, CPU seconds of that thread, `ROUNDS` rounds in turns, of which the least counts: other
-work on the machine only ever adds. The table shows time and peak memory without the pass by those
-with all; docs/passes.md has the figures. A norm that was not folded is computed by PyTorch.
+All plans run on one thread, in turns, in each of `ROUNDS` rounds. The result is the minimum of the
+thread's CPU seconds, because other work on the machine can only add time. The table shows time and
+peak memory without a pass, divided by those with all passes; docs/passes.md has the figures. Batch
+normalisations that are not folded are computed by PyTorch.
 """
 
 from __future__ import annotations
@@ -54,15 +55,15 @@ def _report(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 class WithNorms(PlanModule):
-    """A plan that may have norms of its own."""
+    """A PlanModule that can also run the operation `norm`."""
 
     def __init__(self, plan: Any, state: Any) -> None:
         super().__init__(plan, state)
         self.state = state
 
-    def _run(self, op: Op, values: dict[str, Tensor], frames: int, spares: BufferPool) -> Tensor:
+    def _run(self, op: Op, values: dict[str, Tensor], frames: int, buffers: BufferPool) -> Tensor:
         if op.kind != "norm":
-            return super()._run(op, values, frames, spares)
+            return super()._run(op, values, frames, buffers)
         name = op.exprs["weight"][0].head
         parts = ("running_mean", "running_var", "weight", "bias")
         statistics = [self.state[f"{name}.{part}"] for part in parts]
@@ -74,7 +75,7 @@ class WithNorms(PlanModule):
 @pytest.mark.parametrize("name", NETWORKS)
 @torch.no_grad()
 def test_without_each_pass(benchmark: BenchmarkFixture, name: str, clip: str) -> None:
-    """All passes, and in turns with that all but one."""
+    """Compare all passes with all passes but one, in turns."""
     benchmark.group = f"{name} {clip}, all passes"
     network = anetdsl.load(EXAMPLES / f"{name}.anet")
     frames, size = CLIPS[clip]
@@ -90,13 +91,13 @@ def test_without_each_pass(benchmark: BenchmarkFixture, name: str, clip: str) ->
         passes = tuple(other for other in INFERENCE if other is not step)
         plans[step.__name__] = optimise(lowered, passes)
     plans["all of them"] = lowered
-    # A plan that is the same without a pass is not measured: the difference would be noise.
+    # A plan that is equal without the pass is not measured, because the difference would be noise.
     changed = {left: plan for left, plan in plans.items() if not left or plan != plans[""]}
     modules = {left: WithNorms(plan, state) for left, plan in changed.items()}
     times: dict[str, list[float]] = {left: [] for left in modules}
     order = list(modules.items())
     for number in range(1 + ROUNDS):
-        # Each comes after each other in turn: what ran before leaves its memory and cache behind.
+        # The order changes, because memory and cache depend on the plan that ran before.
         order = order[1:] + order[:1] if number % 2 else order[::-1]
         for left, module in order:
             start = time.thread_time()

@@ -1,19 +1,19 @@
-"""A training step by the plan beside the plain module in eager mode, in one process.
+"""Compare a training step of TrainingModule with the reference module in eager mode.
 
     python -m pytest benchmarks/bench_training.py -o python_files='bench_*.py' -o addopts=
 
-A step is forward, cross-entropy and backward, without an optimiser's. The bar (issue 4), each as
-`extra_info` of the line it belongs to, and as a table at the end:
+A step is forward, cross-entropy and backward, without the optimiser. The goals (issue 4) are in
+`extra_info` of each benchmark, and in a table at the end:
 
-    time     the step's processor seconds by the plain module's: at most 0.8
-    memory   its peak by the plain module's: at most 0.8
+    time     CPU seconds of the step, relative to the reference module: at most 0.8
+    memory   peak memory, relative to the reference module: at most 0.8
 
-The peak is of bytes that PyTorch's allocator hands out: parameters, statistics, the clip and its
-labels, and what the step adds to them at its worst (gradients, what is kept, workspace). `added`
-is the ratio of what steps add alone. One thread; rounds take turns between what is compared, so
-that a slow minute falls on all, and medians are compared. `gradients` is the largest difference
-from the plain module's of any parameter's gradient over the largest gradient of that parameter, of
-one step in double precision on a small clip.
+The peak counts the bytes that PyTorch's allocator provides: parameters, statistics, the clip and
+its labels, and the memory that the step adds (gradients, saved values, workspace). `added` is the
+ratio of the added memory alone. All modules run on one thread, in turns in each round, so that a
+slow period affects all of them; the medians are compared. `gradients` is the largest difference
+between a gradient and the reference's, relative to the largest gradient of that parameter, for one
+step in double precision on a small clip.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 CASES = {
     "small_assemblenet 16x112 batch4": ("small_assemblenet", 4, 112, 9),
     "assemblenet 16x112 batch1": ("assemblenet", 1, 112, 5),
-    # What a search on a laptop trains.
+    # Cases that are typical for a search on a laptop.
     "small_assemblenet 16x32 batch32": ("small_assemblenet", 32, 32, 9),
     "small_two_stream_late 16x32 batch32": ("small_two_stream_late", 32, 32, 9),
 }
-"""Network, batch, height and width, rounds."""
+"""Network, batch size, height and width, and number of rounds."""
 FRAMES = 16
 
 _table: list[tuple[str, ...]] = [
@@ -66,7 +66,7 @@ def _report(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @attrs.frozen
 class Clip:
-    """What a step is given."""
+    """The inputs and labels of a step."""
 
     inputs: Mapping[str, Tensor]
     labels: Tensor
@@ -93,46 +93,54 @@ class Clip:
         return time.thread_time() - start
 
     def added(self, module: nn.Module) -> int:
+        """Return the peak of the bytes that a step allocates."""
         module.zero_grad(set_to_none=True)
         return allocated(lambda: self.step(module)).peak
 
-    def held(self, module: nn.Module) -> int:
+    def persistent_bytes(self, module: nn.Module) -> int:
+        """Return the bytes of parameters, statistics, inputs and labels."""
         tensors = *module.parameters(), *module.buffers(), *self.inputs.values(), self.labels
         return sum(x.numel() * x.element_size() for x in tensors)
 
 
 def modules(network: Network) -> dict[str, nn.Module]:
-    """What is compared, the plain module first, with equal weights of which no layer is still 0."""
-    plain = build_network(network)
+    """Return the modules to compare, the reference first, with equal weights.
+
+    No batch normalisation has its initial scale of 0.
+    """
+    reference = build_network(network)
     generator = torch.Generator().manual_seed(0)
-    for part in plain.modules():
+    for part in reference.modules():
         if isinstance(part, nn.BatchNorm3d):
             part.weight.data.uniform_(0.5, 1.5, generator=generator)
     return {
-        "plain": plain,
-        "plan": TrainingModule(copy.deepcopy(plain)),
-        "plan, checkpoint": TrainingModule(copy.deepcopy(plain), checkpoint=True),
+        "reference": reference,
+        "plan": TrainingModule(copy.deepcopy(reference)),
+        "plan, checkpoint": TrainingModule(copy.deepcopy(reference), checkpoint=True),
     }
 
 
 def gradient_errors(network: Network) -> dict[str, float]:
-    """In double precision, each module's largest difference from the plain one's gradients."""
+    """Return each module's largest relative gradient difference from the reference, in float64."""
     clip = Clip.drawn(network, 1, 8, 48, torch.float64)
-    found: dict[str, dict[str, Tensor]] = {}
+    gradients: dict[str, dict[str, Tensor]] = {}
     for label, module in modules(network).items():
         clip.step(module.double())
         named = module.named_parameters()
-        found[label] = {name: p.grad for name, p in named if p.grad is not None}
-    plain = found["plain"]
+        gradients[label] = {name: p.grad for name, p in named if p.grad is not None}
+    expected = gradients["reference"]
     return {
-        label: max(float((g - plain[n]).abs().max() / plain[n].abs().max()) for n, g in own.items())
-        for label, own in found.items()
+        label: max(
+            float((gradient - expected[name]).abs().max() / expected[name].abs().max())
+            for name, gradient in own.items()
+        )
+        for label, own in gradients.items()
     }
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_step(benchmark: BenchmarkFixture, case: str) -> None:
-    """The plan's step is the line's; the others', in turns with it, are in the table."""
+    """pytest-benchmark reports the plan's step. The table has all modules."""
     benchmark.group = case
     name, batch, size, rounds = CASES[case]
     network = anetdsl.load(EXAMPLES / f"{name}.anet")
@@ -147,16 +155,16 @@ def test_step(benchmark: BenchmarkFixture, case: str) -> None:
     seconds = {label: [turn[label] for turn in turns] for label in compared}
     medians = {label: statistics.median(times) for label, times in seconds.items()}
     added = {label: clip.added(module) for label, module in compared.items()}
-    held = clip.held(compared["plain"])
+    persistent = clip.persistent_bytes(compared["reference"])
     for label in compared:
         ratios = {
-            "time": medians[label] / medians["plain"],
-            "memory": (held + added[label]) / (held + added["plain"]),
-            "added": added[label] / added["plain"],
+            "time": medians[label] / medians["reference"],
+            "memory": (persistent + added[label]) / (persistent + added["reference"]),
+            "added": added[label] / added["reference"],
             "gradients": errors[label],
         }
         numbers = [f"{ratios[key]:.3f}" for key in ("memory", "added")]
-        peak = f"{(held + added[label]) / 2**20:.0f}"
+        peak = f"{(persistent + added[label]) / 2**20:.0f}"
         times = f"{1e3 * medians[label]:.0f}", f"{ratios['time']:.3f}"
         _table.append((case, label, *times, peak, *numbers, f"{errors[label]:.1e}"))
         if label == "plan":
