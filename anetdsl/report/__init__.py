@@ -1,1 +1,1 @@
-"""Reports on searches: HTML pages and charts."""
+"""Reports about searches: HTML pages and charts."""

@@ -1,7 +1,7 @@
-"""What a run says, as numbers: all that a report draws is worked out here.
+"""Compute from a run the values that a report displays.
 
-A candidate counts as judged once it has a fitness, a finite one. The rounds of a search are its
-candidates in the order of their indices, the initial population among them (paper 4.1, Figure 4).
+A candidate is scored once it has a finite fitness. The rounds of a search are its candidates in the
+order of their indices, including the initial population (paper 4.1, Figure 4).
 """
 
 from __future__ import annotations
@@ -17,58 +17,59 @@ from anetdsl.evolve.drive.run_reader import Run
 from anetdsl.evolve.propose.algorithms import population
 
 Curve = tuple[tuple[int, float], ...]
-"""(round, value), rounds from 1. Between its points a value stays as it was."""
+"""Points (round, value), with rounds from 1. A value holds until the next point."""
 
 
 @attrs.frozen
-class Judged:
-    """A candidate with its fitness."""
+class ScoredCandidate:
+    """A candidate with a finite fitness."""
 
     record: Record
     fitness: float
 
     @property
     def round(self) -> int:
-        """Which round of the search it was, from 1."""
+        """Round of the search, from 1."""
         return self.record.index + 1
 
     @property
     def name(self) -> str:
-        """The candidate's name."""
+        """Name of the candidate."""
         return self.record.name
 
 
-def judged(run: Run) -> tuple[Judged, ...]:
-    """The candidates that have a fitness, in the order of their indices."""
+def scored_candidates(run: Run) -> tuple[ScoredCandidate, ...]:
+    """Return the candidates with a finite fitness, in the order of their indices."""
     return tuple(
-        Judged(record, record.fitness)
+        ScoredCandidate(record, record.fitness)
         for record in run.records
         if record.status == "done" and record.fitness is not None and math.isfinite(record.fitness)
     )
 
 
-def ranked(candidates: Sequence[Judged]) -> tuple[Judged, ...]:
-    """The best first; of equals the one that came first."""
+def ranked(candidates: Sequence[ScoredCandidate]) -> tuple[ScoredCandidate, ...]:
+    """Sort candidates by falling fitness; of equal ones, the earlier is first."""
     return tuple(sorted(candidates, key=lambda one: (-one.fitness, one.record.index)))
 
 
 def last_round(run: Run) -> int:
-    """The last round whose candidate is finished, judged or failed; 0 before the first."""
+    """Return the last round whose candidate is done or failed; 0 if there is none."""
     return max((r.index + 1 for r in run.records if r.status in ("done", "failed")), default=0)
 
 
-def alive(run: Run) -> tuple[Judged, ...]:
-    """The population now, the best first.
+def current_population(run: Run) -> tuple[ScoredCandidate, ...]:
+    """Return the population of the search now, by falling fitness.
 
-    Candidates join it by number, or where the search takes results as they come, as they came.
+    Candidates join the population in the order of their indices, or with `order = "arrival"` in the
+    order in which they finished.
     """
-    by_name = {one.name: one for one in judged(run)}
-    members = population(run.settings, _joined(run))
+    by_name = {one.name: one for one in scored_candidates(run)}
+    members = population(run.settings, _in_join_order(run))
     return ranked([by_name[member.name] for member in members if member.name in by_name])
 
 
-def _joined(run: Run) -> Sequence[Member]:
-    """The candidates that have a result, in the order in which the search took them in."""
+def _in_join_order(run: Run) -> Sequence[Member]:
+    """Return the candidates with a result, in the order in which they joined the population."""
     if run.settings.order == "index":
         return run.members
     finished = {record.index: record.finished or 0.0 for record in run.records}
@@ -76,24 +77,24 @@ def _joined(run: Run) -> Sequence[Member]:
 
 
 def best_curve(run: Run) -> Curve:
-    """The best fitness up to each round."""
+    """Return the best fitness up to each round."""
     return _curve(run, 1)
 
 
 def top_three_curve(run: Run) -> Curve:
-    """The mean fitness of the best three up to each round: what Figure 4 draws.
+    """Return the mean fitness of the best three candidates up to each round (Figure 4).
 
-    It begins with the third candidate. Where the worst of a population leaves, its best three are
-    the best three of all so far.
+    The curve begins with the third candidate. If the worst candidate leaves the population, the
+    best three of the population are the best three of all candidates so far.
     """
     return _curve(run, 3)
 
 
 def _curve(run: Run, count: int) -> Curve:
-    """The mean of the best `count`, at the rounds where it changes and at the last one."""
+    """Return the mean of the best `count`, at rounds where it changes and at the last round."""
     best: list[float] = []
     points: list[tuple[int, float]] = []
-    for one in judged(run):
+    for one in scored_candidates(run):
         bisect.insort(best, one.fitness)
         del best[:-count]
         if len(best) == count and (not points or points[-1][1] != sum(best) / count):
@@ -105,21 +106,21 @@ def _curve(run: Run, count: int) -> Curve:
 
 
 def value_at(curve: Curve, round: int) -> float | None:
-    """What a curve says at a round; None before its first point."""
+    """Return the value of a curve at a round; None before its first point."""
     place = bisect.bisect_right(curve, (round, math.inf))
     return curve[place - 1][1] if place else None
 
 
-def reached(curve: Curve, value: float) -> int | None:
-    """The first round at which a curve has at least a value."""
+def first_reaching(curve: Curve, value: float) -> int | None:
+    """Return the first round at which a curve is at least `value`; None if there is none."""
     return next((round for round, found in curve if found >= value), None)
 
 
 def lineage(run: Run, last: Record) -> tuple[Record, ...]:
-    """The ancestors of a candidate, the first founder first, and itself.
+    """Return the ancestors of a candidate, the first one first, and the candidate itself.
 
-    It ends early where a parent is not in the run, or where a chain runs in a circle, which only a
-    run written by hand can hold.
+    The chain ends at a parent that is not in the run. It also ends at a cycle, which only a run
+    that was edited by hand can contain.
     """
     by_name = {record.name: record for record in run.records}
     chain = {last.name: last}
@@ -132,39 +133,39 @@ def lineage(run: Run, last: Record) -> tuple[Record, ...]:
     return tuple(reversed(chain.values()))
 
 
-def storyline(run: Run) -> Judged | None:
-    """The best candidate that has ancestors: whose descent can be told. None in random search."""
+def best_with_parent(run: Run) -> ScoredCandidate | None:
+    """Return the best candidate that has a parent in the run; None in random search."""
     names = {record.name for record in run.records}
     return next(
         (
             one
-            for one in ranked(judged(run))
+            for one in ranked(scored_candidates(run))
             if one.record.parent in names and one.record.parent != one.name
         ),
         None,
     )
 
 
-def descents(run: Run) -> Iterator[tuple[Judged, Judged]]:
-    """Each pair of parent and child that were both judged, in the children's order."""
-    by_name = {one.name: one for one in judged(run)}
+def parent_pairs(run: Run) -> Iterator[tuple[ScoredCandidate, ScoredCandidate]]:
+    """Yield each pair of a scored parent and its scored child, in the order of the children."""
+    by_name = {one.name: one for one in scored_candidates(run)}
     for child in by_name.values():
         parent = by_name.get(child.record.parent or "")
         if parent is not None and parent is not child:
             yield parent, child
 
 
-def cheapest(candidates: Sequence[Judged], cost: str) -> tuple[Judged, ...]:
-    """The Pareto front: those that no other is both as cheap as and better than, by rising cost.
+def pareto_front(candidates: Sequence[ScoredCandidate], cost: str) -> tuple[ScoredCandidate, ...]:
+    """Return the candidates on the Pareto front of cost and fitness, by rising cost.
 
-    `cost` is `parameters` or `multiply_adds`; who has none is left out.
+    `cost` is `parameters` or `multiply_adds`. Candidates without this cost are left out.
     """
     priced = [
         (getattr(one.record, cost), -one.fitness, one.record.index, one)
         for one in candidates
         if getattr(one.record, cost)
     ]
-    front: list[Judged] = []
+    front: list[ScoredCandidate] = []
     for _, _, _, one in sorted(priced, key=lambda entry: entry[:3]):
         if not front or one.fitness > front[-1].fitness:
             front.append(one)

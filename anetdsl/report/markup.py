@@ -1,4 +1,4 @@
-"""HTML as a type of its own: what is not yet escaped cannot be put into a page by mistake."""
+"""Build HTML as a separate type, so that unescaped text cannot enter a page by mistake."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ import attrs
 from anetdsl.report.charts import escaped, short_number
 
 Markup = NewType("Markup", str)
-"""HTML that can stand in a page as it is."""
+"""HTML whose texts are escaped."""
 
 _VOID = frozenset({"br", "img", "meta"})
 
 
 def text(value: object) -> Markup:
-    """Untrusted text."""
+    """Escape untrusted text."""
     return Markup(escaped(value))
 
 
 def joined(parts: Iterable[Markup], between: str = "") -> Markup:
-    """Pieces one behind the other, with an untrusted text between them."""
+    """Join pieces of HTML with an untrusted text between them."""
     return Markup(escaped(between).join(parts))
 
 
 def tag(name: str, /, *children: Markup, **attributes: object) -> Markup:
-    """An element. `class_` is the attribute `class`, `data_v` is `data-v`; None is left out.
+    """Write an element. `class_` is the attribute `class`, `data_v` is `data-v`; None is left out.
 
     >>> tag("p", text("a < b"), class_="x")
     '<p class="x">a &lt; b</p>'
@@ -42,14 +42,14 @@ def tag(name: str, /, *children: Markup, **attributes: object) -> Markup:
 
 
 def paragraph(*children: Markup, class_: str | None = None) -> Markup:
-    """A paragraph."""
+    """Write a paragraph."""
     return tag("p", *children, class_=class_)
 
 
 def figure(heading: str, picture: Markup, caption: str) -> Markup:
-    """A picture with its heading above and, below, what is to be seen in it.
+    """Write a picture with a heading above and a caption below.
 
-    On a narrow screen the picture can be moved sideways.
+    On a narrow screen, the picture can be scrolled sideways.
     """
     return tag(
         "figure",
@@ -60,20 +60,20 @@ def figure(heading: str, picture: Markup, caption: str) -> Markup:
 
 
 def folded(summary: str, content: Markup, *, opened: bool = False) -> Markup:
-    """Content that is shown when its summary is pressed."""
+    """Write content that is hidden until the reader opens it."""
     return tag("details", tag("summary", text(summary)), content, open="" if opened else None)
 
 
 @attrs.frozen
 class TableColumn:
-    """A table's column. `amount` is a number in few digits, `said` a text of some length."""
+    """A column of a table. `amount` is a number in few digits, `prose` a longer text."""
 
     heading: str
-    kind: Literal["number", "amount", "text", "said"] = "text"
+    kind: Literal["number", "amount", "text", "prose"] = "text"
     decimals: int = 0
 
 
-_SAID = ' class="said"'
+_PROSE = ' class="prose"'
 Cell = float | str | None
 
 
@@ -84,25 +84,25 @@ def table(
     caption: str,
     sortable: bool = True,
 ) -> Markup:
-    """A table, which can be moved sideways on a narrow screen.
+    """Write a table, which can be scrolled sideways on a narrow screen.
 
-    Where scripts run, a press on a heading sorts it by that column. Rows are written without the
-    end tags that HTML can do without: there may be 20,000 of them.
+    A click on a heading sorts the table by that column, if `sortable` and scripts are allowed.
+    Optional end tags of rows and cells are left out, since a table may have 20,000 rows.
     """
     numbers = [f"n{place}" for place, c in enumerate(columns, 1) if c.kind in ("number", "amount")]
     kinds = " ".join([*(["sortable"] if sortable else []), *numbers])
     head = "".join(
-        f'<th scope="col"{_SAID if column.kind == "said" else ""}>{escaped(column.heading)}'
+        f'<th scope="col"{_PROSE if column.kind == "prose" else ""}>{escaped(column.heading)}'
         for column in columns
     )
     body = "".join(
         f"<tr>{''.join(_cell(c, v) for c, v in zip(columns, row, strict=True))}\n" for row in rows
     )
     inner = Markup(
-        f"<caption>{escaped(caption)}</caption><thead><tr>{head}</thead><tbody>\n{body}</tbody>"
+        f"<caption><span>{escaped(caption)}</span></caption><thead><tr>{head}</thead><tbody>\n{body}</tbody>"
     )
-    shown = tag("table", inner, class_=kinds or None)
-    return tag("div", shown, class_="wide", tabindex=0, role="group", aria_label=caption)
+    content = tag("table", inner, class_=kinds or None)
+    return tag("div", content, class_="wide", tabindex=0, role="group", aria_label=caption)
 
 
 def _cell(column: TableColumn, value: Cell) -> str:

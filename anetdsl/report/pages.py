@@ -1,8 +1,9 @@
-"""Reports of searches: one self-contained HTML page about a run, or about several compared.
+"""Write a report about a search, or about several searches: one self-contained HTML page.
 
-The page loads nothing, runs only its own script, follows the reader's light or dark scheme, and
-holds the figures of the paper for this search: Figure 2 (the line of descent), Figure 3 (the best
-networks with their weights), Figure 4 (fitness over rounds). The same runs give the same page.
+The page loads nothing, runs only its own script and follows the light or dark scheme of the reader.
+It shows the figures of the paper for the search: the ancestors of the best network (Figure 2), the
+best networks with their weights (Figure 3) and the fitness over rounds (Figure 4). Equal runs give
+equal pages.
 """
 
 from __future__ import annotations
@@ -14,63 +15,74 @@ from pathlib import Path
 from anetdsl.errors import CannotRun
 from anetdsl.evolve.drive.run_reader import Run
 from anetdsl.files import is_device, write_atomically
-from anetdsl.report.comparing import comparison, methods_chart
-from anetdsl.report.pictures import artist
-from anetdsl.report.sections.curves import fitness_chart
-from anetdsl.report.single import single_report
+from anetdsl.report.comparison_report import comparison_report
+from anetdsl.report.pictures import find_renderer
+from anetdsl.report.search_report import search_report
+from anetdsl.report.sections.fitness import fitness_chart
+from anetdsl.report.sections.method_curves import methods_chart
 
 __all__ = ["curves", "report", "write_report"]
 
+_ENDINGS = (".html", ".htm", ".svg")
+
 
 def report(runs: Sequence[Run], *, dot: str | os.PathLike[str] | None = None) -> str:
-    """The page about one run, or the comparison of several, HTML.
+    """Return the page about one run, or the comparison of several runs, as HTML.
 
-    `dot` names the Graphviz program that draws the best networks (`anetdsl.drawing.engine`); where
-    there is none, the page says so in place of these pictures. Raises CannotRun when the program
-    named is missing, ValueError when there is no run.
+    Args:
+        runs: Runs, as `anetdsl.evolve.drive.run_reader.read_run` returns them.
+        dot: Graphviz program that draws the best networks; by default the one that
+            `anetdsl.drawing.engine` finds. If there is none, the page says so in place of the
+            pictures.
+
+    Raises:
+        CannotRun: The program `dot` does not exist.
+        ValueError: `runs` is empty.
     """
     match runs:
         case []:
-            raise ValueError("a report is about one run or more")
+            raise ValueError("a report needs at least one run")
         case [run]:
-            return single_report(run, artist(dot))
+            return search_report(run, find_renderer(dot))
         case _:
-            return comparison(runs, artist(dot))
-
-
-ENDINGS = (".html", ".htm", ".svg")
+            return comparison_report(runs, find_renderer(dot))
 
 
 def curves(runs: Sequence[Run]) -> str:
-    """Fitness over the rounds as a picture that stands alone (Figure 4), SVG.
+    """Return the fitness over rounds (Figure 4) of one run, or of several runs, as SVG.
 
-    Raises ValueError when there is no run.
+    Raises ValueError if `runs` is empty.
     """
     match runs:
         case []:
-            raise ValueError("a report is about one run or more")
+            raise ValueError("a report needs at least one run")
         case [run]:
-            return fitness_chart(run, alone=True)
+            return fitness_chart(run, standalone=True)
         case _:
-            return methods_chart(runs, alone=True)
+            return methods_chart(runs, standalone=True)
 
 
 def write_report(
     runs: Sequence[Run], out: str | Path, *, dot: str | os.PathLike[str] | None = None
 ) -> None:
-    """Write `report(runs)` to a file at once, or `curves(runs)` to one that ends in .svg.
+    """Write `report(runs)` to a file, or `curves(runs)` to a file that ends in .svg.
 
-    Raises CannotRun also when it cannot be written, and where a run is given twice.
+    The file is replaced in one step.
+
+    Raises:
+        CannotRun: The ending of the file is unknown, the file cannot be written, a run is given
+            twice, or the program `dot` does not exist.
+        ValueError: `runs` is empty.
     """
     _check_different(runs)
     ending = Path(out).suffix.lower()
-    if ending not in ENDINGS and not is_device(out):
-        raise CannotRun(f"{out}: a report ends in .html, or in .svg for the curves alone")
+    if ending not in _ENDINGS and not is_device(out):
+        raise CannotRun(f"{out}: a report must end in .html, or in .svg for the curves alone")
     write_atomically(out, curves(runs) if ending == ".svg" else report(runs, dot=dot))
 
 
 def _check_different(runs: Sequence[Run]) -> None:
-    """A run is no repetition of itself: it would seem a search without any spread."""
+    """Raise CannotRun if a run is given twice, which would look like two runs without a spread."""
     seen: dict[Path, Path] = {}
     for run in runs:
         place = run.path.resolve()

@@ -1,4 +1,4 @@
-"""Pictures by Graphviz within a page (Figure 3), or the reason why there is none."""
+"""Draw networks with Graphviz for a page (Figure 3)."""
 
 from __future__ import annotations
 
@@ -17,48 +17,52 @@ from anetdsl.ir import Network
 from anetdsl.report.markup import Markup, paragraph, tag, text
 
 _COMMENT = re.compile(rb"<!--.*?-->\s*", re.DOTALL)
-_SECONDS = 20.0
+_TIME_LIMIT = 20.0
+"""Seconds for one picture."""
 
 
 @attrs.frozen
-class Artist:
-    """Who draws: an engine, or the reason why there is none."""
+class Renderer:
+    """Graphviz engine of a report, or the reason why there is none."""
 
     engine: Engine | None
     reason: str = ""
 
 
-def artist(dot: str | os.PathLike[str] | None = None) -> Artist:
-    """The engine of `anetdsl.drawing.engine`. Raises CannotRun when the one named is missing."""
+def find_renderer(dot: str | os.PathLike[str] | None = None) -> Renderer:
+    """Find an engine as `anetdsl.drawing.engine` does.
+
+    Raises CannotRun if the program `dot` is given and does not exist.
+    """
     try:
-        return Artist(find_engine("svg", dot))
+        return Renderer(find_engine("svg", dot))
     except CannotRun as error:
         if dot is not None:
             raise
-        return Artist(None, str(error))
+        return Renderer(None, str(error))
 
 
-def network_of(record: Record) -> Network | None:
-    """A candidate's network; None when its text has errors, as a file of the inbox may."""
+def parse_candidate(record: Record) -> Network | None:
+    """Return the network of a candidate; None if its text has errors."""
     try:
         return parse(record.text, record.name)
     except AnetError:
         return None
 
 
-def drawn(network: Network, artist: Artist) -> Markup:
-    """The network with its learned weights, as a picture that can run nothing and load nothing."""
-    if artist.engine is None:
-        return _missing(artist.reason)
+def network_picture(network: Network, renderer: Renderer) -> Markup:
+    """Draw a network with its learned weights as an image, which cannot run or load anything."""
+    if renderer.engine is None:
+        return _missing(renderer.reason)
     try:
         source = dot_source(network, weights=True)
-        picture = run(artist.engine, source, "svg", time_limit=_SECONDS)
+        picture = run(renderer.engine, source, "svg", time_limit=_TIME_LIMIT)
     except CannotRun as error:
         return _missing(str(error))
     data = base64.b64encode(_COMMENT.sub(b"", picture)).decode()
     edges = sum(len(node.inputs) for node in network.nodes if not node.is_stem)
-    about = f"network {network.name}: {len(network.nodes)} nodes, {edges} edges between them"
-    return tag("img", src=f"data:image/svg+xml;base64,{data}", alt=about, class_="network")
+    alt = f"network {network.name}: {len(network.nodes)} nodes, {edges} edges between them"
+    return tag("img", src=f"data:image/svg+xml;base64,{data}", alt=alt, class_="network")
 
 
 def _missing(reason: str) -> Markup:

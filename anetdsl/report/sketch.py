@@ -1,8 +1,9 @@
-"""Small drawings of a network and of what changed in it: the steps of Figure 2.
+"""Draw a network and its changes since its parent in a small picture (Figure 2).
 
-A column for each level, from the stems to the last; a box for each node with its name and temporal
-resolution. Nodes stand in the order of the text, so that a child looks like its parent where it is
-like it. Drawn here, without Graphviz, so that they are small and follow the page's colours.
+The picture has a column for each level, from the stems to the last level, and a box for each node
+with its name and temporal resolution. Nodes are in the order of the text, so that the equal parts
+of parent and child look alike. The drawing does not use Graphviz: it is small and follows the
+colours of the page.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _SMALL = 10.0
 
 @attrs.frozen
 class _Box:
-    """A node's place: its left, its middle's height, its width."""
+    """Place of a node: its left edge, the height of its middle, its width."""
 
     x: float
     y: float
@@ -36,11 +37,11 @@ class _Box:
 
 
 def sketch(network: Network, since: NetworkDiff | None = None, *, described: str) -> Markup:
-    """The network, SVG; with `since`, the difference from its parent is set off.
+    """Draw a network as SVG, and mark the changes `since` its parent if they are given.
 
-    Added nodes and edges are green, and nodes that changed are blue, with a thicker outline;
-    edges that went are dashed, red. Nodes that went are not shown. An edge is the thicker and
-    stronger the higher its learned weight.
+    Added nodes and edges are green, changed nodes are blue; both have a thicker outline. Removed
+    edges are red and dashed. Removed nodes are not drawn. An edge is thicker and darker the higher
+    its learned weight. `described` is the description for screen readers.
     """
     columns: dict[int, list[Node]] = defaultdict(list)
     for node in network.nodes:
@@ -83,6 +84,7 @@ def sketch(network: Network, since: NetworkDiff | None = None, *, described: str
 
 
 def _nodes(network: Network, since: NetworkDiff | None, boxes: dict[str, _Box]) -> Iterator[str]:
+    """Yield the boxes with their texts."""
     added = {node.name for node in since.nodes_added} if since else set()
     changed = {change.owner for change in since.attributes} if since else set()
     kinds = {value.name: value.kind for value in network.inputs}
@@ -102,11 +104,11 @@ def _nodes(network: Network, since: NetworkDiff | None, boxes: dict[str, _Box]) 
         middle = box.x + box.width / 2
         kind = kinds.get(node.inputs[0].source, "") if node.is_stem and node.inputs else ""
         below = f"{kind} r={node.dilation}" if kind == "rgb" else kind or f"r={node.dilation}"
-        told = f"{node.name}: level {node.level}, C={node.channels}, r={node.dilation}"
+        tooltip = f"{node.name}: level {node.level}, C={node.channels}, r={node.dilation}"
         yield element(
             "g",
             {},
-            element("title", {}, escaped(told)),
+            element("title", {}, escaped(tooltip)),
             element("rect", outline),
             text_line(abbreviate(node.name, _LONGEST), middle, box.y - 1, anchor="middle", size=12),
             text_line(below, middle, box.y + 11, color="faint", anchor="middle", size=_SMALL),
@@ -114,30 +116,32 @@ def _nodes(network: Network, since: NetworkDiff | None, boxes: dict[str, _Box]) 
 
 
 def _edges(network: Network, since: NetworkDiff | None, boxes: dict[str, _Box]) -> Iterator[str]:
-    """Edges between nodes: those that stayed by their weight, then those that went and came."""
+    """Yield the edges: unchanged ones by rising weight, then removed ones, then added ones."""
     new = {(edge.source, edge.target) for edge in since.edges_added} if since else set()
     shades: dict[int, list[str]] = defaultdict(list)
-    came = []
+    added = []
     for node in network.nodes:
         for edge in node.inputs:
             path = _path(boxes, edge.source, node.name)
             if (edge.source, node.name) in new:
-                came.append(path)
+                added.append(path)
             else:
                 shades[round(edge.gate * 4)].append(path)
-    went = [_path(boxes, edge.source, edge.target) for edge in since.edges_removed] if since else []
+    removed = (
+        [_path(boxes, edge.source, edge.target) for edge in since.edges_removed] if since else []
+    )
     for shade, paths in sorted(shades.items()):
         pen = {**stroke("ink", 0.9 + 0.2 * shade), "stroke-opacity": 0.15 + 0.16 * shade}
         yield element("path", {**pen, "d": "".join(paths)}) if any(paths) else ""
-    if any(went):
+    if any(removed):
         pen = {**stroke("2", 1.3), "stroke-dasharray": "4 3", "stroke-opacity": 0.75}
-        yield element("path", {**pen, "d": "".join(went)})
-    if any(came):
-        yield element("path", {**stroke("3", 1.8), "d": "".join(came)})
+        yield element("path", {**pen, "d": "".join(removed)})
+    if any(added):
+        yield element("path", {**stroke("3", 1.8), "d": "".join(added)})
 
 
 def _path(boxes: dict[str, _Box], source: str, target: str) -> str:
-    """A curve from one box to another; nothing where one of them is not drawn."""
+    """Return a curve from one box to another; an empty text if one of them is not drawn."""
     begin, end = boxes.get(source), boxes.get(target)
     if begin is None or end is None:
         return ""

@@ -1,4 +1,4 @@
-// Tables are sorted by a press on a heading; a second press turns the order round.
+// A click on a heading sorts its table; a second click reverses the order.
 "use strict";
 for (const table of document.querySelectorAll("table.sortable")) {
   const body = table.tBodies[0];
@@ -14,8 +14,8 @@ for (const table of document.querySelectorAll("table.sortable")) {
       const falling = before ? before === "ascending" : isNumber;
       const value = (row) => {
         const cell = row.cells[column];
-        const shown = cell.dataset.v ?? cell.textContent.trim();
-        return isNumber ? parseFloat(shown.replaceAll(",", "")) : shown;
+        const text = cell.dataset.v ?? cell.textContent.trim();
+        return isNumber ? parseFloat(text.replaceAll(",", "")) : text;
       };
       const rows = [...body.rows].map((row) => [value(row), row]);
       const isEmpty = (one) => one === "" || Number.isNaN(one);
@@ -30,7 +30,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
     });
   });
 }
-// What is folded up is printed all the same, but for the long tables.
+// Print the content of closed parts, except for long tables.
 addEventListener("beforeprint", () => {
   for (const part of document.querySelectorAll("details:not(.long)")) part.open = true;
 });

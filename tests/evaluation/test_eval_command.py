@@ -336,7 +336,7 @@ def test_quarantined_videos_do_not_count(lists: Path) -> None:
     (lists / "quarantine.txt").write_text("DDDDD\tdamaged\n")
     submission = ("eval", "--predictions", lists / "s.txt", "--json", "--data")
     done = anetc(*submission, f"charades:{lists}")
-    assert "its quarantine list leaves out 1 video; with the option quarantine=no" in done.err
+    assert "the quarantine list leaves out 1 video; the option quarantine=no uses all" in done.err
     assert json.loads(done.out)["videos"] == 3
     whole = anetc(*submission, f"charades:{lists}?quarantine=no")
     assert "quarantine list" not in whole.err

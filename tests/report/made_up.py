@@ -1,4 +1,4 @@
-"""Runs without training: real candidates of the search's own algorithms, made-up results."""
+"""Made-up runs: candidates of the search algorithms with results that are not trained."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def made_up_run(
     failing: float = 0.06,
     name: str = "run",
 ) -> Run:
-    """A search whose fitness likes some edges and resolutions; `finished` candidates are judged."""
+    """Return a run whose fitness prefers some edges; only `finished` candidates have a result."""
     settings = SearchSettings(
         space("small", 12), method=method, seed=seed, rounds=rounds, population=population
     )
@@ -81,14 +81,16 @@ def made_up_run(
 
 
 def trained(record: Record, network: Network, rng: random.Random) -> Record:
-    """The candidate with learned weights, a score and what it took."""
+    """Return the candidate with learned weights, a score and its costs."""
     weights = {
-        node.name: [_liking(edge.source, node.name, rng) for edge in node.inputs]
+        node.name: [_preference(edge.source, node.name, rng) for edge in node.inputs]
         for node in network.nodes
         if not node.is_stem and len(node.inputs) > 1
     }
-    liked = [value for values in weights.values() for value in values]
-    fitness = 60 + 90 * sum(liked) / len(liked) + len({n.dilation for n in network.nodes}) * 3
+    preferences = [value for values in weights.values() for value in values]
+    fitness = (
+        60 + 90 * sum(preferences) / len(preferences) + len({n.dilation for n in network.nodes}) * 3
+    )
     fitness = round(fitness + rng.gauss(0, 1.5), 4)
     top1, top5 = round(0.4 * fitness, 4), round(0.6 * fitness, 4)
     score = Score((("top1", top1), ("top5", top5), ("fitness", fitness)))
@@ -113,7 +115,7 @@ def trained(record: Record, network: Network, rng: random.Random) -> Record:
     )
 
 
-def _liking(source: str, target: str, rng: random.Random) -> float:
-    """How much an edge is liked: by its ends, and a little by chance."""
+def _preference(source: str, target: str, rng: random.Random) -> float:
+    """Return the preference for an edge: by its ends, with some noise."""
     own = random.Random(f"{source[:2]} {target[:2]}").random()
     return min(max(own + rng.gauss(0, 0.08), 0.02), 0.98)

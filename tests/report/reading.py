@@ -1,4 +1,4 @@
-"""A report's page as values: elements, texts, and what would be mistakes in it."""
+"""Parse a report page into elements and texts, and check that it is well-formed and safe."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import attrs
 
 VOID = {"br", "img", "meta"}
 ENDS_ITSELF = {"th", "td", "tr"}
-"""Elements whose end tags HTML can do without; the page's tables do without them."""
+"""Elements whose end tags are optional; the tables of the page leave them out."""
 
 
 @attrs.define
 class Page(HTMLParser):
-    """What a page holds. `mistakes` says what is wrongly nested."""
+    """Elements and texts of a page. `mistakes` lists elements that are wrongly nested."""
 
     tags: Counter[str] = attrs.field(factory=Counter)
     attributes: list[tuple[str, str, str]] = attrs.field(factory=list)
-    """(element, name, value), in the page's order."""
+    """(element, name, value), in the order of the page."""
     texts: list[str] = attrs.field(factory=list)
-    """Texts but for those of styles and scripts."""
+    """Texts outside of styles and scripts."""
     mistakes: list[str] = attrs.field(factory=list)
     _open: list[str] = attrs.field(factory=list)
 
@@ -64,16 +64,16 @@ class Page(HTMLParser):
 
     @property
     def text(self) -> str:
-        """All texts, one behind the other."""
+        """All texts, joined."""
         return "".join(self.texts)
 
     def values(self, name: str) -> list[str]:
-        """The values of an attribute, wherever it stands."""
+        """Return all values of an attribute."""
         return [value for _, key, value in self.attributes if key == name]
 
 
 def read(html: str) -> Page:
-    """The page, held to what every page must be: nested well, whole, and loading nothing."""
+    """Parse a page. Fail if it is wrongly nested, not complete, or loads something."""
     page = Page()
     page.feed(html)
     page.close()

@@ -1,6 +1,6 @@
-"""Reports in headless Chromium: light, dark and narrow, without a message in the console.
+"""Reports in headless Chromium: light, dark and narrow, without console messages.
 
-Chromium is Debian's package of that name, or whatever ANETDSL_CHROMIUM names.
+ANETDSL_CHROMIUM names the browser; by default it is the `chromium` of Debian.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import struct
 import subprocess
 import zlib
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
@@ -43,21 +44,22 @@ pytestmark = pytest.mark.skipif(
 
 @attrs.frozen
 class Screenshot:
-    """A picture as PNG holds it: what is looked at is its first pixel, and how much is drawn."""
+    """Size, first pixel and content of a screenshot."""
 
     width: int
     height: int
     corner: tuple[int, ...]
+    """First pixel, RGB."""
     drawn: float
-    """Share of bytes that differ from what stands beside or above them."""
+    """Fraction of bytes that differ from the bytes beside or above them."""
 
 
 def browse(page: Path, *options: str) -> tuple[str, str]:
-    """Open a page, and give what Chromium wrote: its output, and the console's messages."""
+    """Open a page; return the output of Chromium and the messages of the console."""
     assert PROGRAM is not None
     command = [
         *(PROGRAM, "--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"),
-        # What it would load in the background, and would tell about.
+        # Nothing is loaded in the background, which would cause messages.
         *("--disable-background-networking", "--disable-component-update", "--no-first-run"),
         *("--disable-extensions", "--disable-dev-shm-usage", "--enable-logging=stderr"),
         *(f"--user-data-dir={page.parent / 'profile'}", *options, page.as_uri()),
@@ -69,7 +71,7 @@ def browse(page: Path, *options: str) -> tuple[str, str]:
 
 
 def screenshot(page: Path, scheme: str, width: int, height: int) -> Screenshot:
-    """The page as a reader with that scheme sees it."""
+    """Take a screenshot in a colour scheme. Fail if the console has messages."""
     file = page.parent / f"{scheme}-{width}.png"
     chosen = {"light": 1, "dark": 0}[scheme]
     _, console = browse(
@@ -94,7 +96,7 @@ def read_png(data: bytes) -> Screenshot:
         at += 12 + length
     rows = zlib.decompress(packed)
     assert kind in (2, 6)  # RGB, RGBA
-    # The first pixel has nothing before it: whatever the row's filter, it stands as it is.
+    # The first pixel has no predecessor, so every filter of PNG leaves it as it is.
     return Screenshot(width, height, tuple(rows[1:4]), 1 - rows.count(0) / len(rows))
 
 
@@ -106,12 +108,38 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1100), ("dark", 1100), ("light", 500)])
-def test_a_report_is_seen(page: Path, scheme: str, width: int) -> None:
-    """In the reader's scheme, on wide and narrow screens, and something is drawn on it."""
+def test_screenshots(page: Path, scheme: str, width: int) -> None:
+    """The page follows the scheme of the reader, and something is drawn on it."""
     seen = screenshot(page, scheme, width, 1400)
     assert (seen.width, seen.height) == (width, 1400)
     assert seen.corner == SCHEMES[scheme]
     assert seen.drawn > 0.01
+
+
+WIDE_TABLES = """
+const tables = [...document.querySelectorAll("#population table, #candidates table")];
+const hidden = tables.map((table) => table.scrollWidth - table.parentElement.clientWidth);
+document.title = JSON.stringify(hidden);
+"""
+
+
+def run_script(page: Path, script: str, size: str) -> Any:
+    """Run a script in a page without its policy; return the JSON that it writes into the title."""
+    html = page.read_text(encoding="utf-8")
+    policy = re.search(r'<meta http-equiv="Content-Security-Policy"[^>]*>', html)
+    assert policy is not None
+    probed = page.with_name("probed.html")
+    html = html.replace(policy[0], "").replace("</body>", f"<script>{script}</script></body>")
+    probed.write_text(html, encoding="utf-8")
+    output, console = browse(probed, f"--window-size={size}", "--dump-dom")
+    assert console == ""
+    title = re.search(r"<title>([\[{].*?[\]}])</title>", output)
+    assert title is not None
+    return json.loads(title[1].replace("&quot;", '"'))
+
+
+def test_all_columns_are_visible_at_1200_pixels(page: Path) -> None:
+    assert run_script(page, WIDE_TABLES, "1200,900") == [0, 0]
 
 
 PROBE = """
@@ -127,19 +155,9 @@ document.title = JSON.stringify(found);
 """
 
 
-def test_tables_are_sorted_and_nothing_is_wider_than_a_phone(page: Path) -> None:
-    """Numbers by value, the highest first, then turned round; names as texts; empty cells last."""
-    html = page.read_text(encoding="utf-8")
-    policy = re.search(r'<meta http-equiv="Content-Security-Policy"[^>]*>', html)
-    assert policy is not None
-    probed = page.with_name("probed.html")
-    html = html.replace(policy[0], "").replace("</body>", f"<script>{PROBE}</script></body>")
-    probed.write_text(html, encoding="utf-8")
-    output, console = browse(probed, "--window-size=500,900", "--dump-dom")
-    assert console == ""
-    title = re.search(r"<title>(\{.*?\})</title>", output)
-    assert title is not None
-    found = json.loads(title[1].replace("&quot;", '"'))
+def test_tables_are_sorted_and_the_page_fits_a_narrow_screen(page: Path) -> None:
+    """Numbers sort by value, first falling, then rising; names as texts; empty cells last."""
+    found = run_script(page, PROBE, "500,900")
     assert found["wide"] is True
     for key, falling in (("fitness", True), ("turned", False)):
         values = [value for value in found[key] if value]
@@ -150,8 +168,8 @@ def test_tables_are_sorted_and_nothing_is_wider_than_a_phone(page: Path) -> None
     assert found["sort"] == "ascending"
 
 
-def test_the_policy_stops_what_escaping_might_let_through(page: Path) -> None:
-    """A script put into a finished page does not run, and the console says so."""
+def test_content_security_policy_blocks_other_scripts(page: Path) -> None:
+    """A script that is inserted into a page does not run; the console reports it."""
     html = page.read_text(encoding="utf-8")
     spoilt = page.with_name("spoilt.html")
     script = "<script>document.title = 'taken over'</script>"
@@ -161,7 +179,7 @@ def test_the_policy_stops_what_escaping_might_let_through(page: Path) -> None:
     assert "Content Security Policy" in console
 
 
-def test_hostile_texts_stay_texts_in_a_browser(tmp_path: Path) -> None:
+def test_hostile_texts_are_inert_in_a_browser(tmp_path: Path) -> None:
     path = tmp_path / "hostile.html"
     run = with_texts(made_up_run(rounds=12, population=4), HOSTILE)
     path.write_text(report([run]), encoding="utf-8")

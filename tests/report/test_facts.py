@@ -1,4 +1,4 @@
-"""What a report works out of a run, held to the plainest way of working it out."""
+"""Values computed from a run, compared with simple computations."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ from anetdsl.evolve.propose.algorithms import population
 from anetdsl.evolve.settings.presets import space
 from anetdsl.evolve.settings.run_settings import Running
 from anetdsl.evolve.settings.search_settings import SearchSettings
-from anetdsl.report import markup, words
-from anetdsl.report.comparing import _spread, groups_of
+from anetdsl.report import markup, wording
 from anetdsl.report.facts import (
-    alive,
     best_curve,
-    cheapest,
-    descents,
-    judged,
+    current_population,
+    first_reaching,
     last_round,
     lineage,
+    parent_pairs,
+    pareto_front,
     ranked,
-    reached,
+    scored_candidates,
     top_three_curve,
     value_at,
 )
-from anetdsl.report.sections import summary
+from anetdsl.report.run_groups import groups_of
+from anetdsl.report.sections.method_curves import spread
 
 fitnesses = st.lists(
     st.one_of(st.none(), st.just(float("nan")), st.integers(0, 30).map(float)), max_size=24
@@ -43,7 +43,7 @@ fitnesses = st.lists(
 
 
 def run_of(values: list[float | None], **settings: object) -> Run:
-    """A run of candidates with these fitnesses; those of None failed."""
+    """Return a run of candidates with these fitnesses; None is a failed candidate."""
     records = [
         Record(
             index,
@@ -60,7 +60,7 @@ def run_of(values: list[float | None], **settings: object) -> Run:
 
 
 @given(fitnesses)
-def test_curves_say_what_the_best_were(values: list[float | None]) -> None:
+def test_curves_of_the_best(values: list[float | None]) -> None:
     run = run_of(values)
     three, best = top_three_curve(run), best_curve(run)
     for round in range(1, len(values) + 1):
@@ -72,14 +72,14 @@ def test_curves_say_what_the_best_were(values: list[float | None]) -> None:
         assert [v for _, v in curve] == sorted(v for _, v in curve)
         assert not curve or curve[-1][0] == last_round(run) == len(values)
         if curve:
-            assert reached(curve, curve[0][1]) == curve[0][0]
-            assert reached(curve, curve[-1][1] + 1) is None
+            assert first_reaching(curve, curve[0][1]) == curve[0][0]
+            assert first_reaching(curve, curve[-1][1] + 1) is None
 
 
 @given(fitnesses)
-def test_the_pareto_front_is_what_nothing_beats(values: list[float | None]) -> None:
-    candidates = [one for one in judged(run_of(values)) if one.record.parameters]
-    front = cheapest(judged(run_of(values)), "parameters")
+def test_pareto_front(values: list[float | None]) -> None:
+    candidates = [one for one in scored_candidates(run_of(values)) if one.record.parameters]
+    front = pareto_front(scored_candidates(run_of(values)), "parameters")
 
     def beats(a: object, b: object) -> bool:
         return (
@@ -97,16 +97,16 @@ def test_the_pareto_front_is_what_nothing_beats(values: list[float | None]) -> N
 
 
 @given(fitnesses, st.sampled_from(["guided", "aging", "random"]))
-def test_who_is_alive_is_what_the_search_says(values: list[float | None], method: str) -> None:
+def test_population_is_that_of_the_search(values: list[float | None], method: str) -> None:
     run = run_of([v if v is None or v == v else None for v in values], method=method)
     names = {member.name for member in population(run.settings, run.members)}
-    assert {one.name for one in alive(run)} == names
-    assert list(alive(run)) == list(ranked(alive(run)))
+    assert {one.name for one in current_population(run)} == names
+    assert list(current_population(run)) == list(ranked(current_population(run)))
 
 
 @given(st.permutations(range(12)), st.sampled_from(["guided", "aging"]))
-def test_who_is_alive_where_results_are_taken_as_they_come(order: list[int], method: str) -> None:
-    """As the driver takes them in, one after the other."""
+def test_population_with_order_arrival(order: list[int], method: str) -> None:
+    """The population is that of the driver, which adds results as they finish."""
     run = run_of([float(index % 4) for index in range(12)], method=method, order="arrival")
     ranks = {index: 100.0 + rank for rank, index in enumerate(order)}
     records = tuple(attrs.evolve(one, finished=ranks[one.index]) for one in run.records)
@@ -114,12 +114,12 @@ def test_who_is_alive_where_results_are_taken_as_they_come(order: list[int], met
     for index in order:
         record = records[index]
         visible.add(Result(index, Member(index, record.name, "", record.fitness or 0.0)))
-    found = alive(attrs.evolve(run, records=records))
+    found = current_population(attrs.evolve(run, records=records))
     assert {one.name for one in found} == {member.name for member in visible.members}
     assert list(found) == list(ranked(found))
 
 
-def test_lineage_ends_where_a_parent_is_missing_or_comes_again() -> None:
+def test_lineage_ends_at_a_missing_parent_or_a_cycle() -> None:
     run = run_of([1.0, 2.0, 3.0, 4.0, 5.0])
     parents = {"g0": "gone", "g1": "g0", "g2": "g1", "g3": "g4", "g4": "g3"}
     records = tuple(attrs.evolve(one, parent=parents[one.name]) for one in run.records)
@@ -128,7 +128,7 @@ def test_lineage_ends_where_a_parent_is_missing_or_comes_again() -> None:
     assert [one.name for one in lineage(run, records[4])] == ["g3", "g4"]
     alone = attrs.evolve(records[0], parent="g0")
     assert lineage(attrs.evolve(run, records=(alone,)), alone) == (alone,)
-    assert [(p.name, c.name) for p, c in descents(run)] == [
+    assert [(p.name, c.name) for p, c in parent_pairs(run)] == [
         *(("g0", "g1"), ("g1", "g2"), ("g4", "g3"), ("g3", "g4")),
     ]
 
@@ -136,7 +136,7 @@ def test_lineage_ends_where_a_parent_is_missing_or_comes_again() -> None:
 # Several runs
 
 
-def test_runs_that_differ_in_seeds_alone_are_one_group() -> None:
+def test_runs_that_differ_only_in_seeds_are_one_group() -> None:
     runs = [
         run_of([1.0], seed=0),
         run_of([1.0], method="random"),
@@ -152,10 +152,10 @@ def test_runs_that_differ_in_seeds_alone_are_one_group() -> None:
     assert len(set(names)) == 4
 
 
-def test_runs_that_are_trained_otherwise_are_groups_of_their_own() -> None:
-    """What decides how a candidate is trained counts; where it was, and how long it may take, not.
+def test_runs_with_different_training_are_separate_groups() -> None:
+    """Settings of the training count; settings of the execution, such as the timeout, do not.
 
-    In the order of their first runs.
+    Groups are in the order of their first runs.
     """
     runs = [
         attrs.evolve(run_of([1.0], seed=seed), running=running)
@@ -177,19 +177,19 @@ def test_runs_that_are_trained_otherwise_are_groups_of_their_own() -> None:
     ]
 
 
-def test_the_spread_of_curves() -> None:
-    """From the round on that all have, up to the one asked for."""
+def test_spread_of_curves() -> None:
+    """The spread begins at the first round that all curves have and ends at the given round."""
     curves = [((3, 10.0), (5, 20.0), (9, 20.0)), ((4, 12.0), (8, 40.0))]
-    assert _spread(curves, 6) == [
+    assert spread(curves, 6) == [
         (4, 10.0, 11.0, 12.0),
         (5, 12.0, 16.0, 20.0),
         (6, 12.0, 16.0, 20.0),
     ]
-    assert _spread([(), curves[0]], 3) == [(3, 10.0, 10.0, 10.0)]
-    assert _spread([()], 3) == []
+    assert spread([(), curves[0]], 3) == [(3, 10.0, 10.0, 10.0)]
+    assert spread([()], 3) == []
 
 
-@pytest.mark.parametrize("module", [markup, summary, terminal, words])
+@pytest.mark.parametrize("module", [markup, terminal, wording])
 def test_examples_in_docstrings(module: ModuleType) -> None:
     found = doctest.testmod(module)
     assert found.attempted

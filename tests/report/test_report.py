@@ -1,4 +1,4 @@
-"""The page: whole, safe and telling, whatever the run is."""
+"""Report pages: contents, safety against hostile texts, size."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from anetdsl.evolve.drive.run_reader import Run, read_run
 from anetdsl.evolve.operations import Described
 from anetdsl.evolve.propose.algorithms import population
 from anetdsl.evolve.settings.run_settings import Running
-from anetdsl.evolve.workers.trial_process import TrialTask, Outcome
-from anetdsl.report.facts import alive, judged, lineage, ranked
+from anetdsl.evolve.workers.trial_process import Outcome, TrialTask
+from anetdsl.report.facts import current_population, lineage, ranked, scored_candidates
 from anetdsl.report.pages import curves, report
 from tests.evolve import driving
 from tests.evolve.method import RULES, run_settings
@@ -44,11 +44,11 @@ def page_of_example() -> Page:
     return read(report([example()]))
 
 
-def headings(page: Page) -> list[str]:
+def section_ids(page: Page) -> list[str]:
     return [value for tag, name, value in page.attributes if (tag, name) == ("section", "id")]
 
 
-ALL = [
+ALL_SECTIONS = [
     *("summary", "fitness", "networks", "lineage", "weights"),
     *("population", "cost", "failures", "candidates"),
 ]
@@ -57,13 +57,13 @@ ALL = [
 # One run
 
 
-def test_the_page_of_a_search() -> None:
+def test_page_of_a_search() -> None:
     page = page_of_example()
-    assert headings(page) == ALL
+    assert section_ids(page) == ALL_SECTIONS
     assert page.values("lang") == ["en"]
     assert "width=device-width" in "".join(page.values("content"))
-    best = ranked(judged(example()))[0]
-    for said in (
+    best = ranked(scored_candidates(example()))[0]
+    for text in (
         "Search run",
         best.name,
         f"{best.fitness:.2f}",
@@ -71,7 +71,7 @@ def test_the_page_of_a_search() -> None:
         "Figure 3",
         "Figure 4",
     ):
-        assert said in page.text
+        assert text in page.text
     for setting, value in (
         ("space.classes", "12"),
         ("data", "motion:level=2"),
@@ -81,16 +81,16 @@ def test_the_page_of_a_search() -> None:
 
 
 def test_all_settings_are_listed() -> None:
-    """Also how trials were run."""
+    """The settings of the search, of the training and of the execution."""
     running = Running("threads:3", timeout=90.0, retries=7, inherit=True, halving=4)
     text = read(report([attrs.evolve(example(), running=running)])).text.replace("\n", "")
-    for said in ("executorthreads:3", "timeout90.0", "retries7", "inherittrue", "halving4"):
-        assert said in text
+    for setting in ("executorthreads:3", "timeout90.0", "retries7", "inherittrue", "halving4"):
+        assert setting in text
     assert "keep_all_weightsfalse" in text
 
 
-def test_the_population_now_is_the_drivers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also where results are taken as they come, and the oldest is who came first."""
+def test_population_is_that_of_the_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With `order = "arrival"` and aging, the oldest member is the one that finished first."""
     monkeypatch.setattr(driving, "RULES", attrs.evolve(RULES, select=population))
     gate = threading.Event()
 
@@ -108,11 +108,11 @@ def test_the_population_now_is_the_drivers(tmp_path: Path, monkeypatch: pytest.M
     question = run_settings(order="arrival", method="aging", population=4)
     assert driving.drive(tmp_path / "run", question, trial, workers=2, watch=watch)
     assert "g0000" in now
-    assert sorted(one.name for one in alive(read_run(tmp_path / "run"))) == now
+    assert sorted(one.name for one in current_population(read_run(tmp_path / "run"))) == now
 
 
-def test_every_figure_says_what_it_shows() -> None:
-    """A heading above, a caption below; pictures tell screen readers what they are."""
+def test_figures_have_captions_and_descriptions() -> None:
+    """Each figure has a caption; each picture has a title or an alternative text."""
     page = page_of_example()
     assert page.tags["figure"] == page.tags["figcaption"] >= 7
     assert page.tags["svg"] <= page.tags["title"]
@@ -123,16 +123,32 @@ def test_every_figure_says_what_it_shows() -> None:
     )
 
 
-def test_each_step_of_the_lineage_is_drawn_with_its_difference() -> None:
+def test_family_tree_has_a_dot_for_every_candidate() -> None:
+    """Also for candidates that left the population, which are dimmed."""
+    run = made_up_run(rounds=60, population=6, method="aging")
+    html = report([run])
+    (chart,) = re.findall(r"<svg[^>]*><title>Family tree.*?</svg></div>", html)
+    dots = re.findall(
+        r'<path class="s-(\d)"[^>]*?stroke-width="([\d.]+)"[^>]*d="M[^"]*h0"><title>(g\d+):', chart
+    )
+    members = {one.name for one in current_population(run)}
+    for color, width, name in dots:
+        assert (color, width) == (("3", "9") if name in members else ("6", "5.5")), name
+    assert sorted(name for *_, name in dots) == sorted(one.name for one in scored_candidates(run))
+    assert 0 < len(members) < len(dots)
+    assert "left the population" in chart
+
+
+def test_each_ancestor_is_drawn_with_its_changes() -> None:
     page = page_of_example()
-    chain = lineage(example(), ranked(judged(example()))[0].record)
+    chain = lineage(example(), ranked(scored_candidates(example()))[0].record)
     assert len(chain) > 2
     assert [v for v in page.values("class") if v == "chart sketch"] == ["chart sketch"] * len(chain)
     assert page.tags["ins"] > 0
     assert page.tags["del"] > 0
 
 
-def test_pictures_are_whole() -> None:
+def test_pictures_are_well_formed_svg() -> None:
     page = page_of_example()
     for source in page.values("src"):
         drawn = base64.b64decode(source.partition(",")[2])
@@ -148,7 +164,7 @@ def test_all_candidates_are_in_the_table() -> None:
     assert all(f"{record.name}" in table for record in example().records)
 
 
-def test_the_same_run_gives_the_same_page() -> None:
+def test_equal_runs_give_equal_pages() -> None:
     assert report([example()]) == report([attrs.evolve(example())])
 
 
@@ -156,69 +172,69 @@ def failed(record: Record) -> Record:
     return attrs.evolve(record, status="failed", fitness=None, failure="timeout", message="late")
 
 
-def test_an_empty_run() -> None:
+def test_run_without_candidates() -> None:
     page = read(report([attrs.evolve(example(), records=(), started=None, finished=None)]))
-    assert headings(page) == ["summary"]
+    assert section_ids(page) == ["summary"]
     assert "no candidates yet" in page.text
 
 
-def test_a_run_that_goes_on() -> None:
+def test_unfinished_run() -> None:
     page = read(report([made_up_run(rounds=40, finished=14, population=8)]))
-    assert "not over: 14 of 40 candidates are finished, 2 in training" in page.text
-    assert set(ALL) - {"lineage", "weights"} <= set(headings(page))
+    assert "not finished: 14 of 40 candidates are finished, 2 are in training" in page.text
+    assert set(ALL_SECTIONS) - {"lineage", "weights"} <= set(section_ids(page))
 
 
-def test_a_run_in_which_all_failed() -> None:
+def test_run_in_which_all_candidates_failed() -> None:
     records = tuple(map(failed, example().records))
     page = read(report([attrs.evolve(example(), records=records)]))
-    assert headings(page) == ["summary", "failures", "candidates"]
+    assert section_ids(page) == ["summary", "failures", "candidates"]
     assert "Every candidate of this search failed" in page.text
-    assert "not ready within its time40" in page.text.replace("\n", "")
+    assert "timeout40" in page.text.replace("\n", "")
 
 
-def test_a_run_of_one_candidate() -> None:
+def test_run_of_one_candidate() -> None:
     page = read(report([attrs.evolve(example(), records=example().records[:1])]))
-    assert {"fitness", "networks", "population", "cost"} <= set(headings(page))
-    assert "lineage" not in headings(page)
+    assert {"fitness", "networks", "population", "cost"} <= set(section_ids(page))
+    assert "lineage" not in section_ids(page)
 
 
 def test_random_search_has_no_ancestors() -> None:
     page = read(report([made_up_run(method="random", rounds=12)]))
-    assert "lineage" not in headings(page)
+    assert "lineage" not in section_ids(page)
     assert "without a parent" in page.text
 
 
-def test_without_graphviz_the_page_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_graphviz_the_page_has_no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANETC_DOT", "no-such-program")
     page = read(report([example()]))
     assert page.tags["img"] == 0
     assert page.text.count("No picture: cannot draw: there is no program") == 3
-    assert headings(page) == ALL
+    assert section_ids(page) == ALL_SECTIONS
     with pytest.raises(CannotRun, match="no-such-dot"):
         report([example()], dot="no-such-dot")
 
 
-def test_a_text_that_cannot_be_read_is_no_obstacle() -> None:
-    """A person may have spoilt a file of the run."""
-    best = ranked(judged(example()))[0].record
+def test_network_text_with_errors() -> None:
+    """A person may have edited a file of the run."""
+    best = ranked(scored_candidates(example()))[0].record
     broken = attrs.evolve(best, text="anet 1\nnetwork <b>")
     records = tuple(broken if record is best else record for record in example().records)
     page = read(report([attrs.evolve(example(), records=records)]))
-    assert "Its text has errors and cannot be drawn." in page.text
+    assert "The text has errors; there is no picture." in page.text
 
 
-def test_a_report_is_about_something() -> None:
-    for made in (report, curves):
-        with pytest.raises(ValueError, match="one run or more"):
-            made([])
+def test_report_without_runs_is_refused() -> None:
+    for function in (report, curves):
+        with pytest.raises(ValueError, match="a report needs at least one run"):
+            function([])
 
 
 # Hostile runs
 
 
 def with_texts(run: Run, text: str) -> Run:
-    """The run, where every text that comes from elsewhere is this one."""
-    best = ranked(judged(run))[0].record
+    """Replace every text of a run that may come from elsewhere."""
+    best = ranked(scored_candidates(run))[0].record
     records = []
     for record in run.records:
         changed = attrs.evolve(record, operations=(Described(text),), message=text)
@@ -234,17 +250,17 @@ def with_texts(run: Run, text: str) -> Run:
 
 
 def shape(page: Page) -> set[tuple[str, str]]:
-    """The elements and attributes that there are."""
+    """Return the elements and attributes of a page."""
     return {(tag, name) for tag, name, _ in page.attributes} | {(tag, "") for tag in page.tags}
 
 
 @settings(max_examples=25)
 @given(st.one_of(st.just(HOSTILE), st.text(min_size=1, max_size=20)))
-def test_hostile_texts_are_only_texts(text: str) -> None:
-    """They add no element and no attribute, in one run's page and in a comparison."""
+def test_hostile_texts_are_escaped(text: str) -> None:
+    """They add no element and no attribute to the page of a run or to a comparison."""
     run = with_texts(example(), text)
     monkey = pytest.MonkeyPatch()
-    monkey.setenv("ANETC_DOT", "no-such-program")  # drawing is tested by itself, and takes its time
+    monkey.setenv("ANETC_DOT", "no-such-program")  # drawing takes long and has its own tests
     try:
         page = read(report([run]))
         read(report([run, example()]))
@@ -254,9 +270,9 @@ def test_hostile_texts_are_only_texts(text: str) -> None:
     assert shape(page) <= allowed
 
 
-def test_a_hostile_network_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Names in a text that parses are letters; a comment may hold anything, and is shown."""
-    best = ranked(judged(example()))[0].record
+def test_hostile_comment_in_a_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names in a valid text are letters, but a comment may contain anything."""
+    best = ranked(scored_candidates(example()))[0].record
     text = best.text + f"\n# {HOSTILE.replace(chr(0), '')}\n"
     records = tuple(
         attrs.evolve(record, text=text) if record is best else record
@@ -270,7 +286,7 @@ def test_a_hostile_network_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
 # Size
 
 
-def crowd(count: int) -> Iterator[Record]:
+def many_records(count: int) -> Iterator[Record]:
     for index in range(count):
         base = example().records[index % len(example().records)]
         fitness = None if base.fitness is None else base.fitness + (index * 37 % 1000) / 100
@@ -278,11 +294,11 @@ def crowd(count: int) -> Iterator[Record]:
         yield attrs.evolve(base, index=index, name=f"g{index:05d}", fitness=fitness, parent=parent)
 
 
-def test_twenty_thousand_candidates() -> None:
-    """In seconds, and in a page that a browser can open."""
+def test_page_of_twenty_thousand_candidates() -> None:
+    """It takes seconds to build and is small enough for a browser."""
     run = attrs.evolve(
         example(),
-        records=tuple(crowd(20_000)),
+        records=tuple(many_records(20_000)),
         settings=attrs.evolve(example().settings, rounds=20_000),
     )
     start = time.process_time()
@@ -310,24 +326,24 @@ def compared() -> tuple[Run, ...]:
 
 def test_methods_are_compared() -> None:
     page = read(report(compared()))
-    assert headings(page) == ["fitness", "finals", "cost", "networks"]
+    assert section_ids(page) == ["fitness", "finals", "cost", "networks"]
     assert "guided (2 runs), random (2 runs)" in page.text
     assert all(run.name in page.text for run in compared())
     assert page.tags["img"] == 2
     assert "Figure 4" in page.text
 
 
-def test_runs_without_results_are_compared_too() -> None:
+def test_comparison_with_a_run_without_results() -> None:
     empty = attrs.evolve(compared()[0], records=())
     page = read(report([empty, compared()[2]]))
     assert "guided (1 run), random (1 run)" in page.text
-    assert headings(read(report([empty, empty]))) == ["fitness", "finals"]
+    assert section_ids(read(report([empty, empty]))) == ["fitness", "finals"]
 
 
-def test_a_run_that_has_only_begun_does_not_hide_the_others() -> None:
+def test_comparison_leaves_out_a_run_that_has_just_begun() -> None:
     begun = attrs.evolve(compared()[3], records=compared()[3].records[:2])
     page = read(report([*compared()[:3], begun]))
     last = max(record.index + 1 for record in compared()[0].records)
-    assert f"At round {last}, which all runs have but random-1." in page.text
+    assert f"At round {last}, which all runs have except random-1." in page.text
     assert "guided (2 runs)" in curves([*compared()[:3], begun])
     assert "random (1 run)" in curves([*compared()[:3], begun])

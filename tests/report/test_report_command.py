@@ -41,10 +41,8 @@ def test_from_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         assert (picture[0].text or "").startswith(title)
 
 
-def test_a_run_is_compared_with_others_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whatever the names that it is given by; with others it is told apart by its training."""
+def test_a_run_given_twice_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also under another path. Runs that differ in their training are groups of their own."""
     monkeypatch.chdir(tmp_path)
     for name, running in (("one", Running()), ("two", Running(halving=4))):
         search.make_run(RunDir(name), run_settings(running=running))
@@ -60,7 +58,7 @@ def test_a_run_is_compared_with_others_alone(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("nothing-here",), "nothing-here"),
         ((".",), "search.db"),
@@ -68,17 +66,17 @@ def test_a_run_is_compared_with_others_alone(
         ((), "Missing argument"),
     ],
 )
-def test_what_cannot_be_reported(
-    arguments: tuple[str, ...], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_errors(
+    arguments: tuple[str, ...], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     result = anetc("report", *arguments)
     assert result.code == 2
-    assert said in result.err
+    assert message in result.err
     assert "Traceback" not in result.err
 
 
-def test_a_report_is_no_picture_of_another_kind(tmp_path: Path) -> None:
-    with pytest.raises(CannotRun, match=r"x\.png: a report ends in \.html, or in \.svg"):
+def test_other_file_types_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(CannotRun, match=r"x\.png: a report must end in \.html, or in \.svg"):
         write_report([made_up_run(rounds=4, population=2)], tmp_path / "x.png")
     assert not list(tmp_path.iterdir())

@@ -36,12 +36,13 @@ from __future__ import annotations
 
 from anetdsl.report.charts.axes import Axis, short_number
 from anetdsl.report.charts.heat import heat_map
-from anetdsl.report.charts.marks import Dot, Dots, Line
+from anetdsl.report.charts.marks import GREY, Dot, Dots, Line
 from anetdsl.report.charts.plots import plot
 from anetdsl.report.charts.style import STYLE
 from anetdsl.report.charts.svg import element, escaped
 
 __all__ = [
+    "GREY",
     "STYLE",
     "Axis",
     "Dot",

@@ -79,7 +79,7 @@ def heat_map(
     widest = max((width_of(head, SMALL) for head in heads), default=0.0)
     turned = widest > across - 4
     # From top to bottom: the title, the label of the columns, their names, the cells.
-    label_base = (34 if heading else 8) + 16
+    label_base = 50.0 if heading else 24.0
     top = label_base + (12 if x_label else -12)
     top += (_TURNED_LETTER * widest if turned else 16.0) + 7
     bottom = top + down * len(rows)

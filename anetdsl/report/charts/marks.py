@@ -6,6 +6,9 @@ from collections.abc import Sequence
 
 import attrs
 
+GREY = 5
+"""Number of the colour for dots and lines in the background."""
+
 
 @attrs.frozen
 class Line:

@@ -35,9 +35,9 @@ def pen(line: Line, color: int) -> dict[str, object]:
 def brush(dots: Dots, color: int) -> dict[str, object]:
     """Return the attributes of dots, which are drawn as lines of length 0 with round ends."""
     return {
-        **stroke(series_name(color), 5.0 if dots.faint else 9.0),
+        **stroke(series_name(color), 5.5 if dots.faint else 9.0),
         "stroke-linecap": "round",
-        "stroke-opacity": 0.45 if dots.faint else 0.9,
+        "stroke-opacity": 0.6 if dots.faint else 0.9,
     }
 
 

@@ -1,1 +1,1 @@
-"""Sections of the report on one run."""
+"""Sections of the report pages."""

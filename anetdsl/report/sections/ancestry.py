@@ -1,4 +1,4 @@
-"""The line of descent to the best network, step by step (Figure 2)."""
+"""Show the ancestors of the best network, step by step (Figure 2)."""
 
 from __future__ import annotations
 
@@ -8,45 +8,45 @@ from anetdsl.diff import NetworkDiff, diff
 from anetdsl.evolve.candidates import Record
 from anetdsl.evolve.drive.run_reader import Run
 from anetdsl.ir import Network
-from anetdsl.report.facts import Judged, judged, lineage, ranked
+from anetdsl.report.facts import ScoredCandidate, lineage, ranked, scored_candidates
 from anetdsl.report.markup import Markup, folded, joined, paragraph, tag, text
-from anetdsl.report.pictures import network_of
+from anetdsl.report.pictures import parse_candidate
 from anetdsl.report.sketch import sketch
-from anetdsl.report.words import amount, shortened
+from anetdsl.report.wording import amount, shortened
 
-_MOST_STEPS = 40
-"""Of a longer line the first steps are left out."""
+_MAX_STEPS = 40
+"""Number of steps that are shown; the first steps of a longer line are left out."""
 
 
-def ancestry(run: Run, last: Judged) -> Markup:
-    """Each step from a founder to a network, the best that has ancestors: drawn, with changes."""
+def ancestry(run: Run, last: ScoredCandidate) -> Markup:
+    """Return the ancestors of `last` and `last` itself, each drawn with its changes."""
     chain = lineage(run, last.record)
-    best = ranked(judged(run))[0]
+    best = ranked(scored_candidates(run))[0]
     which = (
-        "the best one"
+        "the best candidate"
         if best.name == last.name
-        else f"the best one that has a parent ({best.name}, the best of all, has none)"
+        else f"the best candidate with a parent ({best.name}, the best of all, has no parent)"
     )
-    shown = chain[-_MOST_STEPS:]
-    networks = [network_of(record) for record in shown]
-    before: list[tuple[Record, Network | None] | None] = [None, *zip(shown, networks)]
+    displayed = chain[-_MAX_STEPS:]
+    networks = [parse_candidate(record) for record in displayed]
+    parents: list[tuple[Record, Network | None] | None] = [None, *zip(displayed, networks)]
     steps = [
-        _step(record, network, previous)
-        for record, network, previous in zip(shown, networks, before)
+        _step(record, network, parent)
+        for record, network, parent in zip(displayed, networks, parents)
     ]
     return joined(
         [
             paragraph(
                 text(
-                    "As in Figure 2 of the paper: the networks from the first ancestor, drawn at "
-                    f"random, to {last.name}, {which}, each with what changed since its "
-                    "parent. A step that lost fitness is no mistake: it was good enough to stay "
-                    "in the population."
+                    "The networks from the first ancestor, which was drawn at random, to "
+                    f"{last.name}, {which}, as in Figure 2 of the paper. Each network is shown "
+                    "with the changes from its parent. A network with a lower fitness than its "
+                    "parent can have children as long as it is in the population."
                 )
             ),
             *(
-                [paragraph(text(f"The first {len(chain) - len(shown)} steps are left out."))]
-                if len(shown) < len(chain)
+                [paragraph(text(f"The first {len(chain) - len(displayed)} steps are left out."))]
+                if len(displayed) < len(chain)
                 else []
             ),
             _KEY,
@@ -57,9 +57,9 @@ def ancestry(run: Run, last: Judged) -> Markup:
 
 def _key() -> Markup:
     meanings = (
-        ("added", "green", "added since the parent"),
-        ("gone", "dashed red", "an edge that went"),
-        ("changed", "blue box", "a node that changed"),
+        ("added", "green", "a node or an edge that was added"),
+        ("removed", "dashed red", "an edge that was removed"),
+        ("changed", "blue box", "a node that was changed"),
         (None, "thicker", "a higher learned weight"),
     )
     return tag(
@@ -78,10 +78,11 @@ _KEY = _key()
 def _step(
     record: Record, network: Network | None, previous: tuple[Record, Network | None] | None
 ) -> Markup:
+    """Return one network with its changes from the `previous` record and network."""
     parent, older = previous if previous is not None else (None, None)
     difference = diff(older, network) if network is not None and older is not None else None
     if network is None:
-        picture = paragraph(text("Its text has errors and cannot be drawn."), class_="missing")
+        picture = paragraph(text("The text has errors; there is no picture."), class_="missing")
     else:
         picture = sketch(network, difference, described=f"{record.name}, {_size(network)}")
     return tag(
@@ -90,24 +91,24 @@ def _step(
         tag(
             "div",
             tag("h3", text(f"{record.name}, round {record.index + 1}")),
-            paragraph(*_result(record, parent)),
+            paragraph(*_fitness(record, parent)),
             paragraph(text(_costs(record, network)), class_="faint"),
             tag("ul", *(tag("li", text(shortened(sentence))) for sentence in record.ops)),
-            *([folded("all that changed", _changes(difference))] if difference else []),
+            *([folded("all changes", _changes(difference))] if difference else []),
         ),
     )
 
 
-def _result(record: Record, parent: Record | None) -> Sequence[Markup]:
-    """The fitness, and by how much it is above the parent's."""
+def _fitness(record: Record, parent: Record | None) -> Sequence[Markup]:
+    """Return the fitness, and its difference from that of the parent."""
     if record.fitness is None:
         return (text("no fitness"),)
-    shown = [text("fitness "), tag("b", text(f"{record.fitness:.2f}"))]
+    parts = [text("fitness "), tag("b", text(f"{record.fitness:.2f}"))]
     if parent is not None and parent.fitness is not None:
         gain = record.fitness - parent.fitness
-        said = tag("span", text(f"{gain:+.2f}"), class_="good" if gain >= 0 else "bad")
-        shown.extend((text(", "), said, text(f" against {parent.name}")))
-    return shown
+        difference = tag("span", text(f"{gain:+.2f}"), class_="good" if gain >= 0 else "bad")
+        parts.extend((text(", "), difference, text(f" from {parent.name}")))
+    return parts
 
 
 def _size(network: Network) -> str:
@@ -123,7 +124,7 @@ def _costs(record: Record, network: Network | None) -> str:
 
 
 def _changes(difference: NetworkDiff) -> Markup:
-    """The lines of `anetc diff`, without those about learned weights alone."""
+    """Return the lines of `anetc diff`, without lines about learned weights only."""
     marks = {"+": "ins", "-": "del"}
     lines = [
         tag(marks[line[0]], text(line)) if line[0] in marks else text(line)

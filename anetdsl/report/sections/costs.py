@@ -1,44 +1,34 @@
-"""What candidates cost against what they achieve."""
+"""Chart the cost of candidates against their fitness."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from anetdsl.report.charts import Axis, Dot, Dots, Line, plot
-from anetdsl.report.facts import Judged, cheapest
+from anetdsl.report.charts import GREY, Axis, Dot, Dots, Line, plot
+from anetdsl.report.facts import ScoredCandidate, pareto_front
+from anetdsl.report.html_page import HALF_CHART_WIDTH
 from anetdsl.report.markup import Markup, figure, tag
-from anetdsl.report.sections.curves import GREY
-from anetdsl.report.words import amount, fitness_label
+from anetdsl.report.wording import amount, fitness_label
 
 _COSTS = {
     "parameters": "parameters",
     "multiply_adds": "multiply-adds of a clip",
 }
+"""Label of each cost."""
 
 
-def cost_charts(candidates: Sequence[Judged]) -> Markup:
-    """Parameters and multiply-adds against fitness, each with its Pareto front."""
-    return tag("div", *(_one(candidates, cost) for cost in _COSTS), class_="pair")
+def cost_charts(candidates: Sequence[ScoredCandidate]) -> Markup:
+    """Return figures of each cost against fitness, with the Pareto fronts."""
+    return tag("div", *(_cost_figure(candidates, cost) for cost in _COSTS), class_="pair")
 
 
-def _one(candidates: Sequence[Judged], cost: str) -> Markup:
-    front = cheapest(candidates, cost)
-    steps = Line(
-        "Pareto front",
-        [(getattr(one.record, cost), one.fitness) for one in front],
-        color=1,
-        dashed=False,
-        stepped=True,
-    )
+def _cost_figure(candidates: Sequence[ScoredCandidate], cost: str) -> Markup:
+    front = pareto_front(candidates, cost)
     chart = plot(
         [
-            _dots("a candidate", candidates, cost),
-            steps,
-            Dots(
-                "",
-                [_dot(one, cost, labelled=True) for one in front],
-                color=1,
-            ),
+            Dots("a candidate", [_dot(one, cost) for one in candidates], color=GREY, faint=True),
+            Line("Pareto front", _steps(front, cost), color=1, dashed=False, stepped=True),
+            Dots("", [_dot(one, cost, labelled=True) for one in front], color=1),
         ],
         title=f"Fitness against {_COSTS[cost]}",
         description="The Pareto front: " + ", ".join(one.name for one in front),
@@ -46,17 +36,17 @@ def _one(candidates: Sequence[Judged], cost: str) -> Markup:
         y=Axis(fitness_label(one.record for one in candidates)),
         heading=False,
         styled=False,
-        width=540,
+        width=HALF_CHART_WIDTH,
     )
     return figure(
         f"Fitness against {_COSTS[cost]}",
         Markup(chart),
-        "On the Pareto front no other candidate is both as cheap and better.",
+        "No candidate has both a lower cost and a higher fitness than one on the Pareto front.",
     )
 
 
-def compared_costs(groups: Mapping[str, Sequence[Judged]]) -> Markup:
-    """The candidates of several methods, in their colours."""
+def compared_costs(groups: Mapping[str, Sequence[ScoredCandidate]]) -> Markup:
+    """Return figures of each cost against fitness for the candidates of several methods."""
     charts = []
     for cost, label in _COSTS.items():
         chart = plot(
@@ -65,15 +55,7 @@ def compared_costs(groups: Mapping[str, Sequence[Judged]]) -> Markup:
                 for color, (name, candidates) in enumerate(groups.items())
             ]
             + [
-                Line(
-                    "",
-                    [
-                        (getattr(one.record, cost), one.fitness)
-                        for one in cheapest(candidates, cost)
-                    ],
-                    color=color,
-                    stepped=True,
-                )
+                Line("", _steps(pareto_front(candidates, cost), cost), color=color, stepped=True)
                 for color, candidates in enumerate(groups.values())
             ],
             title=f"Fitness against {label}",
@@ -81,18 +63,18 @@ def compared_costs(groups: Mapping[str, Sequence[Judged]]) -> Markup:
             y=Axis(fitness_label(one.record for some in groups.values() for one in some)),
             heading=False,
             styled=False,
-            width=540,
+            width=HALF_CHART_WIDTH,
         )
-        caption = "Every candidate of every run; lines are the methods' Pareto fronts."
+        caption = "Each dot is a candidate; the lines are the Pareto fronts of the methods."
         charts.append(figure(f"Fitness against {label}", Markup(chart), caption))
     return tag("div", *charts, class_="pair")
 
 
-def _dots(name: str, candidates: Sequence[Judged], cost: str) -> Dots:
-    return Dots(name, [_dot(one, cost) for one in candidates], color=GREY, faint=True)
+def _steps(front: Sequence[ScoredCandidate], cost: str) -> list[tuple[float, float]]:
+    return [(getattr(one.record, cost), one.fitness) for one in front]
 
 
-def _dot(one: Judged, cost: str, *, labelled: bool = False) -> Dot:
+def _dot(one: ScoredCandidate, cost: str, *, labelled: bool = False) -> Dot:
     value = getattr(one.record, cost)
-    told = one.name if labelled else f"{one.name}: {one.fitness:.2f}, {amount(value)}"
-    return Dot(float("nan") if value is None else value, one.fitness, told, labelled)
+    label = one.name if labelled else f"{one.name}: {one.fitness:.2f}, {amount(value)}"
+    return Dot(float("nan") if value is None else value, one.fitness, label, labelled)

@@ -1,94 +1,50 @@
-"""The best networks, drawn with their learned weights (Figure 3), and the population now."""
+"""Show the best networks with their learned weights (Figure 3)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from anetdsl.evolve.drive.run_reader import Run
-from anetdsl.report.facts import Judged, alive, judged, ranked
-from anetdsl.report.markup import (
-    Markup,
-    TableColumn,
-    figure,
-    folded,
-    joined,
-    paragraph,
-    table,
-    tag,
-    text,
-)
-from anetdsl.report.pictures import Artist, drawn, network_of
-from anetdsl.report.words import amount, shortened
+from anetdsl.report.facts import ScoredCandidate, ranked, scored_candidates
+from anetdsl.report.markup import Markup, figure, folded, joined, paragraph, tag, text
+from anetdsl.report.pictures import Renderer, network_picture, parse_candidate
+from anetdsl.report.wording import amount
 
-_MOST_DRAWN = 3
-_EXPLAINED = (
-    "As in Figure 3 of the paper: levels from left to right; the darker and wider an edge, the "
+_MAX_DRAWN = 3
+_EXPLANATION = (
+    "Levels from left to right, as in Figure 3 of the paper. An edge is darker and wider the "
     "higher its learned weight."
 )
 
 
-def best_networks(run: Run, artist: Artist) -> Markup:
-    """The best few, the text of the first beneath."""
-    best = ranked(judged(run))[:_MOST_DRAWN]
+def best_networks(run: Run, renderer: Renderer) -> Markup:
+    """Return figures of the best networks, with the text of the first one."""
+    best = ranked(scored_candidates(run))[:_MAX_DRAWN]
     source = tag("pre", text(best[0].record.text))
-    others = [network_figure(one, artist, explained=False) for one in best[1:]]
+    others = [network_figure(one, renderer, explained=False) for one in best[1:]]
     return joined(
         [
-            network_figure(best[0], artist),
+            network_figure(best[0], renderer),
             folded(f"the text of {best[0].name}", source),
             *([tag("div", *others, class_="pair")] if others else []),
         ]
     )
 
 
-def network_figure(one: Judged, artist: Artist, *, of: str = "", explained: bool = True) -> Markup:
-    """A network's picture, with its result; `of` says whose it is."""
-    network = network_of(one.record)
+def network_figure(
+    one: ScoredCandidate, renderer: Renderer, *, group: str = "", explained: bool = True
+) -> Markup:
+    """Return the picture of a network with its fitness and costs.
+
+    `group` names the method in the heading; `explained` adds how to read the picture.
+    """
+    network = parse_candidate(one.record)
     picture = (
-        paragraph(text("Its text has errors and cannot be drawn."), class_="missing")
+        paragraph(text("The text has errors; there is no picture."), class_="missing")
         if network is None
-        else drawn(network, artist)
+        else network_picture(network, renderer)
     )
-    heading = f"{of}{': ' if of else ''}{one.name}, fitness {one.fitness:.2f}"
+    heading = f"{group}{': ' if group else ''}{one.name}, fitness {one.fitness:.2f}"
     costs = (
         f"{amount(one.record.parameters)} parameters, "
-        f"{amount(one.record.multiply_adds)} multiply-adds a clip."
+        f"{amount(one.record.multiply_adds)} multiply-adds per clip."
     )
-    return figure(heading, picture, f"{_EXPLAINED} {costs}" if explained else costs)
-
-
-def population_table(run: Run) -> Markup:
-    """Who is alive, the best first."""
-    members = alive(run)
-    rows = [
-        (
-            place,
-            one.name,
-            one.fitness,
-            one.record.top1,
-            one.record.top5,
-            one.record.parameters,
-            one.record.multiply_adds,
-            one.round,
-            one.record.parent or "",
-            "; ".join(map(shortened, one.record.ops)),
-        )
-        for place, one in enumerate(members, 1)
-    ]
-    columns: Sequence[TableColumn] = (
-        TableColumn("rank", "number"),
-        TableColumn("name"),
-        TableColumn("fitness", "number", 2),
-        TableColumn("top-1", "number", 1),
-        TableColumn("top-5", "number", 1),
-        TableColumn("parameters", "amount"),
-        TableColumn("multiply-adds", "amount"),
-        TableColumn("round", "number"),
-        TableColumn("parent"),
-        TableColumn("what was done", "said"),
-    )
-    return table(
-        columns,
-        rows,
-        caption=f"The {len(members)} candidates that are alive: parents are drawn from them.",
-    )
+    return figure(heading, picture, f"{_EXPLANATION} {costs}" if explained else costs)

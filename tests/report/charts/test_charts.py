@@ -255,7 +255,7 @@ def test_texts_of_a_heat_map_do_not_overlap() -> None:
     x_label, head = (next(t for t in texts if t.text == text) for text in ("predicted", name))
     assert len(title.text or "") * 15 * 0.64 < 640
     assert float(title.get("y", 0)) + 10 < float(x_label.get("y", 0)) - 10
-    top_of_head = float(head.get("y", 0)) - 1.1 * len(name) * 0.56 * 11.5
+    top_of_head = float(head.get("y", 0)) - len(name) * 0.56 * 11.5
     assert float(x_label.get("y", 0)) + 4 < top_of_head
     assert float(x_label.get("x", 0)) - len("predicted") * 0.56 * 13 / 2 > 0
 

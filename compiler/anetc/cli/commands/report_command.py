@@ -1,4 +1,4 @@
-"""`anetc report`: one page about a search, or about several compared."""
+"""`anetc report`: write an HTML page about a search, or about several searches."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from anetdsl.terminal import visible
     "-o",
     "--output",
     metavar="PATH",
-    help="Where to; by default report.html within RUN, or here for several runs.",
+    help="Output file; by default RUN/report.html, for several runs report.html here.",
 )
-@click.option("--dot", metavar="PROGRAM", help="The Graphviz program to draw networks with.")
+@click.option("--dot", metavar="PROGRAM", help="Graphviz program that draws the networks.")
 def command(runs: tuple[str, ...], output: str | None, dot: str | None) -> None:
     """Write one HTML page about the search in the run directory RUN.
 
-    The page holds the figures of the paper for this search: fitness over the rounds, the line of
-    descent to the best network, the best networks with their learned weights. It loads nothing from
-    elsewhere. Several runs are compared: those that differ in their seeds alone are drawn as one
-    curve with its spread. A search that is still going on can be reported at any time. A PATH that
-    ends in .svg gets the curves alone, as a picture.
+    The page shows the figures of the paper for this search: the fitness over rounds, the ancestors
+    of the best network, and the best networks with their learned weights. It is a single file that
+    loads nothing. Several runs are compared: runs that differ only in their seeds are drawn as one
+    curve with a band. The search may still be running. A PATH that ends in .svg gets only the
+    curves, as a picture.
     """
     from anetdsl.evolve.drive.run_reader import read_run
     from anetdsl.report.pages import write_report
 
     if output == "-":
-        raise CannotRun("-: a report is a page for a browser; name a file with -o")
+        raise CannotRun("-o -: a report cannot be printed; give the name of a file")
     if output is None:
         output = str(Path(runs[0], "report.html")) if len(runs) == 1 else "report.html"
     write_report([read_run(run) for run in runs], output, dot=dot)

@@ -1,4 +1,4 @@
-"""The page around the sections: one file that loads nothing and runs only its own small script."""
+"""Build the page around the sections: one file that loads nothing and runs only its own script."""
 
 from __future__ import annotations
 
@@ -13,21 +13,26 @@ import attrs
 from anetdsl.report.charts import STYLE
 from anetdsl.report.markup import Markup, joined, tag, text
 
+CHART_WIDTH = 1040
+"""Width of a chart that fills the page, in pixels."""
+HALF_CHART_WIDTH = 512
+"""Width of each of two charts side by side, in pixels."""
+
 
 @attrs.frozen
 class Section:
-    """A part of a page, which the contents at its top lead to."""
+    """A section of a page, with an entry in the table of contents."""
 
     anchor: str
     heading: str
     content: Markup
 
 
-def page(title: str, lead: Markup, sections: Sequence[Section]) -> str:
-    """The whole page, HTML.
+def html_page(title: str, lead: Markup, sections: Sequence[Section]) -> str:
+    """Return the page as HTML. `lead` is the text below the title.
 
-    Its content security policy allows its own script, by hash, and pictures within the page; so
-    nothing that a hostile name might bring in could run or load, even if it were not escaped.
+    The content security policy allows the script of the page, by its hash, and embedded pictures.
+    A hostile name could not run or load anything, even if it were not escaped.
     """
     script = _file("sort.js")
     policy = (

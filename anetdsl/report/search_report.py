@@ -1,0 +1,44 @@
+"""Build the report page about one search."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from anetdsl.evolve.drive.run_reader import Run
+from anetdsl.report.facts import best_with_parent, ranked, scored_candidates
+from anetdsl.report.html_page import Section, html_page
+from anetdsl.report.markup import joined
+from anetdsl.report.pictures import Renderer
+from anetdsl.report.sections.ancestry import ancestry
+from anetdsl.report.sections.candidate_tables import (
+    candidates_table,
+    failure_tables,
+    population_table,
+)
+from anetdsl.report.sections.costs import cost_charts
+from anetdsl.report.sections.family_tree import family_tree
+from anetdsl.report.sections.fitness import fitness_curves
+from anetdsl.report.sections.networks import best_networks
+from anetdsl.report.sections.summary import lead, settings_tables, tiles
+from anetdsl.report.sections.trajectories import weight_trajectories
+
+
+def search_report(run: Run, renderer: Renderer) -> str:
+    """Return the page about one run, as HTML, without the sections that would be empty."""
+    return html_page(f"Search {run.name}", lead(run), list(_sections(run, renderer)))
+
+
+def _sections(run: Run, renderer: Renderer) -> Iterator[Section]:
+    best = ranked(scored_candidates(run))
+    yield Section("summary", "Summary", joined([tiles(run), settings_tables(run)]))
+    if best:
+        yield Section("fitness", "Fitness", joined([fitness_curves(run), family_tree(run)]))
+        yield Section("networks", "The best networks", best_networks(run, renderer))
+        if (descendant := best_with_parent(run)) is not None:
+            yield Section("lineage", "From the first ancestor", ancestry(run, descendant))
+            yield Section("weights", "Edge weights", weight_trajectories(run, descendant))
+        yield Section("population", "The population now", population_table(run))
+        yield Section("cost", "Cost and fitness", cost_charts(best))
+    if run.records:
+        yield Section("failures", "Failures", failure_tables(run))
+        yield Section("candidates", "All candidates", candidates_table(run))

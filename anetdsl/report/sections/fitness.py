@@ -1,0 +1,65 @@
+"""Chart the fitness over the rounds of one search (Figure 4)."""
+
+from __future__ import annotations
+
+from anetdsl.evolve.drive.run_reader import Run
+from anetdsl.report.charts import GREY, Axis, Dot, Dots, Line, plot
+from anetdsl.report.facts import Curve, best_curve, scored_candidates, top_three_curve
+from anetdsl.report.html_page import CHART_WIDTH
+from anetdsl.report.markup import Markup, figure
+from anetdsl.report.wording import fitness_label
+
+
+def fitness_chart(run: Run, *, standalone: bool) -> str:
+    """Draw the fitness over rounds as SVG; a `standalone` chart has a heading and its own style."""
+    three, best = top_three_curve(run), best_curve(run)
+    dots = [
+        Dot(one.round, one.fitness, f"{one.name}: {one.fitness:.2f}")
+        for one in scored_candidates(run)
+    ]
+    return plot(
+        [
+            Dots("a candidate", dots, color=GREY, faint=True),
+            Line("best so far", best, color=1, stepped=True),
+            Line("mean of the top three", three, color=0, dashed=False, stepped=True),
+        ],
+        title="Fitness over the rounds of the search",
+        description=_description(best, three),
+        x=rounds_axis(run),
+        y=Axis(fitness_label(run.records)),
+        heading=standalone,
+        styled=standalone,
+        width=CHART_WIDTH,
+    )
+
+
+def fitness_curves(run: Run) -> Markup:
+    """Return the figure with the fitness over rounds."""
+    first = min(run.settings.population, run.settings.rounds)
+    origin = (
+        "Each candidate is drawn at random, without a parent."
+        if run.settings.method == "random"
+        else f"The first {first} candidates are drawn at random."
+    )
+    return figure(
+        "Fitness over rounds",
+        Markup(fitness_chart(run, standalone=False)),
+        "The mean fitness of the three best candidates so far, as in Figure 4 of the paper, and "
+        f"the fitness of the best one. Each dot is a candidate. {origin}",
+    )
+
+
+def rounds_axis(run: Run) -> Axis:
+    """Return the axis of all rounds of a search, including those that are not finished."""
+    last = max(run.settings.rounds, *(record.index + 1 for record in run.records), 1)
+    return Axis("round (candidates, in order)", whole=True, low=0, high=last)
+
+
+def _description(best: Curve, three: Curve) -> str:
+    """Describe the chart for screen readers."""
+    if not best:
+        return "There is no candidate with a fitness yet."
+    text = f"The best fitness rises from {best[0][1]:.2f} to {best[-1][1]:.2f}"
+    if not three:
+        return f"{text}."
+    return f"{text}; the mean of the top three from {three[0][1]:.2f} to {three[-1][1]:.2f}."
