@@ -87,5 +87,7 @@ def _check_different(runs: Sequence[Run]) -> None:
     for run in runs:
         place = run.path.resolve()
         if place in seen:
-            raise CannotRun(f"{run.path}: is the same run as {seen[place]}; give each run once")
+            raise CannotRun(
+                f"{run.path}: this is the same run as {seen[place]}; give each run once"
+            )
         seen[place] = run.path

@@ -55,8 +55,8 @@ def run_of(values: list[float | None], **settings: object) -> Run:
         )
         for index, value in enumerate(values)
     ]
-    asked = attrs.evolve(SearchSettings(space("small", 12), population=5), **settings)
-    return Run(Path("run"), asked, {}, tuple(records))
+    search = attrs.evolve(SearchSettings(space("small", 12), population=5), **settings)
+    return Run(Path("run"), search, {}, tuple(records))
 
 
 @given(fitnesses)

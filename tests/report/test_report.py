@@ -341,9 +341,9 @@ def test_comparison_with_a_run_without_results() -> None:
 
 
 def test_comparison_leaves_out_a_run_that_has_just_begun() -> None:
-    begun = attrs.evolve(compared()[3], records=compared()[3].records[:2])
-    page = read(report([*compared()[:3], begun]))
+    short = attrs.evolve(compared()[3], records=compared()[3].records[:2])
+    page = read(report([*compared()[:3], short]))
     last = max(record.index + 1 for record in compared()[0].records)
     assert f"At round {last}, which all runs have except random-1." in page.text
-    assert "guided (2 runs)" in curves([*compared()[:3], begun])
-    assert "random (1 run)" in curves([*compared()[:3], begun])
+    assert "guided (2 runs)" in curves([*compared()[:3], short])
+    assert "random (1 run)" in curves([*compared()[:3], short])

@@ -23,9 +23,9 @@ def test_from_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     drive = functools.partial(search.drive_run, command=COMMAND)
     monkeypatch.setattr(search, "drive_run", drive)
     monkeypatch.chdir(tmp_path)
-    asked = ("--data", "motion", "--preset", "small", "--rounds", 4, "--population", 2)
+    options = ("--data", "motion", "--preset", "small", "--rounds", 4, "--population", 2)
     for seed in (0, 1):
-        made = anetc("evolve", *asked, "--seed", seed, "--out", f"run{seed}")
+        made = anetc("evolve", *options, "--seed", seed, "--out", f"run{seed}")
         assert made.code == 0, made.err
     result = anetc("report", "run0")
     assert (result.code, result.out, result.err) == (0, "", "wrote run0/report.html\n")

@@ -55,9 +55,9 @@ def laid_out(
     axis: Axis, values: Iterable[float], start: float, end: float, about: int
 ) -> tuple[Scale, tuple[float, ...]]:
     """Return the scale of an axis for these values, and about `about` ticks."""
-    shown = [value for value in values if _has_place(value, axis.log)]
-    low = axis.low if axis.low is not None else min(shown, default=1.0 if axis.log else 0.0)
-    high = axis.high if axis.high is not None else max(shown, default=low * 10 or 1.0)
+    placed = [value for value in values if _has_place(value, axis.log)]
+    low = axis.low if axis.low is not None else min(placed, default=1.0 if axis.log else 0.0)
+    high = axis.high if axis.high is not None else max(placed, default=low * 10 or 1.0)
     if axis.log:
         low, high, ticks = _log_range(low, high, axis, about)
     else:

@@ -32,18 +32,18 @@ def labels(series: Sequence[Line | Dots], colors: Sequence[int], frame: Frame) -
             taken.append((x - wide, y - 10, x, y + 3))
             name = series_name(color)
             yield text_line(line.note, x, y, color=name, anchor="end", size=SMALL, halo=True)
-    wanted = [
+    labelled = [
         (dot, place)
         for dots in series
         if isinstance(dots, Dots)
         for dot in dots.dots
         if dot.labelled and (place := frame.place(dot.x, dot.y)) is not None
     ]
-    taken.extend((x - 5, y - 5, x + 5, y + 5) for _, (x, y) in wanted)
+    taken.extend((x - 5, y - 5, x + 5, y + 5) for _, (x, y) in labelled)
     lines = [
         segment for line in series if isinstance(line, Line) for segment in _segments(line, frame)
     ]
-    for dot, (x, y) in wanted[:_MAX_LABELS]:
+    for dot, (x, y) in labelled[:_MAX_LABELS]:
         text = abbreviate(dot.label, 28)
         free = [
             position

@@ -1,4 +1,4 @@
-"""Draw lines, dots and their labels within a frame."""
+"""Draw lines and dots within a frame."""
 
 from __future__ import annotations
 

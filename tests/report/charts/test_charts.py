@@ -128,8 +128,8 @@ def test_texts_are_escaped(text: str) -> None:
             not name.lower().startswith("on") for node in root.iter() for name in node.attrib
         )
         title = root.findtext(f"{SVG}title")
-        shown = ElementTree.fromstring(f"<a>{escaped(text)}</a>").text or ""
-        assert (title or "") == shown
+        expected = ElementTree.fromstring(f"<a>{escaped(text)}</a>").text or ""
+        assert (title or "") == expected
 
 
 def test_characters_outside_xml_are_replaced() -> None:
