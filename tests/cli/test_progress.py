@@ -13,7 +13,8 @@ from anetc.cli.progress import count_progress, open_display, stage_progress
 
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Standard error counts as a terminal."""
+    """Standard error counts as a terminal of 80 columns."""
+    monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setattr(progress, "is_terminal", lambda _: True)
 
 
