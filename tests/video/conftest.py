@@ -1,4 +1,4 @@
-"""Films made on the spot, whose frames carry their number."""
+"""Generated films whose frames contain their number."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BARS = 8
 
 
 def picture(number: int, width: int, height: int, noisy: bool) -> np.ndarray:
-    """Eight upright bars, black or white: the number in binary; below them noise, if asked for."""
+    """Return a frame with eight vertical black or white bars, the number in binary; noise below."""
     pixels = np.zeros((height, width, 3), np.uint8)
     for bit in range(BARS):
         white = 255 if number >> bit & 1 else 0
@@ -27,7 +27,7 @@ def picture(number: int, width: int, height: int, noisy: bool) -> np.ndarray:
 
 
 def number(pixels: np.ndarray) -> int:
-    """The number that `picture` wrote into a frame (H, W, 3), at any size."""
+    """Return the number that `picture` wrote into a frame (H, W, 3), at any size."""
     height, width = pixels.shape[:2]
     row = pixels[height // 4].mean(-1)
     bars = [row[(2 * bit + 1) * width // (2 * BARS)] for bit in range(BARS)]
@@ -36,7 +36,7 @@ def number(pixels: np.ndarray) -> int:
 
 @pytest.fixture
 def numbers() -> Callable[[np.ndarray], list[int]]:
-    """Frame numbers of a clip (T, H, W, 3)."""
+    """A function that returns the frame numbers of a clip (T, H, W, 3)."""
     return lambda pixels: [number(frame) for frame in pixels]
 
 
@@ -86,7 +86,7 @@ def film(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def sound(tmp_path: Path) -> Path:
-    """A second of silence, without a picture."""
+    """A file with a second of silence and no video stream."""
     path = tmp_path / "sound.m4a"
     with av.open(str(path), "w") as out:
         stream: Any = out.add_stream("aac", rate=16000)

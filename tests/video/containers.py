@@ -1,10 +1,10 @@
-"""Kinds of files, with a codec for each."""
+"""Container formats, with a codec for each."""
 
 from __future__ import annotations
 
 import pytest
 
-# Name, codec, options: B frames wherever the codec has them.
+# Name, codec and options, with B frames if the codec has them.
 CONTAINERS = {
     "mp4": ("film.mp4", {"codec": "libx264"}),
     "mp4-mpeg4": ("film.mp4", {"codec": "mpeg4", "options": {"bf": "2"}}),

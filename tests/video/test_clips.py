@@ -1,4 +1,4 @@
-"""Clips: the paper's protocols, the same ones whatever the workers, and the tensor at the end."""
+"""Clips: the paper's protocols, reproducible random cuts, and conversion to tensors."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ SMALL = Recipe(frames=8, size=(32, 40), short_side=48, when="random", where="ran
     ids=["moments-train", "moments-test", "charades-train", "charades-test"],
 )
 def test_the_papers_protocols(city, recipe, shape, clips):
-    """Semantics 11; only training draws crops and mirrors."""
+    """Semantics 11; only training has random crops and mirroring."""
     found = sample_clips(city, recipe, seed=0, sample="v1")
     assert [clip.pixels.shape for clip in found] == [shape] * clips
     assert all(clip.pixels.dtype == np.uint8 for clip in found)
@@ -49,7 +49,7 @@ def test_the_papers_protocols(city, recipe, shape, clips):
 
 
 def test_the_test_clip_of_moments_is_the_middle(film, numbers):
-    """A video of 3 s has 38 frames at 12.5; 36 of them are tested, from the second on."""
+    """A video of 3 s has 38 frames at 12.5; the test clip is 36 of them, from the second on."""
     path = film("three.mp4", 75)
     recipe = attrs.evolve(MOMENTS_TEST, size=(48, 48), short_side=48)
     (clip,) = sample_clips(path, recipe, seed=0, sample=0)
@@ -63,8 +63,8 @@ def test_the_test_clip_of_moments_is_the_middle(film, numbers):
 # Random numbers
 
 
-def test_a_clip_depends_on_seed_epoch_and_sample_alone(city):
-    """In any order, from a path or from a probe, in the middle of other samples."""
+def test_a_clip_is_a_function_of_seed_epoch_and_sample(city):
+    """In any order, from a path or a probe, between other samples."""
     one = sample_clips(city, SMALL, seed=1, epoch=2, sample=3)[0]
     for sample in (9, 1, 3):
         again = sample_clips(probe(city), SMALL, seed=1, epoch=2, sample=sample)[0]
@@ -78,8 +78,8 @@ def test_a_clip_depends_on_seed_epoch_and_sample_alone(city):
     assert len(cuts) == len(others)
 
 
-def test_the_private_generator_stays_the_same():
-    """Its numbers are fixed for good: other ones would change every run that is resumed."""
+def test_the_private_generator_never_changes():
+    """Other numbers would change every resumed run."""
     assert [round(generator(0, 0, 0).random(), 9) for _ in range(2)] == [0.256319998] * 2
     assert round(generator(7, 3, "abc.mp4").random(), 9) == 0.122183635
     draws = {generator(*key).random() for key in [(0, 0, 1), (0, 1, 0), (1, 0, 0), (0, 0, "1")]}
@@ -88,8 +88,8 @@ def test_the_private_generator_stays_the_same():
     assert generator(0, 0, "\udce9.mp4").random() < 1
 
 
-def test_the_global_generators_are_left_alone(city):
-    """No draw from, and no seeding of, the generators that others use."""
+def test_the_global_generators_are_not_used(city):
+    """No numbers are drawn from them, and they are not seeded."""
     random.seed(5)
     np.random.seed(5)
     before = random.getstate(), np.random.get_state()[1].tolist()
@@ -103,8 +103,8 @@ def _digest(job: tuple[str, int]) -> tuple[int, int]:
     return clip.start, int(clip.pixels.astype(np.int64).sum())
 
 
-def test_the_same_clips_whatever_the_number_of_workers(city):
-    """In this process, or spread over two others."""
+def test_the_number_of_workers_does_not_change_the_clips(city):
+    """In this process, or in two others."""
     jobs = [(str(city), sample) for sample in range(6)]
     expected = [_digest(job) for job in jobs]
     assert len(set(expected)) > 1
@@ -127,14 +127,14 @@ def test_the_same_clips_whatever_the_number_of_workers(city):
         ("even", 2, 4, [0, 0]),
     ],
 )
-def test_where_clips_start(when, clips, length, expected):
-    """The centre, or spread evenly from the first start to the last."""
+def test_starts_of_clips(when, clips, length, expected):
+    """The centre, or evenly from the first start to the last."""
     recipe = Recipe(frames=10, size=(8, 8), when=when, clips=clips)
     assert clip_starts(recipe, length, random.Random(0)) == expected
 
 
-def test_random_starts_reach_every_place_and_no_further():
-    """Uniform over all starts that leave room for the clip, independent of one another."""
+def test_random_starts_are_uniform():
+    """Over all possible starts of the clip, and independent."""
     recipe = Recipe(frames=10, size=(8, 8), when="random", clips=4000)
     starts = clip_starts(recipe, 14, random.Random(0))
     counts = np.bincount(starts)
@@ -147,8 +147,8 @@ def test_random_starts_reach_every_place_and_no_further():
     assert set(held) == {0}
 
 
-def test_five_random_crops_of_charades_go_by_the_videos_name(film):
-    """The same five each time for a seed and a name, others for another of either."""
+def test_the_five_clips_of_charades_depend_on_the_name(film):
+    """Equal seeds and names give equal clips; another seed or name gives others."""
     info = probe(film("long.mp4", 500, gop=50, size=(32, 24)))
     recipe = attrs.evolve(CHARADES_TEST, size=(8, 8), short_side=8)
 
@@ -161,8 +161,8 @@ def test_five_random_crops_of_charades_go_by_the_videos_name(film):
     assert max(starts(0, "46GP8")) <= 250 - 64
 
 
-def test_a_sampled_clip_holds_the_frames_it_says(film, numbers):
-    """A clip from `start` on shows the frames of the grid from there."""
+def test_a_clip_has_the_frames_from_its_start(film, numbers):
+    """The frames of the grid from `start` on."""
     path = film("film.mp4", 200)
     recipe = Recipe(frames=6, size=(48, 64), short_side=None, when="random", clips=8)
     for clip in sample_clips(path, recipe, seed=0, sample=0):
@@ -170,7 +170,7 @@ def test_a_sampled_clip_holds_the_frames_it_says(film, numbers):
 
 
 def test_short_videos_are_repeated(film, numbers):
-    """From the start as often as it takes; a random clip begins anywhere in it."""
+    """They are repeated from the start; a random clip begins anywhere in them."""
     path = film("short.mp4", 6)
     recipe = Recipe(frames=8, size=(48, 64), short_side=None)
     (clip,) = sample_clips(path, recipe, seed=0, sample=0)
@@ -184,8 +184,8 @@ def test_short_videos_are_repeated(film, numbers):
         assert numbers(clip.pixels) == [2 * ((clip.start + k) % 3) for k in range(8)]
 
 
-def test_fill_leaves_long_clips_alone():
-    """No copy where nothing is missing."""
+def test_fill_does_not_copy_long_clips():
+    """The result is a view."""
     pixels = np.arange(5 * 12, dtype=np.uint8).reshape(5, 2, 2, 3)
     assert np.shares_memory(fill(pixels, 5), pixels)
     assert np.array_equal(fill(pixels, 2, 3), pixels[3:])
@@ -194,7 +194,7 @@ def test_fill_leaves_long_clips_alone():
 
 
 def test_damaged_videos(film):
-    """An error, or clips of what is readable, marked."""
+    """They raise an error, or without `strict` give marked clips of the readable frames."""
     path = film("cut.mp4", 100, noisy=True, container={"movflags": "faststart"})
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
     with pytest.raises(VideoError, match=r"truncated: \d\d of about 100 frames"):
@@ -205,11 +205,11 @@ def test_damaged_videos(film):
         assert clip.pixels.shape == (8, 32, 40, 3)
 
 
-# Pictures
+# Crops and sizes
 
 
 def test_crops():
-    """Rows and columns from where the fractions say; a fraction of 1 stays inside."""
+    """Fractions determine the first row and column; a fraction of 1 stays inside."""
     pixels = np.arange(2 * 6 * 9 * 3, dtype=np.uint16).reshape(2, 6, 9, 3).astype(np.uint8)
     for at, corner in [((0, 0), (0, 0)), ((0.5, 0.5), (1, 2)), ((0.999, 1), (2, 4))]:
         part, found = crop(pixels, (4, 5), at)
@@ -221,7 +221,7 @@ def test_crops():
 
 
 def test_random_crops_reach_every_corner(city):
-    """From the first row and column to the last."""
+    """Crops reach from the first row and column to the last."""
     recipe = Recipe(frames=1, size=(46, 46), short_side=48, where="random")
     info = probe(city)
     found = {sample_clips(info, recipe, seed=0, sample=n)[0].corner for n in range(60)}
@@ -230,8 +230,8 @@ def test_random_crops_reach_every_corner(city):
     assert max(left for _, left in found) > 85 - 46 - 5
 
 
-def test_mirroring_is_of_the_pixels(city):
-    """Half of the clips, left to right, before any optical flow is computed from them."""
+def test_mirroring_flips_the_pixels(city):
+    """Half of the clips are mirrored left to right."""
     info = probe(city)
     mirrored = attrs.evolve(SMALL, frames=2)
     plain = attrs.evolve(mirrored, flip=False)
@@ -246,8 +246,8 @@ def test_mirroring_is_of_the_pixels(city):
     assert 10 <= flipped <= 30
 
 
-def test_the_whole_picture(city):
-    """Without a short side nothing is cropped and the proportions give."""
+def test_whole_frames(city):
+    """Without a short side frames are not cropped, and their proportions change."""
     recipe = Recipe(frames=3, size=(60, 50), short_side=None)
     (clip,) = sample_clips(city, recipe, seed=0, sample=0)
     assert np.array_equal(
@@ -266,8 +266,8 @@ def test_the_whole_picture(city):
         ({"frames": 1, "size": (8, 8), "fps": 0}, "fps"),
     ],
 )
-def test_recipes_that_cannot_be_followed(arguments, message):
-    """Are refused when they are written, not in the middle of an epoch."""
+def test_impossible_recipes_are_errors(arguments, message):
+    """The error is raised when the recipe is made, not during an epoch."""
     with pytest.raises(ValueError, match=message):
         Recipe(**arguments)
 
@@ -276,7 +276,7 @@ def test_recipes_that_cannot_be_followed(arguments, message):
 
 
 def test_tensors_are_between_zero_and_one(city):
-    """Channels first, as the authors' networks were fed; raw values for optical flow."""
+    """Channels come first, in the range of the authors' networks; raw values are for flow."""
     (clip,) = sample_clips(city, SMALL, seed=0, sample=0)
     tensor = to_tensor(clip.pixels)
     assert tensor.shape == (1, 3, 8, 32, 40)
@@ -290,6 +290,6 @@ def test_tensors_are_between_zero_and_one(city):
 
 
 def test_a_mirrored_view_becomes_a_tensor(city):
-    """Arrays with negative strides are copied first."""
+    """An array with negative strides is copied."""
     pixels = decode(city, frames=2, size=32).pixels[:, :, ::-1]
     assert to_tensor(pixels).equal(to_tensor(pixels.copy()))

@@ -1,4 +1,4 @@
-"""Films that are cut or spoilt: how much is readable, and nothing silent."""
+"""Truncated and corrupt films: the number of readable frames, and no undetected damage."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ TELLING = [key for key in CONTAINERS if key not in ("mpeg-ps", "mpeg-ts", "wmv",
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
 @pytest.mark.parametrize("key", TELLING)
-def test_truncated_files_say_how_much_is_left(film, key, share):
-    """Cut at 10, 50 and 90%: an error with the file's name and the number of readable frames."""
+def test_errors_of_truncated_files_count_the_readable_frames(film, key, share):
+    """Cut at 10, 50 and 90%: the error has the file's name and the number of readable frames."""
     name, how = CONTAINERS[key]
     path = _cut(film(name, 50, noisy=True, **how), share)
     for attempt in (decode, verify):
@@ -31,7 +31,7 @@ def test_truncated_files_say_how_much_is_left(film, key, share):
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
 @pytest.mark.parametrize("key", ["mpeg-ps", "mpeg-ts", "wmv", "gif"])
 def test_streams_without_a_length_end_where_they_are_cut(film, key, share):
-    """These do not say how long they are: a cut shows at most as a spoilt last frame."""
+    """Their length is unknown: a cut can only be detected in a damaged last frame."""
     name, how = CONTAINERS[key]
     path = _cut(film(name, 50, noisy=True, **how), share)
     assert _readable(path) <= 50 * share + 12
@@ -45,7 +45,7 @@ def _readable(path: Path) -> int:
 
 
 def test_the_count_of_readable_frames_is_exact(film, numbers):
-    """A film cut in its 31st frame has 30, strict or not; its index still promises 50."""
+    """A film cut in its 31st frame has 30 readable frames; its index has 50."""
     fast = {"container": {"movflags": "faststart"}, "options": {"bf": "0"}}
     path = film("clip.mp4", 50, noisy=True, **fast)
     intact = decode(path, fps=25).pixels
@@ -57,8 +57,8 @@ def test_the_count_of_readable_frames_is_exact(film, numbers):
     assert np.array_equal(found.pixels, intact[:30])
 
 
-def test_a_cut_between_two_frames_is_noticed(film):
-    """No packet is broken then: only the count tells."""
+def test_a_cut_between_two_frames_is_detected(film):
+    """No packet is damaged: only the count differs."""
     for name in ("film.mp4", "film.avi"):
         path = film(name, 50, codec="mpeg4", container={"movflags": "faststart"})
         _cut_at_packet(path, 30, into=0 if name == "film.mp4" else -8)
@@ -67,7 +67,7 @@ def test_a_cut_between_two_frames_is_noticed(film):
 
 
 def test_damage_in_the_middle(film, numbers):
-    """Strict: an error. Otherwise the last good frame stands in, and the rest is as it was."""
+    """An error if strict; else the last good frame is repeated and the others are unchanged."""
     path = film("film.mkv", 50, codec="ffv1", pixel_format="yuv444p", noisy=True, gop=1)
     intact = decode(path, fps=25).pixels
     _spoil_packets(path, range(20, 23))
@@ -79,8 +79,8 @@ def test_damage_in_the_middle(film, numbers):
     assert np.array_equal(found.pixels[23:], intact[23:])
 
 
-def test_damage_is_found_where_it_is_decoded(film):
-    """A window before the damage decodes; `verify` reads everything."""
+def test_damage_is_detected_where_it_is_decoded(film):
+    """A clip before the damage can be decoded; `verify` reads all frames."""
     path = film("film.mkv", 50, codec="ffv1", pixel_format="yuv444p", noisy=True, gop=1)
     _spoil_packets(path, [40])
     assert decode(path, frames=5).damage is None
@@ -90,8 +90,8 @@ def test_damage_is_found_where_it_is_decoded(film):
         decode(path, start=1.6, frames=5)
 
 
-def test_spoilt_bits_that_ffmpeg_conceals_are_noticed(film):
-    """H.264 conceals errors and only marks the frame; the mark counts."""
+def test_damage_that_ffmpeg_conceals_is_detected(film):
+    """H.264 conceals errors and marks the frame."""
     path = film("film.mp4", 50, noisy=True)
     data = bytearray(path.read_bytes())
     for place in range(len(data) // 3, 2 * len(data) // 3, 97):
@@ -125,14 +125,14 @@ def _spoil_packets(path: Path, which) -> None:
 
 
 @pytest.mark.parametrize("key", CONTAINERS)
-def test_spoilt_files_never_raise_anything_else(film, key):
-    """Bytes changed, taken out or put in, anywhere: frames, or a VideoError of one line."""
+def test_damaged_files_raise_no_other_errors(film, key):
+    """Bytes are changed, removed or inserted anywhere: the result is frames or a VideoError."""
     name, how = CONTAINERS[key]
     path = film(name, 12, noisy=True, **how)
     intact, rng = path.read_bytes(), np.random.default_rng(len(key))
     for trial in range(12):
         data = bytearray(intact)
-        # The header, the frames and the tail in turn.
+        # The header, the frames and the end in turn.
         low, high = [(0, 600), (0, len(data)), (len(data) - 600, len(data))][trial % 3]
         for place in rng.integers(max(low, 0), min(high, len(data)), 6).tolist():
             data[place] = int(rng.integers(256))

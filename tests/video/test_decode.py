@@ -1,4 +1,4 @@
-"""Decoding: the right frames by time, in every container."""
+"""Decoding: the frames at the requested times, in every container."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from anetc.video.decode import VideoError, decode, grid_length, probe, verify
 from anetc.video.source import packets
 from tests.video.containers import every_container
 
-# Which frames
+# Frames
 
 
 def test_city_gives_fifty_frames_at_the_papers_rate(city):
-    """12.5 frames a second is the default, and every other frame of a film at 25."""
+    """The default is 12.5 frames a second: every other frame of a film at 25."""
     found = decode(city)
     assert found.pixels.shape == (50, 144, 256, 3)
     assert found.pixels.dtype == np.uint8
@@ -31,7 +31,7 @@ def test_city_gives_fifty_frames_at_the_papers_rate(city):
 
 
 @every_container
-def test_every_container_shows_the_frame_that_is_due(film, numbers, name, how):
+def test_the_frame_on_screen_is_decoded_in_every_container(film, numbers, name, how):
     """Frame n of a film at 25 is on screen from n/25 s: at 12.5, 25, 50 and 10 frames a second."""
     path = film(name, 30, **how)
     assert numbers(decode(path).pixels) == list(range(0, 30, 2))
@@ -42,7 +42,7 @@ def test_every_container_shows_the_frame_that_is_due(film, numbers, name, how):
 
 @every_container
 def test_a_window_is_a_slice_of_the_whole(film, numbers, name, how):
-    """Seeking, or decoding from the start: bit for bit the same frames."""
+    """With seeking or from the start, the frames are bit-identical."""
     info = probe(film(name, 60, gop=7, **how))
     whole = decode(info, fps=25)
     for start in (0, 1, 6, 7, 20, 41, 59):
@@ -53,7 +53,7 @@ def test_a_window_is_a_slice_of_the_whole(film, numbers, name, how):
 
 @pytest.mark.parametrize("name", ["film.mp4", "film.mkv"])
 def test_varying_frame_rates_are_read_by_time_stamp(film, numbers, name):
-    """A frame stays until the next one is due, however long; index / fps would be wrong."""
+    """A frame stays on screen until the next one; index / fps would be wrong."""
     rng = np.random.default_rng(3)
     times = np.cumsum(rng.choice([7, 20, 33, 40, 160, 400], 40)).tolist()
     path = film(name, 40, times_ms=times)
@@ -69,7 +69,7 @@ def test_varying_frame_rates_are_read_by_time_stamp(film, numbers, name):
 
 
 def test_stamps_rounded_to_milliseconds_do_not_repeat_or_skip_frames(film, numbers):
-    """Matroska stores 67 ms for the frame of 66.7 ms: at its own rate each frame comes once."""
+    """Matroska stores 67 ms for the frame at 66.7 ms; at this rate each frame occurs once."""
     path = film("film.mkv", 60, codec="mpeg4", fps=30)
     assert numbers(decode(path, fps=30).pixels) == list(range(60))
     ntsc = Fraction(30000, 1001)
@@ -78,22 +78,22 @@ def test_stamps_rounded_to_milliseconds_do_not_repeat_or_skip_frames(film, numbe
 
 
 def test_a_wrong_frame_rate_in_the_header_does_not_matter(film, numbers):
-    """The header says 100 frames a second, the time stamps 25."""
+    """The header has 100 frames a second, the time stamps have 25."""
     path = film("film.mp4", 50, fps=100, times_ms=[40 * n for n in range(50)])
     assert numbers(decode(path).pixels) == list(range(0, 50, 2))
     assert probe(path).fps == pytest.approx(25)
 
 
 def test_a_film_that_starts_late_starts_at_zero(film, numbers):
-    """Times count from the first frame, as a player's clock does."""
+    """Times count from the first frame, as in a player."""
     path = film("film.mkv", 50, codec="mpeg4", times_ms=[7000 + 40 * n for n in range(50)])
     found = decode(path, start=0.4, frames=3)
     assert numbers(found.pixels) == [10, 12, 14]
     assert found.times.tolist() == [0.4, 0.48, 0.56]
 
 
-def test_absurd_time_stamps_are_not_believed(film, numbers):
-    """A stamp three thousand years later is damage: frames are then counted at the usual rate."""
+def test_absurd_time_stamps_are_ignored(film, numbers):
+    """A time stamp three thousand years later is damaged: then the frame rate gives the times."""
     times = [0, 40, 80, 120, 160, 10**14]
     path = film("film.mkv", 6, codec="ffv1", pixel_format="yuv444p", times_ms=times)
     info = probe(path)
@@ -101,8 +101,8 @@ def test_absurd_time_stamps_are_not_believed(film, numbers):
     assert numbers(decode(info, fps=25, strict=False).pixels) == list(range(6))
 
 
-def test_frames_that_an_edit_list_hides_are_never_shown(film, numbers, tmp_path):
-    """Trimming without encoding anew leaves hidden frames in a file; that is no damage."""
+def test_frames_that_an_edit_list_hides_are_not_decoded(film, numbers, tmp_path):
+    """Trimming without re-encoding leaves hidden frames in a file; this is not damage."""
     whole = film("whole.mp4", 50, options={"bf": "0"})
     path = tmp_path / "trimmed.mp4"
     with av.open(str(whole)) as source, av.open(str(path), "w") as out:
@@ -120,8 +120,8 @@ def test_frames_that_an_edit_list_hides_are_never_shown(film, numbers, tmp_path)
     assert numbers(decode(info, fps=25, start=1, frames=2).pixels) == [40, 41]
 
 
-def test_frames_dropped_on_purpose_in_an_avi_are_no_damage(film, numbers):
-    """Capture programs write chunks of no length: the frame before stays, nothing is missing."""
+def test_frames_dropped_on_purpose_in_an_avi_are_not_damage(film, numbers):
+    """Capture programs write empty chunks: the frame before is displayed longer."""
     path = film("film.avi", 20, codec="mjpeg", pixel_format="yuvj420p")
     path.write_bytes(_without_chunks(path.read_bytes(), {7, 8, 18}))
     found = decode(path, fps=25)
@@ -130,7 +130,7 @@ def test_frames_dropped_on_purpose_in_an_avi_are_no_damage(film, numbers):
 
 
 def _without_chunks(avi: bytes, dropped: set[int]) -> bytes:
-    """The same AVI file with the payload of some frames taken out, and an index that says so."""
+    """Return the AVI file without the payload of some frames, and with a matching index."""
     movi = avi.index(b"movi")
     head, index, place, number = bytearray(avi[: movi + 4]), bytearray(), movi + 4, 0
     while avi[place : place + 4] == b"00dc":
@@ -147,7 +147,7 @@ def _without_chunks(avi: bytes, dropped: set[int]) -> bytes:
 
 
 def test_a_film_of_one_frame(film, numbers):
-    """It lasts as long as its rate says, and is shown for all of that."""
+    """Its frame rate gives its length; the frame is displayed for all of it."""
     for name, codec in (("one.mp4", "libx264"), ("one.avi", "mpeg4"), ("one.mkv", "mpeg4")):
         path = film(name, [np.full((48, 64, 3), 255, np.uint8)], codec=codec, fps=10)
         assert grid_length(probe(path), 25) == 3
@@ -155,18 +155,18 @@ def test_a_film_of_one_frame(film, numbers):
         assert len(decode(path).pixels) == 2
 
 
-def test_a_film_gives_what_it_has(city):
-    """Asking for more frames than are left is no error; starting beyond the end is."""
+def test_a_film_has_a_limited_number_of_frames(city):
+    """Requesting more frames than are left is allowed; a start beyond the end is an error."""
     assert len(decode(city, start=3.5, frames=100).pixels) == grid_length(probe(city)) - 43
-    with pytest.raises(VideoError, match=r"nothing to show at 4 s, the video ends at 4 s"):
+    with pytest.raises(VideoError, match=r"there is no frame at 4 s, the video ends at 4 s"):
         decode(city, start=4.0)
 
 
 # Seeking
 
 
-def test_a_late_window_is_sought(film, monkeypatch):
-    """Only the frames since the key frame before are decoded, and a few that follow."""
+def test_a_late_clip_is_found_by_seeking(film, monkeypatch):
+    """Only the frames from the key frame before the clip are decoded, and a few after the clip."""
     info = probe(film("film.mp4", 200, gop=10))
     counted = _count_decoded(monkeypatch)
     decode(info, fps=25, start=6.0, frames=5)
@@ -174,7 +174,7 @@ def test_a_late_window_is_sought(film, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["film.mpg", "film.ts", "film.avi"])
-def test_no_seeking_where_it_cannot_be_trusted(film, monkeypatch, name):
+def test_unreliable_containers_are_not_seeked(film, monkeypatch, name):
     """MPEG streams and AVI are decoded from their start."""
     info = probe(film(name, 60, codec="mpeg2video" if name == "film.mpg" else "libx264", gop=10))
     counted = _count_decoded(monkeypatch)
@@ -195,8 +195,8 @@ def _count_decoded(monkeypatch) -> list[int]:
     return counted
 
 
-def test_a_seek_that_lands_wrong_is_noticed(film):
-    """A table that points too far into the file costs time, never a wrong frame."""
+def test_a_wrong_seek_is_detected(film):
+    """A wrong seek table costs time, but gives the right frames."""
     info = probe(film("film.mp4", 60, gop=10))
     table = info.timeline
     wrong = attrs.evolve(table, key_ticks=np.roll(table.key_ticks, -2))
@@ -205,7 +205,7 @@ def test_a_seek_that_lands_wrong_is_noticed(film):
     assert np.array_equal(decode(misled, fps=25, start=1.0, frames=5).pixels, expected)
 
 
-# Pictures
+# Pixels
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ def test_a_seek_that_lands_wrong_is_noticed(film):
 )
 @pytest.mark.parametrize("size", [None, (24, 32), (96, 128)], ids=["stored", "half", "double"])
 def test_pixel_formats_keep_grey_levels(film, name, codec, pixel_format, size):
-    """Black stays 0 and white 255 in every format, limited range or full, scaled or not."""
+    """Black is 0 and white 255 in every format, with limited or full range, scaled or not."""
     levels = [0, 64, 128, 200, 255]
     frames = [np.full((48, 64, 3), level, np.uint8) for level in levels]
     options = {"crf": "1"} if codec.startswith("libx264") else {}
@@ -234,7 +234,7 @@ def test_pixel_formats_keep_grey_levels(film, name, codec, pixel_format, size):
 
 
 def test_colours_are_red_green_blue(film):
-    """In that order."""
+    """The channels have this order."""
     frames = [np.full((48, 64, 3), 255 * np.eye(3, dtype=int)[c], np.uint8) for c in range(3)]
     pixels = decode(film("film.mp4", frames, options={"crf": "1"}), fps=25).pixels
     assert pixels[:, 20, 20].argmax(-1).tolist() == [0, 1, 2]
@@ -254,13 +254,13 @@ def test_colours_are_red_green_blue(film):
     ],
 )
 def test_sizes(film, size, expected):
-    """None keeps an odd size, a number is the short side, a pair is exact."""
+    """None keeps an odd size, a number is the short side, a pair is the exact size."""
     path = film("odd.mkv", 2, codec="ffv1", pixel_format="yuv444p", size=(65, 47))
     assert decode(path, size=size).pixels.shape == (1, *expected, 3)
 
 
 def test_shrinking_does_not_alias(film):
-    """A fine checkerboard becomes grey, not black or white."""
+    """A fine checkerboard becomes grey."""
     board = np.indices((96, 128)).sum(0) % 2 * np.uint8(255)
     frame = np.repeat(board[..., None], 3, -1).astype(np.uint8)
     path = film("board.mkv", [frame], codec="ffv1", pixel_format="yuv444p", size=(128, 96))
@@ -270,7 +270,7 @@ def test_shrinking_does_not_alias(film):
 @pytest.mark.parametrize("degrees", [0, 90, 180, -90])
 @pytest.mark.parametrize("flips", [(False, False), (True, False), (False, True)])
 def test_rotation_is_applied(film, degrees, flips):
-    """Display matrices, as telephones write them, mirrored ones too; sizes are as displayed."""
+    """Display matrices of phones, also with mirroring; sizes are as displayed."""
     corners = np.zeros((48, 64, 3), np.uint8)
     corners[:24, :32], corners[:24, 32:], corners[24:, :32] = 250, 160, 80
     path = film("turned.mp4", [corners] * 2, turn=(degrees, *flips), options={"crf": "1"})
@@ -290,11 +290,11 @@ def test_slice_threads_give_the_same_frames(city):
     assert np.array_equal(decode(city, threads=2).pixels, decode(city).pixels)
 
 
-# What a file holds
+# Probe and verify
 
 
-def test_probe_tells_what_a_file_holds(city):
-    """From packets and the first frame."""
+def test_probe_returns_the_properties_of_a_file(city):
+    """By the packets and the first frame."""
     info = probe(city)
     assert (info.width, info.height) == (256, 144)
     assert (info.duration, info.fps) == (4.0, 25.0)
@@ -306,7 +306,7 @@ def test_probe_tells_what_a_file_holds(city):
 
 
 def test_a_probe_can_be_sent_to_a_worker(city):
-    """Copied the way that pickle does it, it decodes as before."""
+    """A copy, which is made as by pickle, decodes to the same frames."""
     info = copy.deepcopy(probe(city))
     assert info == probe(city)
     assert len(decode(info, frames=3).pixels) == 3
@@ -314,14 +314,14 @@ def test_a_probe_can_be_sent_to_a_worker(city):
 
 @every_container
 def test_intact_files_verify(film, name, how):
-    """No container's own habits are taken for damage, with noise that fills its packets."""
+    """No container's peculiarities count as damage, also with noise in large packets."""
     info = verify(film(name, 40, noisy=True, **how))
     assert info.damage is None
     assert len(info.timeline.shown) == 40
 
 
-def test_streams_that_turn_up_late():
-    """PyAV fails on them once all packets are through; that is the end, and no damage."""
+def test_streams_that_appear_late():
+    """PyAV raises an error for them after all packets; this is the end of the file, not damage."""
 
     class Container:
         def demux(self, *streams):

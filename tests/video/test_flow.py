@@ -1,4 +1,4 @@
-"""TV-L1 flow: as accurate as OpenCV's, per pair, clipped and scaled; bad input is named."""
+"""TV-L1 flow: accuracy against OpenCV, independence of pairs, clipping, scaling and errors."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ FEW = TVL1(warps=2, iterations=5)
 
 @pytest.fixture(scope="module", autouse=True)
 def _one_thread() -> Iterator[None]:
-    """Threads that share a core with other workers mostly wait for each other."""
+    """Use one thread: threads that share a core with other workers mostly wait for each other."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -51,7 +51,7 @@ def golden_pairs(shared: Path) -> dict[str, np.ndarray]:
 
 
 def golden_flow(pairs: dict[str, np.ndarray], name: str) -> np.ndarray:
-    """Our flow (H, W, 2) of a golden pair."""
+    """Return the flow (H, W, 2) of a golden pair."""
     frames0, frames1 = (torch.from_numpy(pairs[f"{name}_{frame}"])[None] for frame in ("I0", "I1"))
     return tvl1(frames0, frames1)[0].permute(1, 2, 0).numpy()
 
@@ -62,7 +62,7 @@ def distances(flow0: np.ndarray, flow1: np.ndarray) -> np.ndarray:
 
 
 def texture(height: int, width: int, seed: int = 0, cell: int = 4) -> Tensor:
-    """Band-limited noise (height, width) in 0..255, details of about `cell` px."""
+    """Return band-limited noise (height, width) in 0..255 with details of about `cell` px."""
     generator = torch.Generator().manual_seed(seed)
     noise = torch.rand(1, 1, height // cell + 2, width // cell + 2, generator=generator) * 255
     size = (noise.shape[2] * cell, noise.shape[3] * cell)
@@ -71,7 +71,7 @@ def texture(height: int, width: int, seed: int = 0, cell: int = 4) -> Tensor:
 
 
 def shifted_pair(size: int, u: int, v: int, cell: int = 4) -> tuple[Tensor, Tensor]:
-    """Frames (1, size, size) of a texture that moves by (u, v) px."""
+    """Return frames (1, size, size) of a texture that moves by (u, v) px."""
     margin = max(abs(u), abs(v))
     scene = texture(size + 2 * margin, size + 2 * margin, seed=7, cell=cell)
     at = slice(margin, margin + size)
@@ -83,7 +83,7 @@ def shifted_pair(size: int, u: int, v: int, cell: int = 4) -> tuple[Tensor, Tens
 
 @pytest.mark.parametrize("name", KNOWN_MOTION)
 def test_end_point_error_is_below_opencvs(name: str, golden_pairs: dict[str, np.ndarray]) -> None:
-    """On known motion, pair by pair, small and large."""
+    """For each pair with known motion, small and large."""
     truth = golden_pairs[f"{name}_gt"]
     if name.startswith("syn_"):
         scored = np.zeros(truth.shape[:2], dtype=bool)
@@ -99,7 +99,7 @@ def test_end_point_error_is_below_opencvs(name: str, golden_pairs: dict[str, np.
 def test_agrees_with_the_references_on_video(
     name: str, golden_pairs: dict[str, np.ndarray]
 ) -> None:
-    """Where the motion is unknown, we are nearer to OpenCV's flow than scikit-image's is."""
+    """For unknown motion, the flow is closer to OpenCV's than that of scikit-image."""
     opencv, skimage = golden_pairs[f"{name}_opencv"], golden_pairs[f"{name}_skimage"]
     ours = golden_flow(golden_pairs, name)
     assert distances(ours, opencv).mean() < distances(skimage, opencv).mean()
@@ -109,7 +109,7 @@ def test_agrees_with_the_references_on_video(
     ("u", "v", "cell"), [(1, 0, 4), (0, -2, 4), (-3, 2, 4), (12, -7, 16), (-24, 0, 32)]
 )
 def test_recovers_a_translation(u: int, v: int, cell: int) -> None:
-    """frames0(x) = frames1(x + flow), u along x and v along y, also over large distances."""
+    """frames0(x) = frames1(x + flow), with u along x and v along y, also over large distances."""
     flow = tvl1(*shifted_pair(96, u, v, cell))[0, :, 28:-28, 28:-28]
     error = torch.hypot(flow[0] - u, flow[1] - v)
     assert error.mean() < 0.05
@@ -123,7 +123,7 @@ def test_a_still_scene_does_not_move() -> None:
 
 @pytest.mark.parametrize(("before", "after"), [(0.0, 0.0), (128.0, 128.0), (0.0, 255.0)])
 def test_without_texture_nothing_moves(before: float, after: float) -> None:
-    """Constant images, also of different brightness: zero up to rounding, not NaN."""
+    """For constant images, also of different brightness, the flow is zero up to rounding."""
     shape = (1, 40, 33)
     flow = tvl1(torch.full(shape, before), torch.full(shape, after))
     torch.testing.assert_close(flow, torch.zeros(1, 2, 40, 33), rtol=0, atol=1e-4)
@@ -131,7 +131,7 @@ def test_without_texture_nothing_moves(before: float, after: float) -> None:
 
 @pytest.mark.parametrize("size", [(37, 53), (64, 64)])
 def test_a_pair_does_not_depend_on_its_batch(size: tuple[int, int]) -> None:
-    """Bit for bit, whatever the neighbours, their number and the chunks worked on."""
+    """The flow is bit-identical for all neighbours, batch sizes and chunks."""
     frames0 = torch.stack([texture(*size, seed=seed) * (seed + 1) / 5 for seed in range(5)])
     frames1 = frames0.roll((1, 2), dims=(1, 2))
     alone = torch.cat([tvl1(frames0[i, None], frames1[i, None], FEW) for i in range(5)])
@@ -151,8 +151,8 @@ def test_any_size_works(size: tuple[int, int]) -> None:
     assert flow.isfinite().all()
 
 
-def test_a_translation_shows_in_a_tiny_image() -> None:
-    """No pyramid is needed for 8 x 8 px."""
+def test_a_tiny_image_has_flow() -> None:
+    """An image of 8 x 8 px needs no pyramid."""
     flow = tvl1(*shifted_pair(8, 1, 0))
     assert flow[0, 0].mean() > 0.5
 
@@ -166,8 +166,8 @@ def test_dtypes_give_float32(dtype: torch.dtype) -> None:
     assert torch.equal(flow, tvl1(frames0, frames1, FEW))
 
 
-def test_no_gradients_are_kept_and_inputs_are_left_alone() -> None:
-    """Flow is an input, not a layer."""
+def test_no_gradients_are_kept_and_inputs_do_not_change() -> None:
+    """Flow is an input of the network, not a layer."""
     frames0, frames1 = shifted_pair(24, 1, 1)
     frames0, frames1 = frames0.clone().requires_grad_(), frames1.clone()
     before = frames0.detach().clone(), frames1.clone()
@@ -177,13 +177,13 @@ def test_no_gradients_are_kept_and_inputs_are_left_alone() -> None:
 
 
 def test_an_empty_batch_is_an_empty_flow() -> None:
-    """Of the right shape."""
+    """It has the right shape."""
     assert tvl1(torch.zeros(0, 8, 9), torch.zeros(0, 8, 9)).shape == (0, 2, 8, 9)
     assert clip_flow(torch.zeros(0, 3, 4, 8, 9)).shape == (0, 2, 4, 8, 9)
 
 
 def moving_clip(length: int, u: int, v: int, size: int = 48, cell: int = 4) -> Tensor:
-    """A grey uint8 clip (3, length, size, size) that moves by (u, v) px a frame."""
+    """Return a grey uint8 clip (3, length, size, size) that moves by (u, v) px per frame."""
     reach = max(abs(u), abs(v)) * (length - 1)
     scene = texture(size + 2 * reach, size + 2 * reach, seed=3, cell=cell)
     origins = [(reach - t * v, reach - t * u) for t in range(length)]
@@ -205,7 +205,7 @@ def test_clip_flow_is_pairwise_flow_over_twenty_with_the_last_repeated() -> None
 
 
 def test_clip_flow_is_clipped() -> None:
-    """Motion beyond 20 px is shown as exactly 1."""
+    """Motion of more than 20 px becomes exactly 1."""
     flow = clip_flow(moving_clip(2, 28, 0, size=96, cell=32)[None])
     assert flow.min() >= -1
     assert flow.max() == 1
@@ -213,19 +213,19 @@ def test_clip_flow_is_clipped() -> None:
 
 
 def test_a_clip_does_not_depend_on_its_neighbours() -> None:
-    """Bit for bit, beside a clip of far larger motion."""
+    """Its flow is bit-identical next to a clip with far larger motion."""
     clip, other = moving_clip(3, 1, 0), moving_clip(3, 9, 5, cell=16)
     alone = clip_flow(clip[None], FEW)
     assert torch.equal(clip_flow(torch.stack([other, clip]), FEW)[1:], alone)
 
 
 def test_clip_of_one_frame_has_no_motion() -> None:
-    """Zeros of the clip's shape."""
+    """The flow is zero, with the shape of the clip."""
     assert torch.equal(clip_flow(moving_clip(1, 0, 0)[None]), torch.zeros(1, 2, 1, 48, 48))
 
 
 def test_grey_is_luma() -> None:
-    """Colours that BT.601 turns to the same grey are the same to the flow."""
+    """Colours with the same grey by BT.601 give the same flow."""
     grey = moving_clip(2, 1, 0).float()[None]
     offset = torch.tensor([0.587, -0.299, 0.0]).view(1, 3, 1, 1, 1) * 40
     torch.testing.assert_close(
@@ -246,7 +246,7 @@ def test_grey_is_luma() -> None:
     ],
 )
 def test_bad_frames_are_named(frames0: Tensor, frames1: Tensor, message: str) -> None:
-    """Shape, size, agreement, dtype and device."""
+    """By shape, size, agreement, dtype and device."""
     with pytest.raises(ValueError, match=message):
         tvl1(frames0, frames1)
 
@@ -261,19 +261,19 @@ def test_bad_frames_are_named(frames0: Tensor, frames1: Tensor, message: str) ->
     ],
 )
 def test_bad_clips_are_named(clip: Tensor, message: str) -> None:
-    """Rank, channels, emptiness and dtype."""
+    """By rank, channels, emptiness and dtype."""
     with pytest.raises(ValueError, match=message):
         clip_flow(clip)
 
 
-def test_a_chunk_holds_something() -> None:
-    """Nothing can be worked on 0 pixels at a time."""
+def test_an_empty_chunk_is_an_error() -> None:
+    """A chunk needs at least one pixel."""
     with pytest.raises(ValueError, match="chunk_pixels must be at least 1, got 0"):
         tvl1(torch.zeros(1, 4, 5), torch.zeros(1, 4, 5), chunk_pixels=0)
 
 
 def test_parameters_are_hashable_values() -> None:
-    """Equal parameters are one key of a cache, others another."""
+    """Equal parameters are equal keys of a cache."""
     assert TVL1() == TVL1(attachment=0.15)
     assert len({TVL1(), TVL1(), TVL1(warps=3)}) == 2
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
@@ -295,6 +295,6 @@ def test_parameters_are_hashable_values() -> None:
     ],
 )
 def test_parameters_out_of_range_are_named(name: str, value: float) -> None:
-    """By the parameter's name."""
+    """The error has the name of the parameter."""
     with pytest.raises(ValueError, match=name):
         TVL1(**{name: value})  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""The median filter of the flow solver: agrees with sorting, in place of which it stands."""
+"""The median filter of the flow solver agrees with the median by sorting."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from anetc.video.flow.median import median_filter
 @pytest.mark.parametrize("size", [1, 3, 5, 7])
 @pytest.mark.parametrize("shape", [(2, 2, 13, 10), (1, 2, 1, 6), (1, 1, 6, 1), (1, 1, 1, 1)])
 def test_equals_the_median_of_each_window(size: int, shape: tuple[int, ...]) -> None:
-    """Value for value, with edges replicated, also where the window is larger than the image."""
+    """With replicated edges, also if the window is larger than the image."""
     x = torch.randn(shape, generator=torch.Generator().manual_seed(size))
     radius = size // 2
     padded = functional.pad(x, (radius, radius, radius, radius), mode="replicate")
@@ -20,8 +20,8 @@ def test_equals_the_median_of_each_window(size: int, shape: tuple[int, ...]) -> 
     assert torch.equal(median_filter(x, size), windows.median(dim=-1).values)
 
 
-def test_leaves_its_input_alone() -> None:
-    """No comparison writes in place."""
+def test_does_not_change_its_input() -> None:
+    """The comparisons do not write in place."""
     x = torch.randn(1, 2, 6, 6, generator=torch.Generator().manual_seed(0))
     before = x.clone()
     median_filter(x, 3)

@@ -1,4 +1,4 @@
-"""What is no video, or asks for too much, is an error of one line."""
+"""Other files, and requests that are too large, raise an error of one line."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ NOT_VIDEOS = {
 
 
 @pytest.mark.parametrize(("make", "reason"), NOT_VIDEOS.values(), ids=NOT_VIDEOS)
-def test_what_is_not_a_video_gives_one_line(tmp_path, make, reason):
-    """Never an exception of the decoder or the system; the pipe does not hang."""
+def test_other_files_raise_an_error_of_one_line(tmp_path, make, reason):
+    """It is never an exception of the decoder or the system; a pipe does not block."""
     path = make(tmp_path)
     for attempt in (probe, decode, verify):
         with pytest.raises(VideoError) as caught:
@@ -72,21 +72,21 @@ def test_what_is_not_a_video_gives_one_line(tmp_path, make, reason):
 
 
 def test_sound_only(sound):
-    """A file with sound and no picture."""
+    """A file with sound and without video."""
     with pytest.raises(VideoError, match=r"no video stream \(sound only\): 0 frames readable"):
         decode(sound)
 
 
 @pytest.mark.parametrize("name", ["none.avi", "none.mkv", "none.mpg"])
 def test_no_frames(film, name):
-    """A header and nothing after it."""
+    """A file that ends after its header."""
     path = film(name, 0, codec="mpeg2video")
     with pytest.raises(VideoError, match="0 frames readable"):
         decode(path)
 
 
-def test_frames_too_large_to_be_true(film):
-    """A header's size above the limit, or above any sense, is refused before any allocation."""
+def test_huge_frame_sizes_are_refused(film):
+    """A frame size above the limit is refused before memory is allocated."""
     path = film("large.avi", 2, codec="rawvideo")
     data, size = path.read_bytes(), struct.pack("<II", 64, 48)
     path.write_bytes(data.replace(size, struct.pack("<II", 16000, 9000)))
@@ -97,8 +97,8 @@ def test_frames_too_large_to_be_true(film):
         decode(path)
 
 
-def test_results_too_large_to_hold(city):
-    """Long films at full size, or in too many frames, are refused before any allocation."""
+def test_huge_results_are_refused(city):
+    """Long films at full size, or with too many frames, are refused before memory is allocated."""
     with pytest.raises(VideoError, match="3998 frames of 3556x2000 pixels are too many"):
         decode(city, fps=1000, size=2000)
     with pytest.raises(VideoError, match="too large"):
@@ -123,7 +123,7 @@ def test_results_too_large_to_hold(city):
     ids=str,
 )
 def test_arguments_out_of_range(city, arguments):
-    """Are the caller's mistake, told in one line."""
+    """They raise ValueError with a message of one line."""
     with pytest.raises(ValueError, match=r"must be .*, not "):
         decode(city, **arguments)
 
@@ -136,7 +136,7 @@ def test_arguments_out_of_range(city, arguments):
     ["héllo wörld 漢字.mp4", "a:b.mp4", "100%03d.mp4", "http:x.mp4", "-i.mp4", "two\nlines.mp4"],
 )
 def test_odd_names(film, tmp_path, numbers, name):
-    """Unicode, spaces, and what FFmpeg would take for a protocol, a pattern or an option."""
+    """Unicode, spaces, and names that FFmpeg could parse as a protocol, a pattern or an option."""
     path = film(name, 4)
     assert numbers(decode(path).pixels) == [0, 2]
     path.write_bytes(b"")
@@ -145,28 +145,28 @@ def test_odd_names(film, tmp_path, numbers, name):
     assert str(caught.value).isprintable()
 
 
-def test_names_that_are_no_text(film, tmp_path):
-    """Bytes that are no UTF-8 open, and print escaped."""
+def test_names_that_are_not_utf8(film, tmp_path):
+    """Such files can be opened, and messages escape the bytes."""
     path = tmp_path / os.fsdecode(b"caf\xe9.mp4")
     try:
         film("film.mp4", 4).rename(path)
     except OSError:
-        pytest.skip("this file system takes UTF-8 names only")
+        pytest.skip("this file system accepts UTF-8 names only")
     assert len(decode(path).pixels) == 2
     path.write_bytes(b"")
     with pytest.raises(VideoError, match=r"caf\\udce9\.mp4: an empty file"):
         decode(path)
 
 
-def test_titles_that_are_no_text(film):
-    """A title in Latin-1, as old AVI files have it, is no reason to fail."""
+def test_titles_that_are_not_utf8(film):
+    """A title in Latin-1, as in old AVI files, is not an error."""
     path = film("film.avi", 4, codec="mpeg4", metadata={"title": "cafe noir"})
     path.write_bytes(path.read_bytes().replace(b"cafe", b"caf\xe9"))
     assert len(decode(path).pixels) == 2
 
 
 def test_the_error_can_be_sent_between_processes():
-    """Loader workers pickle what they raise; copying goes the same way."""
+    """Loader workers pickle their exceptions; copying uses the same mechanism."""
     error = VideoError("a.mp4", "truncated", 37, 100)
     again = copy.copy(error)
     line = "a.mp4: truncated: 37 of about 100 frames readable; re-encode or remove it"

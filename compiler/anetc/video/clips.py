@@ -1,12 +1,13 @@
-"""Clips of a video: which frames, which part of the picture, and the tensor that a network takes.
+"""Cut clips from a video: choose their frames, crop them, and convert them to tensors.
 
-A `Recipe` says how; `MOMENTS_TRAIN` and its like are the paper's (appendix; semantics 11).
-Everything random is drawn from a private generator seeded with (seed, epoch, sample), so a clip is
-the same whatever the number of loader workers, the order of the samples, or the machine.
+A `Recipe` describes how. `MOMENTS_TRAIN`, `CHARADES_TRAIN` and so on are the recipes of the paper
+(appendix; semantics 11). Random numbers come from a private generator seeded with (seed, epoch,
+sample), so a clip does not depend on the number of loader workers, the order of the samples or the
+machine.
 
-Where a video is shorter than the clip, it is repeated from its start, and a random clip then starts
-anywhere in it, as `sample_sequence` of the authors' pipeline does (tensorflow/models,
-official/vision/ops/preprocess_ops_3d.py); `fill="last"` holds the last frame instead.
+A video that is shorter than the clip is repeated from its start, and a random clip may start
+anywhere in it, as in `sample_sequence` of the authors' pipeline (tensorflow/models,
+official/vision/ops/preprocess_ops_3d.py). `fill="last"` holds the last frame instead.
 """
 
 from __future__ import annotations
@@ -32,12 +33,13 @@ _T = TypeVar("_T", bound=np.generic)
 
 @attrs.frozen
 class Recipe:
-    """How clips are cut: `frames` frames at `fps`, of `size` (height, width) pixels.
+    """Parameters of clips: `frames` frames at `fps`, of `size` (height, width) pixels.
 
-    `when` places the clip in time and `where` the crop in the picture, after resizing the picture's
-    short side to `short_side`; with None the whole picture is resized to `size`, whatever its
-    proportions. With `when="even"` the `clips` clips are spread from the start of the video to its
-    end. `flip` mirrors half of the clips left to right: not for classes that tell left from right.
+    `when` places the clip in time. `where` places the crop in the frame, after the short side of
+    the frame is resized to `short_side`. If `short_side` is None, the whole frame is resized to
+    `size` without keeping its proportions. With `when="even"` the `clips` clips are spread from the
+    start of the video to its end. `flip` mirrors half of the clips left to right; it must be off
+    for classes that distinguish left and right.
     """
 
     frames: int = attrs.field(validator=attrs.validators.ge(1))
@@ -67,7 +69,7 @@ CHARADES_TEST = Recipe(frames=64, size=(256, 256), when="random", clips=5)
 
 @attrs.frozen
 class Cut:
-    """Where a clip is to be cut: `start` on the grid, `at` as `crop` takes it, mirrored or not."""
+    """The place of a clip: its `start` on the grid, the place `at` of its `crop`, its mirroring."""
 
     start: int
     at: tuple[float, float]
@@ -76,13 +78,13 @@ class Cut:
 
 @attrs.frozen(eq=False)
 class Clip:
-    """A clip: `pixels` uint8 RGB (T, H, W, 3), and where it was cut.
+    """A clip: `pixels` uint8 RGB (T, H, W, 3), and the place where it was cut.
 
-    `flow` int8 (T, H, W, 2) is that of `pixels`, in the steps of `fields`, where it was asked for:
-    computed from whole frames, then cropped and mirrored as they are. `start` is the first frame's
-    place on the grid of `fps` frames a second; `corner` the crop's top left pixel in the resized
-    picture. `damage` as in `decode.Frames`. `whole` says that the video is shorter than the clip,
-    which shows all of it.
+    `flow` int8 (T, H, W, 2) is the flow of `pixels`, quantised as in `fields`, or None if not
+    requested. It is computed from whole frames, then cropped and mirrored like the pixels. `start`
+    is the number of the first frame on the grid of `fps` frames a second; `corner` is the top left
+    pixel of the crop in the resized frame. `damage` is that of `decode.Frames`. `whole` is True if
+    the video is shorter than the clip, which then contains all of it.
     """
 
     pixels: NDArray[np.uint8]
@@ -95,21 +97,21 @@ class Clip:
 
 
 Flow = Callable[[NDArray[np.uint8]], NDArray[np.int8]]
-"""From whole frames uint8 (T, H, W, 3) to their fields int8 (T, H, W, 2)."""
+"""A function from whole frames uint8 (T, H, W, 3) to their fields int8 (T, H, W, 2)."""
 
 
 class StoredFlow(Protocol):
-    """The flow of a video's whole frames, computed before."""
+    """Cached flow of a video's whole frames."""
 
     def read(self, start: int, stop: int) -> NDArray[np.int8]:
-        """The fields int8 (stop - start, H, W, 2) of frames start to stop - 1 of the grid."""
+        """Return the fields int8 (stop - start, H, W, 2) of grid frames start to stop - 1."""
         ...
 
 
 def generator(seed: int, epoch: int, sample: int | str) -> random.Random:
     """Return the private generator of one sample (its index, or a video's name) in one epoch.
 
-    Its `random()` is documented to give the same numbers in every version of Python.
+    Python guarantees that its `random()` gives the same numbers in every version.
     """
     key = sample if isinstance(sample, str) else int(sample)
     text = f"{int(seed)} {int(epoch)} {key!r}"
@@ -130,10 +132,11 @@ def sample_clips(
 ) -> list[Clip]:
     """Cut `recipe.clips` clips of (recipe.frames, *recipe.size, 3) from a video.
 
-    With `flow`, usually `fields.whole_flow`, their optical flow comes along: that of `stored`, or
-    computed by `flow` from whole frames to the same numbers.
+    With `flow`, usually `fields.whole_flow`, the clips have optical flow: that of `stored` if
+    given, or the same flow computed by `flow` from whole frames.
 
-    Raises VideoError as `decode` does; not `strict`, damaged videos give clips of what is readable.
+    Raises the VideoErrors of `decode`; if not `strict`, the clips of a damaged video are cut from
+    its readable frames.
     """
     info = video if isinstance(video, VideoInfo) else probe(video)
     length = grid_length(info, recipe.fps)
@@ -166,15 +169,15 @@ def sample_clips(
 
 
 def resized(recipe: Recipe) -> Size:
-    """What whole frames are resized to, before they are cropped, as `decode` takes it."""
+    """Return the size of whole frames before they are cropped, in the form that `decode` takes."""
     return recipe.size if recipe.short_side is None else recipe.short_side
 
 
 def draw_cuts(recipe: Recipe, length: int, rng: random.Random) -> list[Cut]:
-    """Draw where the clips of a video of `length` grid frames are cut."""
+    """Draw the places of the clips of a video of `length` grid frames."""
     cuts = []
     for start in clip_starts(recipe, length, rng):
-        # Drawn for every recipe alike: where a clip is cut does not depend on how it is cropped.
+        # All recipes draw the same numbers: the start of a clip does not depend on its crop.
         across, down, mirror = rng.random(), rng.random(), rng.random()
         at = (0.5, 0.5) if recipe.where == "centre" else (down, across)
         cuts.append(Cut(start, at, recipe.flip and mirror < 0.5))
@@ -182,7 +185,7 @@ def draw_cuts(recipe: Recipe, length: int, rng: random.Random) -> list[Cut]:
 
 
 def clip_starts(recipe: Recipe, length: int, rng: random.Random) -> list[int]:
-    """Return where `recipe.clips` clips start on the grid of a video of `length` grid frames.
+    """Return the start on the grid of `recipe.clips` clips of a video of `length` grid frames.
 
     Random starts are uniform and independent; even ones go from 0 to the last possible start.
     """
@@ -202,9 +205,9 @@ def clip_starts(recipe: Recipe, length: int, rng: random.Random) -> list[int]:
 def fill(
     pixels: NDArray[np.uint8], frames: int, start: int = 0, how: Fill = "loop"
 ) -> NDArray[np.uint8]:
-    """Bring a clip (T, H, W, 3) to `frames` frames from `start`: by repeating it or its last frame.
+    """Extend a clip (T, H, W, 3) to `frames` frames from `start`: repeat it or its last frame.
 
-    The clip itself is returned where it is long enough.
+    A clip that is long enough is cut, without a copy.
     """
     places = start + np.arange(frames)
     last = len(pixels) - 1
@@ -216,10 +219,10 @@ def fill(
 def crop(
     pixels: NDArray[_T], size: tuple[int, int], at: tuple[float, float] = (0.5, 0.5)
 ) -> tuple[NDArray[_T], tuple[int, int]]:
-    """Cut (T, height, width, C) out of (T, H, W, C): the part and its top left corner; a view.
+    """Crop (T, H, W, C) to (T, height, width, C); return the crop, a view, and its top left corner.
 
-    `at` places it, down and across, as fractions of the room there is: (0, 0) is the top left,
-    (0.5, 0.5) the centre. Raises ValueError where the picture is smaller than the crop.
+    `at` is its place, down and across, as fractions of the free space: (0, 0) is the top left,
+    (0.5, 0.5) the centre. Raises ValueError if the frame is smaller than the crop.
     """
     height, width = size
     room = (pixels.shape[1] - height, pixels.shape[2] - width)
@@ -230,17 +233,17 @@ def crop(
 
 
 def to_tensor(pixels: NDArray[np.uint8], *, raw: bool = False) -> torch.Tensor:
-    """Turn uint8 RGB (T, H, W, 3) into float32 (1, 3, T, H, W), in [0, 1]; `raw`: 0..255.
+    """Convert uint8 RGB (T, H, W, 3) to float32 (1, 3, T, H, W), in [0, 1]; `raw`: 0..255.
 
-    [0, 1] is what the authors' networks were given: google-research `assemblenet/run_asn.py` feeds
+    The authors' networks had inputs in [0, 1]: google-research `assemblenet/run_asn.py` feeds
     `np.random.rand`, and the TensorFlow port (tensorflow/models,
     `official/projects/assemblenet/configs/assemblenet.py`) leaves `zero_centering_image` of
-    `official/vision/configs/video_classification.py` False, with which `normalize_image` of
-    `official/vision/ops/preprocess_ops_3d.py` divides by 255. No mean is subtracted. The raw values
-    are for optical flow, whose parameters are meant for 0..255.
+    `official/vision/configs/video_classification.py` False, so that `normalize_image` of
+    `official/vision/ops/preprocess_ops_3d.py` divides by 255. No mean is subtracted. Raw values are
+    for optical flow, whose parameters assume 0..255.
     """
     import torch
 
-    # torch warns of arrays that it may not write to; decoded ones are writable.
+    # torch warns of read-only arrays; decoded pixels are writable.
     tensor = torch.from_numpy(np.ascontiguousarray(pixels.transpose(3, 0, 1, 2)))[None].float()
     return tensor if raw else tensor / 255

@@ -1,18 +1,18 @@
-"""Decode a video at a chosen frame rate: `decode`, and `verify` for a whole file.
+"""Decode a video at a chosen frame rate (`decode`), or check a whole file (`verify`).
 
-Frames are chosen by time, never by index, so that a clip means the same at 12.5 frames a second
-whether the file has 25, 30 or a varying number of them: grid time k/fps shows **the frame that a
-player would have on screen**, the latest one at or before it. Times count from the first frame.
-Where a file runs slower than the grid a frame is repeated; nothing is blended, nothing
-deinterlaced.
+Frames are chosen by time, never by index, so that a clip at 12.5 frames a second is the same for
+files with 25, 30 or a varying number of frames a second: grid time k/fps has **the frame that a
+player would display**, the latest one at or before that time. Times count from the first frame. If
+the rate of a file is lower than that of the grid, frames are repeated. Frames are neither blended
+nor deinterlaced.
 
-A file is decoded from the key frame before the clip where its container can be trusted with that
-(MP4, Matroska and kin, undamaged), from its start otherwise; the frames are the same either way.
+Decoding begins at the key frame before the clip if the container is reliable for that (undamaged
+MP4, Matroska and related formats), else at the start of the file. The frames are the same.
 
-Pixels are scaled and turned into RGB in one step by swscale's bilinear filter, which widens with
-the ratio when it shrinks (no aliasing), with full chroma interpolation, accurate rounding and
-in its bit-exact mode, which does not depend on the processor. Colours follow the file's tags, and
-are BT.601 where it has none.
+One step scales the pixels and converts them to RGB: swscale's bilinear filter, which widens with
+the ratio when it shrinks (no aliasing), with full chroma interpolation, accurate rounding and in
+its bit-exact mode, which does not depend on the processor. Colours follow the file's tags; without
+tags they are BT.601.
 """
 
 from __future__ import annotations
@@ -41,14 +41,16 @@ BASE_FPS = 12.5
 MAX_CLIP_BYTES = 4 << 30
 MAX_CLIP_FRAMES = 1_000_000
 
-# Matroska and FLV round time stamps to milliseconds, up or down; without this a frame due at 66.7
-# ms but stamped 67 would be missed. No multiple of 1 ms, so that no such stamp is a close call.
+# Tolerance in microseconds. Matroska and FLV round time stamps to milliseconds: without a tolerance
+# a frame at 66.7 ms with the stamp 67 would be missed. It is not a multiple of 1 ms, so no such
+# stamp is exactly at the limit.
 _TOLERANCE = 750
-# The end is the sum of two such numbers.
+# The end is the sum of two rounded numbers.
 _END_TOLERANCE = 3 * _TOLERANCE
 
-# Measured on a 4:2:0 frame against the BT.601 formula: mean error -0.01 grey levels, and white is
-# 255; swscale's default is 1 level too dark on average, and without full chroma white is 253.
+# Measured on a 4:2:0 frame against the BT.601 formula: the mean error is -0.01 grey levels, and
+# white is 255. The default of swscale is 1 level too dark on average; without full chroma
+# interpolation white is 253.
 _FILTER = (
     Interpolation.BILINEAR
     | Interpolation.FULL_CHR_H_INT
@@ -63,9 +65,9 @@ Size = int | tuple[int, int] | None
 class Frames:
     """Decoded frames: `pixels` uint8 RGB (T, H, W, 3), `times` (T,) in seconds.
 
-    A time is that at which the frame went on screen, so it is at or before its grid time. `damage`
-    is None, "truncated" or "corrupt" (only without `strict`); then T may be less than asked for,
-    and frames that could not be read are replaced by the last one that could.
+    A time is the display time of the frame, at or before its grid time. `damage` is None, or
+    without `strict` "truncated" or "corrupt". With damage, T may be less than requested, and frames
+    that cannot be read are replaced by the last readable frame.
     """
 
     pixels: NDArray[np.uint8]
@@ -85,13 +87,13 @@ def decode(
 ) -> Frames:
     """Decode `frames` frames (None: all) at times start + k/fps, in seconds after the first frame.
 
-    A video that ends earlier gives fewer frames: `grid_length(info, fps)` tells how many it has.
-    `size` is None (as stored), the length of the short side in pixels, or (height, width), all as
-    displayed. Giving a `VideoInfo` from `probe` saves reading the file twice.
+    A video that ends earlier has fewer frames: `grid_length(info, fps)` is their number. `size` is
+    None (as stored), the length of the short side in pixels, or (height, width), all as displayed.
+    A `VideoInfo` from `probe` saves a second pass over the packets.
 
-    Raises VideoError for a file that cannot be read, for a start beyond the end, for results above
-    4 GiB or a million frames, and, if `strict`, for damage in the file's structure or in the part
-    that is decoded; not strict, what is readable is returned and marked. ValueError for arguments
+    Raises VideoError for a file that cannot be read, a start beyond the end, results above 4 GiB or
+    a million frames, and, if `strict`, for damage in the file's structure or in the decoded part;
+    if not `strict`, the readable frames are returned with `damage`. Raises ValueError for arguments
     out of range.
     """
     _check_arguments(fps, start, frames, size, threads)
@@ -116,7 +118,7 @@ def decode(
 
 
 def verify(path: str | os.PathLike[str], *, threads: int = 1) -> VideoInfo:
-    """Decode every frame of a file, keeping none; VideoError if any of it is damaged."""
+    """Decode all frames of a file without keeping them. Raises VideoError for any damage."""
     info = probe(path)
     health = _play_through(info, threads)
     if info.damage or health.failures:
@@ -125,7 +127,7 @@ def verify(path: str | os.PathLike[str], *, threads: int = 1) -> VideoInfo:
 
 
 def grid_length(info: VideoInfo, fps: float = BASE_FPS) -> int:
-    """How many grid times k/fps a video has: at least 1; 50 for 4 s at 12.5."""
+    """Return the number of grid times k/fps of a video: at least 1; 50 for 4 s at 12.5."""
     return max(1, _grid_left(info, fps, 0.0))
 
 
@@ -152,9 +154,9 @@ def _check_arguments(
 def _count(info: VideoInfo, fps: float, start: float, frames: int | None) -> int:
     left = grid_length(info, fps) if start == 0 else _grid_left(info, fps, start)
     if left < 1:
-        reason = f"nothing to show at {start:g} s, the video ends at {info.duration:g} s"
+        reason = f"there is no frame at {start:g} s, the video ends at {info.duration:g} s"
         readable = len(info.timeline.shown)
-        raise VideoError(info.path, reason, readable, advice="ask for an earlier start")
+        raise VideoError(info.path, reason, readable, advice="choose an earlier start")
     return left if frames is None else min(left, frames)
 
 
@@ -167,21 +169,21 @@ def _result_shape(info: VideoInfo, count: int, size: Size) -> tuple[int, int, in
         height, width = (max(size, math.floor(side * scale + 0.5)) for side in (height, width))
     check_frame_size(info.path, width, height)
     if count > MAX_CLIP_FRAMES or count * height * width * 3 > MAX_CLIP_BYTES:
-        reason = f"{count} frames of {width}x{height} pixels are too many to hold at once"
+        reason = f"{count} frames of {width}x{height} pixels are too many to decode at once"
         readable = len(info.timeline.shown)
-        raise VideoError(info.path, reason, readable, advice="ask for fewer or smaller frames")
+        raise VideoError(info.path, reason, readable, advice="decode fewer or smaller frames")
     return count, height, width, 3
 
 
 def _on_screen(timeline: Timeline, times: NDArray[np.int64]) -> NDArray[np.int64]:
-    """When the frames that are on screen at these times came there, by the packets."""
+    """Return the display times of the frames on screen at these times, by the packets."""
     places = np.searchsorted(timeline.shown, times + _TOLERANCE, "right") - 1
     shown: NDArray[np.int64] = timeline.shown[np.maximum(places, 0)]
     return shown
 
 
 def _key_before(timeline: Timeline, wanted: NDArray[np.int64]) -> int | None:
-    """The tick to seek to for these frames; None where the start of the file is as good."""
+    """Return the tick to seek to for these frames; None to decode from the start of the file."""
     if not timeline.seekable:
         return None
     place = int(np.searchsorted(timeline.keys, _on_screen(timeline, wanted[:1])[0], "right")) - 1
@@ -190,7 +192,7 @@ def _key_before(timeline: Timeline, wanted: NDArray[np.int64]) -> int | None:
 
 @attrs.define
 class _Health:
-    """Counts of decoding: good frames, and packets and frames that failed."""
+    """Counts of decoded frames, and of packets and frames that failed."""
 
     frames: int = 0
     failures: int = 0
@@ -198,7 +200,7 @@ class _Health:
 
 @attrs.define
 class _Played:
-    """A clip under construction: the first `filled` of its frames are there."""
+    """A clip that is being decoded: the first `filled` frames are complete."""
 
     pixels: NDArray[np.uint8]
     times: NDArray[np.int64]
@@ -210,7 +212,7 @@ class _Played:
     scaler: VideoReformatter = attrs.field(factory=VideoReformatter)
 
     def put(self, time: int, frame: VideoFrame) -> None:
-        """Fill the next place, by a copy where the frame is that of the place before."""
+        """Add a frame; a repeated frame is copied from the place before."""
         place, self.filled = self.filled, self.filled + 1
         self.times[place] = time
         if frame is self.latest:
@@ -229,7 +231,7 @@ class _Played:
         self.pixels[place] = self.orientation.apply(stored)
 
     def matches(self, times: NDArray[np.int64]) -> bool:
-        """Whether all went well and every frame is the one that the packets promise."""
+        """Return whether nothing failed and all times are those of the packets."""
         return self.health.failures == 0 and np.array_equal(self.times[: self.filled], times)
 
 
@@ -240,7 +242,7 @@ def _play(
     threads: int,
     seek_to: int | None = None,
 ) -> _Played:
-    """Decode the frames on screen at the wanted times, holding two frames of the file at most."""
+    """Decode the frames on screen at the wanted times, with at most two frames in memory."""
     clip = _Played(
         np.empty(shape, np.uint8), np.zeros(len(wanted), np.int64), info.orientation, threads
     )
@@ -253,14 +255,14 @@ def _play(
             except (av.FFmpegError, OSError):
                 return clip
         for time, frame in _decoded(info, container, stream, clip.health):
-            # A frame stays until the next one is due; the first also stands for what is before it.
+            # A frame stays on screen until the next one; the first also covers the time before it.
             while shown and clip.filled < len(due) and due[clip.filled] < time:
                 _put(info, clip, *shown)
             if clip.filled == len(due):
                 return clip
             shown = time, frame
         if shown:
-            # The last frame stays to the end, but does not stand in for a lost tail.
+            # The last frame stays on screen to the end, but does not replace lost frames.
             lost = info.damage or clip.health.failures
             until = _end_of(info.timeline, shown[0]) if lost else info.timeline.end
             while clip.filled < len(due) and wanted[clip.filled] < until:
@@ -280,7 +282,7 @@ def _put(info: VideoInfo, clip: _Played, time: int, frame: VideoFrame) -> None:
 def _decoded(
     info: VideoInfo, container: InputContainer, stream: VideoStream, health: _Health
 ) -> Iterator[tuple[int, VideoFrame]]:
-    """Good frames with their times in microseconds, never descending; bad ones are counted."""
+    """Yield good frames with ascending times in microseconds; count the bad ones."""
     rank, latest = 0, 0
     try:
         for packet in packets(container, stream):
@@ -303,7 +305,7 @@ def _decoded(
 
 
 def _end_of(timeline: Timeline, time: int) -> int:
-    """When the frame shown at `time` leaves the screen, by the packets."""
+    """Return the time at which the frame displayed at `time` is replaced, by the packets."""
     place = int(np.searchsorted(timeline.shown, time, "right"))
     return int(timeline.shown[place]) if place < len(timeline.shown) else timeline.end
 

@@ -1,12 +1,12 @@
-"""What a video file holds, from one pass over its packets.
+"""Examine a video file in one pass over its packets.
 
-A header is a claim. `probe` reads all packets once (milliseconds for a short clip; nothing is
-decoded beyond the first frame), compares their number with the claim, and keeps the times at which
-frames go on screen, so that a clip can be placed, and sought, by time.
+A header may be wrong. `probe` reads all packets once, which takes milliseconds for a short clip,
+and decodes only the first frame. It compares the packets with the header, and keeps the display
+times of the frames, so that a clip can be located by time.
 
-What can be told of damage: MP4 and AVI have an index or a count, Matroska and FLV a duration, and
-FFmpeg marks a packet that breaks off. MPEG streams, ASF and GIF say nothing about their length: of
-a cut between two of their frames nobody can know.
+Damage is detected as follows. MP4 and AVI have an index or a count, Matroska and FLV a duration,
+and FFmpeg marks a truncated packet. MPEG streams, ASF and GIF do not contain their length: if such
+a file is cut between two frames, the damage cannot be detected.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ from numpy.typing import NDArray
 from anetc.video.source import VideoError, check_frame_size, opened, packets
 
 SECOND = 1_000_000
-"""Times are compared as whole microseconds: sums of floats would decide close calls at random."""
+"""Microseconds per second. Times are integers, as sums of floats would make ties random."""
 
 _MP4 = "mov,mp4,m4a,3gp,3g2,mj2"
 _MATROSKA = "matroska,webm"
 _AVI = "avi"
-# AVI stores no presentation times, MPEG streams no index: both are decoded from the start.
+# AVI has no presentation times and MPEG streams no index: both are decoded from the start.
 _SEEKABLE = frozenset({_MP4, _MATROSKA})
-# Containers whose header states a duration; elsewhere FFmpeg estimates it from the packets.
+# Containers with a duration in the header. For others FFmpeg estimates it from the packets.
 _STATES_DURATION = frozenset({_MATROSKA, "flv"})
-# Time stamps further apart than four months are damage, and would overflow sums.
+# Time stamps more than four months apart are damaged, and would overflow sums.
 _LONGEST = 10_000_000 * SECOND
 _SAME_ARRAY = attrs.cmp_using(eq=np.array_equal)
 
 
 @attrs.frozen
 class Orientation:
-    """How stored pixels are turned for display: first transposed, then mirrored."""
+    """The transform from stored to displayed pixels: first a transposition, then mirroring."""
 
     transpose: bool = False
     flip_x: bool = False
@@ -53,7 +53,7 @@ class Orientation:
 
     @classmethod
     def of(cls, frame: VideoFrame) -> Orientation:
-        """Read the display matrix of a frame; angles are rounded to quarter turns."""
+        """Return the orientation of a frame's display matrix, rounded to quarter turns."""
         matrix = frame.side_data.get("DISPLAYMATRIX")
         if not isinstance(matrix, SideData):
             return cls()
@@ -64,25 +64,25 @@ class Orientation:
 
     @property
     def degrees(self) -> int:
-        """Counter-clockwise turn, after a mirroring left to right if any: 0, 90, 180 or 270."""
+        """Counter-clockwise rotation, after a mirroring left to right if any: 0, 90, 180 or 270."""
         if self.transpose:
             return 270 if self.flip_x else 90
         return 180 if self.flip_y else 0
 
     def apply(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Turn stored pixels (H, W, 3) into displayed ones; a view."""
+        """Convert stored pixels (H, W, 3) to displayed ones; the result is a view."""
         turned = pixels.transpose(1, 0, 2) if self.transpose else pixels
         return turned[:: -1 if self.flip_y else 1, :: -1 if self.flip_x else 1]
 
 
 @attrs.frozen
 class Timeline:
-    """When frames go on screen, from the packets: microseconds after the first frame.
+    """Display times of the frames, from the packets, in microseconds after the first frame.
 
-    `shown` (frames,) ascends from 0; the last frame stays until `end`. `keys` holds the times of
-    key frames, `key_ticks` the same in the stream's own unit. With `by_rank` the n-th decoded frame
-    is shown at the n-th time (AVI, and streams without usable time stamps); otherwise a frame's own
-    time stamp says when.
+    `shown` (frames,) ascends from 0; the last frame is displayed until `end`. `keys` holds the
+    times of key frames, `key_ticks` the same in the unit of the stream. With `by_rank` the n-th
+    decoded frame is displayed at the n-th time (AVI, and streams without usable time stamps); else
+    the time stamp of a frame decides.
     """
 
     shown: NDArray[np.int64] = attrs.field(eq=_SAME_ARRAY)
@@ -95,7 +95,7 @@ class Timeline:
     seekable: bool
 
     def time_of(self, stamp: int | None, rank: int) -> int:
-        """When the `rank`-th decoded frame, stamped `stamp` ticks, goes on screen."""
+        """Return the display time of the `rank`-th decoded frame, with the time stamp `stamp`."""
         if self.by_rank or stamp is None:
             return int(self.shown[min(rank, len(self.shown) - 1)])
         return min(_microseconds(stamp - self.origin, self.tick), self.end)
@@ -103,12 +103,12 @@ class Timeline:
 
 @attrs.frozen
 class VideoInfo:
-    """What a video file holds, from its packets and its first frame.
+    """Properties of a video file, from its packets and its first frame.
 
-    Width and height are as displayed (rotation applied; pixels are taken to be square). `fps` is
-    the average; `declared` the frame count of the header where there is one. `damage` is None,
-    "truncated" or "corrupt": only what packets show, decoding may find more; `expected` is about
-    how many frames there should be, where the file is known to be damaged.
+    Width and height are as displayed: rotated, with pixels taken as square. `fps` is the average
+    frame rate; `declared` is the frame count of the header, if it has one. `damage` is None,
+    "truncated" or "corrupt", by the packets alone: decoding may find more. `expected` is about the
+    number of frames that a damaged file should have.
     """
 
     path: str
@@ -125,20 +125,20 @@ class VideoInfo:
 
     @property
     def duration(self) -> float:
-        """Seconds from the first frame to the end of the last one."""
+        """Seconds from the first frame to the end of the last frame."""
         return self.timeline.end / SECOND
 
     @property
     def rotation(self) -> int:
-        """Degrees counter-clockwise by which the stored pixels are turned for display."""
+        """Degrees counter-clockwise by which the stored pixels are rotated for display."""
         return self.orientation.degrees
 
 
 def probe(path: str | os.PathLike[str]) -> VideoInfo:
     """Read all packets of a file and decode its first frame.
 
-    Damage that leaves frames to read is told in `VideoInfo.damage`; VideoError is raised for what
-    is not a video, and where no frame can be decoded.
+    Damage that leaves readable frames is reported in `VideoInfo.damage`. Raises VideoError for a
+    file that is not a video, and where no frame can be decoded.
     """
     with opened(path) as (container, stream):
         indexed = sum(entry.size > 0 for entry in stream.index_entries)
@@ -147,7 +147,7 @@ def probe(path: str | os.PathLike[str]) -> VideoInfo:
         damage, expected = _damage(path, container, stream, survey, indexed, rate)
         first = survey.first
         if first is None or stream.time_base is None or not survey.stamps:
-            reason = "no frame can be decoded" if survey.packets else "no frames in it"
+            reason = "no frame can be decoded" if survey.packets else "it has no frames"
             raise VideoError(path, damage or reason, 0, expected or stream.frames or None)
         check_frame_size(path, first.width, first.height)
         timeline = _timeline(container.format.name, stream.time_base, survey, rate, damage is None)
@@ -181,11 +181,11 @@ class _Stamp:
 
 @attrs.define
 class _Survey:
-    """What the demux pass saw of the video stream, and the last end of any stream in seconds."""
+    """Results of reading the packets of the video stream; `end` of all streams, in seconds."""
 
     packets: int = 0
-    spoilt: int = 0
-    ends_spoilt: bool = False
+    corrupt: int = 0
+    ends_corrupt: bool = False
     failed: bool = False
     end: float = 0.0
     first: VideoFrame | None = None
@@ -196,7 +196,7 @@ class _Survey:
 def _survey(container: InputContainer, stream: VideoStream) -> _Survey:
     survey = _Survey()
     try:
-        # Of all streams: the duration in the header is that of the longest one.
+        # Packets of all streams: the duration in the header is that of the longest stream.
         for packet in packets(container):
             stamp = packet.dts if packet.pts is None else packet.pts
             if stamp is not None:
@@ -209,9 +209,9 @@ def _survey(container: InputContainer, stream: VideoStream) -> _Survey:
             if packet.size == 0:
                 continue
             survey.packets += 1
-            survey.ends_spoilt = packet.is_corrupt
+            survey.ends_corrupt = packet.is_corrupt
             if packet.is_corrupt:
-                survey.spoilt += 1
+                survey.corrupt += 1
             elif not packet.is_discard:
                 survey.stamps.append(_Stamp(packet.pts, packet.dts, packet.duration or 0))
                 if packet.is_keyframe and packet.pts is not None:
@@ -236,7 +236,7 @@ def _timeline(
     pts = [stamp.pts for stamp in stamps if stamp.pts is not None]
     dts = [stamp.dts for stamp in stamps if stamp.dts is not None]
     known = next((k for k in (pts, dts) if len(k) == len(stamps) and _plausible(k, tick)), None)
-    # AVI holds no presentation times; those FFmpeg makes up are out of order with B frames.
+    # AVI has no presentation times. FFmpeg generates them, in the wrong order with B frames.
     by_rank = container == _AVI or known is not pts or len(set(pts)) < len(stamps)
     usual = round(SECOND / rate)
     if known is None:
@@ -273,14 +273,14 @@ def _damage(
     indexed: int,
     rate: float,
 ) -> tuple[str | None, int | None]:
-    """Compare what was read with what the file claims: (damage, frames claimed)."""
+    """Compare the packets with the header: return the damage and the expected number of frames."""
     name = container.format.name
     if name == _MP4 and indexed > survey.packets:
-        # The index, not the header's count: an edit list may leave samples out for good.
+        # The count of the header does not serve: an edit list may exclude samples.
         return "truncated", indexed
     if name == _AVI and stream.frames:
-        # FFmpeg is silent here. An index tells of frames that were dropped on purpose; a file cut
-        # short has lost its index, and then the header's count, in ticks, has to do.
+        # FFmpeg reports no error here. With an index, missing frames were dropped on purpose. A
+        # truncated file has lost its index; then the header's count, in ticks, is compared.
         ticks = [stamp.dts for stamp in survey.stamps if stamp.dts is not None]
         reached = max(ticks) - min(ticks) + 1 if ticks else 0
         complete = indexed == survey.packets > 1
@@ -288,26 +288,26 @@ def _damage(
             return "truncated", stream.frames
     if name in _STATES_DURATION and container.duration:
         claimed = container.duration / av.time_base
-        # Headers are rounded up a little, unless the file is known to be cut.
+        # Headers are rounded up a little; for a file that is known to be cut, less is tolerated.
         slack = 0.5 / rate if _segment_is_cut(path) else 2 / rate + 0.1
         if survey.end < claimed - slack:
             return "truncated", round(claimed * rate)
-    if survey.ends_spoilt:
+    if survey.ends_corrupt:
         return "truncated", stream.frames or survey.packets
-    if survey.spoilt or survey.failed:
+    if survey.corrupt or survey.failed:
         return "corrupt", stream.frames or survey.packets
     return None, None
 
 
 def _segment_is_cut(path: str | os.PathLike[str]) -> bool:
-    """Whether a Matroska file is shorter than its segment claims (RFC 8794, sections 4 to 6)."""
+    """Return whether a Matroska file is shorter than its segment (RFC 8794, sections 4 to 6)."""
     with Path(path).open("rb") as file:
         start = file.read(64 * 1024)
         length = os.fstat(file.fileno()).st_size
     place = start.find(b"\x18\x53\x80\x67") + 4
     if place < 4 or place >= len(start) or start[place] == 0:
         return False
-    # The number of leading zero bits of the first byte tells how many bytes follow.
+    # The number of leading zero bits of the first byte is the number of bytes that follow.
     octets = 9 - start[place].bit_length()
     size = int.from_bytes(start[place : place + octets]) & ((1 << 7 * octets) - 1)
     unknown = size == (1 << 7 * octets) - 1

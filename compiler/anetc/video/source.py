@@ -1,7 +1,7 @@
-"""A video file, opened safely, or a `VideoError` that says in one line what is wrong with it.
+"""Open a video file safely, or raise a `VideoError` with a reason in one line.
 
-Only regular files in one of `CONTAINERS` are opened, and only with the file protocol: a play list,
-a subtitle or a picture named `.mp4` is an error, and no file can make this program open another.
+Only regular files with a container of `CONTAINERS` are opened, and only by the file protocol. A
+playlist, a subtitle or a picture named `.mp4` is an error, and no file can open another file.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ MAX_FRAME_PIXELS = 8192 * 8192
 
 
 class VideoError(Exception):
-    """A file that cannot be used as asked; `str()` is one line that says which, why and what to do.
+    """A video that cannot be used. `str()` is one line: the file, the reason and an advice.
 
-    `readable` is how many frames can be decoded, `expected` about how many there should be, where
-    the file says so.
+    `readable` is the number of frames that can be decoded. `expected` is about the number of frames
+    that there should be, if the file contains it.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class VideoError(Exception):
         expected: int | None = None,
         advice: str = "re-encode or remove it",
     ) -> None:
-        # All of them, so that a loader worker can pickle it.
+        # All arguments are passed on, so that a loader worker can pickle the error.
         super().__init__(os.fspath(path), reason, readable, expected, advice)
         self.path = os.fspath(path)
         self.reason = reason
@@ -49,7 +49,7 @@ class VideoError(Exception):
         self.advice = advice
 
     def __str__(self) -> str:
-        # A file name may hold line breaks, and bytes that no terminal can print.
+        # A file name may contain line breaks and bytes that are not UTF-8.
         name = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in self.path)
         total = "" if self.expected is None else f" of about {self.expected}"
         noun = "frame" if self.readable == 1 and not total else "frames"
@@ -60,15 +60,15 @@ class VideoError(Exception):
 def opened(
     path: str | os.PathLike[str], threads: int = 1
 ) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """Open a file and its first video stream (cover pictures are not video).
+    """Open a file and its first video stream; cover pictures are skipped.
 
-    One thread is right inside loader workers. More share the slices of a frame: frame threads can
-    dead-lock with Python's lock. Raises VideoError.
+    Loader workers should use one thread. More threads share the slices of a frame, as frame threads
+    can deadlock with Python's global lock. Raises VideoError.
     """
     _check_readable(path)
     options = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file"}
     try:
-        # "file:" keeps a name such as "a:b.mp4" from being taken for a protocol.
+        # Without "file:" a name such as "a:b.mp4" would be parsed as a protocol.
         container = av.open(
             f"file:{os.fspath(path)}", mode="r", options=options, metadata_errors="replace"
         )
@@ -80,11 +80,11 @@ def opened(
 
 
 def _check_readable(path: str | os.PathLike[str]) -> None:
-    """Raise VideoError for what the system would refuse, or what is no file of any length."""
+    """Raise VideoError for a path that cannot be read, is not a regular file or is empty."""
     file = Path(path)
     try:
         status = file.stat()
-        # Reading from a pipe would wait for ever.
+        # Reading from a pipe could block forever.
         if stat.S_ISREG(status.st_mode):
             with file.open("rb") as opened_file:
                 opened_file.read(1)
@@ -111,7 +111,7 @@ def _video_stream(
     else:
         held = "sound only" if container.streams.audio else "no known stream"
         raise VideoError(path, f"no video stream ({held})")
-    # The type says otherwise, but without a decoder there is no context.
+    # The type annotation forbids None, but without a decoder the context is None.
     if getattr(stream, "codec_context", None) is None:
         raise VideoError(path, "no decoder for its video stream")
     check_frame_size(path, stream.codec_context.width, stream.codec_context.height)
@@ -122,12 +122,12 @@ def _video_stream(
 
 
 def packets(container: InputContainer, stream: VideoStream | None = None) -> Iterator[Packet[Any]]:
-    """All packets, or those of one stream; the last, empty ones flush the decoders."""
+    """Yield all packets, or those of one stream; the last, empty packets flush the decoders."""
     try:
         yield from container.demux() if stream is None else container.demux(stream)
     except IndexError:
-        # PyAV 18.1 fails so where streams turned up after the header (MPEG, FLV): having given all
-        # packets, when it comes to flush the decoder that such a stream does not have.
+        # PyAV 18.1 raises it for streams that appear after the header (MPEG, FLV): after all
+        # packets, when it flushes the decoder that such a stream does not have.
         return
 
 

@@ -1,7 +1,7 @@
 """The flow input of a network: TV-L1 optical flow of image pairs and of clips (semantics 7).
 
-Computed with batched tensor operations on whatever device the frames are on, each pair apart from
-the others. Nothing is normalised across a batch.
+The flow of each pair is computed by batched tensor operations on the device of the frames. It does
+not depend on the other pairs of the batch.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ __all__ = ["FLOW_LIMIT", "TVL1", "clip_flow", "tvl1"]
 DEFAULTS = TVL1()
 
 FLOW_LIMIT = 20.0
-"""Largest displacement along an axis, in px, that a network is shown: becomes 1."""
+"""Largest displacement along an axis, in px; it becomes 1 in the flow input."""
 
 BT601 = (0.299, 0.587, 0.114)
 """Weights of R, G and B in luma."""
 
 CPU_CHUNK = 1 << 16
-"""Pixels worked on at a time by each thread of a CPU: about as many as fit its cache."""
+"""Number of pixels that a CPU thread computes at a time; about as many as fit its cache."""
 
 DEVICE_CHUNK = 1 << 23
-"""Pixels worked on at a time by another device."""
+"""Number of pixels that another device computes at a time."""
 
 
 @torch.no_grad()
@@ -36,18 +36,18 @@ def tvl1(
     *,
     chunk_pixels: int | None = None,
 ) -> Tensor:
-    """TV-L1 flow (B, 2, H, W) between frames0 and frames1, (B, H, W) intensities 0..255 each.
+    """Compute the TV-L1 flow (B, 2, H, W) from frames0 to frames1, intensities 0..255 (B, H, W).
 
     flow[:, 0] is u, along x, and flow[:, 1] v, along y, both in px and float32, such that
-    frames0(x) = frames1(x + flow(x)). Frames are uint8 or floating point; float32 is computed with.
-    They may be of any size, down to one pixel.
+    frames0(x) = frames1(x + flow(x)). Frames are uint8 or floating point and converted to float32.
+    They may have any size, down to one pixel.
 
-    At most `chunk_pixels` pixels (but always one pair) are worked on at a time, at about 240 bytes
-    each (570 with a median of 5): by default 64 Ki per thread on a CPU, 8 Mi on another device. The
-    flow does not depend on it.
+    At most `chunk_pixels` pixels (but at least one pair) are computed at a time, with about 240
+    bytes each (570 with a median of 5). The default is 64 Ki per thread on a CPU and 8 Mi on
+    another device. The flow does not depend on it.
 
-    Raises ValueError where the two differ in shape or device, where they are not of the shape and
-    dtypes above, and for a chunk_pixels below 1.
+    Raises ValueError for frames of different shapes or devices, frames of another shape or dtype
+    than above, and a chunk_pixels below 1.
     """
     _check_frames(frames0, frames1)
     batch, height, width = frames0.shape
@@ -68,13 +68,13 @@ def clip_flow(
     *,
     chunk_pixels: int | None = None,
 ) -> Tensor:
-    """The flow input (N, 2, T, H, W), float32 in [-1, 1], of RGB clips (N, 3, T, H, W).
+    """Compute the flow input (N, 2, T, H, W), float32 in [-1, 1], of RGB clips (N, 3, T, H, W).
 
-    Clips hold 0..255, as uint8 or floating point (not scaled to 0..1, not normalised); frames are
-    turned to grey by BT.601. Flow t leads from frame t to frame t + 1, the last one is repeated;
-    a clip of one frame has no motion. Displacements are clipped to +-20 px along each axis and
-    divided by 20. `chunk_pixels` is that of `tvl1`; beside the chunk, frames and flows take about
-    28 bytes per pixel of the clips.
+    Clips hold 0..255, as uint8 or floating point (not scaled to 0..1, not normalised). Frames are
+    converted to grey by BT.601. Flow t is the flow from frame t to frame t + 1; the last one
+    repeats the one before; a clip of one frame has no motion. Displacements are clipped to +-20 px
+    along each axis and divided by 20. `chunk_pixels` is passed to `tvl1`; besides its chunk, frames
+    and flows take about 28 bytes per pixel of the clips.
 
     Raises ValueError for a clip of another shape or dtype.
     """
@@ -92,7 +92,7 @@ def clip_flow(
 
 
 def _grey(clip: Tensor) -> Tensor:
-    """Luma (N, T, H, W), float32, of (N, 3, T, H, W)."""
+    """Return the luma (N, T, H, W), float32, of RGB clips (N, 3, T, H, W)."""
     red, green, blue = (clip[:, channel].to(torch.float32) for channel in range(3))
     return red.mul_(BT601[0]).add_(green.mul_(BT601[1])).add_(blue.mul_(BT601[2]))
 

@@ -1,13 +1,13 @@
-"""The optical flow of a video's whole frames, in bytes: what a clip's flow is cut from.
+"""Quantised optical flow of a video's whole frames, from which the flow of clips is cut.
 
-Flow is computed from whole frames, resized but neither cropped nor mirrored, and kept as int8: a
-displacement of d px along an axis is round(127 d / 20), and +-20 px the most there is (semantics
-7). So it can be computed once for a video, and a crop is of the flow as of the pixels; mirrored, u
-changes its sign. What is computed while training goes through the same bytes: the numbers are those
-of the cache, to the last bit.
+Flow is computed from whole frames, which are resized but neither cropped nor mirrored. It is
+quantised to int8: a displacement of d px along an axis becomes round(127 d / 20), and the limit is
++-20 px (semantics 7). So the flow of a video is computed once. The flow of a clip is cropped like
+its pixels; mirroring negates u. Flow that is computed during training is quantised too, so it is
+bit-identical to cached flow.
 
-Field k of a video leads from its frame k to frame k + 1; its last field repeats the one before, and
-so does the last field of a clip, which does not look beyond its last frame.
+Field k of a video is the flow from frame k to frame k + 1. The last field repeats the one before;
+so does the last field of a clip, which has no frame after its last one.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ _T = TypeVar("_T", np.int8, np.float32)
 Fill = Literal["loop", "last"]
 
 STEPS = 127
-"""What the largest displacement becomes: a step is 20 / 127 = 0.16 px."""
+"""Quantised value of the largest displacement; one step is 20 / 127 = 0.16 px."""
 
 
 def whole_flow(pixels: NDArray[np.uint8], device: str = "cpu") -> NDArray[np.int8]:
-    """The fields int8 (T, H, W, 2), u and v, of consecutive frames uint8 RGB (T, H, W, 3)."""
+    """Compute the fields int8 (T, H, W, 2), u and v, of frames uint8 RGB (T, H, W, 3)."""
     import torch
 
     from anetc.video.flow.clip_flow import clip_flow
@@ -39,7 +39,7 @@ def whole_flow(pixels: NDArray[np.uint8], device: str = "cpu") -> NDArray[np.int
 
 
 def quantise(flow: torch.Tensor) -> NDArray[np.int8]:
-    """Flow (N, 2, T, H, W) in [-1, 1] as int8 (N, T, H, W, 2)."""
+    """Quantise flow (N, 2, T, H, W) in [-1, 1] to int8 (N, T, H, W, 2)."""
     import torch
 
     steps = (flow * STEPS).round().to(torch.int8)
@@ -48,10 +48,10 @@ def quantise(flow: torch.Tensor) -> NDArray[np.int8]:
 
 
 def fill_flow(fields: NDArray[_T], frames: int, start: int = 0, how: Fill = "loop") -> NDArray[_T]:
-    """Bring the fields (T, H, W, 2) of a whole video to `frames` from `start`, as `clips.fill`.
+    """Extend the fields (T, H, W, 2) of a video to `frames` fields from `start`, as `clips.fill`.
 
-    Where a video starts anew there is no motion from its last frame to its first: the last field
-    repeats the one before. Frames that are held do not move, nor does a single frame.
+    Where a video is repeated, there is no motion from its last frame to its first: the last field
+    repeats the one before. Held frames and a single frame have no motion.
     """
     last = len(fields) - 1
     places = start + np.arange(frames)
@@ -66,12 +66,12 @@ def fill_flow(fields: NDArray[_T], frames: int, start: int = 0, how: Fill = "loo
 
 
 def mirror_flow(fields: NDArray[_T]) -> NDArray[_T]:
-    """The fields (T, H, W, 2) of frames mirrored left to right."""
-    turned = fields[:, :, ::-1].copy()
-    np.negative(turned[..., 0], out=turned[..., 0])
-    return turned
+    """Return the fields (T, H, W, 2) of the frames mirrored left to right."""
+    mirrored = fields[:, :, ::-1].copy()
+    np.negative(mirrored[..., 0], out=mirrored[..., 0])
+    return mirrored
 
 
 def dequantise(fields: NDArray[np.int8]) -> NDArray[np.float32]:
-    """What a network is shown: float32 in [-1, 1], where 1 is 20 px."""
+    """Return the flow input of a network: float32 in [-1, 1], where 1 is 20 px."""
     return fields.astype(np.float32) / np.float32(STEPS)

@@ -1,9 +1,9 @@
-"""Median filter of small windows as elementwise minima and maxima.
+"""Median filter of small windows, computed by elementwise minima and maxima.
 
-Sorting the columns of the window is shared by all the windows that slide over them. Once the rows
-are sorted as well, entry (i, j) of a size x size window has at least (i + 1)(j + 1) - 1 entries
-below it and (size - i)(size - j) - 1 above, which rules out all but a band around the
-antidiagonal: three of 9, thirteen of 25. Only the comparisons that the median depends on run.
+The columns of a window are sorted once for all windows that share them; then the rows are sorted.
+Entry (i, j) of a size x size window then has at least (i + 1)(j + 1) - 1 smaller and
+(size - i)(size - j) - 1 larger entries. So the median lies in a band around the antidiagonal: three
+of 9 entries, thirteen of 25. Only the comparisons that the median depends on are computed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class MinMaxStep(NamedTuple):
 
 
 def median_filter(x: Tensor, size: int) -> Tensor:
-    """Median over a size x size window (size odd), edges replicated: (N, C, H, W) -> same."""
+    """Filter (N, C, H, W) by the median of size x size windows (size odd); edges are replicated."""
     if size == 1:
         return x
     radius = size // 2
@@ -48,7 +48,7 @@ def median_filter(x: Tensor, size: int) -> Tensor:
 
 @cache
 def _band(size: int, rank: int) -> tuple[int, ...]:
-    """Columns j at which the sorted window's row `rank` may hold the median."""
+    """Return the columns j in which row `rank` of the sorted window may hold the median."""
     half = (size * size + 1) // 2
     return tuple(
         j
@@ -59,7 +59,7 @@ def _band(size: int, rank: int) -> tuple[int, ...]:
 
 @cache
 def _steps(wires: int, wanted: tuple[int, ...]) -> tuple[MinMaxStep, ...]:
-    """The comparators, in order, that bring the values of the wanted ranks to their wires."""
+    """Return the comparators that bring the values of the wanted ranks to their wires, in order."""
     needed = set(wanted)
     steps: list[MinMaxStep] = []
     for low, high in reversed(tuple(_merge_exchange(wires))):
@@ -71,7 +71,7 @@ def _steps(wires: int, wanted: tuple[int, ...]) -> tuple[MinMaxStep, ...]:
 
 
 def _merge_exchange(wires: int) -> Iterator[tuple[int, int]]:
-    """Batcher's sorting network for any number of wires (Knuth, TAOCP 3, algorithm 5.2.2M)."""
+    """Yield Batcher's sorting network for `wires` wires (Knuth, TAOCP 3, algorithm 5.2.2M)."""
     top = (1 << (wires - 1).bit_length()) // 2
     p = top
     while p:
