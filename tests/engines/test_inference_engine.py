@@ -64,7 +64,7 @@ def test_random_networks_equal_the_reference(example: Case) -> None:
 
 
 def test_one_engine_runs_several_sizes_and_batch_sizes() -> None:
-    """Each clip size has one plan, whatever the batch; the oldest plans are dropped."""
+    """Each clip size has one plan for all batch sizes; the engine drops the oldest plans."""
     engine = compile_network(scrambled())
     sizes = [(4, 32, 24), (1, 32, 24), (4, 47, 33), (2, 1, 1), (5, 16, 65)]
     for _ in range(2):
@@ -151,7 +151,7 @@ def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("inference", [True, False])
 def test_every_change_of_weights_is_noticed(inference: bool) -> None:
-    """In-place changes, new parameters, and conversions to another type and back."""
+    """Weights change in place, by new parameters, and by conversion to another type and back."""
     engine, inputs = compile_network(scrambled()), clip(NETWORK)
     conv = engine.get_submodule("nodes.s0.conv")
     norm = engine.get_submodule("nodes.s0.conv_bn")

@@ -105,7 +105,7 @@ def test_passes_keep_the_results_of_any_plan(example: WildCase) -> None:
 
 
 def test_results_with_the_name_of_a_node_are_its_output() -> None:
-    """Only the unused node is missing after the passes."""
+    """The passes remove the unused node and no other."""
     example = case(EVERY_PASS)
     names = [node.name for node in EVERY_PASS.nodes]
     with torch.no_grad():

@@ -235,7 +235,7 @@ def test_reused_memory_does_not_change_results(example: Case) -> None:
 @settings(max_examples=60)
 @given(wild_cases())
 def test_no_memory_is_reused_before_its_last_use(example: WildCase) -> None:
-    """Neither the memory of inputs nor memory that another result is a view of is reused."""
+    """The memory of inputs is not reused, nor memory that another result is a view of."""
     clips = {name: clip.clone() for name, clip in example.inputs.items()}
     expected = logits_of(example.plan, example.state, example.inputs)
     with pytest.MonkeyPatch.context() as patch, torch.no_grad():
