@@ -1,13 +1,13 @@
-"""How long training waits for clips: 32 frames of 112 x 112 px with flow that was computed before.
+"""Measure how long training waits for clips: 32 frames of 112 x 112 px with cached flow.
 
     python -m pytest benchmarks/bench_data.py -o python_files='bench_*.py' -o addopts=
 
 A step is forward, cross-entropy, backward and an SGD step of small_two_stream_level4 on 4 clips,
-with as many threads as there are processors; clips are decoded, cropped and mirrored, and their
-flow read, by `workers` processes beside it (0: in turn with the steps). `wait` is the part of the
-time that goes by in asking for the next batch. The bar (issue 4): under 5% with one worker on two
-processors. The videos are copies of the film of tests/data: four seconds of 256 x 144 px, H.264.
-`on the fly` is the time of a clip whose flow is computed instead, in one thread.
+with one thread per processor. At the same time `workers` processes decode, crop and mirror clips
+and read their flow; with 0 workers the training process does it between the steps. `wait` is the
+fraction of the time spent waiting for the next batch. The target is less than 5% with one worker on
+two processors. The videos are copies of the film of tests/media: four seconds of 256 x 144 px,
+H.264. `on the fly` is the time of a clip whose flow is computed instead, in one thread.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def _report(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    """Copies of the film in two classes, with their flow."""
+    """Return a data set of copies of the film in two classes, with their flow."""
     root = tmp_path_factory.mktemp("data")
     spec = parse_spec(f"folder:{root}")
     folder = flow_folder(spec, root, FlowKey.of(RECIPE))
@@ -90,14 +90,14 @@ def test_waiting(benchmark: BenchmarkFixture, data: Dataset, workers: int) -> No
 
     steps, waits = [], []
     batches = training_batches(data, batch=BATCH, seed=0, workers=workers)
-    with closing(batches):  # type: ignore[type-var]
+    with closing(batches):
         for number in range(WARMUP + STEPS):
             start = time.perf_counter()
             batch = next(batches)
-            asked = time.perf_counter()
+            received = time.perf_counter()
             step(batch)
             if number >= WARMUP:
-                waits.append(asked - start)
+                waits.append(received - start)
                 steps.append(time.perf_counter() - start)
     replay(benchmark, steps)
     clip = _clip_seconds(data)
@@ -115,7 +115,7 @@ def test_waiting(benchmark: BenchmarkFixture, data: Dataset, workers: int) -> No
 
 
 def _clip_seconds(data: Dataset) -> float:
-    """The median time of a clip, made in this process."""
+    """Return the median time of reading a clip in this process."""
     times = []
     for index in islice(range(len(data)), 8):
         start = time.perf_counter()
@@ -125,7 +125,7 @@ def _clip_seconds(data: Dataset) -> float:
 
 
 def test_on_the_fly(benchmark: BenchmarkFixture, data: Dataset) -> None:
-    """A clip whose flow is computed."""
+    """Measure a clip whose flow is computed."""
     spec = parse_spec(f"folder:{data.spec.path}?flow=none")
     fresh = open_data(spec, "train", RECIPE, flow=True)
     torch.set_num_threads(1)

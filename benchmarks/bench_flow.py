@@ -1,11 +1,10 @@
-"""TV-L1 flow of one pair on one thread: ours, scikit-image's and OpenCV's, and ours in batches.
+"""Measure the TV-L1 flow of one pair on one thread (ours, scikit-image, OpenCV), and of batches.
 
     python -m pytest benchmarks/bench_flow.py -o addopts= --benchmark-group-by=group
 
-The pairs are synthetic (noise of several octaves, warped by a smooth flow of at most 3 px), so each
-line carries its mean end-point error in px (8 px border left out) beside its time, as `extra_info`
-of the JSON report. All three run with their defaults; OpenCV's time depends on the images, because
-it stops where it converges.
+The pairs are synthetic (noise of several octaves, warped by a smooth flow of at most 3 px). So the
+JSON report has in `extra_info` the mean end-point error in px, without a border of 8 px. All three
+run with their defaults. OpenCV's time depends on the images, because it stops when it converges.
 """
 
 from __future__ import annotations
@@ -39,14 +38,14 @@ def _one_thread() -> Iterator[None]:
 
 
 def octave(size: int, cells: int, channels: int, seed: int) -> Tensor:
-    """Smooth noise (1, channels, size, size) in -1..1 with about `cells` details along an axis."""
+    """Return smooth noise (1, channels, size, size) in -1..1, about `cells` details per axis."""
     generator = torch.Generator().manual_seed(seed)
     noise = torch.rand(1, channels, cells, cells, generator=generator) * 2 - 1
     return functional.interpolate(noise, size=(size, size), mode="bicubic", align_corners=True)
 
 
 def known_motion(size: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Two uint8 images (size, size) and the flow (size, size, 2) between them, in px."""
+    """Return two uint8 images (size, size) and the flow (size, size, 2) between them, in px."""
     octaves = range(2, int(math.log2(size)))
     image = sum(octave(size, 2**k, 1, seed + k) * 2.0 ** (-0.7 * k) for k in octaves)
     assert isinstance(image, Tensor)
@@ -87,7 +86,7 @@ def scikit_image() -> Flow:
 def opencv() -> Flow:
     cv2: Any = pytest.importorskip("cv2", reason="opencv-contrib-python is missing")
     if not hasattr(cv2, "optflow"):
-        pytest.skip("this OpenCV comes without its contrib modules")
+        pytest.skip("this OpenCV has no contrib modules")
     cv2.setNumThreads(1)
     solver = cv2.optflow.DualTVL1OpticalFlow_create()
 
@@ -106,7 +105,7 @@ def end_point_error(flow: np.ndarray, truth: np.ndarray) -> float:
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("make", [ours, opencv, scikit_image])
 def test_pair(benchmark: Any, make: Callable[[], Flow], size: int) -> None:
-    """One pair at a time."""
+    """Measure one pair at a time."""
     benchmark.group = f"one pair, {size} px"
     compute = make()
     frame0, frame1, truth = known_motion(size)
@@ -116,7 +115,7 @@ def test_pair(benchmark: Any, make: Callable[[], Flow], size: int) -> None:
 
 @pytest.mark.parametrize("size", SIZES)
 def test_batch(benchmark: Any, size: int) -> None:
-    """Sixteen pairs in one call."""
+    """Measure sixteen pairs in one call."""
     benchmark.group = f"{BATCH} pairs, {size} px"
     pairs = [known_motion(size, seed=100 * i) for i in range(BATCH)]
     frames0, frames1 = (torch.from_numpy(np.stack(frames)) for frames in list(zip(*pairs))[:2])

@@ -1,17 +1,17 @@
-r"""What a search on UTD-MHAD has found, beside hand-designed networks, on people not seen before.
+r"""Compare the results of a search on UTD-MHAD with hand-designed networks, on unseen people.
 
     python benchmarks/compare_mhad.py RUN --out demo/mhad.jsonl \
         --data 'arrays:FILE.npz?train=1,3,5&validation=7&test=2,4,6,8'
 
-RUN is the directory of a search such as search_mhad.toml asks for. Its best network, the best and
-some others of its initial, random ones, and the small networks of examples/ are all trained afresh,
-by the job of RUN's candidates and with the same seeds, and judged by the test split, which nothing
-was chosen by. The examples are given as many residual modules a block as the networks of the search
-have; with `--modules own` they keep theirs, which are more.
+RUN is the directory of a search such as that of search_mhad.toml. The networks are the best of the
+search, the best and some others of its random initial networks, and the small networks of
+examples/. All are trained from the start, by the job of RUN's candidates and with the same seeds,
+and evaluated on the test split, which was not used to choose anything. The examples get the numbers
+of residual modules per block of the search; with `--modules own` they keep their own, larger ones.
 
-Every training is `anetc trial`. What stands in --out already is not done again, so the command may
-be stopped at any moment. Exit code 1 where a training failed; the table is of the others then.
-`make compare-mhad` runs the search first.
+Every training is an `anetc trial`. Results in --out are kept, so the command can be stopped and
+started again. Exit code 1 if a training failed; the table then has the others. `make compare-mhad`
+runs the search first.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from anetdsl.evolve.drive.run_reader import Run, read_run
 from anetdsl.evolve.propose.child_text import untrained
 from anetdsl.evolve.settings.search_settings import Space
 from anetdsl.evolve.workers.executors import open_workers
-from anetdsl.evolve.workers.trial_process import TrialTask, Outcome
+from anetdsl.evolve.workers.trial_process import Outcome, TrialTask
 from anetdsl.ir import Network
 from anetdsl.source import Edit, SourceFile
 from anetdsl.syntax.parser import parse_syntax
@@ -50,69 +50,78 @@ from anetdsl.text.edits import apply, find, set_attribute, set_edges, set_score
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 HEADER = (
-    *("network", "how it came about", "modules", "parameters", "multiply-adds"),
+    *("network", "origin", "modules", "parameters", "multiply-adds"),
     *("validation fitness", "test top-1", "range", "± s.e.", "top-5", "seeds"),
 )
 
 Modules = Literal["space", "own", "both"]
 Row = Mapping[str, Any]
-"""A finished training: the network's name and text, its job, and what came of it."""
+"""A finished training: the network's name and text, its job, and its result."""
 
 
 @attrs.frozen
 class Contestant:
-    """A network to be trained from the start."""
+    """A network to train from the start."""
 
     name: str
-    how: str
-    """How it came about."""
+    origin: str
+    """Origin of the network."""
     text: str
     fitness: float | None = None
-    """That of the search, on the validation split."""
+    """Fitness in the search, on the validation split."""
 
     @property
     def network(self) -> Network:
-        """What the text means."""
+        """The network of the text."""
         return network_of(check_source(SourceFile(self.name, self.text)))
 
     @property
     def modules(self) -> str:
-        """Its residual modules a block, by level."""
+        """Residual modules per block, by level."""
         return " ".join(map(str, self.network.modules))
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("run", type=Path, help="the search's directory; it may be at work still")
-    parser.add_argument("--data", help="the data, with a test split; the run's own by default")
-    parser.add_argument("--out", type=Path, required=True, help="a line for each training, JSON")
-    parser.add_argument("--table", type=Path, help="where to write the table too, Markdown")
+    parser.add_argument(
+        "run", type=Path, help="directory of a search, also a running one"
+    )
+    parser.add_argument("--data", help="data with a test split; by default the data of the run")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="file of results, as JSON lines"
+    )
+    parser.add_argument("--table", type=Path, help="also write the table to this file, as Markdown")
     parser.add_argument("--seeds", type=int, default=4)
-    parser.add_argument("--iterations", type=int, help="of training; the run's by default")
-    parser.add_argument("--initial", type=int, default=3, help="how many of the random networks")
+    parser.add_argument(
+        "--iterations", type=int, help="training steps; by default those of the run"
+    )
+    parser.add_argument("--initial", type=int, default=3, help="number of random networks")
     parser.add_argument(
         "--modules",
         choices=("space", "own", "both"),
         default="space",
-        help="the examples' residual modules: as many as the search's, their own, or one of each",
+        help="residual modules of the examples: those of the search, their own, or both",
     )
-    parser.add_argument("--workers", type=int, default=1, help="trainings at a time")
-    asked = parser.parse_args()
-    if asked.seeds < 1:
+    parser.add_argument("--workers", type=int, default=1, help="number of trainings at a time")
+    options = parser.parse_args()
+    if options.seeds < 1:
         parser.error("--seeds: at least 1")
     try:
-        return compare(asked)
+        return compare(options)
     except CannotRun as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
 
 
-def compare(asked: argparse.Namespace) -> int:
-    run = read_run(asked.run)
-    jobs = [job_of(run, asked.data, asked.iterations, seed) for seed in range(asked.seeds)]
+def compare(options: argparse.Namespace) -> int:
+    run = read_run(options.run)
+    jobs = [job_of(run, options.data, options.iterations, seed) for seed in range(options.seeds)]
     clips = test_clips(jobs[0], run.settings.space)
-    networks = [*of_run(run, asked.initial), *hand_designed(run.settings.space, asked.modules)]
-    done = {key_of(row["text"], row["job"]): row for row in read(asked.out)}
+    networks = [
+        *networks_of_run(run, options.initial),
+        *hand_designed(run.settings.space, options.modules),
+    ]
+    done = {key_of(row["text"], row["job"]): row for row in read(options.out)}
     missing = [
         (network, job)
         for job in jobs
@@ -120,34 +129,34 @@ def compare(asked: argparse.Namespace) -> int:
         if key_of(network.text, job) not in done
     ]
     failed = 0
-    for count, ((network, job), outcome) in enumerate(trained(missing, asked.workers), 1):
-        said = f"{network.name} ({network.modules}), seed {job['settings']['seed']}:"
+    for count, ((network, job), outcome) in enumerate(train_all(missing, options.workers), 1):
+        title = f"{network.name} ({network.modules}), seed {job['settings']['seed']}:"
         if outcome.result is None:
             failed += 1
-            print(f"{said} {outcome.failure}: {outcome.message}", file=sys.stderr)
+            print(f"{title} {outcome.failure}: {outcome.message}", file=sys.stderr)
             continue
         row = row_of(network, job, outcome.result.to_json())
         done[key_of(network.text, job)] = row
-        asked.out.parent.mkdir(parents=True, exist_ok=True)
-        with asked.out.open("a", encoding="utf-8") as file:
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        with options.out.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
         top1, seconds = row["measures"]["top1"], row["seconds"]
         left = len(missing) - count
-        print(f"{said} {top1:.1f} % after {seconds:.0f} s; {left} to go", flush=True)
+        print(f"{title} {top1:.1f} % after {seconds:.0f} s; {left} to go", flush=True)
     rows = [
         [done[key] for job in jobs if (key := key_of(network.text, job)) in done]
         for network in networks
     ]
     page = "\n".join([*heading(run, jobs[0], clips), "", *table(zip(networks, rows), clips)])
     print(page)
-    if asked.table is not None:
-        asked.table.parent.mkdir(parents=True, exist_ok=True)
-        asked.table.write_text(page + "\n", encoding="utf-8")
+    if options.table is not None:
+        options.table.parent.mkdir(parents=True, exist_ok=True)
+        options.table.write_text(page + "\n", encoding="utf-8")
     return int(failed > 0)
 
 
 def job_of(run: Run, data: str | None, iterations: int | None, seed: int) -> dict[str, Any]:
-    """The job of the run's candidates, judged by the test split."""
+    """Return the job of the run's candidates, with the test split."""
     settings = {**run.trial.get("settings", {}), "seed": seed, "threads": 1}
     if iterations is not None:
         settings["iterations"] = iterations
@@ -156,17 +165,19 @@ def job_of(run: Run, data: str | None, iterations: int | None, seed: int) -> dic
 
 
 def test_clips(job: Mapping[str, Any], space: Space) -> int:
-    """How many clips the test split has. Raises CannotRun where it is not for these networks."""
+    """Return the number of test clips. Raises CannotRun for another number of classes."""
     spec = parse_spec(job["data"])
     recipe = recipes_from_json(spec, job.get("recipe", {}), "recipe").validation
-    held = open_data(spec, "test", recipe, flow=False)
-    if len(held.classes) != space.classes:
-        raise CannotRun(f"the run is about {space.classes} classes; the data {len(held.classes)}")
-    return len(held)
+    dataset = open_data(spec, "test", recipe, flow=False)
+    if len(dataset.classes) != space.classes:
+        raise CannotRun(
+            f"the search has {space.classes} classes, but the data have {len(dataset.classes)}"
+        )
+    return len(dataset)
 
 
-def of_run(run: Run, initial: int) -> list[Contestant]:
-    """The best of a run, the best of its initial population, and the first few of that."""
+def networks_of_run(run: Run, initial: int) -> list[Contestant]:
+    """Return the best network of a run, and the best and the first few initial networks."""
     finished = [record for record in run.records if record.fitness is not None]
     drawn = [
         record
@@ -176,25 +187,25 @@ def of_run(run: Run, initial: int) -> list[Contestant]:
     if not drawn:
         raise CannotRun(f"{run.path}: none of the initial networks is trained yet")
     chosen: dict[str, tuple[Record, list[str]]] = {}
-    for record, how in (
+    for record, origin in (
         (best(finished), "best of the search"),
-        (best(drawn), "best initial one"),
-        *((record, "drawn at random") for record in drawn[:initial]),
+        (best(drawn), "best initial network"),
+        *((record, "random") for record in drawn[:initial]),
     ):
-        chosen.setdefault(record.name, (record, []))[1].append(how)
+        chosen.setdefault(record.name, (record, []))[1].append(origin)
     return [
-        Contestant(record.name, ", ".join(hows), fresh(record.text), record.fitness)
-        for record, hows in chosen.values()
+        Contestant(record.name, ", ".join(origins), fresh(record.text), record.fitness)
+        for record, origins in chosen.values()
     ]
 
 
 def best(records: Sequence[Record]) -> Record:
-    """The one of the highest fitness; of equals the oldest, as in the search's report."""
+    """Return the candidate with the highest fitness, the oldest if several have it."""
     return max(records, key=lambda record: (record.fitness or 0.0, -record.index))
 
 
 def fresh(text: str) -> str:
-    """A candidate's text as it was before its training: without learned weights and score."""
+    """Return a candidate's text before training: without learned weights and score."""
     source = SourceFile("<candidate>", text)
     network = network_of(check_source(source))
     tree = parse_syntax(source)
@@ -206,17 +217,17 @@ def fresh(text: str) -> str:
 
 
 def hand_designed(space: Space, modules: Modules) -> Iterator[Contestant]:
-    """The small networks of examples/, with the classes of the search, and its modules."""
+    """Yield the small networks of examples/, with the classes and modules of the search."""
     own = []
     for path in sorted(EXAMPLES.glob("small_*.anet")):
         text = path.read_text(encoding="utf-8")
         text = changed(text, "sink", "classes", str(space.classes))
         example = Contestant(path.stem, "hand-designed", text)
         if path.stem == "small_assemblenet":
-            example = attrs.evolve(example, how="the paper's search")
+            example = attrs.evolve(example, origin="the paper's search")
         network = example.network
         if network.widths != space.widths:
-            print(f"left out: {path.name}, as D of the search is another", file=sys.stderr)
+            print(f"left out: {path.name}: its D is not that of the search", file=sys.stderr)
             continue
         if modules == "own" or network.modules == space.modules:
             yield example
@@ -234,10 +245,10 @@ def changed(text: str, keyword: str, attribute: str, value: str | Sequence[str])
     return apply(text, set_attribute(tree, find(tree, keyword), attribute, value))
 
 
-def trained(
+def train_all(
     missing: Sequence[tuple[Contestant, Mapping[str, Any]]], workers: int
 ) -> Iterator[tuple[tuple[Contestant, Mapping[str, Any]], Outcome]]:
-    """What comes of each training, as they end. None is left running, however this ends."""
+    """Yield the outcome of each training when it ends; leave no training running."""
     with tempfile.TemporaryDirectory() as scratch, open_workers(f"threads:{workers}") as pool:
         running: dict[Future[Outcome], int] = {}
         for number, (network, job) in enumerate(missing):
@@ -271,9 +282,9 @@ def read(path: Path) -> list[Row]:
 
 
 def heading(run: Run, job: Mapping[str, Any], clips: int) -> Iterator[str]:
-    """What the table is of."""
+    """Yield the lines above the table."""
     settings, search = job["settings"], run.settings
-    spec = parse_spec(job["data"])  # its path is nobody's business
+    spec = parse_spec(job["data"])  # its path is private
     splits = "".join(f", {name} {value}" for name, value in spec.options)
     count = sum(record.status in ("done", "failed") for record in run.records)
     yield (
@@ -284,16 +295,16 @@ def heading(run: Run, job: Mapping[str, Any], clips: int) -> Iterator[str]:
     so_far = "" if count >= search.rounds else ", unfinished"
     yield (
         f"The search: {search.method}, seed {search.seed}, {count} of {search.rounds} candidates"
-        f"{so_far}, the first {search.population} drawn at random."
+        f"{so_far}, the first {search.population} random."
     )
     yield (
-        "The standard error is that of so many clips at the mean top-1; seeds, which share the "
-        "clips, do not lessen it."
+        "The standard error is that of the mean top-1 over the clips; more seeds do not reduce it, "
+        "as they share the clips."
     )
 
 
 def table(found: Iterable[tuple[Contestant, Sequence[Row]]], clips: int) -> list[str]:
-    """A row for each network with a result, in columns, as Markdown."""
+    """Return a Markdown table with a row for each network that has a result."""
     lines: list[Sequence[str]] = [HEADER]
     lines += [cells(network, rows, clips) for network, rows in found if rows]
     widths = [max(map(len, column)) for column in zip(*lines)]
@@ -306,7 +317,7 @@ def cells(network: Contestant, rows: Sequence[Row], clips: int) -> list[str]:
     mean = statistics.mean(top1)
     return [
         network.name,
-        network.how,
+        network.origin,
         network.modules,
         f"{rows[0]['parameters']:,}",
         f"{rows[0]['multiply_adds']:,}",

@@ -1,9 +1,9 @@
-"""What networks reach on the generated data set `motion`: the table of docs/motion.md.
+"""Measure networks on the generated data set `motion`: the table of docs/motion.md.
 
     python benchmarks/motion_table.py --level 1 --seeds 3 --out motion-1.jsonl
 
-Every row but the first two is `anetc trial` on a network of examples/, judged by the test split.
-What stands in --out already is not done again, so the command may be stopped at any moment.
+Every row but the first two is the result of `anetc trial` for a network of examples/, evaluated on
+the test split. Results in --out are kept, so the command can be stopped and started again.
 """
 
 from __future__ import annotations
@@ -48,27 +48,27 @@ def main() -> None:
     parser.add_argument("--label-smoothing", type=float, default=0.1)
     parser.add_argument("--networks", nargs="*", choices=NETWORKS, default=list(NETWORKS))
     parser.add_argument("--out", type=Path, required=True)
-    asked = parser.parse_args()
-    data = f"motion:level={asked.level}"
+    options = parser.parse_args()
+    data = f"motion:level={options.level}"
     classes = len(open_whole(data, "test").classes)
-    done = {key_of(row): row for row in read(asked.out)}
-    for seed in range(asked.seeds):
+    done = {key_of(row): row for row in read(options.out)}
+    for seed in range(options.seeds):
         settings = {
-            "iterations": asked.iterations,
-            "batch": asked.batch,
-            "learning_rate": asked.learning_rate,
-            "warmup": asked.warmup,
-            "label_smoothing": asked.label_smoothing,
+            "iterations": options.iterations,
+            "batch": options.batch,
+            "learning_rate": options.learning_rate,
+            "warmup": options.warmup,
+            "label_smoothing": options.label_smoothing,
             "seed": seed,
         }
-        for network in asked.networks:
-            known = {"network": network, "data": data, "settings": settings}
-            if key_of(known) not in done:
-                row = {**known, **trial(NETWORKS[network], data, classes, settings)}
+        for network in options.networks:
+            job = {"network": network, "data": data, "settings": settings}
+            if key_of(job) not in done:
+                row = {**job, **trial(NETWORKS[network], data, classes, settings)}
                 done[key_of(row)] = row
-                with asked.out.open("a", encoding="utf-8") as file:
+                with options.out.open("a", encoding="utf-8") as file:
                     file.write(json.dumps(row) + "\n")
-    show(list(done.values()), data, classes)
+    print_rows(list(done.values()), data, classes)
 
 
 def open_whole(data: str, split: Any) -> Any:
@@ -87,7 +87,7 @@ def read(path: Path) -> list[dict[str, Any]]:
 
 
 def trial(example: str, data: str, classes: int, settings: dict[str, Any]) -> dict[str, Any]:
-    """The result of training an example with as many classes as the data have."""
+    """Train an example with the number of classes of the data, and return its result."""
     text = (EXAMPLES / f"{example}.anet").read_text(encoding="utf-8")
     tree = parse_syntax(SourceFile(example, text))
     text = apply(text, set_attribute(tree, find(tree, "sink"), "classes", str(classes)))
@@ -101,7 +101,7 @@ def trial(example: str, data: str, classes: int, settings: dict[str, Any]) -> di
     return {name: result[name] for name in ("measures", "parameters", "multiply_adds", "seconds")}
 
 
-def show(rows: list[dict[str, Any]], data: str, classes: int) -> None:
+def print_rows(rows: list[dict[str, Any]], data: str, classes: int) -> None:
     print(f"{data}: test accuracy, per cent\n")
     print("| network | parameters | top-1 | spread | top-5 | seeds | seconds |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
@@ -110,23 +110,23 @@ def show(rows: list[dict[str, Any]], data: str, classes: int) -> None:
     top1, top5, count = logistic_regression(data, classes)
     print(f"| one frame, logistic regression | {count:,} | {top1:.1f} | | {top5:.1f} | | |")
     for network in NETWORKS:
-        mine = [row for row in rows if row["network"] == network]
-        if not mine:
+        own = [row for row in rows if row["network"] == network]
+        if not own:
             continue
-        found = [row["measures"]["top1"] for row in mine]
-        top5 = statistics.mean(row["measures"]["top5"] for row in mine)
-        seconds = statistics.median(row["seconds"] for row in mine)
+        found = [row["measures"]["top1"] for row in own]
+        top5 = statistics.mean(row["measures"]["top5"] for row in own)
+        seconds = statistics.median(row["seconds"] for row in own)
         spread = f"{min(found):.1f}-{max(found):.1f}"
         print(
-            f"| {network} | {mine[0]['parameters']:,} | {statistics.mean(found):.1f} | {spread} "
-            f"| {top5:.1f} | {len(mine)} | {seconds:.0f} |"
+            f"| {network} | {own[0]['parameters']:,} | {statistics.mean(found):.1f} | {spread} "
+            f"| {top5:.1f} | {len(own)} | {seconds:.0f} |"
         )
 
 
 def logistic_regression(data: str, classes: int) -> tuple[float, float, int]:
-    """Top-1, top-5 and the number of weights, from the pixels of the middle frame alone.
+    """Return top-1, top-5 and number of weights of a classifier of the middle frame's pixels.
 
-    Its regularisation is the power of ten that is best on the validation split.
+    Its regularisation is the best power of ten on the validation split.
     """
     (x, y), validation, test = (pixels(data, split) for split in ("train", "validation", "test"))
     mean, deviation = x.mean(0), x.std(0) + 1
@@ -160,10 +160,10 @@ def fit(x: torch.Tensor, y: torch.Tensor, classes: int, strength: float) -> torc
 
 
 def pixels(data: str, split: str) -> tuple[torch.Tensor, torch.Tensor]:
-    """The middle frame's pixels of every clip, (N, H * W * 3), and the classes (N,)."""
-    held = open_whole(data, split)
-    frames = np.stack([held.x[row, held.x.shape[1] // 2].ravel() for row in held.rows])
-    return torch.from_numpy(frames.astype(np.float32)), torch.from_numpy(held.y[held.rows])
+    """Return the pixels of every clip's middle frame, (N, H * W * 3), and the classes (N,)."""
+    dataset = open_whole(data, split)
+    frames = np.stack([dataset.x[row, dataset.x.shape[1] // 2].ravel() for row in dataset.rows])
+    return torch.from_numpy(frames.astype(np.float32)), torch.from_numpy(dataset.y[dataset.rows])
 
 
 if __name__ == "__main__":

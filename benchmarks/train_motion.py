@@ -1,8 +1,8 @@
-"""Train a small two-stream network on `motion`, and hold it to the accuracy of docs/motion.md.
+"""Train a small two-stream network on `motion`, and check the accuracy of docs/motion.md.
 
     python benchmarks/train_motion.py --out FOLDER --at-least 60
 
-Exit code 1 where the test accuracy (top-1, per cent) is below. `make train-motion` runs it.
+Exit code 1 if the test accuracy (top-1, per cent) is lower. `make train-motion` runs it.
 """
 
 from __future__ import annotations
@@ -27,27 +27,29 @@ TRAINING = {
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--out", type=Path, required=True, help="the run's folder, a new one")
+    parser.add_argument("--out", type=Path, required=True, help="new folder of the run")
     parser.add_argument("--at-least", type=float, required=True, help="top-1 accuracy, per cent")
-    asked = parser.parse_args()
-    began = time.monotonic()
-    options = [str(part) for option in TRAINING.items() for part in option]
-    anetc("train", str(NETWORK), "--data", "motion", "--out", str(asked.out), *options)
-    trained, weights = (str(asked.out / name) for name in ("model.anet", "weights.safetensors"))
-    printed = anetc("eval", trained, "--weights", weights, "--data", "motion", "--json", kept=True)
+    options = parser.parse_args()
+    start = time.monotonic()
+    settings = [str(part) for option in TRAINING.items() for part in option]
+    anetc("train", str(NETWORK), "--data", "motion", "--out", str(options.out), *settings)
+    trained, weights = (str(options.out / name) for name in ("model.anet", "weights.safetensors"))
+    printed = anetc(
+        "eval", trained, "--weights", weights, "--data", "motion", "--json", capture=True
+    )
     top1 = json.loads(printed)["measures"]["top1"]
     print(
-        f"test accuracy {top1:.1f} %, after {time.monotonic() - began:.0f} s; "
-        f"docs/motion.md says at least {asked.at_least:g} %"
+        f"test accuracy {top1:.1f} %, after {time.monotonic() - start:.0f} s; "
+        f"docs/motion.md requires at least {options.at_least:g} %"
     )
-    return int(top1 < asked.at_least)
+    return int(top1 < options.at_least)
 
 
-def anetc(*arguments: str, kept: bool = False) -> str:
-    """Run `anetc`; what it printed, where that is `kept` and not shown."""
+def anetc(*arguments: str, capture: bool = False) -> str:
+    """Run `anetc`; with `capture` return its output instead of printing it."""
     command = [sys.executable, "-m", "anetc", *arguments]
     return subprocess.run(
-        command, check=True, stdout=subprocess.PIPE if kept else None, text=True
+        command, check=True, stdout=subprocess.PIPE if capture else None, text=True
     ).stdout
 
 

@@ -1,4 +1,4 @@
-"""Write docs/pictures/motion.png: frames of some clips of the data set `motion`, a row a clip."""
+"""Write docs/pictures/motion.png: frames of some clips of the data set `motion`, a row per clip."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from anetc.data.formats.motion.levels import LEVELS
 from anetc.video.clips import generator
 from anetdsl.files import write_atomically
 
-SHOWN = {1: (0, 7, 10), 2: (1, 8, 16), 3: (0, 13, 31)}
-"""Classes by level."""
+DISPLAYED = {1: (0, 7, 10), 2: (1, 8, 16), 3: (0, 13, 31)}
+"""Displayed classes of each level."""
 ENLARGED = 2
 FRAMES = 16
 
@@ -24,7 +24,7 @@ def main() -> None:
     """Draw the rows and write the picture."""
     rows = [
         np.concatenate([np.pad(frame, ((1, 1), (1, 1), (0, 0))) for frame in clip], axis=1)
-        for level, classes in SHOWN.items()
+        for level, classes in DISPLAYED.items()
         for label in classes
         for clip in [draw(LEVELS[level], "test", label, generator(1, 0, label))[:FRAMES]]
     ]
@@ -34,7 +34,7 @@ def main() -> None:
 
 
 def png(pixels: NDArray[np.uint8]) -> bytes:
-    """A PNG file of uint8 RGB (H, W, 3)."""
+    """Return the PNG file of an image, uint8 RGB (H, W, 3)."""
     height, width, _ = pixels.shape
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     lines = b"".join(b"\0" + line.tobytes() for line in pixels)
