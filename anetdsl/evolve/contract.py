@@ -6,7 +6,7 @@ trains the candidate, evaluates it and writes `trained.anet`, `weights.safetenso
 all, `result.json` (`TrialResult`). Each file is complete or absent.
 
 The exit status of `anetc trial` is EXIT_DONE, EXIT_FAILED or EXIT_NO_RESULT. `result.json` counts
-if it exists, whatever the exit status is; without it the exit status decides the kind of failure
+if it exists, for any exit status. Without it the exit status determines the kind of failure
 (`killed_by`).
 
 Both packages import this module: `anetdsl.evolve` for the driver and `anetc.trial` for the trial.
@@ -15,15 +15,14 @@ Both packages import this module: `anetdsl.evolve` for the driver and `anetc.tri
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import attrs
 
-from anetdsl.diagnostics import did_you_mean
-from anetdsl.errors import CannotRun
 from anetdsl.evolve.operations import Operation, operations_from_json, operations_to_json
+from anetdsl.settings_reader import NamedValues, above, named_values, read_value
 
 # Failures
 
@@ -73,7 +72,7 @@ class TrialFolder:
 
     @property
     def job(self) -> Path:
-        """How the candidate is trained and evaluated, JSON. Written by the driver."""
+        """Job of the trial, JSON. Written by the driver."""
         return self.path / "job.json"
 
     @property
@@ -83,7 +82,7 @@ class TrialFolder:
 
     @property
     def output(self) -> Path:
-        """What the trial printed."""
+        """Output of the trial."""
         return self.path / "output.txt"
 
     @property
@@ -128,7 +127,9 @@ class ParentWeights:
     """Path of the weights."""
     text: str
     """Path of the parent's text."""
-    operations: tuple[Operation, ...] = ()
+    operations: tuple[Operation, ...] = attrs.field(
+        default=(), metadata={"reader": operations_from_json}
+    )
     """Operations of the search from the parent to the candidate; without them the candidate
     inherits by equal node names alone."""
 
@@ -137,20 +138,13 @@ class ParentWeights:
         operations = operations_to_json(self.operations)
         return {"weights": self.weights, "text": self.text, "operations": operations}
 
-    @classmethod
-    def from_json(cls, document: object) -> ParentWeights:
-        """Return the value of a JSON object. Raise ValueError if the document is wrong."""
-        match document:
-            case {"weights": str(weights), "text": str(text), **others} if others.keys() <= {
-                "operations"
-            }:
-                return cls(weights, text, operations_from_json(others.get("operations", [])))
-        raise ValueError('it must be null or {"weights": PATH, "text": PATH, "operations": [...]}')
-
 
 @attrs.frozen(kw_only=True)
 class TrialJob:
-    """How a candidate is trained and evaluated (`job.json`, docs/schemas/trial-job.schema.json)."""
+    """Job of a trial: how to train and evaluate a candidate.
+
+    It is `job.json` of the trial's folder (docs/schemas/trial-job.schema.json).
+    """
 
     data: str
     """Data as one text, such as `motion:level=2` or `arrays:FILE`."""
@@ -160,10 +154,10 @@ class TrialJob:
     """Settings of the training that differ from the defaults, by name."""
     recipe: Mapping[str, Any] = {}
     """`frames`, `size` and `flip` of the clips, where they differ from those of the data."""
-    device: str | None = None
-    """`auto` or `cpu`; None is the device of the settings."""
+    device: Literal["auto", "cpu"] | None = None
+    """Device of the training; None is the device of the settings."""
     init_from: ParentWeights | None = None
-    timeout: float | None = None
+    timeout: float | None = attrs.field(default=None, validator=above(0))
     """Seconds after which the trial fails."""
 
     def to_json(self) -> dict[str, Any]:
@@ -186,18 +180,7 @@ class TrialJob:
     @classmethod
     def from_json(cls, document: object, name: str) -> TrialJob:
         """Return the job of a JSON object. Raise CannotRun; its message starts with `name`."""
-        if not isinstance(document, Mapping) or document.get("schema") != JOB_SCHEMA:
-            raise CannotRun(f'{name}: must be an object with "schema": "{JOB_SCHEMA}"')
-        version = document.get("schema_version")
-        if version != JOB_VERSION:
-            raise CannotRun(
-                f"{name}: schema_version is {version!r:.20}; this version of anetc reads "
-                f"{JOB_VERSION}"
-            )
-        skipped = ("schema", "schema_version")
-        return cls.from_values(
-            {key: value for key, value in document.items() if key not in skipped}, name
-        )
+        return read_trial_job(named_values(document, name))
 
     @classmethod
     def from_values(cls, values: Mapping[str, Any], name: str) -> TrialJob:
@@ -205,65 +188,18 @@ class TrialJob:
 
         Raise CannotRun; its message starts with `name`.
         """
-        found: dict[str, Any] = {}
-        for key, value in values.items():
-            if key not in _JOB_READERS:
-                guess = did_you_mean(str(key), _JOB_READERS)
-                hint = f"; did you mean `{guess}`?" if guess else ""
-                raise CannotRun(f"{name}: there is no setting `{key}`{hint}")
-            try:
-                found[key] = _JOB_READERS[key](value)
-            except ValueError as error:
-                raise CannotRun(f"{name}: {key}: {error}") from None
-        if "data" not in found:
-            raise CannotRun(f"{name}: data is missing")
-        return cls(**found)
+        return read_value(named_values(values, name), cls)
 
 
-def _read_data(value: object) -> str:
-    if not isinstance(value, str):
-        raise ValueError('it must be a text such as "motion"')
-    return value
-
-
-def _read_split(value: object) -> str:
-    if value not in get_args(Split):
-        raise ValueError(f"it must be one of {', '.join(get_args(Split))}")
-    return str(value)
-
-
-def _read_values(value: object) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        raise ValueError("it must be an object of values by name")
-    return value
-
-
-def _read_device(value: object) -> str:
-    if not isinstance(value, str):
-        raise ValueError("it must be auto or cpu")
-    return value
-
-
-def _read_parent(value: object) -> ParentWeights | None:
-    return None if value is None else ParentWeights.from_json(value)
-
-
-def _read_timeout(value: object) -> float | None:
-    seconds = _float(value)
-    if value is not None and (seconds is None or seconds <= 0):
-        raise ValueError("it must be null or a number of seconds above 0")
-    return seconds
-
-
-_JOB_READERS: Mapping[str, Callable[[object], Any]] = {
-    "data": _read_data,
-    "split": _read_split,
-    "settings": _read_values,
-    "recipe": _read_values,
-    "device": _read_device,
-    "init_from": _read_parent,
-    "timeout": _read_timeout,
-}
+def read_trial_job(given: NamedValues) -> TrialJob:
+    """Return the job of the values of `job.json`. Raise CannotRun with the place of a mistake."""
+    if given.values.get("schema") != JOB_SCHEMA:
+        raise given.error(f'`schema` must be "{JOB_SCHEMA}"', "schema")
+    version = given.values.get("schema_version")
+    if version != JOB_VERSION:
+        message = f"`schema_version` is {version!r:.20}; this version of anetc reads {JOB_VERSION}"
+        raise given.error(message, "schema_version")
+    return read_value(given.without("schema", "schema_version"), TrialJob)
 
 
 # The result

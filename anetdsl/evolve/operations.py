@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import attrs
 
-from anetdsl.evolve.settings.toml import as_kind
+from anetdsl.settings_reader import as_kind
 
 Pair = tuple[str, str]
 """An edge between two nodes, by name: the node that is read, and the node that reads it."""
@@ -158,7 +158,7 @@ def operations_to_json(operations: Iterable[Operation]) -> list[dict[str, Any]]:
 def operations_from_json(values: object) -> tuple[Operation, ...]:
     """Return the operations of JSON values. Raise ValueError if the values are not operations."""
     if not isinstance(values, Sequence) or isinstance(values, str):
-        raise ValueError("operations must be a list")
+        raise ValueError("must be a list")
     return tuple(map(_from_json, values))
 
 

@@ -30,7 +30,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("render model.anet --format svg -o model.anet", "model.anet: is also the input"),
         ("render file --diff model.anet --format svg -o model.anet", "error"),
         ("export asn50.anet -o asn50.anet", "asn50.anet: is also the input"),
-        ("mutate model.anet -o file", "file: is a file; -o names a folder"),
+        ("mutate model.anet -o file", "file: is a file; give a folder with -o"),
         ("train model.anet --data motion:clips=48 --out .", ".: holds a model.anet that no run"),
         ("train model.anet --data motion:clips=48 --out . --resume", "holds a model.anet that no"),
         ("eval model.anet --weights w --data motion --save no/x.csv", "there is no folder no"),

@@ -113,6 +113,9 @@ def test_the_format_of_an_empty_folder_cannot_be_guessed(tmp_path: Path) -> None
 
 def test_unknown_options_are_errors() -> None:
     spec = parse_spec("arrays:x?trian=1")
-    with pytest.raises(CannotRun, match="arrays has no option `trian`; did you mean `train`"):
+    with pytest.raises(
+        CannotRun,
+        match=r"--data arrays:x\?trian=1: there is no setting `trian`; did you mean `train`",
+    ):
         checked_options(spec, ("train", "test"))
     assert checked_options(parse_spec("arrays:x?train=1"), ("train",)) == {"train": "1"}

@@ -1,4 +1,4 @@
-"""`anetc evolve`: made, driven, stopped, resumed, asked, rebuilt; its trials do not train."""
+"""`anetc evolve`: start, stop, resume, status and rebuild. Most of its trials do not train."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def evolve(*words: object) -> Result:
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A search of six candidates."""
+    """Run a search of six candidates."""
     folder = tmp_path_factory.mktemp("evolve") / "run"
     with pytest.MonkeyPatch.context() as patch:
         drive = functools.partial(search.drive_run, command=COMMAND)
@@ -52,7 +52,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_search_from_the_command_line(finished: Path) -> None:
+def test_the_settings_and_candidates_of_a_search(finished: Path) -> None:
     run = read_run(finished)
     assert [record.status for record in run.records] == ["done"] * 6
     assert (run.settings.rounds, run.settings.population, run.settings.method) == (6, 3, "guided")
@@ -61,18 +61,18 @@ def test_a_search_from_the_command_line(finished: Path) -> None:
     assert run.trial["data"] == "motion:clips=96"
 
 
-def test_its_status_at_any_time(finished: Path) -> None:
+def test_the_status_of_a_finished_search(finished: Path) -> None:
     result = evolve("--status", finished)
     assert result.code == 0
     assert result.out.startswith(f"{finished}: finished\n  round        6 of 6\n")
 
 
-def test_a_finished_search_resumed_is_finished(finished: Path) -> None:
+def test_resuming_a_finished_search_trains_nothing(finished: Path) -> None:
     result = evolve("--resume", finished)
     assert (result.code, result.err) == (0, "6/6  best" + result.err.partition("6/6  best")[2])
 
 
-def test_its_database_made_anew(finished: Path) -> None:
+def test_rebuild_restores_the_database(finished: Path) -> None:
     before = read_run(finished)
     (finished / "search.db").write_bytes(b"nonsense")
     result = evolve("--status", finished)
@@ -82,9 +82,7 @@ def test_its_database_made_anew(finished: Path) -> None:
     assert read_run(finished).records == before.records
 
 
-def test_a_trial_that_holds_a_damaged_text_ends_what_can_be_rebuilt(
-    finished: Path, tmp_path: Path
-) -> None:
+def test_rebuild_stops_at_a_damaged_text(finished: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     shutil.copytree(finished, run)
     (run / "trials" / "g0004" / "1" / "trained.anet").write_text("anet 1\nnetwork")
@@ -102,8 +100,8 @@ def test_the_settings_of_one_search_start_another(finished: Path, tmp_path: Path
     assert (tmp_path / "again" / "settings.toml").read_text() == config.read_text()
 
 
-def test_options_and_settings_are_written_down(tmp_path: Path) -> None:
-    """Options go before the settings file, and that before the preset."""
+def test_settings_of_options_file_and_preset_are_merged(tmp_path: Path) -> None:
+    """Options have precedence over the settings file, and the file over the preset."""
     config = tmp_path / "search.toml"
     config.write_text(
         "[search]\nseed = 5\ntournament = 2\n[search.limits]\ndepth = 40\n"
@@ -142,7 +140,7 @@ def test_options_and_settings_are_written_down(tmp_path: Path) -> None:
     }
 
 
-def test_presets_are_the_papers_and_a_small_one() -> None:
+def test_the_paper_preset_has_the_settings_of_the_paper() -> None:
     """4.1: population 20, tournament 5, 200 rounds, 0-4 operators, 10k iterations, batch 512."""
     paper = evolve_options.preset("paper")
     search = paper.search
@@ -154,7 +152,7 @@ def test_presets_are_the_papers_and_a_small_one() -> None:
     assert evolve_options.preset("small").search.rounds < 100
 
 
-# What cannot be searched for
+# Wrong options and settings
 
 
 @pytest.mark.parametrize(
@@ -170,12 +168,15 @@ def test_presets_are_the_papers_and_a_small_one() -> None:
         (("--status", "nowhere"), "nowhere: no such folder"),
         (("--resume", "nowhere"), "nowhere: no such folder"),
         (("--rebuild", "nowhere"), "nowhere: no such folder"),
-        (("--resume", "run", "--method", "aging"), "--method does not go with --resume"),
-        (("--status", "run", "--executor", "threads:2"), "--executor does not go with --status"),
+        (("--resume", "run", "--method", "aging"), "--method cannot be combined with --resume"),
+        (
+            ("--status", "run", "--executor", "threads:2"),
+            "--executor cannot be combined with --status",
+        ),
         (("--out", "run", "--method", "best"), "'best' is not one of"),
     ],
 )
-def test_what_cannot_be_asked_for(
+def test_wrong_options_are_reported(
     words: tuple[str, ...], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -188,12 +189,22 @@ def test_what_cannot_be_asked_for(
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[trial]\ndatta = 'motion'", ":2: no setting `datta` in [trial]; did you mean `data`?"),
-        ("[trial.settings]\nbach = 3", "[trial.settings]: there is no setting `bach`"),
-        ("[trial.settings]\nseed = 3", "each trial has a seed of its own"),
-        ("[trial]\nsplit = 'dev'", "split is train, validation or test"),
-        ("[trial.recipe]\nframe = 3", "[trial.recipe]"),
-        ("[search]\nrounds = 'all'", ":2: `rounds` is a whole number"),
+        (
+            "[trial]\ndatta = 'motion'",
+            ":2: there is no setting `datta` in [trial]; did you mean `data`?",
+        ),
+        (
+            "[trial.settings]\nbach = 3",
+            ":2: there is no setting `bach` in [trial.settings]; did you mean `batch`?",
+        ),
+        (
+            "[trial.settings]\nseed = 3",
+            ":2: [trial.settings] has no `seed`: each trial has its own",
+        ),
+        ("[trial.settings]\nbatch = 0", ":2: `batch` must be at least 1, not 0"),
+        ("[trial]\nsplit = 'dev'", ':2: `split` must be one of "train", "validation", "test"'),
+        ("[trial.recipe]\nframe = 3", ":2: there is no setting `frame` in [trial.recipe]"),
+        ("[search]\nrounds = 'all'", ':2: `rounds` must be a whole number, not "all"'),
     ],
 )
 def test_mistakes_in_settings(text: str, message: str, tmp_path: Path) -> None:
@@ -209,13 +220,21 @@ def test_mistakes_in_settings(text: str, message: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("edge_rate", "edge_rat", "edge_rat"),
-        ("classes = 12", "classes = 1", "classes is 1; the data have 12"),
-        ("data =", "date =", "no setting `date` in [trial]"),
-        ('split = "validation"\n', "", "[trial]: `split` is missing"),
+        (
+            "edge_rate",
+            "edge_rat",
+            "there is no setting `edge_rat` in [trial.settings]; did you mean",
+        ),
+        (
+            "classes = 12",
+            "classes = 1",
+            "`classes` must be 12, the number of the data's classes, not 1",
+        ),
+        ("data =", "date =", "there is no setting `date` in [trial]; did you mean `data`?"),
+        ('split = "validation"\n', "", "`split` is missing in [trial]"),
     ],
 )
-def test_settings_that_were_changed_for_the_worse_cost_no_candidate(
+def test_resume_refuses_wrong_settings_before_it_trains(
     old: str, new: str, message: str, finished: Path, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
@@ -231,7 +250,7 @@ def test_settings_that_were_changed_for_the_worse_cost_no_candidate(
     assert [record.status for record in read_run(run).records] == ["done"] * 9
 
 
-def test_an_executor_that_there_is_not_makes_no_run(tmp_path: Path) -> None:
+def test_an_unknown_executor_creates_no_run(tmp_path: Path) -> None:
     result = evolve(*SMALL, "--out", tmp_path / "run", "--executor", "foo")
     assert (result.code, result.err.splitlines()[-1]) == (
         2,
@@ -240,7 +259,7 @@ def test_an_executor_that_there_is_not_makes_no_run(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
-def test_a_run_is_not_made_twice(finished: Path) -> None:
+def test_an_existing_run_is_not_replaced(finished: Path) -> None:
     result = evolve(*SMALL, "--out", finished)
     assert result.code == 2
     assert f"`anetc evolve --resume {finished}` goes on with it" in result.err
@@ -259,13 +278,13 @@ run()
 
 
 def process(seconds: float, *words: object, **options: object) -> subprocess.Popen[bytes]:
-    """`anetc evolve` with trials of so many seconds."""
+    """Start `anetc evolve` with trials that take so many seconds."""
     command = [sys.executable, "-c", SCRIPT.format(seconds=str(seconds)), "evolve"]
     return subprocess.Popen([*command, *map(str, words)], env=paths(), **options)  # type: ignore[call-overload,no-any-return]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_stops_a_search_which_can_be_resumed(
+def test_a_search_that_a_signal_stopped_can_be_resumed(
     number: signal.Signals, finished: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "run"
@@ -276,10 +295,10 @@ def test_a_signal_stops_a_search_which_can_be_resumed(
         search.send_signal(number)
         _, err = search.communicate(timeout=30)
     assert search.returncode == 130
-    assert f"stopped; `anetc evolve --resume {folder}` goes on" in err.decode()
+    assert f"stopped; resume with `anetc evolve --resume {folder}`" in err.decode()
     assert "Traceback" not in err.decode()
     status = evolve("--status", folder)
-    assert f"{folder}: stopped; anetc evolve --resume {folder} goes on" in status.out
+    assert f"{folder}: stopped; resume with anetc evolve --resume {folder}" in status.out
     assert evolve("--resume", folder, "--executor", "threads:1").code == 0
     texts = [[record.text for record in read_run(path).records] for path in (folder, finished)]
     assert texts[0] == texts[1]
@@ -293,7 +312,7 @@ def test_a_terminal_shows_a_table(tmp_path: Path) -> None:
         while True:
             try:
                 part = os.read(ours, 10_000)
-            except OSError:  # how Linux says that the other end is closed
+            except OSError:  # the other end is closed
                 break
             if not part:
                 break
@@ -305,7 +324,7 @@ def test_a_terminal_shows_a_table(tmp_path: Path) -> None:
         assert word in text
 
 
-def test_what_the_table_says() -> None:
+def test_the_rows_of_the_table() -> None:
     progress = Progress(
         rounds=200,
         done=57,
@@ -336,7 +355,7 @@ def test_what_the_table_says() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("changes", [(), ("--inherit", "--halving", 2)], ids=["plain", "inherit"])
 def test_a_search_that_trains(changes: tuple[object, ...], tmp_path: Path) -> None:
-    """One worker or two, stopped or not: training on a CPU gives the same fitness again."""
+    """One worker, and two workers with an interruption, give the same fitness on a CPU."""
     words = (*SMALL, "--iterations", 4, "--batch", 4, "--window", 1, *changes)
     command = [sys.executable, "-m", "anetc", "evolve"]
     one, two = tmp_path / "one", tmp_path / "two"

@@ -1,4 +1,4 @@
-"""docs/search.md: the settings and their defaults, the commands."""
+"""docs/search.md: settings with their defaults, and commands."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import attrs
 import pytest
 
 from anetc.cli import evolve_options
-from anetdsl.evolve.settings.toml import toml_text
+from anetdsl.evolve.settings.toml_text import toml_text
 from tests.documents import Step, check_options
 
 PAPER = evolve_options.preset("paper")
@@ -18,7 +18,7 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
 def defaults_of_the_manual(table: str) -> dict[str, str]:
-    """What docs/search.md says of a table of the settings, by name; several stand in one row."""
+    """Return the defaults in a table of docs/search.md by setting; a row may hold several."""
     text = (DOCS / "search.md").read_text("utf-8")
     (found,) = re.findall(rf"(?m)^\| `\[{re.escape(table)}\]` .*\n\| ---.*\n((?:\|.*\n)+)", text)
     names: dict[str, str] = {}
@@ -40,12 +40,12 @@ def defaults_of_the_manual(table: str) -> dict[str, str]:
         ("running", PAPER.running),
     ],
 )
-def test_the_manual_tells_all_settings_and_their_defaults(table: str, value: Any) -> None:
-    said = defaults_of_the_manual(table)
+def test_the_manual_lists_all_settings_with_their_defaults(table: str, value: Any) -> None:
+    listed = defaults_of_the_manual(table)
     fields = {field.name: getattr(value, field.name) for field in attrs.fields(type(value))}
-    assert said.keys() == {name for name, given in fields.items() if not attrs.has(type(given))}
-    for name, text in said.items():
-        if name in ("classes", "frames", "size"):  # found out from the data
+    assert listed.keys() == {name for name, given in fields.items() if not attrs.has(type(given))}
+    for name, text in listed.items():
+        if name in ("classes", "frames", "size"):  # set from the data
             continue
         if fields[name] is None:
             assert text == "none"
@@ -58,5 +58,5 @@ def test_the_manual_tells_all_settings_and_their_defaults(table: str, value: Any
     "line",
     re.findall(r"(?m)^ +(?:exec )?(anetc evolve .*)$", (DOCS / "search.md").read_text("utf-8")),
 )
-def test_the_commands_of_the_manual_are_understood(line: str) -> None:
+def test_the_commands_of_the_manual_have_valid_options(line: str) -> None:
     check_options(Step(0, line, None))

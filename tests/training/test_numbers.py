@@ -153,16 +153,19 @@ def test_settings_are_written_as_differences_from_the_defaults() -> None:
 @pytest.mark.parametrize(
     ("document", "message"),
     [
-        ([], "x: must be an object"),
+        ([], "x: must hold settings by name"),
         ({"iteration": 3}, "did you mean `iterations`"),
         ({"iterations": 0}, "iterations"),
-        ({"iterations": 2.5}, "iterations cannot be 2.5"),
-        ({"iterations": True}, "iterations cannot be True"),
-        ({"batch": "8"}, "batch cannot be '8'"),
+        ({"iterations": 2.5}, "`iterations` must be a whole number, not 2.5"),
+        ({"iterations": True}, "`iterations` must be a whole number, not true"),
+        ({"batch": "8"}, '`batch` must be a whole number, not "8"'),
         ({"warmup": 1.5}, "warmup"),
         ({"learning_rate": float("inf")}, "learning_rate"),
         ({"learning_rate": float("nan")}, "learning_rate"),
-        ({"precision": "float16"}, "precision cannot be 'float16'"),
+        (
+            {"precision": "float16"},
+            '`precision` must be one of "float32", "bfloat16", not "float16"',
+        ),
         ({"threads": 0}, "threads"),
     ],
 )

@@ -297,19 +297,24 @@ def test_defaults_of_a_job() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"schema": "other"}, '"schema": "anetdsl-trial-job"'),
-        ({"schema_version": 2}, "schema_version is 2"),
+        ({"schema": "other"}, '`schema` must be "anetdsl-trial-job"'),
+        ({"schema_version": 2}, "`schema_version` is 2"),
         ({"setings": {}}, "did you mean `settings`"),
-        ({"data": 3}, "data: it must be a text"),
-        ({"settings": {"iterations": 0}}, "settings: .*iterations"),
-        ({"device": "tpu"}, "device cannot be 'tpu'"),
-        ({"split": "all"}, "split: it must be one of train, validation, test"),
-        ({"recipe": {"size": 32}}, "recipe: size cannot be 32"),
-        ({"recipe": {"frame": 32}}, "no `frame` in a recipe"),
-        ({"recipe": []}, "recipe: it must be an object"),
-        ({"timeout": 0}, "timeout: it must be"),
-        ({"timeout": "1"}, "timeout: it must be"),
-        ({"init_from": "w"}, "init_from: it must be"),
+        ({"data": 3}, "`data` must be a string, not 3"),
+        ({"settings": {"iterations": 0}}, "`iterations` must be at least 1, not 0"),
+        ({"device": "tpu"}, '`device` must be one of "auto", "cpu", not "tpu"'),
+        ({"split": "all"}, '`split` must be one of "train", "validation", "test", not "all"'),
+        ({"recipe": {"size": 32}}, "`size` must be a list of 2 whole numbers, not 32"),
+        ({"recipe": {"frame": 32}}, r"no setting `frame` in \[recipe\]; did you mean `frames`"),
+        ({"recipe": []}, r"`recipe` must hold settings by name, not \[\]"),
+        ({"timeout": 0}, "`timeout` must be above 0, not 0.0"),
+        ({"timeout": "1"}, '`timeout` must be a number, not "1"'),
+        ({"init_from": "w"}, '`init_from` must hold settings by name, not "w"'),
+        ({"init_from": {"weights": "w"}}, "`text` is missing"),
+        (
+            {"init_from": {"weights": "w", "text": "t", "operations": 3}},
+            "`operations`: must be a list",
+        ),
     ],
 )
 def test_invalid_jobs(changes: dict[str, Any], message: str) -> None:
@@ -321,4 +326,11 @@ def test_invalid_jobs(changes: dict[str, Any], message: str) -> None:
 def test_files_that_are_not_jobs(text: str, tmp_path: Path) -> None:
     (tmp_path / "job.json").write_text(text)
     with pytest.raises(CannotRun, match=r"job\.json"):
+        run_trial(TrialFolder(tmp_path))
+
+
+def test_mistakes_in_a_job_have_lines(tmp_path: Path) -> None:
+    job = {**MINIMAL, "settings": {"batch": 8, "iterations": "all"}}
+    (tmp_path / "job.json").write_text(json.dumps(job, indent=1))
+    with pytest.raises(CannotRun, match=r"job\.json:7: `iterations` must be a whole number"):
         run_trial(TrialFolder(tmp_path))

@@ -19,8 +19,8 @@ from anetdsl.evolve.drive.run_dir import RunDir
 from anetdsl.evolve.drive.store import Candidate, read_operations
 from anetdsl.evolve.operations import operations_to_json
 from anetdsl.evolve.settings.run_settings import RunSettings
-from anetdsl.evolve.settings.toml import as_kind
 from anetdsl.files import write_atomically
+from anetdsl.settings_reader import as_kind
 
 _RECORD_SCHEMA = "anetdsl-candidate"
 _DRIVER_FIELDS = {"faults": "faults", "short": "short_fitness", "bar": "promotion_threshold"}

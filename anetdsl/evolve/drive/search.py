@@ -10,6 +10,7 @@ from pathlib import Path
 import attrs
 
 from anetdsl.errors import CannotRun, cannot_read
+from anetdsl.evolve.contract import TrialJob
 from anetdsl.evolve.drive import candidate_files
 from anetdsl.evolve.drive.driver import Driver, Rules
 from anetdsl.evolve.drive.lock import locked
@@ -18,7 +19,6 @@ from anetdsl.evolve.drive.store import Candidate, Store, open_store
 from anetdsl.evolve.settings.run_settings import (
     Running,
     RunSettings,
-    check_asked,
     read_run_settings,
     settings_text,
 )
@@ -30,7 +30,7 @@ from anetdsl.files import write_atomically
 
 def make_run(directory: RunDir, settings: RunSettings) -> None:
     """Create a run directory. Raise CannotRun if it exists or the settings are wrong."""
-    check_asked(settings)
+    _check(settings)
     check_workers(settings.running.executor, settings.running.gpus)
     _check_is_new(directory)
     _make_folders(directory)
@@ -41,6 +41,11 @@ def make_run(directory: RunDir, settings: RunSettings) -> None:
             store.set_meta("started", repr(time.time()))
         # Last: a folder with this file is a run directory.
         write_atomically(directory.settings, settings_text(settings), durable=True)
+
+
+def _check(settings: RunSettings) -> None:
+    """Raise CannotRun if no search can run with the settings."""
+    TrialJob.from_values(settings.trial, "[trial]")
 
 
 def _check_is_new(directory: RunDir) -> None:
@@ -72,7 +77,7 @@ def drive_run(
             function that the driver calls after each change.
 
     Raises:
-        CannotRun: If the search cannot go on. It can be resumed.
+        CannotRun: If the search cannot continue. The run can be resumed.
     """
     if not directory.path.is_dir():
         raise CannotRun(f"{directory.path}: no such folder")
@@ -80,7 +85,7 @@ def drive_run(
         _make_folders(directory)
         settings = _update_settings(directory, store, check)
         settings = attrs.evolve(settings, running=change(settings.running))
-        check_asked(settings)
+        _check(settings)
         catch_up(directory, store)
         with open_workers(settings.running.executor, settings.running.gpus) as workers:
             driver = Driver(directory, settings, store, rules, Dispatcher(workers, command))

@@ -26,7 +26,7 @@ from anetdsl.evolve.operations import (
     operations_to_json,
 )
 from anetdsl.evolve.settings.run_settings import EMPTY, RunSettings, settings_of, settings_text
-from anetdsl.evolve.settings.toml import parse_document
+from anetdsl.settings_reader import parse_toml
 
 VERSION = 1
 _SCHEMA = f"""
@@ -153,7 +153,7 @@ class Store:
                 f"{self.path}: contains no settings; run `anetc evolve --rebuild "
                 f"{self.path.parent}` to rebuild it"
             )
-        return settings_of(parse_document(f"{self.path} (settings)", text), EMPTY)
+        return settings_of(parse_toml(f"{self.path} (settings)", text), EMPTY)
 
     def candidates(
         self, where: str = "", *values: Any, order: str = "number"

@@ -1,4 +1,4 @@
-"""Spaces to search in: the paper's, and one for a laptop."""
+"""Preset search spaces: the paper's, and a small one for a laptop."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ Preset = Literal["paper", "small"]
 
 
 def space(preset: Preset, classes: int) -> Space:
-    """The space of a preset.
+    """Return the space of a preset.
 
-    `paper` is the paper's (4.1, A.1). `small` has the same graphs, and can be trained on a CPU: C
-    and D an eighth of the paper's, and two residual modules a block instead of three to six:
-    one 2D, and one with the temporal convolution that r is about.
+    `paper` is the paper's (4.1, A.1). `small` has the same graphs and can be trained on a CPU: C
+    and D are an eighth of the paper's, and a block has two residual modules instead of three to
+    six: a 2D module and one with the temporal convolution of dilation r.
     """
     if preset == "paper":
         return Space(classes)

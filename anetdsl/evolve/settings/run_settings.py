@@ -1,117 +1,127 @@
-"""What a run was asked for: the search, the trial, and how trials are run; `settings.toml`."""
+"""Settings of a run: the search, the trial, and how trials are run. Read and write them as TOML."""
 
 from __future__ import annotations
 
-import math
 import typing
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import attrs
 
 from anetdsl.errors import CannotRun
 from anetdsl.evolve.settings.search_settings import SearchSettings, Space
-from anetdsl.evolve.settings.toml import (
-    Document,
-    as_table,
-    check_keys,
-    read_document,
-    table_of,
-    toml_text,
-    value_of,
+from anetdsl.evolve.settings.toml_text import as_table, toml_text
+from anetdsl.settings_reader import (
+    NamedValues,
+    above,
+    at_least,
+    read_changes,
+    read_toml,
+    read_value,
 )
 
 T = TypeVar("T")
 
-MOST_SEED = 2**63 - 1
-"""As TOML's numbers."""
-
 _HEAD = """\
-# What `anetc evolve` was asked for. `anetc evolve --config` starts another run from this file;
-# `anetc evolve --resume` reads it anew: what is changed here holds for the candidates to come.
+# Settings of a search. `anetc evolve --config` starts another search from this file.
+# `anetc evolve --resume` reads it again: a change applies to the candidates to come.
 
 """
 
 
 @attrs.frozen
 class Running:
-    """How trials are run. It may differ from one driver of a run to the next."""
+    """How trials are run. This may differ from one driver of a run to the next."""
 
     executor: str = "threads:1"
-    """`threads:N`: N trials at a time on this machine; `dask:ADDRESS`: a Dask cluster's workers."""
+    """`threads:N` runs N trials at a time on this machine; `dask:ADDRESS` uses a Dask cluster."""
     gpus: tuple[str, ...] = ()
-    """Devices that the trials of `threads:N` get in turn, each one of them; none means CPU."""
-    timeout: float | None = None
-    """Seconds after which a trial is killed, with all its processes. None waits for ever."""
-    retries: int = 1
-    """How often a trial that was killed, out of memory or hung is started again."""
+    """GPUs for the trials of `threads:N`; each trial gets one of them. Empty: the CPU."""
+    timeout: float | None = attrs.field(default=None, validator=above(0))
+    """Seconds after which a trial is killed with all its processes. None: no limit."""
+    retries: int = attrs.field(default=1, validator=at_least(0))
+    """How often a trial is restarted that was killed, ran out of memory or hung."""
     inherit: bool = False
-    """Whether a child starts from its parent's weights, where their shapes fit."""
-    halving: int = 1
-    """1 trains each candidate once. Above, it is first trained for a part of the iterations, one in
-    so many, and goes on to all of them only if it is among the best one in so many so far."""
+    """Whether a child starts from its parent's weights, if their shapes fit."""
+    halving: int = attrs.field(default=1, validator=at_least(1))
+    """N: train each candidate for 1/N of the iterations first, and the best 1/N for all of them.
+
+    1 trains each candidate once.
+    """
     keep_all_weights: bool = False
-    """Whether the weights of candidates stay that are neither alive nor among the best three."""
+    """Whether to keep the weights of candidates that are neither in the population nor among the
+    best three."""
+
+
+@attrs.frozen
+class TrialTable:
+    """The table [trial]: what the jobs of all candidates have in common (`TrialJob`)."""
+
+    data: str | None = None
+    split: Literal["train", "validation", "test"] = "validation"
+    device: Literal["auto", "cpu"] = "auto"
+    recipe: Mapping[str, Any] = {}
+    settings: Mapping[str, Any] = {}
 
 
 @attrs.frozen
 class RunSettings:
-    """All that a run was asked for."""
+    """All settings of a run."""
 
     search: SearchSettings
     trial: Mapping[str, Any]
-    """The job that each candidate is trained by (`job.json`), but for what differs among them."""
+    """Values of the table [trial], as they were given."""
     running: Running = Running()
 
 
 EMPTY = RunSettings(SearchSettings(Space(classes=1)), {})
-"""What settings are read on top of, where all that matters is written in them."""
+"""Defaults for settings files that hold all settings."""
 
 
-def settings_text(asked: RunSettings) -> str:
-    """`settings.toml`."""
+def settings_text(settings: RunSettings) -> str:
+    """Return the text of `settings.toml`."""
     tables = {
-        "search": as_table(asked.search),
-        "trial": dict(asked.trial),
-        "running": as_table(asked.running),
+        "search": as_table(settings.search),
+        "trial": dict(settings.trial),
+        "running": as_table(settings.running),
     }
     return _HEAD + toml_text(tables)
 
 
 def read_settings(path: str, default: RunSettings) -> RunSettings:
-    """The default, with what a settings file sets in its place. Raises CannotRun with the place."""
-    return settings_of(read_document(path), default)
+    """Return the default with the settings of a file in its place. Raise CannotRun."""
+    return settings_of(read_toml(path), default)
 
 
 def read_run_settings(path: str, before: RunSettings) -> RunSettings:
-    """What a run's own settings file says; where it says nothing, it is as before.
+    """Return the settings of a run's own file; settings that it leaves out stay as `before`.
 
-    What is optional, as a limit, is not asked for any more where its table is there without it.
-    Raises CannotRun with the place.
+    An optional setting, such as a limit, is removed if its table is in the file without it. Raise
+    CannotRun with the place of a mistake.
     """
-    document = read_document(path)
-    tables = document.tables
+    given = read_toml(path)
+    tables = given.values
     if not tables:
-        raise CannotRun(f"{path}: is empty; remove it, and `--resume` writes it anew")
+        raise CannotRun(f"{path}: the file is empty; delete it, and `--resume` writes it again")
     start = RunSettings(
         _without_options(before.search) if "search" in tables else before.search,
         {} if "trial" in tables else before.trial,
         _without_options(before.running) if "running" in tables else before.running,
     )
-    return settings_of(document, start)
+    return settings_of(given, start)
 
 
 def read_whole_settings(path: str) -> RunSettings:
-    """A run's settings file, by itself. Raises CannotRun where it holds too little for that."""
-    document = read_document(path)
+    """Return the settings of a file that holds all of them. Raise CannotRun if some are missing."""
+    given = read_toml(path)
     for table, key in ((("search", "space"), "classes"), (("trial",), "data")):
-        if key not in table_of(document, table):
-            raise CannotRun(f"{path}: is not whole: there is no `{key}` in [{'.'.join(table)}]")
-    return settings_of(document, EMPTY)
+        if key not in given.table(*table).values:
+            raise given.error(f"`{key}` is missing in [{'.'.join(table)}]", *table)
+    return settings_of(given, EMPTY)
 
 
 def _without_options(value: T) -> T:
-    """The value without what need not be there."""
+    """Return the value with its optional settings unset."""
     changes: dict[str, Any] = {}
     for field in attrs.fields(typing.cast(Any, type(value))):
         item = getattr(value, field.name)
@@ -123,93 +133,23 @@ def _without_options(value: T) -> T:
     return changed
 
 
-def settings_of(document: Document, default: RunSettings) -> RunSettings:
-    """The default, with what the document sets in its place. Raises CannotRun with the place."""
-    check_keys(document, (), ("search", "trial", "running"))
-    asked = RunSettings(
-        search=value_of(document, ("search",), default.search),
-        trial=_merged(default.trial, table_of(document, ("trial",))),
-        running=value_of(document, ("running",), default.running),
+def settings_of(given: NamedValues, default: RunSettings) -> RunSettings:
+    """Return the default with the given settings in its place. Raise CannotRun."""
+    given.check_names(("search", "trial", "running"))
+    trial = given.table("trial")
+    read_value(trial, TrialTable)  # for its checks
+    return RunSettings(
+        search=read_changes(given.table("search"), default.search),
+        trial=_merged(default.trial, trial.values),
+        running=read_changes(given.table("running"), default.running),
     )
-    for path, message in _mistakes(asked):
-        raise document.error(path, message)
-    return asked
-
-
-def check_asked(asked: RunSettings) -> None:
-    """Raise CannotRun where the settings cannot be searched with."""
-    for path, message in _mistakes(asked):
-        raise CannotRun(f"{'.'.join(path)}: {message}")
 
 
 def _merged(default: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, Any]:
-    found = dict(default)
+    merged = dict(default)
     for key, value in table.items():
-        if isinstance(value, Mapping) and isinstance(found.get(key), Mapping):
-            found[key] = _merged(found[key], value)
+        if isinstance(value, Mapping) and isinstance(merged.get(key), Mapping):
+            merged[key] = _merged(merged[key], value)
         else:
-            found[key] = value
-    return found
-
-
-def _mistakes(asked: RunSettings) -> list[tuple[tuple[str, ...], str]]:
-    search, space, limits, running = (
-        asked.search,
-        asked.search.space,
-        asked.search.limits,
-        asked.running,
-    )
-    least: list[tuple[tuple[str, ...], float, float | None]] = [
-        (("search", "seed"), 0, search.seed),
-        (("search", "rounds"), 1, search.rounds),
-        (("search", "population"), 1, search.population),
-        (("search", "tournament"), 1, search.tournament),
-        (("search", "most_operators"), 0, search.most_operators),
-        (("search", "window"), 0, search.window),
-        (("search", "space", "classes"), 1, space.classes),
-        (("search", "space", "stem_channels"), 1, space.stem_channels),
-        (("search", "space", "most_splits"), 0, space.most_splits),
-        (("search", "space", "least_depth"), 1, space.least_depth),
-        (("search", "limits", "parameters"), 1, limits.parameters),
-        (("search", "limits", "multiply_adds"), 1, limits.multiply_adds),
-        (("search", "limits", "depth"), 1, limits.depth),
-        (("search", "limits", "frames"), 1, limits.frames),
-        (("running", "retries"), 0, running.retries),
-        (("running", "halving"), 1, running.halving),
-        (("running", "timeout"), math.ulp(0.0), running.timeout),
-    ]
-    found = [
-        (path, f"`{path[-1]}` is {'above 0' if 0 < low < 1 else f'at least {low:g}'}")
-        for path, low, value in least
-        if value is not None and value < low
-    ]
-    if search.seed > MOST_SEED:
-        found.append((("search", "seed"), f"`seed` is at most {MOST_SEED}"))
-    if search.threshold is not None and not 0.0 < search.threshold < 1.0:
-        found.append((("search", "threshold"), "`threshold` lies between 0 and 1, both excluded"))
-    return found + [(("search", "space", key), text) for key, text in _space_mistakes(space)]
-
-
-def _space_mistakes(space: Space) -> list[tuple[str, str]]:
-    lists: dict[str, tuple[int, tuple[int, ...]]] = {
-        "channels": (1, space.channels),
-        "nodes": (0, space.nodes),
-        "widths": (1, space.widths),
-        "modules": (1, space.modules),
-        "stems": (1, space.stems),
-        "resolutions": (1, space.resolutions),
-    }
-    found = [
-        (key, f"each of `{key}` is at least {low}")
-        for key, (low, values) in lists.items()
-        if any(value < low for value in values)
-    ]
-    found += [(key, f"`{key}` is empty") for key, (_, values) in lists.items() if not values]
-    if space.nodes[-1] == 0:
-        found.append(("nodes", "`nodes` has none at level 4, which the classifier reads"))
-    if space.stem_channels < max(space.stems, default=0):
-        text = f"`stem_channels` is at least {max(space.stems)}, one for each stem"
-        found.append(("stem_channels", text))
-    if not 0.0 <= space.edge_probability <= 1.0:
-        found.append(("edge_probability", "`edge_probability` is a probability"))
-    return found
+            merged[key] = value
+    return merged

@@ -1,4 +1,4 @@
-"""What `anetc evolve` is asked for: a preset, then a settings file, then options."""
+"""Settings of `anetc evolve`: a preset, then a settings file, then options."""
 
 from __future__ import annotations
 
@@ -9,24 +9,28 @@ from typing import Any
 import attrs
 
 from anetc.data.spec import parse_spec, spec_text
-from anetdsl.diagnostics import did_you_mean
 from anetdsl.errors import CannotRun
 from anetdsl.evolve.settings.presets import space
-from anetdsl.evolve.settings.run_settings import Running, RunSettings, check_asked, settings_of
+from anetdsl.evolve.settings.run_settings import Running, RunSettings, settings_of
 from anetdsl.evolve.settings.search_settings import SearchSettings
-from anetdsl.evolve.settings.toml import Document, read_document
+from anetdsl.settings_reader import (
+    NamedValues,
+    named_values,
+    option_values,
+    read_changes,
+    read_toml,
+    read_value,
+)
 
 PRESETS = ("paper", "small")
-_TRIAL_KEYS = ("data", "split", "device", "recipe", "settings")
-_TRIAL_TABLES = ("recipe", "settings")
 _UNKNOWN_CLASSES = 1
 
 
 def preset(name: str) -> RunSettings:
-    """What is asked for where nothing else is said; the number of classes comes with the data."""
+    """Return the settings of a preset. The number of classes is set from the data later."""
     if name == "small":
-        # For a laptop: a trial of a minute, in which edge weights leave 0.5 only if they learn
-        # faster than the others (docs/search.md).
+        # For a laptop: a trial takes a minute, so edge weights leave 0.5 only if they learn faster
+        # than the other parameters (docs/search.md).
         settings = {
             **{"iterations": 200, "batch": 16, "learning_rate": 0.2, "edge_rate": 4.0},
             **{"warmup": 0.1, "label_smoothing": 0.0},
@@ -48,74 +52,75 @@ def preset(name: str) -> RunSettings:
 
 @attrs.frozen
 class Options:
-    """What the options say; None where one is not given."""
+    """Values of the options; None for an option that was not given."""
 
     data: str | None
     data_format: str | None
     search: Mapping[str, Any]
-    """By the names of SearchSettings."""
+    """Values by the names of SearchSettings."""
     limits: Mapping[str, Any]
+    """Values by the names of Limits."""
     settings: Mapping[str, Any]
-    """Of the training, by the names of TrainSettings."""
+    """Values by the names of TrainSettings."""
     recipe: Mapping[str, Any]
+    """Values by the names of ClipSettings."""
     running: Mapping[str, Any]
+    """Values by the names of Running."""
 
 
-def ask(preset_name: str, config: str | None, options: Options) -> RunSettings:
-    """All that the search is asked for, checked as far as that needs no data. Raises CannotRun."""
-    asked = preset(preset_name)
-    document = None
+def new_settings(preset_name: str, config: str | None, options: Options) -> RunSettings:
+    """Return the settings of a new search: preset, then file, then options.
+
+    Raise CannotRun for settings that are wrong, as far as that can be checked without the data.
+    """
+    settings = preset(preset_name)
     if config is not None:
-        document = read_document(config)
-        asked = settings_of(document, asked)
-    _check_keys(asked.trial, document)
-    trial = _trial_of(asked.trial, options)
-    _check_trial(trial)
-    search = attrs.evolve(
-        asked.search,
-        limits=attrs.evolve(asked.search.limits, **_given(options.limits)),
-        **_given(options.search),
-    )
-    running = running_of(asked.running, options.running)
+        given = read_toml(config)
+        settings = settings_of(given, settings)
+        _check_trial_tables(given.table("trial"))
+    trial = _trial_with_options(settings.trial, options)
+    _check_trial(_trial_table(trial))
+    search = read_changes(option_values(options.search), settings.search)
+    search = attrs.evolve(search, limits=read_changes(option_values(options.limits), search.limits))
+    running = with_options(settings.running, options.running)
     if running.inherit:
         # Learned edge weights are weights too.
         search = attrs.evolve(search, keep_weights=True)
-    asked = RunSettings(search, trial, running)
-    check_asked(asked)
-    return asked
+    return RunSettings(search, trial, running)
 
 
-def check_resumed(asked: RunSettings) -> None:
-    """Raise CannotRun where the changed settings of a run cannot be trained by."""
-    _check_keys(asked.trial, None)
-    _check_trial(asked.trial)
-    classes, found = asked.search.space.classes, about_data(asked).search.space.classes
-    if classes != found:
-        raise CannotRun(f"[search.space]: classes is {classes}; the data have {found}")
+def with_options(running: Running, options: Mapping[str, Any]) -> Running:
+    """Return how trials are run, changed by options."""
+    return read_changes(option_values(options), running)
 
 
-def running_of(running: Running, given: Mapping[str, Any]) -> Running:
-    """How trials are run, with what options say."""
-    return attrs.evolve(running, **_given(given))
+def check_changed_settings(path: str, settings: RunSettings) -> None:
+    """Raise CannotRun if the settings file of a run, which a person has changed, is wrong."""
+    given = read_toml(path)
+    _check_trial(given.table("trial") if "trial" in given.values else _trial_table(settings.trial))
+    classes, of_data = settings.search.space.classes, with_data(settings).search.space.classes
+    if classes != of_data:
+        message = f"`classes` must be {of_data}, the number of the data's classes, not {classes}"
+        raise given.error(message, "search", "space", "classes")
 
 
-def about_data(asked: RunSettings) -> RunSettings:
-    """The same, with the data's number of classes and the clip that costs are counted for.
+def with_data(settings: RunSettings) -> RunSettings:
+    """Return the settings with the number of classes and the clip size of the data.
 
-    Opens the split that candidates are judged by. Raises CannotRun where that cannot be done.
+    Open the split that candidates are evaluated by. Raise CannotRun if that is not possible.
     """
     from anetc.data.open import open_data
     from anetc.data.recipes import recipes_from_json
 
-    spec = parse_spec(asked.trial["data"])
-    recipes = recipes_from_json(spec, asked.trial.get("recipe", {}), "[trial.recipe]")
-    search = asked.search
-    opened = open_data(spec, asked.trial["split"], recipes.validation, flow=False)
+    trial = settings.trial
+    spec = parse_spec(trial["data"])
+    recipes = recipes_from_json(spec, trial.get("recipe", {}), "[trial.recipe]")
+    opened = open_data(spec, trial["split"], recipes.validation, flow=False)
     if not len(opened):
-        raise CannotRun(f"--data {asked.trial['data']}: the split {asked.trial['split']} is empty")
-    clip = recipes.train
+        raise CannotRun(f"--data {trial['data']}: the split {trial['split']} is empty")
+    search, clip = settings.search, recipes.train
     return attrs.evolve(
-        asked,
+        settings,
         search=attrs.evolve(
             search,
             space=attrs.evolve(search.space, classes=len(opened.classes)),
@@ -124,53 +129,44 @@ def about_data(asked: RunSettings) -> RunSettings:
     )
 
 
-def _given(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value not in (None, ())}
-
-
-def _trial_of(trial: Mapping[str, Any], options: Options) -> dict[str, Any]:
-    found = dict(trial)
+def _trial_with_options(trial: Mapping[str, Any], options: Options) -> dict[str, Any]:
+    changed = dict(trial)
     if options.data is not None:
         spec = parse_spec(options.data, options.data_format)
-    elif "data" in found:
-        spec = parse_spec(found["data"])
+    elif "data" in trial:
+        spec = parse_spec(trial["data"])
     else:
         raise CannotRun("--data is missing: a folder, a file, or motion")
     if spec.path is not None:
-        # Trials have the run directory about them, not the folder that the command was given in.
+        # A trial runs in a folder of its own.
         spec = attrs.evolve(spec, path=str(Path(spec.path).absolute()))
-    found["data"] = spec_text(spec)
+    changed["data"] = spec_text(spec)
     for name, given in (("settings", options.settings), ("recipe", options.recipe)):
-        if values := {**found.get(name, {}), **_given(given)}:
-            found[name] = values
-    return found
+        if values := {**trial.get(name, {}), **option_values(given).values}:
+            changed[name] = values
+    return changed
 
 
-def _check_keys(trial: Mapping[str, Any], document: Document | None) -> None:
-    """Raise CannotRun for what [trial] does not have, or has of another kind."""
-    for key, value in trial.items():
-        message = None
-        if key not in _TRIAL_KEYS:
-            guess = did_you_mean(key, _TRIAL_KEYS)
-            hint = f"did you mean `{guess}`?" if guess else f"there are {', '.join(_TRIAL_KEYS)}"
-            message = f"no setting `{key}` in [trial]; {hint}"
-        elif key in _TRIAL_TABLES and not isinstance(value, Mapping):
-            message = f"`trial.{key}` is a table"
-        elif key not in _TRIAL_TABLES and not isinstance(value, str):
-            message = f"`{key}` is a string, not {str(value)[:60]!r}"
-        if message is not None:
-            raise document.error(("trial", key), message) if document else CannotRun(message)
+def _trial_table(trial: Mapping[str, Any]) -> NamedValues:
+    return named_values({"trial": trial}, "the settings").table("trial")
 
 
-def _check_trial(trial: Mapping[str, Any]) -> None:
-    """Raise CannotRun for what a trial cannot be done by."""
-    from anetc.training.settings import settings_from_json
-
+def _check_trial(trial: NamedValues) -> None:
+    """Raise CannotRun if the table [trial] lacks a setting, or has a wrong one."""
     for key in ("data", "split", "settings"):
-        if key not in trial:
-            raise CannotRun(f"[trial]: `{key}` is missing")
-    if trial["split"] not in ("train", "validation", "test"):
-        raise CannotRun("[trial]: split is train, validation or test")
-    if "seed" in trial["settings"]:
-        raise CannotRun("[trial.settings]: each trial has a seed of its own, from [search] seed")
-    settings_from_json(trial["settings"], "[trial.settings]")
+        if key not in trial.values:
+            raise trial.error(f"`{key}` is missing in [trial]")
+    _check_trial_tables(trial)
+
+
+def _check_trial_tables(trial: NamedValues) -> None:
+    """Raise CannotRun for wrong settings in [trial.settings] and [trial.recipe]."""
+    from anetc.data.recipes import ClipSettings
+    from anetc.training.settings import TrainSettings
+
+    settings = trial.table("settings")
+    if "seed" in settings.values:
+        message = "[trial.settings] has no `seed`: each trial has its own, made from `search.seed`"
+        raise settings.error(message, "seed")
+    read_value(settings, TrainSettings)
+    read_value(trial.table("recipe"), ClipSettings)

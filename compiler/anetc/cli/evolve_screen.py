@@ -1,4 +1,4 @@
-"""What `anetc evolve` shows: a live table on a terminal, a line for each change elsewhere."""
+"""Display the progress of `anetc evolve`: a table on a terminal, elsewhere a line per change."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 _MOST_RUNNING = 8
 
-Show = Callable[[Progress], None]
+Display = Callable[[Progress], None]
 
 
 @contextlib.contextmanager
-def showing(name: str) -> Iterator[Show]:
-    """Yield a function that displays a search's progress: a table, elsewhere a line a change."""
+def progress_display(name: str) -> Iterator[Display]:
+    """Yield a function that displays the progress of a search."""
     with open_display(name, keep=True) as display:
         yield lambda progress: display.update(
             partial(_table, name, progress), _line(progress), progress.finished
@@ -29,20 +29,20 @@ def showing(name: str) -> Iterator[Show]:
 
 
 def status_text(name: str, progress: Progress, *, driven: bool) -> str:
-    """What `--status` prints."""
+    """Return the output of `--status`."""
     if progress.finished >= progress.rounds:
         state = "finished"
     elif driven:
         state = "running"
     else:
-        state = f"stopped; anetc evolve --resume {name} goes on"
+        state = f"stopped; resume with anetc evolve --resume {name}"
     lines = [f"{name}: {state}"]
     lines += [f"  {head:<13}{text}" for head, text in rows(progress) if text]
     return "\n".join(map(visible, lines))
 
 
 def rows(progress: Progress) -> list[tuple[str, str]]:
-    """The lines of the table."""
+    """Return the rows of the table: label and value."""
     running = [f"{name} ({duration(seconds)})" for name, seconds in progress.running]
     if len(running) > _MOST_RUNNING:
         running[_MOST_RUNNING:] = [f"and {len(running) - _MOST_RUNNING} more"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
@@ -17,7 +16,7 @@ from anetc.video.clips import (
     Recipe,
 )
 from anetdsl.errors import CannotRun
-from anetdsl.terminal import visible
+from anetdsl.settings_reader import at_least, named_values, read_value
 
 _SMALL = (16, 32)
 """Default frames and size of clips of formats that the paper does not use."""
@@ -63,35 +62,28 @@ def recipes_for(
     return Recipes(attrs.evolve(train, flip=train.flip if flip is None else flip), validation)
 
 
+@attrs.frozen
+class ClipSettings:
+    """Settings of a recipe. None is the value of the data's format."""
+
+    frames: int | None = attrs.field(default=None, validator=at_least(1))
+    size: tuple[int, int] | None = attrs.field(default=None, validator=at_least(1))
+    """Height and width in pixels."""
+    flip: bool | None = None
+    """Whether half of the training clips are mirrored."""
+
+
 def recipes_from_json(spec: DataSpec, document: object, name: str) -> Recipes:
-    """`recipes_for` of a JSON object with `frames`, `size` and `flip`. Raises CannotRun."""
-    if not isinstance(document, Mapping):
-        raise CannotRun(f"{name}: must be an object")
-    for key, value in document.items():
-        if key not in _READERS:
-            raise CannotRun(f"{name}: there is no `{visible(str(key))}` in a recipe")
-        if not _READERS[key](value):
-            raise CannotRun(f"{name}: {key} cannot be {visible(repr(value)[:40])}")
-    size = document.get("size")
-    return recipes_for(
-        spec,
-        document.get("frames"),
-        None if size is None else (size[0], size[1]),
-        flip=document.get("flip"),
-    )
+    """Return the recipes of a JSON object with the values of ClipSettings.
+
+    Raise CannotRun; its message starts with `name`.
+    """
+    return recipes_of(spec, read_value(named_values(document, name), ClipSettings))
 
 
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
-
-
-_READERS: Mapping[str, Callable[[Any], bool]] = {
-    "frames": _is_count,
-    "size": lambda value: (
-        isinstance(value, list) and len(value) == 2 and all(map(_is_count, value))
-    ),
-    "flip": lambda value: isinstance(value, bool),
-}
+def recipes_of(spec: DataSpec, clips: ClipSettings) -> Recipes:
+    """Return the recipes of a format with these settings. Raise CannotRun as `recipes_for`."""
+    return recipes_for(spec, clips.frames, clips.size, flip=clips.flip)
 
 
 def recipes_to_json(recipes: Recipes) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from urllib.parse import quote, unquote
 from anetc.data.values import DataSpec, Format
 from anetdsl.diagnostics import did_you_mean
 from anetdsl.errors import CannotRun, cannot_read
+from anetdsl.settings_reader import between, named_values
 
 FORMATS: tuple[Format, ...] = get_args(Format)
 GENERATED: frozenset[Format] = frozenset({"motion"})
@@ -76,14 +77,9 @@ def spec_text(spec: DataSpec) -> str:
 
 def checked_options(spec: DataSpec, known: Collection[str]) -> dict[str, str]:
     """Return the options by name. Raises CannotRun for an unknown option."""
-    for name, _ in spec.options:
-        if name not in known:
-            guess = did_you_mean(name, known)
-            hint = f"did you mean `{guess}`?" if guess else f"there are {', '.join(sorted(known))}"
-            if not known:
-                hint = "it has none"
-            raise CannotRun(f"{spec_text(spec)}: {spec.format} has no option `{name}`; {hint}")
-    return dict(spec.options)
+    options = dict(spec.options)
+    named_values(options, f"--data {spec_text(spec)}").check_names(sorted(known))
+    return options
 
 
 def existing_path(spec: DataSpec) -> Path:
@@ -98,11 +94,10 @@ def existing_path(spec: DataSpec) -> Path:
 
 def parse_whole_number(spec: DataSpec, name: str, value: str, low: int, high: int) -> int:
     """Parse the value of an option between `low` and `high`. Raises CannotRun for another value."""
-    if re.fullmatch(r"\d{1,9}", value, re.ASCII) and low <= int(value) <= high:
-        return int(value)
-    raise CannotRun(
-        f"--data {spec_text(spec)}: {name}={value}: must be a whole number from {low} to {high}"
-    )
+    number = int(value) if re.fullmatch(r"\d{1,18}", value, re.ASCII) else value
+    given = named_values({name: number}, f"--data {spec_text(spec)}")
+    parsed: int = given.read(name, int, between(low, high))
+    return parsed
 
 
 def _format(name: str) -> Format:

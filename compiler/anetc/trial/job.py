@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import attrs
 
-from anetc.data.recipes import Recipes, recipes_from_json
+from anetc.data.recipes import ClipSettings, Recipes, recipes_of
 from anetc.data.spec import parse_spec
 from anetc.data.values import DataSpec
-from anetc.training.settings import Parent, TrainSettings, settings_from_json
-from anetdsl.errors import CannotRun, cannot_read
-from anetdsl.evolve.contract import Split, TrialFolder, TrialJob
+from anetc.training.settings import Parent, TrainSettings
+from anetdsl.evolve.contract import Split, TrialFolder, read_trial_job
+from anetdsl.settings_reader import NamedValues, named_values, read_json, read_value
 
 
 @attrs.frozen
 class TrialSetup:
-    """What a trial does: a `TrialJob` with its data, recipes and settings resolved."""
+    """A `TrialJob` with its data, recipes and settings resolved."""
 
     data: DataSpec
     settings: TrainSettings
@@ -32,32 +30,29 @@ class TrialSetup:
 
 
 def read_job(folder: TrialFolder) -> TrialSetup:
-    """Read the job of a folder. Raise CannotRun with what is wrong and where."""
-    path = folder.job
-    try:
-        document: Any = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise cannot_read(path, error) from None
-    except ValueError as error:
-        raise CannotRun(f"{path}: not JSON: {error}") from None
-    return parse_job(document, str(path))
+    """Read the job of a folder. Raise CannotRun with the place of a mistake."""
+    return _setup(read_json(folder.job))
 
 
 def parse_job(document: object, name: str = "job.json") -> TrialSetup:
-    """Return what a trial does by the JSON object of its job.
+    """Return the setup of the JSON object of a job.
 
-    A trial has one thread unless its settings say otherwise. Raise CannotRun; its message starts
-    with `name`.
+    Raise CannotRun; its message starts with `name`.
     """
-    job = TrialJob.from_json(document, name)
+    return _setup(named_values(document, name))
+
+
+def _setup(given: NamedValues) -> TrialSetup:
+    job = read_trial_job(given)
     spec = parse_spec(job.data)
-    settings = settings_from_json(job.settings, f"{name}: settings")
-    changes = {"device": job.device or settings.device, "threads": settings.threads or 1}
+    settings = read_value(given.table("settings"), TrainSettings)
+    clips = read_value(given.table("recipe"), ClipSettings)
     parent = job.init_from
     return TrialSetup(
         spec,
-        settings_from_json({**attrs.asdict(settings), **changes}, name),
-        recipes_from_json(spec, job.recipe, f"{name}: recipe"),
+        # A trial has one thread unless its settings say otherwise.
+        attrs.evolve(settings, device=job.device or settings.device, threads=settings.threads or 1),
+        recipes_of(spec, clips),
         job.split,
         None
         if parent is None

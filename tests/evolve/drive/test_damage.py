@@ -127,7 +127,7 @@ def test_rebuild_trains_a_candidate_with_an_invalid_record_again(
 def test_rebuild_refuses_incomplete_settings(run: Run) -> None:
     directory = RunDir(run.path)
     directory.settings.write_text("[search]\nrounds = 4\n")
-    with pytest.raises(CannotRun, match="is not whole: there is no `classes`"):
+    with pytest.raises(CannotRun, match=r"`classes` is missing in \[search.space\]"):
         rebuild(directory)
 
 

@@ -97,7 +97,7 @@ def test_the_threshold_decides_which_edges_stay(tmp_path: Path) -> None:
             ["--op", "resolution", "--count", "99", "-o", "{folder}"],
             "after 15 children, 200 draws in turn",
         ),
-        (["-o", "{file}"], "is a file; -o names a folder"),
+        (["-o", "{file}"], "is a file; give a folder with -o"),
     ],
 )
 def test_impossible_requests_are_reported(

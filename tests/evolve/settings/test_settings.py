@@ -1,4 +1,4 @@
-"""Settings files: read back as they were written, and each mistake named with its line."""
+"""Settings files of searches: written and read back; mistakes are reported with their lines."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from anetdsl.evolve.settings.run_settings import (
     EMPTY,
     Running,
     RunSettings,
-    check_asked,
     read_run_settings,
     settings_of,
     settings_text,
 )
 from anetdsl.evolve.settings.search_settings import Limits, SearchSettings, Space
-from anetdsl.evolve.settings.toml import parse_document, read_document, toml_text
+from anetdsl.evolve.settings.toml_text import toml_text
+from anetdsl.settings_reader import InvalidSetting, parse_toml, read_toml
 from tests.evolve.method import run_settings
 
 
 def read(text: str, default: RunSettings = EMPTY) -> RunSettings:
-    return settings_of(parse_document("search.toml", text), default)
+    return settings_of(parse_toml("search.toml", text), default)
 
 
 FULL = RunSettings(
@@ -47,7 +47,7 @@ def test_settings_are_read_back(value: RunSettings) -> None:
     assert read(settings_text(value)) == value
 
 
-def test_what_is_not_said_is_the_defaults() -> None:
+def test_settings_that_are_left_out_keep_their_defaults() -> None:
     found = read("[search]\nrounds = 7\n[trial]\nrecipe.frames = 8\n", FULL)
     assert found.search == attrs.evolve(FULL.search, rounds=7)
     assert found.trial == {**FULL.trial, "recipe": {"frames": 8, "size": [32, 32]}}
@@ -68,71 +68,95 @@ _TABLES = st.recursive(
 
 @given(_TABLES)
 def test_any_tables_are_read_back(tables: dict[str, object]) -> None:
-    """Whatever stands in their strings and keys; a surrogate is no text."""
+    """Strings and keys are arbitrary texts, except for surrogates."""
     try:
         text = toml_text(tables)
         text.encode()
     except UnicodeEncodeError:
         return
-    assert parse_document("x", text).tables == tables
+    assert parse_toml("x", text).values == tables
 
 
 MISTAKES = {
-    "[search]\nrouns = 3": "search.toml:2: no setting `rouns` in [search]; did you mean `rounds`?",
-    "[serch]\nrounds = 3": "search.toml:1: no setting `serch` at the top; did you mean `search`?",
-    "rounds = 3": "search.toml:1: no setting `rounds` at the top; there are search, trial, running",
-    "[search]\n\nrounds = 'many'": "search.toml:3: `rounds` is a whole number, not 'many'",
-    "[search]\nrounds = true": "search.toml:2: `rounds` is a whole number, not True",
-    "[search]\nrounds = 0": "search.toml:2: `rounds` is at least 1",
-    "[search]\nseed = 9223372036854775808": "search.toml:2: `seed` is at most 9223372036854775807",
-    "[search]\nmethod = 'guide'": (
-        'search.toml:2: `method` is one of "guided", "standard", "random", "aging", '
-        "not 'guide'; did you mean `guided`?"
+    "[search]\nrouns = 3": (
+        "search.toml:2: there is no setting `rouns` in [search]; did you mean `rounds`?"
     ),
-    "[search]\nthreshold = 1": ("search.toml:2: `threshold` lies between 0 and 1, both excluded"),
-    "[search]\nthreshold = nan": "search.toml:2: `threshold` is a number, not nan",
+    "[serch]\nrounds = 3": "search.toml:1: there is no setting `serch`; did you mean `search`?",
+    "rounds = 3": ("search.toml:1: there is no setting `rounds`; there are search, trial, running"),
+    "[search]\n\nrounds = 'many'": 'search.toml:3: `rounds` must be a whole number, not "many"',
+    "[search]\nrounds = true": "search.toml:2: `rounds` must be a whole number, not true",
+    "[search]\nrounds = 0": "search.toml:2: `rounds` must be at least 1, not 0",
+    "[search]\nseed = 9223372036854775808": (
+        "search.toml:2: `seed` must be from 0 to 9223372036854775807, not 9223372036854775808"
+    ),
+    "[search]\nmethod = 'guide'": (
+        'search.toml:2: `method` must be one of "guided", "standard", "random", "aging", '
+        'not "guide"; did you mean `guided`?'
+    ),
+    "[search]\nthreshold = 1": (
+        "search.toml:2: `threshold` must be between 0 and 1, both excluded, not 1.0"
+    ),
+    "[search]\nthreshold = nan": "search.toml:2: `threshold` must be a number, not NaN",
     "[search.space]\nchannels = [1, 2, 3]": (
-        "search.toml:2: `channels` is a list of 4 whole numbers, not [1, 2, 3]"
+        "search.toml:2: `channels` must be a list of 4 whole numbers, not [1, 2, 3]"
     ),
     "[search.space]\nstems = ['two']": (
-        "search.toml:2: `stems` is a list of whole numbers, not ['two']"
+        'search.toml:2: `stems` must be a list of whole numbers, not ["two"]'
     ),
-    "[search.space]\nstems = []": "search.toml:2: `stems` is empty",
-    "[search.space]\nresolutions = [1, 0]": "search.toml:2: each of `resolutions` is at least 1",
-    "[search.space]\nnodes = [1, -1, 1, 1]": "search.toml:2: each of `nodes` is at least 0",
+    "[search.space]\nstems = []": "search.toml:2: `stems` must not be empty",
+    "[search.space]\nresolutions = [1, 0]": (
+        "search.toml:2: each value of `resolutions` must be at least 1, not 0"
+    ),
+    "[search.space]\nnodes = [1, -1, 1, 1]": (
+        "search.toml:2: each value of `nodes` must be at least 0, not -1"
+    ),
     "[search.space]\nnodes = [1, 1, 1, 0]": (
-        "search.toml:2: `nodes` has none at level 4, which the classifier reads"
+        "search.toml:2: `nodes` must have a node at level 4, which the classifier reads"
     ),
     "[search.space]\nstem_channels = 2": (
-        "search.toml:2: `stem_channels` is at least 4, one for each stem"
+        "search.toml:2: `stem_channels` must be at least 4, one for each stem"
     ),
-    "[search.space]\nedge_probability = 2": "search.toml:2: `edge_probability` is a probability",
-    "[search]\nspace = 3": "search.toml:2: `search.space` is a table",
-    "search = 3": "search.toml:1: `search` is a table",
-    "[search.limits]\nparameters = -1": "search.toml:2: `parameters` is at least 1",
+    "[search.space]\nstems = [129]": (
+        "search.toml:1: `stem_channels` must be at least 129, one for each stem"
+    ),
+    "[search.space]\nedge_probability = 2": (
+        "search.toml:2: `edge_probability` must be from 0 to 1, not 2.0"
+    ),
+    "[search]\nspace = 3": "search.toml:2: `search.space` must hold settings by name, not 3",
+    "search = 3": "search.toml:1: `search` must hold settings by name, not 3",
+    "[search.limits]\nparameters = -1": "search.toml:2: `parameters` must be at least 1, not -1",
     "[search.limits]\nsomething = 1": (
-        "search.toml:2: no setting `something` in [search.limits]; "
+        "search.toml:2: there is no setting `something` in [search.limits]; "
         "there are parameters, multiply_adds, depth, frames, size"
     ),
-    "search.limits.depht = 1": "search.toml: no setting `depht` in [search.limits]; did you mean "
-    "`depth`?",
-    "[running]\ntimeout = 0": "search.toml:2: `timeout` is above 0",
-    "[running]\nexecutor = 4": "search.toml:2: `executor` is a string, not 4",
-    "[running]\ninherit = 1": "search.toml:2: `inherit` is true or false, not 1",
-    "[search\nrounds = 3": "search.toml: is not TOML: Expected ']' at the end of a table "
+    "search.limits.depht = 1": (
+        "search.toml:1: there is no setting `depht` in [search.limits]; did you mean `depth`?"
+    ),
+    "[trial]\ndatta = 'motion'": (
+        "search.toml:2: there is no setting `datta` in [trial]; did you mean `data`?"
+    ),
+    "[trial]\ndata = 3": "search.toml:2: `data` must be a string, not 3",
+    "[trial]\nsplit = 'dev'": (
+        'search.toml:2: `split` must be one of "train", "validation", "test", not "dev"'
+    ),
+    "[trial]\nrecipe = 3": "search.toml:2: `recipe` must hold settings by name, not 3",
+    "[running]\ntimeout = 0": "search.toml:2: `timeout` must be above 0, not 0.0",
+    "[running]\nexecutor = 4": "search.toml:2: `executor` must be a string, not 4",
+    "[running]\ninherit = 1": "search.toml:2: `inherit` must be true or false, not 1",
+    "[search\nrounds = 3": "search.toml: not TOML: Expected ']' at the end of a table "
     "declaration (at line 1, column 8)",
 }
 
 
 @pytest.mark.parametrize("text", MISTAKES)
-def test_mistakes_are_named_with_their_place(text: str) -> None:
+def test_mistakes_are_reported_with_their_place(text: str) -> None:
     with pytest.raises(CannotRun) as found:
         read(text)
     assert str(found.value) == MISTAKES[text]
 
 
-def test_what_a_runs_file_leaves_out_is_as_it_was(tmp_path: Path) -> None:
-    """But for what is optional: where its table is there without it, it is asked for no more."""
+def test_settings_that_a_runs_file_leaves_out_stay(tmp_path: Path) -> None:
+    """An optional setting is removed if its table is in the file without it."""
     path = tmp_path / "settings.toml"
     for text, expected in (
         ("[search]\nrounds = 9", attrs.evolve(FULL.search, rounds=9, threshold=None)),
@@ -148,19 +172,20 @@ def test_what_a_runs_file_leaves_out_is_as_it_was(tmp_path: Path) -> None:
     path.write_text(settings_text(FULL))
     assert read_run_settings(str(path), EMPTY) == FULL
     path.write_text("")
-    with pytest.raises(CannotRun, match="is empty; remove it"):
+    with pytest.raises(CannotRun, match="the file is empty; delete it"):
         read_run_settings(str(path), FULL)
 
 
-def test_settings_made_elsewhere_are_checked_too() -> None:
-    with pytest.raises(CannotRun, match=r"search.window: `window` is at least 0"):
-        check_asked(run_settings(window=-1))
-    check_asked(FULL)
+def test_settings_out_of_range_cannot_be_made() -> None:
+    with pytest.raises(InvalidSetting, match="`window` must be at least 0, not -1"):
+        run_settings(window=-1)
+    with pytest.raises(InvalidSetting, match="`timeout` must be above 0, not Infinity"):
+        Running(timeout=float("inf"))
 
 
-def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+def test_files_that_cannot_be_read_are_reported(tmp_path: Path) -> None:
     with pytest.raises(CannotRun, match="no such file"):
-        read_document(tmp_path / "no.toml")
+        read_toml(tmp_path / "no.toml")
     (tmp_path / "bytes.toml").write_bytes(b"\xff")
-    with pytest.raises(CannotRun, match="is not UTF-8 text"):
-        read_document(tmp_path / "bytes.toml")
+    with pytest.raises(CannotRun, match="not UTF-8 text"):
+        read_toml(tmp_path / "bytes.toml")

@@ -1,4 +1,4 @@
-"""`anetc evolve`: search for a network that does well on a data set."""
+"""`anetc evolve`: search for a network for a data set."""
 
 from __future__ import annotations
 
@@ -15,92 +15,92 @@ from anetdsl.errors import CannotRun
 from anetdsl.terminal import visible
 
 if TYPE_CHECKING:
-    from anetc.cli.evolve_screen import Show
+    from anetc.cli.evolve_screen import Display
     from anetdsl.evolve.drive.driver import Driver, Rules
     from anetdsl.evolve.drive.run_dir import RunDir
 
 _INTERRUPTED = 130
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_SHOW_SECONDS = 0.25
+_DISPLAY_SECONDS = 0.25
 _SEARCH = ("method", "seed", "rounds", "population", "order", "window")
 _RUNNING = ("executor", "gpus", "timeout", "retries", "inherit", "halving", "keep_all_weights")
 _MAY_CHANGE = ("executor", "gpus", "timeout", "retries", "keep_all_weights")
-"""What `--resume` may be given: how trials run, not what is searched for."""
+"""Options that `--resume` accepts: they change how trials run, not the search."""
 
 
 @click.command("evolve")
 @click.option("--data", metavar="DATA", help="A folder, a file, or `motion`.")
-@click.option("--format", "format_", metavar="FORMAT", help="What --data is, if that is not plain.")
-@click.option("--out", metavar="RUN", help="The folder to make for the search.")
-@click.option("--resume", metavar="RUN", help="Go on with a search that was stopped or killed.")
-@click.option("--status", metavar="RUN", help="Say how far a search is.")
-@click.option("--rebuild", metavar="RUN", help="Make RUN/search.db anew from the other files.")
+@click.option("--format", "format_", metavar="FORMAT", help="Format of --data, if not guessed.")
+@click.option("--out", metavar="RUN", help="Start a search in this new folder.")
+@click.option("--resume", metavar="RUN", help="Resume a search that was stopped or killed.")
+@click.option("--status", metavar="RUN", help="Print the progress of a search.")
+@click.option("--rebuild", metavar="RUN", help="Restore RUN/search.db from the other files.")
 @click.option(
     "--preset",
     type=click.Choice(["paper", "small"]),
-    help="Where to start from: the paper's search (default), or one for a laptop.",
+    help="Default settings: the paper's search (default), or one for a laptop.",
 )
-@click.option("--config", metavar="TOML", help="Settings in place of the preset's.")
+@click.option("--config", metavar="TOML", help="Settings file; its settings replace the preset's.")
 @click.option(
     "--method",
     type=click.Choice(["guided", "standard", "random", "aging"]),
-    help="How children are made (guided: by learned connections).",
+    help="Search method (guided: by learned edge weights).",
 )
-@click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Of all that is drawn.")
-@click.option("--rounds", type=click.IntRange(1), help="Candidates in all.")
-@click.option("--population", type=click.IntRange(1), help="Candidates that are alive.")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Seed of the search.")
+@click.option("--rounds", type=click.IntRange(1), help="Number of candidates.")
+@click.option("--population", type=click.IntRange(1), help="Number of members of the population.")
 @click.option(
     "--order",
     type=click.Choice(["index", "arrival"]),
-    help="Take results in by number: reproducible; or as they come: no worker ever waits.",
+    help="Use results by index, which is reproducible, or as they arrive, so that no worker waits.",
 )
 @click.option(
     "--window",
     type=click.IntRange(0),
-    help="With --order index: a candidate waits for those that are more than so many before it.",
+    help="With --order index: candidate k waits for the results below k - WINDOW.",
 )
-@click.option("--max-params", type=click.IntRange(1), help="Parameters of a candidate at most.")
-@click.option("--max-macs", type=click.IntRange(1), help="Multiply-adds of a clip at most.")
-@click.option("--max-depth", type=click.IntRange(1), help="Convolutions on a path at most.")
-@click.option("--iterations", type=click.IntRange(1), help="Steps that a candidate is trained for.")
-@click.option("--batch", type=click.IntRange(1), help="Clips of a step.")
+@click.option("--max-params", type=click.IntRange(1), help="Most parameters of a candidate.")
+@click.option("--max-macs", type=click.IntRange(1), help="Most multiply-adds of a clip.")
+@click.option("--max-depth", type=click.IntRange(1), help="Most convolutions on a path.")
+@click.option("--iterations", type=click.IntRange(1), help="Training steps of a candidate.")
+@click.option("--batch", type=click.IntRange(1), help="Clips of a training step.")
 @click.option("--frames", type=click.IntRange(1), help="Frames of a clip.")
 @click.option("--size", type=SizeType(), metavar="S|HxW", help="Pixels of a clip.")
 @click.option(
-    "--executor", metavar="threads:N|dask:ADDRESS", help="Where trials run, how many at a time."
+    "--executor", metavar="threads:N|dask:ADDRESS", help="Where trials run, and how many at a time."
 )
-@click.option("--gpus", metavar="0,1,...", help="GPUs of threads:N; each trial gets one.")
+@click.option("--gpus", metavar="0,1,...", help="GPUs for threads:N; each trial uses one.")
 @click.option(
-    "--timeout", type=click.FloatRange(0, min_open=True), help="Seconds a trial may take."
-)
-@click.option(
-    "--retries", type=click.IntRange(0), help="How often a trial that was killed is started again."
+    "--timeout", type=click.FloatRange(0, min_open=True), help="Time limit of a trial in seconds."
 )
 @click.option(
-    "--inherit", is_flag=True, default=None, help="Children start from their parent's weights."
+    "--retries", type=click.IntRange(0), help="How often a trial that was killed is restarted."
+)
+@click.option(
+    "--inherit", is_flag=True, default=None, help="Children start from their parents' weights."
 )
 @click.option(
     "--halving",
     type=click.IntRange(1),
     metavar="N",
-    help="Train for 1/N of the steps first, and the best 1/N of all for the whole.",
+    help="Train for 1/N of the steps first, and only the best 1/N for all steps.",
 )
 @click.option(
     "--keep-all-weights",
     is_flag=True,
     default=None,
-    help="Keep the weights of all candidates, not of the best alone.",
+    help="Keep the weights of all candidates, not only of the best.",
 )
 def command(
     resume: str | None, status: str | None, rebuild: str | None, out: str | None, **options: Any
 ) -> None:
-    """Search for a network that does well on DATA, by evolution guided by learned connections.
+    """Search for a network for DATA by evolution that learned edge weights guide.
 
-    RUN gets every candidate as a text, with its score and learned weights (archs/), its trials,
-    and search.db with all that happened. A search that was stopped, at whatever moment, goes on
-    with --resume. An .anet file that is put into RUN/inbox joins the search.
+    RUN holds the text of every candidate with its score and learned weights (archs/), the trials,
+    and search.db, the database of all events. --resume continues a search that was stopped or
+    killed at any moment. An .anet file that you put into RUN/inbox joins the search.
     """
-    given = {
+    actions = {
         name: value
         for name, value in (
             ("--out", out),
@@ -110,16 +110,16 @@ def command(
         )
         if value is not None
     }
-    if len(given) != 1:
-        listed = " and ".join(given) or "none of them"
+    if len(actions) != 1:
+        listed = " and ".join(actions) or "none of them"
         raise CannotRun(f"give one of --out, --resume, --status and --rebuild; not {listed}")
-    (what, path), *_ = given.items()
-    if what != "--out":
-        _refuse(what, options, allowed=_MAY_CHANGE if what == "--resume" else ())
+    (action, path), *_ = actions.items()
+    if action != "--out":
+        _refuse(action, options, allowed=_MAY_CHANGE if action == "--resume" else ())
     from anetdsl.evolve.drive.run_dir import RunDir
 
     directory = RunDir(path)
-    match what:
+    match action:
         case "--status":
             _status(directory)
         case "--rebuild":
@@ -131,11 +131,13 @@ def command(
             _drive(directory, {})
 
 
-def _refuse(what: str, options: dict[str, Any], allowed: tuple[str, ...]) -> None:
+def _refuse(action: str, options: dict[str, Any], allowed: tuple[str, ...]) -> None:
     for name, value in options.items():
         if value is not None and name not in allowed:
             option = "--" + name.strip("_").replace("_", "-")
-            raise CannotRun(f"{option} does not go with {what}; settings are in RUN/settings.toml")
+            raise CannotRun(
+                f"{option} cannot be combined with {action}; change RUN/settings.toml instead"
+            )
 
 
 def _status(directory: RunDir) -> None:
@@ -159,10 +161,10 @@ def _rebuild(directory: RunDir) -> None:
 
 
 def _make(directory: RunDir, options: dict[str, Any]) -> None:
-    from anetc.cli.evolve_options import Options, about_data, ask
+    from anetc.cli.evolve_options import Options, new_settings, with_data
     from anetdsl.evolve.drive.search import make_run
 
-    asked = ask(
+    settings = new_settings(
         options["preset"] or "paper",
         options["config"],
         Options(
@@ -182,39 +184,40 @@ def _make(directory: RunDir, options: dict[str, Any]) -> None:
             running=_running(options),
         ),
     )
-    make_run(directory, about_data(asked))
+    make_run(directory, with_data(settings))
 
 
 def _running(options: dict[str, Any]) -> dict[str, Any]:
-    found = {name: options.get(name) for name in _RUNNING}
-    if found["gpus"] is not None:
-        found["gpus"] = tuple(part.strip() for part in found["gpus"].split(",") if part.strip())
-    return found
+    running = {name: options.get(name) for name in _RUNNING}
+    if running["gpus"] is not None:
+        gpus = [part.strip() for part in running["gpus"].split(",")]
+        running["gpus"] = [gpu for gpu in gpus if gpu] or None
+    return running
 
 
 def _drive(directory: RunDir, options: dict[str, Any]) -> None:
-    from anetc.cli.evolve_options import check_resumed, running_of
-    from anetc.cli.evolve_screen import showing
+    from anetc.cli.evolve_options import check_changed_settings, with_options
+    from anetc.cli.evolve_screen import progress_display
     from anetdsl.evolve.drive.search import drive_run
 
     name = str(directory.path)
-    with _signals_kept(), showing(name) as show:
+    with _signal_handlers_restored(), progress_display(name) as display:
         finished = drive_run(
             directory,
             _rules(),
-            change=lambda running: running_of(running, _running(options)),
-            check=check_resumed,
-            ready=lambda driver: _ready(driver, show),
+            change=lambda running: with_options(running, _running(options)),
+            check=lambda settings: check_changed_settings(str(directory.settings), settings),
+            ready=lambda driver: _ready(driver, display),
         )
     if not finished:
-        click.echo(f"stopped; `anetc evolve --resume {visible(name)}` goes on", err=True)
+        click.echo(f"stopped; resume with `anetc evolve --resume {visible(name)}`", err=True)
         raise click.exceptions.Exit(_INTERRUPTED)
     _status(directory)
 
 
 @contextlib.contextmanager
-def _signals_kept() -> Iterator[None]:
-    """What signals do in the block is undone behind it."""
+def _signal_handlers_restored() -> Iterator[None]:
+    """Restore the signal handlers when the block ends."""
     before = {number: signal.getsignal(number) for number in _SIGNALS}
     try:
         yield
@@ -223,8 +226,11 @@ def _signals_kept() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _ready(driver: Driver, show: Show) -> Callable[[], None]:
-    """Have a signal stop the driver, a second one at once; the function that shows progress."""
+def _ready(driver: Driver, display: Display) -> Callable[[], None]:
+    """Install signal handlers, and return the function that displays the progress.
+
+    The first signal stops the driver; the second one ends it at once.
+    """
     from anetdsl.evolve.drive.search_progress import progress_of
 
     def stop(_number: int, _frame: object) -> None:
@@ -240,10 +246,10 @@ def _ready(driver: Driver, show: Show) -> Callable[[], None]:
     def watch() -> None:
         nonlocal last
         rounds = driver.settings.search.rounds
-        if time.monotonic() - last > _SHOW_SECONDS or driver.history.finished >= rounds:
+        if time.monotonic() - last > _DISPLAY_SECONDS or driver.history.finished >= rounds:
             last = time.monotonic()
             workers = driver.trials.workers.capacity()
-            show(progress_of(driver.store, rounds, workers=workers))
+            display(progress_of(driver.store, rounds, workers=workers))
 
     return watch
 

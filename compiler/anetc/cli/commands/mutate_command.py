@@ -1,4 +1,4 @@
-"""`anetc mutate`: children of a network, made as the search makes them."""
+"""`anetc mutate`: make children of a network as the search does."""
 
 from __future__ import annotations
 
@@ -20,19 +20,23 @@ from anetdsl.terminal import visible
     help="The same seed gives the same children.",
 )
 @click.option(
-    "--count", type=click.IntRange(1, 100_000), default=1, show_default=True, help="How many."
+    "--count",
+    type=click.IntRange(1, 100_000),
+    default=1,
+    show_default=True,
+    help="Children to make.",
 )
 @click.option(
     "--op",
     "names",
     metavar="OP,...",
-    help=f"What to do, in order: {', '.join(OPERATORS)}. Default: as the search, guided and then 0 "
+    help=f"Operators, in order: {', '.join(OPERATORS)}. Default: as the search, guided and then 0 "
     "to 4 of split, merge and resolution.",
 )
 @click.option(
     "--threshold",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    help="B of equation 2: edges of a weight above it stay. Default: drawn for each edge.",
+    help="B of equation 2: edges with a larger weight stay. Default: drawn for each edge.",
 )
 @click.option("--keep-weights", is_flag=True, help="Edges that stay keep their weights.")
 @click.option(
@@ -47,19 +51,19 @@ def command(
     keep_weights: bool,
     out: str | None,
 ) -> None:
-    """Make children of the network in FILE, as a search does, and say what was changed.
+    """Make children of the network in FILE as a search does, and report the operations.
 
-    A child differs from its parent by the lines that changed: comments stay, and its `origin` says
-    what was done. It comes on standard output, or in a file with -o.
+    A child keeps the comments of its parent, is formatted as by `anetc fmt`, and has the operations
+    in its `origin`. It is printed, or written to a file with -o.
     """
-    wish = MutationRequest(_names(names), threshold, keep_weights)
+    request = MutationRequest(_names(names), threshold, keep_weights)
     if count > 1 and out is None:
-        raise CannotRun("a file holds one network: give a folder for the children with -o DIR")
+        raise CannotRun("a file holds one network; give a folder for the children with -o DIR")
     checked = check_path(file, search=True)
     network = require_network(checked)
-    found = children(checked.source, network, wish, seed, count)
+    found = children(checked.source, network, request, seed, count)
     if out is None:
-        _say(found[0], err=True)
+        _report(found[0], err=True)
         click.echo(found[0].text.encode(), nl=False)
     else:
         _write(found, out)
@@ -77,7 +81,7 @@ def _names(text: str | None) -> tuple[str, ...]:
     return names
 
 
-def _say(child: Child, *, err: bool = False) -> None:
+def _report(child: Child, *, err: bool = False) -> None:
     for operation in child.operations:
         click.echo(f"{visible(child.name)}: {visible(operation.sentence)}", err=err)
 
@@ -92,12 +96,12 @@ def _write(found: list[Child], out: str) -> None:
         paths = [Path(out, f"{child.name}.anet") for child in found]
         for path, child in zip(paths, found):
             if path.exists() and path.read_bytes() != child.text.encode():
-                raise CannotRun(f"{path}: is another text; give another --seed, or another folder")
+                raise CannotRun(f"{path}: holds another text; give another --seed or folder")
     except FileExistsError:
-        raise CannotRun(f"{out}: is a file; -o names a folder") from None
+        raise CannotRun(f"{out}: is a file; give a folder with -o") from None
     except OSError as error:
         raise CannotRun(f"{error.filename or out}: {error.strerror or error}") from None
     for path, child in zip(paths, found):
         write_atomically(path, child.text)
         click.echo(f"wrote {visible(str(path))}", err=True)
-        _say(child)
+        _report(child)

@@ -158,9 +158,12 @@ def command(
     require_network(checked)
     from anetc.data.recipes import recipes_for
     from anetc.data.spec import parse_spec
-    from anetc.training.settings import settings_from_json
+    from anetc.training.settings import TrainSettings
+    from anetdsl.settings_reader import option_values, read_value
 
-    settings = settings_from_json({name: options[name] for name in _SETTINGS}, "the options")
+    settings = read_value(
+        option_values({name: options[name] for name in _SETTINGS}), TrainSettings
+    )
     spec = parse_spec(data, format_)
     recipes = recipes_for(spec, frames, size, flip=flip)
     parent = _parent(init_from, init_text)
