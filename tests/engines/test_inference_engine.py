@@ -29,7 +29,7 @@ needs_bfloat16 = pytest.mark.skipif(
 )
 
 
-def scrambled(*, seed: int = 0) -> NetworkModule:
+def randomised(*, seed: int = 0) -> NetworkModule:
     """Return the reference module of `SMALL` with random batch normalisations."""
     model = anetc.build_network(NETWORK, seed=seed)
     randomise_norms(model, seed)
@@ -65,7 +65,7 @@ def test_random_networks_equal_the_reference(example: Case) -> None:
 
 def test_one_engine_runs_several_sizes_and_batch_sizes() -> None:
     """Each clip size has one plan for all batch sizes; the engine drops the oldest plans."""
-    engine = compile_network(scrambled())
+    engine = compile_network(randomised())
     sizes = [(4, 32, 24), (1, 32, 24), (4, 47, 33), (2, 1, 1), (5, 16, 65)]
     for _ in range(2):
         for frames, height, width in sizes:
@@ -75,7 +75,7 @@ def test_one_engine_runs_several_sizes_and_batch_sizes() -> None:
 
 
 def test_a_plan_is_prepared_once_per_clip_size() -> None:
-    engine = compile_network(scrambled())
+    engine = compile_network(randomised())
     engine(clip(NETWORK))
     (plan,) = engine._plans.values()
     engine(clip(NETWORK, batch=2))
@@ -84,7 +84,7 @@ def test_a_plan_is_prepared_once_per_clip_size() -> None:
 
 
 def test_equal_calls_give_equal_bits() -> None:
-    engine = compile_network(scrambled())
+    engine = compile_network(randomised())
     inputs = clip(NETWORK, batch=2)
     first = engine(inputs)
     engine(clip(NETWORK, height=64))
@@ -130,7 +130,7 @@ def test_the_seed_draws_the_weights_of_the_reference() -> None:
 def test_weights_are_loaded_before_or_after_compiling(tmp_path: Path) -> None:
     """A plan that was prepared for earlier weights is prepared again."""
     file, inputs = tmp_path / "w.safetensors", clip(NETWORK)
-    model = scrambled(seed=5)
+    model = randomised(seed=5)
     save_weights(model, file)
     expected = reference_logits(model, inputs)
     before = compile_network(NETWORK, weights=file)
@@ -152,7 +152,7 @@ def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("inference", [True, False])
 def test_every_change_of_weights_is_noticed(inference: bool) -> None:
     """Weights change in place, by new parameters, and by conversion to another type and back."""
-    engine, inputs = compile_network(scrambled()), clip(NETWORK)
+    engine, inputs = compile_network(randomised()), clip(NETWORK)
     conv = engine.get_submodule("nodes.s0.conv")
     norm = engine.get_submodule("nodes.s0.conv_bn")
 
@@ -164,8 +164,8 @@ def test_every_change_of_weights_is_noticed(inference: bool) -> None:
         lambda: norm.running_mean.add_(1),
         lambda: engine.bfloat16().float(),
         replace,
-        lambda: engine.load_state_dict(scrambled(seed=7).state_dict()),
-        lambda: engine.load_state_dict(scrambled(seed=8).state_dict(), assign=True),
+        lambda: engine.load_state_dict(randomised(seed=7).state_dict()),
+        lambda: engine.load_state_dict(randomised(seed=8).state_dict(), assign=True),
     ]
     with torch.inference_mode(inference), torch.no_grad():
         last = engine(inputs)
@@ -178,7 +178,7 @@ def test_every_change_of_weights_is_noticed(inference: bool) -> None:
 
 
 def test_training_mode_runs_the_reference_with_gradients() -> None:
-    engine, inputs = compile_network(scrambled()), clip(NETWORK, height=64, width=64, batch=2)
+    engine, inputs = compile_network(randomised()), clip(NETWORK, height=64, width=64, batch=2)
     mean = engine.get_buffer("nodes.s0.conv_bn.running_mean").clone()
     engine.train()(inputs).sum().backward()
     assert engine.sink.fc.weight.grad is not None
@@ -187,7 +187,7 @@ def test_training_mode_runs_the_reference_with_gradients() -> None:
 
 
 def test_logits_carry_no_gradient() -> None:
-    engine = compile_network(scrambled())
+    engine = compile_network(randomised())
     inputs = {name: x.requires_grad_() for name, x in clip(NETWORK).items()}
     assert not engine(inputs).requires_grad
 
@@ -214,7 +214,7 @@ def test_other_devices_run_the_reference() -> None:
 
 @needs_bfloat16
 def test_autocast_computes_in_bfloat16() -> None:
-    engine, inputs = compile_network(scrambled()), clip(NETWORK)
+    engine, inputs = compile_network(randomised()), clip(NETWORK)
     expected = engine(inputs)
     with torch.autocast("cpu", torch.bfloat16):
         got = engine(inputs)
@@ -226,6 +226,6 @@ def test_autocast_computes_in_bfloat16() -> None:
 
 def test_processors_without_onednn_run_the_reference(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
-    engine, inputs = compile_network(scrambled()), clip(NETWORK)
+    engine, inputs = compile_network(randomised()), clip(NETWORK)
     with torch.no_grad():
         assert torch.equal(engine(inputs), engine.reference(inputs))
