@@ -13,6 +13,9 @@ import sys
 import time
 from pathlib import Path
 
+ORIGIN = re.compile(r'(?m)^origin\b(?:"(?:\\.|[^"\\])*"|[^"\n]|\n(?=[ \]]))*\n')
+"""An `origin`, on one line or on several."""
+
 
 def digest(text: str) -> int:
     """Return a number that is a function of a text."""
@@ -21,8 +24,9 @@ def digest(text: str) -> int:
 
 def network_of(text: str) -> str:
     """Return the text without what does not change the network: name, origin, score, weights."""
-    lines = [line for line in text.splitlines() if not line.startswith(("origin", "score", "#"))]
-    return re.sub(r"@[\d.]+", "", re.sub(r"(?m)^network \S+", "network x", "\n".join(lines)))
+    lines = ORIGIN.sub("", text).splitlines()
+    kept = "\n".join(line for line in lines if not line.startswith(("score", "#")))
+    return re.sub(r"@[\d.]+", "", re.sub(r"(?m)^network \S+", "network x", kept))
 
 
 def trained(text: str) -> str:
@@ -43,9 +47,9 @@ def trained(text: str) -> str:
     score = f"score top1={fitness(text) / 2} top5={fitness(text) / 2} fitness={fitness(text)}"
     if re.search(r"(?m)^score", found):
         return re.sub(r"(?m)^score.*$", score, found)
-    return re.sub(
-        r"(?m)^((?:origin|network).*)$(?![\s\S]*^origin)", rf"\1\n{score}", found, count=1
-    )
+    header = ORIGIN.search(found) or re.search(r"(?m)^network .*\n", found)
+    assert header is not None
+    return f"{found[: header.end()]}{score}\n{found[header.end() :]}"
 
 
 def fitness(text: str) -> float:

@@ -88,7 +88,7 @@ def test_rebuild_stops_at_a_damaged_text(finished: Path, tmp_path: Path) -> None
     (run / "trials" / "g0004" / "1" / "trained.anet").write_text("anet 1\nnetwork")
     result = evolve("--rebuild", run)
     assert (result.code, result.out) == (0, f"{run / 'search.db'}: 4 candidates\n")
-    assert "g0004: a text in it has errors" in result.err
+    assert "g0004: a text in this folder has errors" in result.err
 
 
 def test_the_settings_of_one_search_start_another(finished: Path, tmp_path: Path) -> None:
@@ -262,7 +262,7 @@ def test_an_unknown_executor_creates_no_run(tmp_path: Path) -> None:
 def test_an_existing_run_is_not_replaced(finished: Path) -> None:
     result = evolve(*SMALL, "--out", finished)
     assert result.code == 2
-    assert f"`anetc evolve --resume {finished}` goes on with it" in result.err
+    assert f"`anetc evolve --resume {finished}` continues it" in result.err
 
 
 # Stopped by a signal

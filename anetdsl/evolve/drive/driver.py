@@ -77,7 +77,7 @@ class Driver:
     def drive(self) -> bool:
         """Search until all candidates are finished (True) or `stopping` is set (False).
 
-        Raise CannotRun if the search cannot go on; it can be resumed.
+        Raise CannotRun if the search cannot continue; the run can be resumed.
         """
         self._restore()
         with self._heartbeat():

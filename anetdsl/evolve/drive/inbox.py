@@ -82,7 +82,7 @@ def examine(path: Path, settings: SearchSettings, index: int, store: Store) -> P
 
 
 def reject(path: Path, reason: str) -> None:
-    """Write the reason beside a file. If it cannot be written, the search goes on."""
+    """Write the reason beside a file. An error while writing does not stop the search."""
     with contextlib.suppress(CannotRun):
         text = f"{display_name(path)} cannot be added to the search:\n\n{reason.strip()}\n"
         write_atomically(_reason_file(path), text)

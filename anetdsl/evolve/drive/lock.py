@@ -15,7 +15,7 @@ from anetdsl.errors import CannotRun
 from anetdsl.evolve.drive.run_dir import RunDir
 
 _WAIT_SECONDS = 1.0
-"""How long to wait for the lock: `is_driven` in another process holds it for a moment."""
+"""Time to wait for the lock: `is_driven` in another process holds it for a moment."""
 
 
 @contextlib.contextmanager

@@ -68,7 +68,7 @@ def decide(candidate: Candidate, outcome: Outcome, settings: RunSettings) -> Dec
 
 
 def to_restart(candidate: Candidate, record: Record | None = None) -> Candidate:
-    """Return the candidate, with another record if one is given, as one that is to be started."""
+    """Return the candidate with the status `proposed`, and with another record if one is given."""
     return attrs.evolve(
         candidate, record=attrs.evolve(record or candidate.record, status="proposed")
     )

@@ -30,7 +30,7 @@ class Run:
     finished: float | None = None
     """When the last candidate finished; None if the search is not complete."""
     running: Running = attrs.field(factory=Running)
-    """How trials are run, by the present settings."""
+    """Settings for running trials, as they are now."""
 
     @property
     def name(self) -> str:

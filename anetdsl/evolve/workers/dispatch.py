@@ -30,7 +30,7 @@ class Dispatcher:
     def submit(
         self, index: int, name: str, folder: TrialFolder, heartbeat: Path, time_limit: float | None
     ) -> None:
-        """Submit a candidate's trial. Raise CannotRun if no trial can be started any more."""
+        """Submit a candidate's trial. Raise CannotRun if the executor was shut down."""
         task = TrialTask(
             name,
             str(folder.path.absolute()),

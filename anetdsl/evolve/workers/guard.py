@@ -1,8 +1,8 @@
-"""Run one trial and kill it when it must not go on: `python guard.py SECONDS COMMAND...`.
+"""Run one trial, and kill it when its driver or its time ends.
 
-The driver starts this script by its path (`python -I -S`) as the leader of a new process group. It
-imports only modules of the standard library that load fast. The guard kills the trial with all its
-processes
+Usage: `python guard.py SECONDS COMMAND...`. The driver starts this script by its path (with
+`python -I -S`) as the leader of a new process group. It imports only modules of the standard
+library that load fast. The guard kills the trial with all its processes
 
 - when the driver has ended: the other end of the guard's standard input is closed;
 - when SECONDS have passed (0: no limit): the guard writes TIMEOUT to standard output first;
@@ -21,7 +21,7 @@ import sys
 import time
 
 TIMEOUT = "timeout"
-"""What the guard writes to standard output when the time is up."""
+"""Word that the guard writes to standard output when the time has passed."""
 
 PR_SET_PDEATHSIG = 1
 

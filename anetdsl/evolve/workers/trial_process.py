@@ -1,4 +1,4 @@
-"""Run one trial: `anetc trial FOLDER` as a subprocess, behind a guard process (`guard`).
+"""Run one trial: `anetc trial FOLDER` as a subprocess, started by a guard process (`guard`).
 
 An executor calls `run_trial`, on this machine or on another one that sees the same folder. For a
 trial that was killed or hung, `run_trial` returns an Outcome with a failure; it does not raise.
@@ -57,7 +57,7 @@ class TrialTask:
 
 @attrs.frozen
 class Outcome:
-    """How a trial ended: the result and the trained text, or a failure."""
+    """The result and the trained text of a trial, or its failure."""
 
     result: TrialResult | None = None
     text: str | None = None
@@ -130,7 +130,7 @@ def run_trial(
 
 
 def _run(task: TrialTask, environment: dict[str, str], running: RunningTrials) -> tuple[str, int]:
-    """Run the command behind its guard; return what the guard reported and the exit status."""
+    """Run the command with its guard; return the guard's report and the exit status."""
     command = [sys.executable if word == PYTHON else word for word in task.command]
     # -I -S: the guard needs the standard library alone, and starts in a few milliseconds.
     interpreter = [sys.executable, "-I", "-S"]
