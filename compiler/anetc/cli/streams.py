@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from anetdsl.errors import CannotRun
+from anetdsl.errors import CannotRun, cannot_read
 
 if TYPE_CHECKING:
     from typing import TextIO
@@ -29,4 +29,4 @@ def read_stdin(limit: int) -> bytes:
     try:
         return sys.stdin.buffer.read(limit)
     except OSError as error:
-        raise CannotRun(f"standard input: {error.strerror}") from None
+        raise cannot_read("standard input", error) from None
