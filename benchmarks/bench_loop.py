@@ -67,7 +67,7 @@ def test_step(benchmark: BenchmarkFixture, name: str) -> None:
 
     def bare() -> None:
         state.model.zero_grad(set_to_none=True)
-        loss_of(state.running(inputs), batch.targets, SETTINGS.label_smoothing).backward()
+        loss_of(state.wrapped(inputs), batch.targets, SETTINGS.label_smoothing).backward()
 
     loop = steps(state, batches)
     parts: dict[str, Callable[[], object]] = {
