@@ -83,13 +83,9 @@ class Contestant:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument(
-        "run", type=Path, help="directory of a search, also a running one"
-    )
+    parser.add_argument("run", type=Path, help="directory of a search, also a running one")
     parser.add_argument("--data", help="data with a test split; by default the data of the run")
-    parser.add_argument(
-        "--out", type=Path, required=True, help="file of results, as JSON lines"
-    )
+    parser.add_argument("--out", type=Path, required=True, help="file of results, as JSON lines")
     parser.add_argument("--table", type=Path, help="also write the table to this file, as Markdown")
     parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument(

@@ -70,7 +70,7 @@ class ClipSettings:
     size: tuple[int, int] | None = attrs.field(default=None, validator=at_least(1))
     """Height and width in pixels."""
     flip: bool | None = None
-    """Whether half of the training clips are mirrored."""
+    """True to mirror half of the training clips."""
 
 
 def recipes_from_json(spec: DataSpec, document: object, name: str) -> Recipes:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from anetc.engines.training.shared_statistics import is_distributed, global_statistics, global_sums
+from anetc.engines.training.shared_statistics import global_statistics, global_sums, is_distributed
 
 _DIMENSIONS = (0, 2, 3, 4)
 DECAY = 0.99

@@ -19,20 +19,6 @@ if TYPE_CHECKING:
     from anetc.training.run.stop_request import StopRequest
     from anetc.training.settings import Parent
 
-_SETTINGS = (
-    *("iterations", "batch", "accumulate", "learning_rate", "edge_rate", "warmup", "momentum"),
-    *(
-        "weight_decay",
-        "label_smoothing",
-        "precision",
-        "seed",
-        "save_every",
-        "evaluate_every",
-        "workers",
-    ),
-    *("threads", "device", "plain", "recompute"),
-)
-
 
 @click.command("train")
 @click.argument("file")
@@ -161,9 +147,7 @@ def command(
     from anetc.training.settings import TrainSettings
     from anetdsl.settings_reader import option_values, read_value
 
-    settings = read_value(
-        option_values({name: options[name] for name in _SETTINGS}), TrainSettings
-    )
+    settings = read_value(option_values(options), TrainSettings)
     spec = parse_spec(data, format_)
     recipes = recipes_for(spec, frames, size, flip=flip)
     parent = _parent(init_from, init_text)
@@ -205,7 +189,7 @@ def command(
     click.echo("  ".join(f"{name} {value:.4g}" for name, value in result.measures.items()))
     click.echo(
         f"wrote {visible(str(folder / 'model.anet'))} and weights.safetensors; "
-        f"{result.seconds:.1f} s, {100 * result.waiting:.1f} % of the training time waiting for clips",
+        f"{result.seconds:.1f} s, {100 * result.waiting:.1f} % of the step time waiting for clips",
         err=True,
     )
 

@@ -60,5 +60,5 @@ def validate(state: TrainState, dataset: Dataset) -> Evaluation:
 
 
 def json_measures(measures: Mapping[str, float]) -> dict[str, float | None]:
-    """Return measures for JSON: None stands for one that is not finite."""
+    """Return measures for JSON, with None for a measure that is not finite."""
     return {name: value if math.isfinite(value) else None for name, value in measures.items()}

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 @attrs.define(eq=False)
 class RunLoop:
-    """The loop of a run in one process. All processes take the same turns."""
+    """The loop of a run in one process. All processes execute the same steps."""
 
     state: TrainState
     folder: Path
@@ -112,7 +112,7 @@ class RunLoop:
             self._save()
 
     def _must_stop(self, flushing: bool) -> bool:
-        """Whether to stop after this step. Several processes agree on it, when they flush."""
+        """Return whether to stop after this step. Several processes agree on it when they flush."""
         if self._is_alone:
             return self.stop.is_made
         if not flushing:

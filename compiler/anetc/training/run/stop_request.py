@@ -23,13 +23,13 @@ class StopRequest:
         self.signal: signal.Signals | None = None
         """The last signal that was received."""
         self.ignores_repeats = False
-        """Whether further signals are ignored inside `deferred()`: torchrun repeats Ctrl-C."""
+        """True to ignore further signals inside `deferred()`, as torchrun repeats Ctrl-C."""
         self._deferred = False
         self._notify = notify
 
     @property
     def is_made(self) -> bool:
-        """Whether a signal was received."""
+        """True after a signal."""
         return self.signal is not None
 
     @property
