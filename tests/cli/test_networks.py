@@ -144,7 +144,7 @@ def test_run_reports_wrong_options_and_files(folder: Path) -> None:
 
 
 def test_run_on_a_real_clip(folder: Path) -> None:
-    """The best classes and their names; an unreadable video, wrong devices, a wrong weights file."""
+    """The best classes and their names; an unreadable video, wrong devices, wrong weights."""
     (folder / "labels.txt").write_text("".join(f"thing {i}\n" for i in range(10)))
     tiny = ["--size", "32", "--frames", "2"]
     result = anetc("run", "good.anet", "--video", CLIP, *tiny, "--labels", "labels.txt", "--top", 3)

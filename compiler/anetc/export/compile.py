@@ -21,7 +21,7 @@ from anetdsl.ir import Network
 
 @attrs.frozen
 class CompiledArtifact:
-    """A written artifact, and its error to the reference module."""
+    """A written artifact, and its error relative to the reference module."""
 
     files: tuple[Path, ...]
     """Files of the artifact; the first one is loaded."""
@@ -68,7 +68,7 @@ def compile_artifact(
 
     Raises:
         CannotRun: The artifact cannot be made or written, it would overwrite `source` or `weights`,
-            or its error to the reference module exceeds the tolerance. `output` is unchanged then.
+            or its error exceeds the tolerance. `output` is unchanged then.
     """
     output = Path(output)
     try:
