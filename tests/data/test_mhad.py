@@ -251,7 +251,7 @@ def test_files_with_other_content_are_an_error(write: Write, arrays: dict[str, o
     [
         ("?swap=maybe", "must be yes or no"),
         ("?swap=yes&train=1", "cannot be used with"),
-        ("?subjects=1", "no option `subjects`"),
+        ("?subjects=1", "no setting `subjects`"),
         ("?train=1&validation=1", "subject 1 is in two splits"),
     ],
 )
