@@ -25,7 +25,7 @@ class Member:
 
 @attrs.frozen
 class Proposal:
-    """A candidate that is to be trained."""
+    """A candidate before its training."""
 
     index: int
     name: str

@@ -163,9 +163,10 @@ def operations_from_json(values: object) -> tuple[Operation, ...]:
 
 
 def _from_json(value: object) -> Operation:
-    if not isinstance(value, dict) or value.get("operation") not in _CLASSES:
+    kind = value.get("operation") if isinstance(value, dict) else None
+    if not isinstance(value, dict) or not isinstance(kind, str) or kind not in _CLASSES:
         raise ValueError(f"not an operation: {str(value)[:60]}")
-    cls = _CLASSES[value["operation"]]
+    cls = _CLASSES[kind]
     kinds = typing.get_type_hints(cls)
     names = [field.name for field in attrs.fields(cls)]
     if value.keys() != {"operation", *names}:

@@ -60,6 +60,6 @@ def test_an_edited_child_is_not_overwritten(folder: Path) -> None:
     first.unlink()
     result = anetc("mutate", "model.anet", "--count", 2, "-o", "kids")
     assert result.code == 2
-    assert f"{second.relative_to(folder)}: is another text; give another --seed" in result.err
+    assert f"{second.relative_to(folder)}: holds another text; give another --seed" in result.err
     assert second.read_text().startswith("# mine\n")
     assert not first.exists()

@@ -75,14 +75,14 @@ class Child:
 
 @attrs.frozen
 class MutationRequest:
-    """How children are to be made."""
+    """A request for children: the operators and their settings."""
 
     names: tuple[str, ...] = ()
     """Names of OPERATORS, in order. Empty: as the search, guided and then 0 to 4 operators."""
     threshold: float | None = None
     """B of equation 2; None to draw it for each edge."""
     keep_weights: bool = False
-    """Whether edges that stay keep their weights."""
+    """True if edges that stay keep their weights."""
 
 
 OPERATORS: dict[str, Callable[[MutationRequest], Operator]] = {

@@ -24,14 +24,17 @@ T = TypeVar("T")
 
 _HEAD = """\
 # Settings of a search. `anetc evolve --config` starts another search from this file.
-# `anetc evolve --resume` reads it again: a change applies to the candidates to come.
+# `anetc evolve --resume` reads it again; changes apply to the candidates that follow.
 
 """
 
 
 @attrs.frozen
 class Running:
-    """How trials are run. This may differ from one driver of a run to the next."""
+    """Settings of trials: where they run and what becomes of failures and weights.
+
+    They may differ from one driver of a run to the next.
+    """
 
     executor: str = "threads:1"
     """`threads:N` runs N trials at a time on this machine; `dask:ADDRESS` uses a Dask cluster."""
@@ -40,22 +43,21 @@ class Running:
     timeout: float | None = attrs.field(default=None, validator=above(0))
     """Seconds after which a trial is killed with all its processes. None: no limit."""
     retries: int = attrs.field(default=1, validator=at_least(0))
-    """How often a trial is restarted that was killed, ran out of memory or hung."""
+    """Number of restarts of a trial that was killed, ran out of memory or hung."""
     inherit: bool = False
-    """Whether a child starts from its parent's weights, if their shapes fit."""
+    """True if a child starts from its parent's weights where their shapes fit."""
     halving: int = attrs.field(default=1, validator=at_least(1))
     """N: train each candidate for 1/N of the iterations first, and the best 1/N for all of them.
 
     1 trains each candidate once.
     """
     keep_all_weights: bool = False
-    """Whether to keep the weights of candidates that are neither in the population nor among the
-    best three."""
+    """True to keep all weights; else only those of the population and of the best three stay."""
 
 
 @attrs.frozen
 class TrialTable:
-    """The table [trial]: what the jobs of all candidates have in common (`TrialJob`)."""
+    """The table [trial]: the values that the jobs of all candidates share (`TrialJob`)."""
 
     data: str | None = None
     split: Literal["train", "validation", "test"] = "validation"
@@ -137,7 +139,7 @@ def settings_of(given: NamedValues, default: RunSettings) -> RunSettings:
     """Return the default with the given settings in its place. Raise CannotRun."""
     given.check_names(("search", "trial", "running"))
     trial = given.table("trial")
-    read_value(trial, TrialTable)  # for its checks
+    read_value(trial, TrialTable)  # checks names and types
     return RunSettings(
         search=read_changes(given.table("search"), default.search),
         trial=_merged(default.trial, trial.values),

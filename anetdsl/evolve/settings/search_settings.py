@@ -25,7 +25,7 @@ LARGEST_SEED = 2**63 - 1
 
 @attrs.frozen
 class Space:
-    """The networks of a search: what all candidates have in common (paper 4.1, A.1)."""
+    """The search space: properties that all candidates share (paper 4.1, A.1)."""
 
     classes: int = attrs.field(validator=at_least(1))
     stem_channels: int = attrs.field(default=128, validator=at_least(1))
@@ -79,7 +79,7 @@ class Limits:
 
 @attrs.frozen
 class SearchSettings:
-    """How to search. The defaults are the paper's (3.2, 4.1)."""
+    """Settings of a search. The defaults are the paper's (3.2, 4.1)."""
 
     space: Space
     method: Method = "guided"
@@ -100,4 +100,4 @@ class SearchSettings:
     """With the order `index`, candidate k depends on candidates below k - window only."""
     limits: Limits = Limits()
     keep_weights: bool = False
-    """Whether a child's text keeps its parent's weights on the edges that stayed."""
+    """True if a child's text keeps its parent's weights on the edges that stayed."""
