@@ -47,7 +47,7 @@ def propose(
     name = f"g{index:04d}"
     while True:
         text = re.sub(r"@[\d.]+", "", parent.text if parent else START)
-        text = re.sub(r"(?m)^(origin|score).*\n", "", text)
+        text = re.sub(r"(?m)^score.*\n", "", synthetic_trial.ORIGIN.sub("", text))
         text = re.sub(r" r=(\d+)", lambda m: f" r={draw.choice([m[1], draw.randint(1, 9)])}", text)
         lineage = f'parent="{parent.name}" ' if parent else ""
         origin = f'origin {lineage}round={index} seed={settings.seed} ops=["r drawn"]'

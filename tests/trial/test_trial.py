@@ -23,7 +23,7 @@ from anetc.trial.job import parse_job
 from anetc.trial.trial import run_trial
 from anetc.weights.files import read_weights
 from anetdsl.errors import CannotRun
-from anetdsl.evolve.contract import TrialFolder
+from anetdsl.evolve.contract import EXIT_DONE, EXIT_FAILED, EXIT_NO_RESULT, TrialFolder
 from anetdsl.source import SourceFile
 from tests.command_line import anetc
 from tests.training.running import TEXT, run
@@ -268,16 +268,22 @@ def test_job_schema_has_all_settings(done: Path) -> None:
 
 
 def test_exit_codes(clips: DataSpec, tmp_path: Path) -> None:
-    assert anetc("trial", job(tmp_path / "done", clips, settings={"iterations": 1})).code == 0
+    assert (
+        anetc("trial", job(tmp_path / "done", clips, settings={"iterations": 1})).code
+        == EXIT_DONE
+        == 0
+    )
     failing = job(tmp_path / "failed", clips, "anet 1")
     failed = anetc("trial", failing)
-    assert failed.code == 1
+    assert failed.code == EXIT_FAILED == 1
     assert f"the trial failed; see {failing / 'result.json'}" in failed.err
     missing = anetc("trial", tmp_path / "nowhere")
-    assert (missing.code, "job.json: no such file" in missing.err) == (2, True)
+    assert missing.code == EXIT_NO_RESULT == 2
+    assert "job.json: no such file" in missing.err
     (failing / "candidate.anet").unlink()
     missing = anetc("trial", failing)
-    assert (missing.code, "candidate.anet: no such file" in missing.err) == (2, True)
+    assert missing.code == EXIT_NO_RESULT
+    assert "candidate.anet: no such file" in missing.err
 
 
 MINIMAL = {"schema": "anetdsl-trial-job", "schema_version": 1, "data": "motion"}
