@@ -9,7 +9,7 @@ from anetdsl.evolve.candidates import Member, Proposal
 from anetdsl.evolve.propose.algorithms import population, propose
 from anetdsl.evolve.propose.canonical import canonical_form
 from anetdsl.evolve.settings.search_settings import SearchSettings
-from anetdsl.ir import Score
+from anetdsl.ir import Network, Score
 from anetdsl.source import SourceFile
 from anetdsl.syntax.parser import parse_syntax
 from anetdsl.text.edits import apply, set_learned
@@ -39,3 +39,11 @@ def search(settings: SearchSettings, rounds: int) -> list[Proposal]:
         taken.add(canonical_form(parse(found[-1].text)))
         alive = population(settings, (*alive, trained(found[-1])))
     return found
+
+
+def sink_fits(network: Network) -> bool:
+    """Return whether the sink can combine its inputs: the mean needs equal widths."""
+    if network.sink.combine != "mean":
+        return True
+    read = {edge.source for edge in network.sink.inputs}
+    return len({node.out_channels for node in network.nodes if node.name in read}) <= 1

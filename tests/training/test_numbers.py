@@ -15,8 +15,9 @@ from anetc.training.batch_norm import set_decay
 from anetc.training.losses import loss_of
 from anetc.training.optimiser import decay_groups, freeze_unread, make_optimiser
 from anetc.training.schedule import learning_rate
-from anetc.training.settings import TrainSettings, settings_from_json, settings_to_json
+from anetc.training.settings import TrainSettings, settings_to_json
 from anetdsl.errors import CannotRun
+from anetdsl.settings_reader import named_values, read_value
 from tests.training.running import SOURCE, settings
 
 # The paper's run: 50,000 steps of 32 clips, 12,000 of them warm-up.
@@ -147,7 +148,7 @@ def test_settings_are_written_as_differences_from_the_defaults() -> None:
     given = settings(precision="bfloat16", threads=2)
     document = settings_to_json(given)
     assert "momentum" not in document
-    assert settings_from_json(document, "x") == given
+    assert read_value(named_values(document, "x"), TrainSettings) == given
 
 
 @pytest.mark.parametrize(
@@ -171,4 +172,4 @@ def test_settings_are_written_as_differences_from_the_defaults() -> None:
 )
 def test_invalid_settings(document: object, message: str) -> None:
     with pytest.raises(CannotRun, match=message):
-        settings_from_json(document, "x")
+        read_value(named_values(document, "x"), TrainSettings)

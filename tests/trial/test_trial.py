@@ -19,11 +19,12 @@ from anetc.data.values import DataSpec, Split
 from anetc.training.run import run as training_run
 from anetc.training.settings import Parent, settings_defaults
 from anetc.trial import trial
-from anetc.trial.job import parse_job
+from anetc.trial.job import TrialSetup, trial_setup
 from anetc.trial.trial import run_trial
 from anetc.weights.files import read_weights
 from anetdsl.errors import CannotRun
 from anetdsl.evolve.contract import EXIT_DONE, EXIT_FAILED, EXIT_NO_RESULT, TrialFolder
+from anetdsl.settings_reader import named_values
 from anetdsl.source import SourceFile
 from tests.command_line import anetc
 from tests.training.running import TEXT, run
@@ -284,6 +285,10 @@ def test_exit_codes(clips: DataSpec, tmp_path: Path) -> None:
     missing = anetc("trial", failing)
     assert missing.code == EXIT_NO_RESULT
     assert "candidate.anet: no such file" in missing.err
+
+
+def parse_job(document: object) -> TrialSetup:
+    return trial_setup(named_values(document, "job.json"))
 
 
 MINIMAL = {"schema": "anetdsl-trial-job", "schema_version": 1, "data": "motion"}

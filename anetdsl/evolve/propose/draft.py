@@ -108,11 +108,3 @@ def with_parts(network: Network, nodes: Iterable[Node], sink: Sink) -> Network:
 def with_edges(node: Node, edges: tuple[Edge, ...]) -> Node:
     """Return the node with other inputs, without places in a text."""
     return Node(node.name, node.level, node.channels, node.dilation, node.stride, edges)
-
-
-def sink_fits(network: Network) -> bool:
-    """Return whether the sink can combine its inputs: the mean needs equal widths."""
-    if network.sink.combine != "mean":
-        return True
-    read = {edge.source for edge in network.sink.inputs}
-    return len({node.out_channels for node in network.nodes if node.name in read}) <= 1

@@ -90,11 +90,6 @@ def settings_text(settings: RunSettings) -> str:
     return _HEAD + toml_text(tables)
 
 
-def read_settings(path: str, default: RunSettings) -> RunSettings:
-    """Return the default with the settings of a file in its place. Raise CannotRun."""
-    return settings_of(read_toml(path), default)
-
-
 def read_run_settings(path: str, before: RunSettings) -> RunSettings:
     """Return the settings of a run's own file; settings that it leaves out stay as `before`.
 

@@ -22,7 +22,6 @@ from anetdsl.settings_reader import (
     read_value,
 )
 
-PRESETS = ("paper", "small")
 _UNKNOWN_CLASSES = 1
 
 

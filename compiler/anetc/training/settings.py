@@ -9,7 +9,7 @@ import attrs
 
 from anetc.devices import Precision
 from anetdsl.evolve.operations import Operation
-from anetdsl.settings_reader import at_least, between, named_values, read_value
+from anetdsl.settings_reader import at_least, between
 
 LEARNING_RATE_PER_CLIP = 0.00625
 """Peak learning rate per clip of the batch (paper, appendix)."""
@@ -93,8 +93,3 @@ def settings_to_json(settings: TrainSettings) -> dict[str, Any]:
     """Return the settings that differ from the defaults."""
     defaults = settings_defaults().items()
     return {k: getattr(settings, k) for k, default in defaults if getattr(settings, k) != default}
-
-
-def settings_from_json(document: object, name: str) -> TrainSettings:
-    """Return the settings of a JSON object. Raise CannotRun; its message starts with `name`."""
-    return read_value(named_values(document, name), TrainSettings)

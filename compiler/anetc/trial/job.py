@@ -11,7 +11,7 @@ from anetc.data.spec import parse_spec
 from anetc.data.values import DataSpec
 from anetc.training.settings import Parent, TrainSettings
 from anetdsl.evolve.contract import Split, TrialFolder, read_trial_job
-from anetdsl.settings_reader import NamedValues, named_values, read_json, read_value
+from anetdsl.settings_reader import NamedValues, read_json, read_value
 
 
 @attrs.frozen
@@ -31,18 +31,11 @@ class TrialSetup:
 
 def read_job(folder: TrialFolder) -> TrialSetup:
     """Read the job of a folder. Raise CannotRun with the place of a mistake."""
-    return _setup(read_json(folder.job))
+    return trial_setup(read_json(folder.job))
 
 
-def parse_job(document: object, name: str = "job.json") -> TrialSetup:
-    """Return the setup of the JSON object of a job.
-
-    Raise CannotRun; its message starts with `name`.
-    """
-    return _setup(named_values(document, name))
-
-
-def _setup(given: NamedValues) -> TrialSetup:
+def trial_setup(given: NamedValues) -> TrialSetup:
+    """Return the setup of the values of `job.json`. Raise CannotRun with the place of a mistake."""
     job = read_trial_job(given)
     spec = parse_spec(job.data)
     settings = read_value(given.table("settings"), TrainSettings)

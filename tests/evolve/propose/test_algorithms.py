@@ -19,7 +19,7 @@ from anetdsl.evolve.candidates import Member, Proposal
 from anetdsl.evolve.operations import Rewire
 from anetdsl.evolve.propose.algorithms import ALGORITHMS, population, propose
 from anetdsl.evolve.propose.canonical import canonical_form
-from anetdsl.evolve.propose.draft import possible_edges, sink_fits
+from anetdsl.evolve.propose.draft import possible_edges
 from anetdsl.evolve.propose.initial import random_connections, random_network, random_nodes
 from anetdsl.evolve.propose.selection import fittest, tournament, youngest
 from anetdsl.evolve.settings.presets import space
@@ -28,7 +28,7 @@ from anetdsl.ir import Edge, Network
 from anetdsl.source import SourceFile
 from anetdsl.text.formatting import format_source
 from tests.evolve.propose.chances import ENOUGH, excess_of_counts, excess_of_trials
-from tests.evolve.searches import search, trained
+from tests.evolve.searches import search, sink_fits, trained
 
 METHODS: tuple[Method, ...] = get_args(Method)
 PAPER = space("paper", 339)

@@ -28,7 +28,7 @@ def test_the_child_is_printed_and_its_operations_on_standard_error() -> None:
     assert (child.name, origin.parent, origin.seed) == ("assemblenet_5_1", "assemblenet", 5)
     assert result.err.splitlines() == [f"assemblenet_5_1: {op}" for op in origin.ops]
     assert origin.ops[0].startswith("edges: kept ")
-    assert result.out.startswith("# AssembleNet, the network that the search found")
+    assert result.out.startswith("# AssembleNet, the network that the paper's search found")
     assert anetc("mutate", TABLE_4, "--seed", 5) == result
     assert anetc("mutate", "-", "--seed", 5, stdin=TABLE_4.read_bytes()).data == result.data
     assert anetc("mutate", TABLE_4, "--seed", 6).data != result.data

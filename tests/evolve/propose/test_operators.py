@@ -18,7 +18,7 @@ from anetdsl.checking import check_source
 from anetdsl.diff import diff
 from anetdsl.evolve.operations import sentences
 from anetdsl.evolve.propose.child_text import Parent, child_edits, child_text, untrained
-from anetdsl.evolve.propose.draft import Change, DraftNetwork, Operator, sink_fits
+from anetdsl.evolve.propose.draft import Change, DraftNetwork, Operator
 from anetdsl.evolve.propose.naming import merged_name, split_names
 from anetdsl.evolve.propose.operators import (
     can_merge,
@@ -35,6 +35,7 @@ from anetdsl.source import SourceFile
 from anetdsl.syntax.parser import parse_syntax
 from anetdsl.text.edits import apply
 from tests.evolve.propose.chances import ENOUGH, excess_of_counts
+from tests.evolve.searches import sink_fits
 from tests.networks import table_4
 from tests.strategies import EXAMPLES, Written, written
 
