@@ -13,7 +13,7 @@ import attrs
 
 from anetc.data.recipes import recipes_for
 from anetc.data.values import Split
-from anetc.video.clips import CHARADES_TEST, MOMENTS_TEST
+from anetc.video.clips import CHARADES_TEST, MOMENTS_TEST, recipe_values
 from anetdsl.errors import CannotRun
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def check_clips(dataset: Dataset, recipe: Recipe) -> None:
 
     Stored clips (`arrays`, `utd-mhad`, `motion`) can be cut only to fewer frames.
     """
-    stored = _stored_frames(dataset)
+    stored = stored_frames(dataset)
     if stored is not None and recipe.when != "centre" and recipe.frames >= stored:
         raise CannotRun(
             f"--clips, --protocol: a clip of {recipe.frames} frames takes all {stored} frames that "
@@ -106,13 +106,13 @@ def recipe_to_json(dataset: Dataset, recipe: Recipe) -> dict[str, Any]:
     For data that store clips, `fps` is None and `stored_frames` is the number of frames of a
     stored clip.
     """
-    stored = _stored_frames(dataset)
-    values = attrs.asdict(recipe)
+    stored = stored_frames(dataset)
+    values = recipe_values(recipe)
     return values if stored is None else {**values, "fps": None, "stored_frames": stored}
 
 
-def _stored_frames(dataset: Dataset) -> int | None:
-    """Return the number of frames of each stored clip; None for videos."""
+def stored_frames(dataset: Dataset) -> int | None:
+    """Return the number of frames of each stored clip; None for data of videos."""
     if dataset.spec.format in _VIDEO_FORMATS:
         return None
     from anetc.data.formats.arrays import ArrayDataset

@@ -1,25 +1,23 @@
 """Weights files: safetensors files with the parameters and statistics of a model.
 
 `anetc.modules.names` defines the names of the tensors. Counters of batch normalisations
-(`num_batches_tracked`) are not stored, because no computation uses them. The header has one
-metadata entry, `anet`, which is JSON: the version of the format, the name of the network, and the
-SHA-256 of its text. No content of such a file is executed.
+(`num_batches_tracked`) are not stored, because no computation uses them. The header describes the
+network and what it was trained on (`anetc.weights.metadata`). No content of such a file is
+executed.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import attrs
 import safetensors
 import torch
 from safetensors.torch import save
 
 from anetc.modules.names import is_counter, split_name
-from anetdsl.errors import CannotRun
+from anetc.weights.metadata import WeightsError, WeightsInfo, info_of_metadata, unreadable
 from anetdsl.files import write_atomically
 
 if TYPE_CHECKING:
@@ -28,28 +26,23 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from anetc.modules.network import NetworkParts
+    from anetc.weights.trained_on import TrainedOn
     from anetdsl.ir import Network
 
-FORMAT_VERSION = 1
-_METADATA_KEY = "anet"
+__all__ = [
+    "WeightsError",
+    "WeightsInfo",
+    "assign_weights",
+    "load_weights",
+    "read_weights",
+    "save_weights",
+    "text_hash",
+]
+
 _MAX_NAME = 80
 """Longest name in a message, in characters."""
 _MAX_ITEMS = 4
 """Most nodes, and most tensors of a node, in a message."""
-
-
-class WeightsError(CannotRun):
-    """Weights cannot be read or do not fit the network. The message is one line."""
-
-
-@attrs.frozen
-class WeightsInfo:
-    """The description in a weights file; None where the file has none."""
-
-    network: str | None = None
-    """Name of the network."""
-    text_sha256: str | None = None
-    """`text_hash` of the network. The tensors may fit other texts, too."""
 
 
 def text_hash(network: Network) -> str:
@@ -57,24 +50,22 @@ def text_hash(network: Network) -> str:
     return hashlib.sha256(str(network).encode()).hexdigest()
 
 
-def save_weights(model: NetworkParts, path: str | Path) -> None:
+def save_weights(
+    model: NetworkParts, path: str | Path, trained_on: TrainedOn | None = None
+) -> None:
     """Write the weights of a model to a file, atomically. Equal models give equal bytes.
 
-    Raise CannotRun if the file cannot be written.
+    `trained_on` describes the training; without it, commands know neither the names of the classes
+    nor the size of the clips. Raise CannotRun if the file cannot be written.
     """
     tensors = {
         name: tensor.detach().cpu().contiguous()
         for name, tensor in model.state_dict().items()
         if not is_counter(name)
     }
-    # Only one entry, because the order of several entries differs between runs.
-    about = {
-        "version": FORMAT_VERSION,
-        "network": model.network.name,
-        "text_sha256": text_hash(model.network),
-    }
+    info = WeightsInfo(model.network.name, text_hash(model.network), trained_on)
     # `save_file` would write a file that only its owner can read.
-    write_atomically(path, save(tensors, {_METADATA_KEY: json.dumps(about)}))
+    write_atomically(path, save(tensors, info.to_metadata()))
 
 
 def load_weights(model: NetworkParts, path: str | Path) -> WeightsInfo:
@@ -98,12 +89,10 @@ def read_weights(path: str | Path) -> tuple[WeightsInfo, dict[str, Tensor]]:
         raise WeightsError(f"{path}: a folder, not a weights file")
     try:
         with safetensors.safe_open(path, framework="pt") as file:
-            info = _parse_metadata(path, file.metadata() or {})
+            info = info_of_metadata(path, file.metadata() or {})
             return info, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except FileNotFoundError as error:
-        raise WeightsError(f"{path}: no such file") from error
     except (OSError, safetensors.SafetensorError) as error:
-        raise WeightsError(f"{path}: not a readable safetensors file: {_reason(error)}") from error
+        raise unreadable(path, error) from error
 
 
 def assign_weights(model: NetworkParts, tensors: Mapping[str, Tensor], source: str) -> None:
@@ -135,22 +124,6 @@ def assign_weights(model: NetworkParts, tensors: Mapping[str, Tensor], source: s
             tensor.copy_(given[name])
 
 
-def _parse_metadata(path: Path, metadata: Mapping[str, str]) -> WeightsInfo:
-    if _METADATA_KEY not in metadata:
-        return WeightsInfo()
-    try:
-        about: Any = json.loads(metadata[_METADATA_KEY])
-        version, network, digest = about["version"], about["network"], about["text_sha256"]
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise WeightsError(f"{path}: the metadata entry {_METADATA_KEY!r} is damaged") from error
-    if version != FORMAT_VERSION:
-        raise WeightsError(
-            f"{path}: unknown weights format {version!r}; this version of anetc reads format "
-            f"{FORMAT_VERSION}"
-        )
-    return WeightsInfo(str(network), str(digest))
-
-
 def _by_node(problem: str, tensors: Iterable[tuple[str, str]]) -> list[str]:
     """Return a phrase that lists tensors by node, each with a remark; none for no tensors."""
     nodes: dict[str, list[str]] = {}
@@ -179,10 +152,3 @@ def _fits(given: Tensor, expected: Tensor) -> bool:
 
 def _describe(tensor: Tensor) -> str:
     return f"{str(tensor.dtype).removeprefix('torch.')} {list(tensor.shape)}"
-
-
-def _reason(error: Exception) -> str:
-    """Return the reason of an error in one line, without the path."""
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return " ".join(str(error).split())

@@ -26,8 +26,9 @@ from numpy.typing import NDArray
 
 from anetc.data.spec import checked_options, existing_path, spec_text
 from anetc.data.values import DataSpec, Sample, Split
-from anetc.video.clips import Cut, Recipe, crop, draw_cuts, fill, generator
-from anetc.video.flow.fields import dequantise, fill_flow, mirror_flow, whole_flow
+from anetc.video.clips import Recipe, cut_flow, cut_pixels, draw_cuts, fill, generator
+from anetc.video.flow.fields import dequantise, fill_flow, whole_flow
+from anetc.weights.trained_on import numbered_classes
 from anetdsl.errors import CannotRun
 
 _SPLITS = ("train", "validation", "test")
@@ -76,10 +77,13 @@ class ArrayDataset:
         pixels = _mean_of_blocks(pixels, by).round().astype(np.uint8)
         flow = self._flow(row, pixels, by) if self.with_flow else None
         cuts = draw_cuts(self.recipe, len(pixels), generator(seed, epoch, name))
-        rgb = np.stack([_cut(pixels, cut, self.recipe) for cut in cuts])
+        r = self.recipe
+        rgb = [cut_pixels(fill(pixels, r.frames, cut.start, r.fill), r, cut)[0] for cut in cuts]
         if flow is not None:
-            flow = np.stack([_cut_flow(flow, cut, self.recipe) for cut in cuts])
-        return Sample(name, rgb, flow, self.target(index))
+            filled = [fill_flow(flow, r.frames, cut.start, r.fill) for cut in cuts]
+            flow = np.stack([cut_flow(part, r, cut) for part, cut in zip(filled, cuts)])
+        flipped = tuple(cut.flipped for cut in cuts)
+        return Sample(name, np.stack(rgb), flow, self.target(index), flipped)
 
     def _flow(self, row: int, pixels: NDArray[np.uint8], by: int) -> NDArray[np.float32]:
         """Return the flow float32 (T, H, W, 2) in [-1, 1] of the resized frames."""
@@ -193,7 +197,7 @@ def _classes(
 ) -> tuple[str, ...]:
     count = int(y.max()) + 1
     if "classes" not in arrays:
-        return tuple(f"class {number}" for number in range(count))
+        return numbered_classes(count)
     names = tuple(map(str, arrays["classes"].ravel().tolist()))
     if len(names) < count:
         raise CannotRun(
@@ -240,13 +244,3 @@ def _mean_of_blocks(values: NDArray[Any], by: int) -> NDArray[np.float32]:
     blocks = kept.reshape(length, rows, by, columns, by, channels)
     means: NDArray[np.float32] = blocks.mean((2, 4), dtype=np.float32)
     return means
-
-
-def _cut(pixels: NDArray[np.uint8], cut: Cut, recipe: Recipe) -> NDArray[np.uint8]:
-    cropped, _ = crop(fill(pixels, recipe.frames, cut.start, recipe.fill), recipe.size, cut.at)
-    return cropped[:, :, ::-1] if cut.flipped else cropped
-
-
-def _cut_flow(flow: NDArray[np.float32], cut: Cut, recipe: Recipe) -> NDArray[np.float32]:
-    cropped, _ = crop(fill_flow(flow, recipe.frames, cut.start, recipe.fill), recipe.size, cut.at)
-    return mirror_flow(cropped) if cut.flipped else cropped

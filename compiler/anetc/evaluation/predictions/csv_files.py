@@ -21,9 +21,9 @@ from anetc.evaluation.predictions.rows import (
     Predictions,
     RowCollector,
     format_score,
-    numbered_classes,
     parse_score,
 )
+from anetc.weights.trained_on import numbered_classes
 from anetdsl.errors import CannotRun
 
 

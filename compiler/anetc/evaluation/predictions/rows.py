@@ -128,8 +128,3 @@ def format_score(value: float, nan: str, infinity: str) -> str:
     if math.isinf(value):
         return infinity if value > 0 else f"-{infinity}"
     return repr(float(value))
-
-
-def numbered_classes(count: int) -> tuple[str, ...]:
-    """Return names for classes that have none."""
-    return tuple(f"class {number}" for number in range(count))

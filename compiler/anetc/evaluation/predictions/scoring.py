@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from anetc.evaluation.predictions.rows import Predictions, numbered_classes
+from anetc.evaluation.predictions.rows import Predictions
 from anetc.evaluation.scores import Evaluation
+from anetc.weights.trained_on import numbered_classes
 from anetdsl.errors import CannotRun
 
 if TYPE_CHECKING:

@@ -1,6 +1,7 @@
 """A training run in its own folder, which can be stopped at any moment and resumed.
 
 `RUN/run.json` holds the data, the clips and the settings: --resume requires the same.
+`RUN/videos.jsonl` lists the videos, to name those that have changed when a run is resumed.
 `RUN/metrics.jsonl` holds the loss of each step and the measures of each validation;
 `RUN/checkpoints/` the last two checkpoints. A finished run also has `weights.safetensors`,
 `model.anet` and `result.json`.
@@ -21,6 +22,7 @@ import torch
 from anetc.data.batches.loader import Batch, needs_flow, training_batches
 from anetc.data.open import open_data
 from anetc.evaluation.runner import check_classes
+from anetc.training.data_record import record_of, trained_on_of, write_videos
 from anetc.training.failures import report_out_of_memory
 from anetc.training.loop import TrainState, make_accelerator, make_train_state
 from anetc.training.optimiser import set_momentum
@@ -35,6 +37,7 @@ from anetc.training.run.run_folder import (
     MODEL,
     RESULT,
     WEIGHTS,
+    check_run,
     open_run_folder,
     run_description,
 )
@@ -90,12 +93,14 @@ def train(
     resume: bool = False,
     init_from: Parent | None = None,
     tensorboard: bool = False,
+    accept_changed_videos: bool = False,
     watch: Watcher | None = None,
     stop: StopRequest | None = None,
 ) -> TrainResult:
     """Train the network of a text in the folder `out`, or resume the run in that folder.
 
-    Several processes call it alike; the first one writes. Raises AnetError for a text with errors;
+    Several processes call it alike; the first one writes. A resumed run needs the same classes and
+    videos; with `accept_changed_videos` it goes on with other videos. Raises AnetError for a text with errors;
     CannotRun (or its subclass TrainingFailure) where the run cannot start or continue, and the last
     checkpoint stays; KeyboardInterrupt where `stop` requests it, after a checkpoint.
     """
@@ -108,6 +113,14 @@ def train(
     flow = needs_flow(network)
     training = open_data(data, "train", recipes.train, flow=flow)
     validation = open_data(data, "validation", recipes.validation, flow=flow)
+    datasets = (training, validation)
+    trained_on = trained_on_of(training, validation, recipes)
+    record = record_of(datasets, trained_on)
+    description = run_description(source.text, settings, data, recipes, init_from, record)
+    warning = None
+    if resume:
+        # First of all: what differs since the start explains later failures.
+        warning = check_run(out, description, datasets, accept_changed_videos=accept_changed_videos)
     check_classes(network, training)
     with report_out_of_memory("for the network"):
         state = make_train_state(network, settings, accelerator)
@@ -119,9 +132,11 @@ def train(
             state.model, init_from.weights, init_from.text, init_from.operations
         )
     if is_first:
-        description = run_description(source.text, settings, data, recipes, init_from)
         open_run_folder(out, description, resume=resume)
+        write_videos(out, datasets)
     accelerator.wait_for_everyone()
+    if warning is not None:
+        watch.message(f"warning: {warning}")
     if last is not None:
         _restore(state, last, out)
         watch.message(f"resuming after step {last.iteration}")
@@ -147,6 +162,7 @@ def train(
         waiting=loop.waited / loop.stepping if loop.stepping else 0.0,
     )
     if is_first:
+        save_weights(state.model, out / WEIGHTS, trained_on)
         _write_results(out, source, state, evaluation, result)
     accelerator.wait_for_everyone()
     return result
@@ -185,6 +201,5 @@ def _batches(
 def _write_results(
     out: Path, source: SourceFile, state: TrainState, evaluation: Evaluation, result: TrainResult
 ) -> None:
-    save_weights(state.model, out / WEIGHTS)
     write_atomically(out / MODEL, trained_text(source, state.model, evaluation.score()))
     write_atomically(out / RESULT, json.dumps(result.to_json(), indent=2) + "\n")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from anetc.data.recipes import Recipes, recipes_to_json
 from anetc.data.spec import spec_text
 from anetc.data.values import DataSpec
+from anetc.training.data_record import DataRecord, check_same_data, record_from_json
 from anetc.training.run.checkpoint import checkpoints
 from anetc.training.settings import (
     CHANGEABLE,
@@ -22,6 +23,9 @@ from anetc.training.settings import (
 )
 from anetdsl.errors import CannotRun
 from anetdsl.files import write_atomically
+
+if TYPE_CHECKING:
+    from anetc.data.values import Dataset
 
 RUN = "run.json"
 METRICS = "metrics.jsonl"
@@ -35,8 +39,17 @@ SCHEMA = "anetdsl-training-run"
 SCHEMA_VERSION = 1
 
 
+_OF_DATA = ("trained_on", "videos")
+"""Keys of `DataRecord.to_json`, which `check_same_data` compares."""
+
+
 def run_description(
-    text: str, settings: TrainSettings, data: DataSpec, recipes: Recipes, init_from: Parent | None
+    text: str,
+    settings: TrainSettings,
+    data: DataSpec,
+    recipes: Recipes,
+    init_from: Parent | None,
+    record: DataRecord,
 ) -> dict[str, Any]:
     """Return the content of run.json: all that a run's numbers depend on, and its settings."""
     description = {
@@ -47,8 +60,40 @@ def run_description(
         "recipes": recipes_to_json(recipes),
         "init_from": None if init_from is None else [str(init_from.weights), str(init_from.text)],
         "settings": settings_to_json(settings),
+        **record.to_json(),
     }
     return dict(json.loads(json.dumps(description)))
+
+
+def check_run(
+    folder: Path,
+    description: Mapping[str, Any],
+    datasets: Sequence[Dataset],
+    *,
+    accept_changed_videos: bool = False,
+) -> str | None:
+    """Check that the run in a folder can be resumed with this description; no run is fine, too.
+
+    `datasets` are the splits of the description. Return a warning: about videos that have changed,
+    which needs `accept_changed_videos`, or about a run of an old version, whose data cannot be
+    compared. Raise CannotRun where the run has another description.
+    """
+    path = folder / RUN
+    if (before := _read(path)) is None:
+        return None
+    held = _check_same(path, before, description)
+    now = record_from_json(description)
+    assert now is not None
+    try:
+        then = record_from_json(held)
+    except (ValueError, TypeError, AttributeError, LookupError):
+        raise _not_a_run(path) from None
+    if then is None:
+        return (
+            f"{path}: an old version began this run and recorded neither classes nor videos, so "
+            "they cannot be compared with the data"
+        )
+    return check_same_data(path, then, now, datasets, accept_changed_videos=accept_changed_videos)
 
 
 def open_run_folder(folder: Path, description: Mapping[str, Any], *, resume: bool) -> None:
@@ -64,9 +109,9 @@ def open_run_folder(folder: Path, description: Mapping[str, Any], *, resume: boo
         for part in [*folder.glob(".anetc-*.part"), *(folder / CHECKPOINTS).glob(".anetc-*.part")]:
             with contextlib.suppress(OSError):
                 part.unlink()
-        before = path.read_text(encoding="utf-8") if path.exists() else None
     except OSError as error:
         raise CannotRun(f"{error.filename or folder}: {error.strerror or error}") from None
+    before = _read(path)
     if not resume and (before is not None or checkpoints(folder / CHECKPOINTS)):
         raise CannotRun(f"{folder}: holds a run; resume it with --resume, or name another --out")
     for name in (MODEL, WEIGHTS, RESULT):
@@ -80,24 +125,42 @@ def open_run_folder(folder: Path, description: Mapping[str, Any], *, resume: boo
     write_atomically(path, json.dumps(description, indent=2) + "\n")
 
 
-def _check_same(path: Path, before: str, description: Mapping[str, Any]) -> None:
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8") if path.exists() else None
+    except UnicodeDecodeError:
+        raise _not_a_run(path) from None
+    except OSError as error:
+        raise CannotRun(f"{path}: {error.strerror or error}") from None
+
+
+def _not_a_run(path: Path) -> CannotRun:
+    return CannotRun(f"{path}: not written by a training run; remove the folder")
+
+
+def _check_same(path: Path, before: str, description: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the description in run.json. Raise CannotRun if it is of another run."""
     try:
         held: Any = json.loads(before)
         then, now = _comparable(held), _comparable(description)
     except (ValueError, TypeError, AttributeError, LookupError):
-        raise CannotRun(f"{path}: not written by a training run; remove the folder") from None
+        raise _not_a_run(path) from None
     for key in {**then, **now}:
         if then.get(key) != now.get(key):
             raise CannotRun(
                 f"{path}: the run was started with {_shown(key, then.get(key))}, "
                 f"now there is {_shown(key, now.get(key))}; --resume requires the same"
             )
+    return dict(held)
 
 
 def _comparable(description: Mapping[str, Any]) -> dict[str, Any]:
-    """Return all entries by name, with default settings, without settings that may change."""
+    """Return all entries by name, with default settings, without settings that may change.
+
+    The entries about the data are compared by `check_same_data`.
+    """
     settings = settings_defaults() | description["settings"]
-    named = {key: value for key, value in description.items() if key != "settings"}
+    named = {k: v for k, v in description.items() if k not in ("settings", *_OF_DATA)}
     return named | {k: v for k, v in settings.items() if k not in CHANGEABLE}
 
 
