@@ -6,7 +6,9 @@ import importlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol, cast
 
-from anetc.data.values import Dataset, DataSpec, Format, Split
+from anetc.data.mirrored_classes import exchange_classes
+from anetc.data.plugins import load_plugin
+from anetc.data.values import Dataset, DataSpec, Split
 
 if TYPE_CHECKING:
     from anetc.video.clips import Recipe
@@ -23,7 +25,7 @@ class Opener(Protocol):
         ...
 
 
-_OPENERS: Mapping[Format, tuple[str, str]] = {
+_OPENERS: Mapping[str, tuple[str, str]] = {
     "moments": ("anetc.data.formats.moments", "open_moments"),
     "charades": ("anetc.data.formats.charades", "open_charades"),
     "folder": ("anetc.data.formats.folder", "open_folder"),
@@ -35,6 +37,10 @@ _OPENERS: Mapping[Format, tuple[str, str]] = {
 
 def open_data(spec: DataSpec, split: Split, recipe: Recipe, *, flow: bool) -> Dataset:
     """Open one split of the data that `spec` names. Raises CannotRun as `Opener` does."""
-    module, function = _OPENERS[spec.format]
-    opener = cast(Opener, getattr(importlib.import_module(module), function))
-    return opener(spec, split, recipe, flow=flow)
+    if spec.format in _OPENERS:
+        module, function = _OPENERS[spec.format]
+        opener = cast(Opener, getattr(importlib.import_module(module), function))
+    else:
+        opener = cast(Opener, load_plugin(spec.format))
+    dataset = opener(spec, split, recipe, flow=flow)
+    return exchange_classes(dataset, recipe.mirror) if recipe.mirror else dataset

@@ -8,15 +8,18 @@ import attrs
 
 from anetc.data.formats.motion.levels import motion_config
 from anetc.data.values import DataSpec
+from anetc.video.augment import Augmentation
 from anetc.video.clips import (
     CHARADES_TEST,
     CHARADES_TRAIN,
     MOMENTS_TEST,
     MOMENTS_TRAIN,
+    MirroredClasses,
     Recipe,
+    recipe_values,
 )
 from anetdsl.errors import CannotRun
-from anetdsl.settings_reader import at_least, named_values, read_value
+from anetdsl.settings_reader import InvalidSetting, at_least, named_values, read_value
 
 _SMALL = (16, 32)
 """Default frames and size of clips of formats that the paper does not use."""
@@ -71,6 +74,40 @@ class ClipSettings:
     """Height and width in pixels."""
     flip: bool | None = None
     """True to mirror half of the training clips."""
+    mirror_words: tuple[str, str] | None = None
+    """Two words, such as left and right: classes that differ only in them exchange their places
+    when a clip is mirrored. This and `mirror_classes` turn on mirroring."""
+    mirror_classes: tuple[tuple[str, str], ...] | None = None
+    """Pairs of classes that exchange their places when a clip is mirrored."""
+    crop_area: tuple[float, float] | None = None
+    """Random resized crop: least and largest area of the crop, as fractions of the frame's."""
+    crop_aspect: tuple[float, float] | None = None
+    """Least and largest width / height of a random resized crop; 3/4 and 4/3 by default."""
+    brightness: float | None = None
+    contrast: float | None = None
+    saturation: float | None = None
+    hue: float | None = None
+    """Colour jitter of training clips, each 0 by default; see `anetc.video.augment`."""
+
+    def __attrs_post_init__(self) -> None:
+        self.augmentation()
+        for option in ("mirror_words", "mirror_classes"):
+            if getattr(self, option) is not None and self.flip is False:
+                raise InvalidSetting(option, f"`{option}` has no effect without mirroring")
+        if self.crop_aspect is not None and self.crop_area is None:
+            raise InvalidSetting("crop_aspect", "`crop_aspect` has no effect without `crop_area`")
+
+    @property
+    def mirrors(self) -> bool | None:
+        """True to mirror half of the training clips; None is the value of the data's format."""
+        given = self.mirror_words is not None or self.mirror_classes is not None
+        return True if given else self.flip
+
+    def augmentation(self) -> Augmentation:
+        """Return the augmentation of training clips. Raises InvalidSetting."""
+        names = [field.name for field in attrs.fields(Augmentation)]
+        given = {name: getattr(self, name) for name in names}
+        return Augmentation(**{name: value for name, value in given.items() if value is not None})
 
 
 def recipes_from_json(spec: DataSpec, document: object, name: str) -> Recipes:
@@ -83,12 +120,18 @@ def recipes_from_json(spec: DataSpec, document: object, name: str) -> Recipes:
 
 def recipes_of(spec: DataSpec, clips: ClipSettings) -> Recipes:
     """Return the recipes of a format with these settings. Raise CannotRun as `recipes_for`."""
-    return recipes_for(spec, clips.frames, clips.size, flip=clips.flip)
+    recipes = recipes_for(spec, clips.frames, clips.size, flip=clips.mirrors)
+    mirror = MirroredClasses(clips.mirror_words, clips.mirror_classes or ())
+    train = attrs.evolve(recipes.train, augment=clips.augmentation(), mirror=mirror)
+    return attrs.evolve(recipes, train=train)
 
 
 def recipes_to_json(recipes: Recipes) -> dict[str, Any]:
     """Return both recipes as JSON."""
-    return attrs.asdict(recipes)
+    return {
+        "train": recipe_values(recipes.train),
+        "validation": recipe_values(recipes.validation),
+    }
 
 
 def _cut(recipe: Recipe, frames: int | None, size: tuple[int, int] | None) -> Recipe:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import get_args
 from urllib.parse import quote, unquote
 
+from anetc.data.plugins import is_plugin_name, plugin_formats
 from anetc.data.values import DataSpec, Format
 from anetdsl.diagnostics import did_you_mean
 from anetdsl.errors import CannotRun, cannot_read
@@ -49,7 +50,7 @@ def parse_spec(data: str, format: str | None = None) -> DataSpec:
     """
     given = None if format is None else _format(format)
     head, colon, rest = data.partition(":")
-    if head in FORMATS and (colon or head in GENERATED):
+    if _is_format(head, path_follows=bool(colon)):
         found = _format(head)
         if given is not None and given != found:
             raise CannotRun(f"--data {data}: the format is {found}, but --format is {given}")
@@ -100,20 +101,30 @@ def parse_whole_number(spec: DataSpec, name: str, value: str, low: int, high: in
     return parsed
 
 
-def _format(name: str) -> Format:
-    for known in FORMATS:
-        if name == known:
-            return known
-    guess = did_you_mean(name, FORMATS)
-    hint = f"did you mean {guess}?" if guess else f"there are {', '.join(FORMATS)}"
+def _is_format(name: str, *, path_follows: bool) -> bool:
+    """Return whether a spec starts with the name of a format."""
+    if name in FORMATS:
+        return path_follows or name in GENERATED
+    # To look for other packages takes time, so only if the name can be one of theirs.
+    return path_follows and is_plugin_name(name) and name in plugin_formats()
+
+
+def _format(name: str) -> str:
+    if name in FORMATS:
+        return name
+    known = (*FORMATS, *plugin_formats())
+    if name in known:
+        return name
+    guess = did_you_mean(name, known)
+    hint = f"did you mean {guess}?" if guess else f"there are {', '.join(known)}"
     raise CannotRun(f"--format {name}: no such format; {hint}")
 
 
-def _parse_generated(format: Format, text: str) -> DataSpec:
+def _parse_generated(format: str, text: str) -> DataSpec:
     return DataSpec(format, None, _pairs(text, ",", quoted=True))
 
 
-def _parse_path_spec(format: Format, text: str) -> DataSpec:
+def _parse_path_spec(format: str, text: str) -> DataSpec:
     path, _, options = text.partition("?")
     if not path:
         raise CannotRun(f"--data {format}: write {format}:PATH, the path of the data")

@@ -16,7 +16,8 @@ Split = Literal["train", "validation", "test"]
 class DataSpec:
     """The name of a data set: its format, its path, and options of the format by name."""
 
-    format: Format
+    format: str
+    """A `Format`, or the name of a format of another package (`anetc.data.plugins`)."""
     path: str | None = None
     """None for generated data (`motion`)."""
     options: tuple[tuple[str, str], ...] = ()
@@ -28,13 +29,14 @@ class Sample:
 
     `flow` is float32 in [-1, 1] (semantics 7), or None if the data set was opened without flow.
     `target` is a class number, or float32 (classes,) of zeros and ones if a video has several
-    labels.
+    labels. `flipped` says of each clip whether it is mirrored; it is empty if that is not known.
     """
 
     name: str
     rgb: NDArray[np.uint8]
     flow: NDArray[np.float32] | None
     target: int | NDArray[np.float32]
+    flipped: tuple[bool, ...] = ()
 
 
 class Dataset(Protocol):

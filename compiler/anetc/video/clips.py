@@ -16,12 +16,20 @@ import hashlib
 import os
 import random
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from anetc.video.augment import (
+    OFF,
+    Augmentation,
+    crop_and_resize,
+    crop_and_resize_flow,
+    draw_region,
+    jitter,
+)
 from anetc.video.decode import BASE_FPS, Size, VideoInfo, decode, grid_length, probe
 from anetc.video.flow.fields import Fill, fill_flow, mirror_flow
 
@@ -29,6 +37,20 @@ if TYPE_CHECKING:
     import torch
 
 _T = TypeVar("_T", bound=np.generic)
+_F = TypeVar("_F", np.int8, np.float32)
+
+
+@attrs.frozen
+class MirroredClasses:
+    """Classes that exchange their places when a clip is mirrored. It is false if there are none."""
+
+    words: tuple[str, str] | None = None
+    """Two words, such as left and right. Classes that differ only in them exchange their places."""
+    pairs: tuple[tuple[str, str], ...] = ()
+    """Pairs of names of classes."""
+
+    def __bool__(self) -> bool:
+        return self.words is not None or bool(self.pairs)
 
 
 @attrs.frozen
@@ -39,7 +61,8 @@ class Recipe:
     the frame is resized to `short_side`. If `short_side` is None, the whole frame is resized to
     `size` without keeping its proportions. With `when="even"` the `clips` clips are spread from the
     start of the video to its end. `flip` mirrors half of the clips left to right; it must be off
-    for classes that distinguish left and right.
+    for classes that distinguish left and right, unless `mirror` names the classes that exchange
+    their places. `augment` changes clips at random; see `anetc.video.augment`.
     """
 
     frames: int = attrs.field(validator=attrs.validators.ge(1))
@@ -51,6 +74,8 @@ class Recipe:
     clips: int = attrs.field(default=1, validator=attrs.validators.ge(1))
     flip: bool = False
     fill: Fill = "loop"
+    augment: Augmentation = OFF
+    mirror: MirroredClasses = MirroredClasses()
 
     def __attrs_post_init__(self) -> None:
         if min(self.size) < 1:
@@ -59,6 +84,18 @@ class Recipe:
             raise ValueError(f"short_side {self.short_side} is smaller than the crop {self.size}")
         if self.when == "centre" and self.clips > 1:
             raise ValueError(f'{self.clips} clips need when="random" or when="even"')
+        if self.mirror and self.clips > 1:
+            raise ValueError("mirrored classes need one clip per video")
+
+
+def recipe_values(recipe: Recipe) -> dict[str, Any]:
+    """Return the parameters by name, for JSON. Augmentation and mirrored classes only if given."""
+    values = attrs.asdict(recipe)
+    if not recipe.augment.is_on:
+        del values["augment"]
+    if not recipe.mirror:
+        del values["mirror"]
+    return values
 
 
 MOMENTS_TRAIN = Recipe(frames=32, size=(224, 224), when="random", where="random", flip=True)
@@ -69,11 +106,15 @@ CHARADES_TEST = Recipe(frames=64, size=(256, 256), when="random", clips=5)
 
 @attrs.frozen
 class Cut:
-    """The place of a clip: its `start` on the grid, the place `at` of its `crop`, its mirroring."""
+    """The place of a clip: its `start` on the grid, the place `at` of its `crop`, its mirroring.
+
+    `seed` is that of its augmentation.
+    """
 
     start: int
     at: tuple[float, float]
     flipped: bool
+    seed: int = 0
 
 
 @attrs.frozen(eq=False)
@@ -154,16 +195,13 @@ def sample_clips(
         )
         first = cut.start if wraps else 0
         pixels = fill(decoded.pixels, recipe.frames, first, recipe.fill)
-        pixels, corner = crop(pixels, recipe.size, cut.at)
+        pixels, corner = cut_pixels(pixels, recipe, cut)
         fields = None
         if flow is not None:
             begin = 0 if wraps else cut.start
             end = begin + len(decoded.pixels)
             whole = flow(decoded.pixels) if stored is None else stored.read(begin, end)
-            fields = fill_flow(whole, recipe.frames, first, recipe.fill)
-            fields, _ = crop(fields, recipe.size, cut.at)
-            fields = mirror_flow(fields) if cut.flipped else np.ascontiguousarray(fields)
-        pixels = np.ascontiguousarray(pixels[:, :, ::-1] if cut.flipped else pixels)
+            fields = cut_flow(fill_flow(whole, recipe.frames, first, recipe.fill), recipe, cut)
         clips.append(Clip(pixels, cut.start, corner, cut.flipped, decoded.damage, fields, wraps))
     return clips
 
@@ -181,7 +219,37 @@ def draw_cuts(recipe: Recipe, length: int, rng: random.Random) -> list[Cut]:
         across, down, mirror = rng.random(), rng.random(), rng.random()
         at = (0.5, 0.5) if recipe.where == "centre" else (down, across)
         cuts.append(Cut(start, at, recipe.flip and mirror < 0.5))
+    if recipe.augment.is_on:
+        # Drawn last: places and mirroring of the clips are those without augmentation.
+        cuts = [attrs.evolve(cut, seed=int(rng.random() * 2**53)) for cut in cuts]
     return cuts
+
+
+def cut_pixels(
+    pixels: NDArray[np.uint8], recipe: Recipe, cut: Cut
+) -> tuple[NDArray[np.uint8], tuple[int, int]]:
+    """Cut the frames (T, H, W, 3) of a clip to the recipe's size, mirror and augment them.
+
+    Return the clip, contiguous, and the top left corner of its part of the frame.
+    """
+    augment = recipe.augment
+    if augment.crop_area is None:
+        pixels, corner = crop(pixels, recipe.size, cut.at)
+    else:
+        region = draw_region(augment, cut.seed, pixels.shape[1:3], recipe.size)
+        pixels, corner = crop_and_resize(pixels, region, recipe.size), (region.top, region.left)
+    pixels = np.ascontiguousarray(pixels[:, :, ::-1] if cut.flipped else pixels)
+    return (jitter(augment, cut.seed, pixels) if augment.changes_colours else pixels), corner
+
+
+def cut_flow(fields: NDArray[_F], recipe: Recipe, cut: Cut) -> NDArray[_F]:
+    """Cut the flow (T, H, W, 2) of a clip's frames as `cut_pixels` cuts these."""
+    if recipe.augment.crop_area is None:
+        fields, _ = crop(fields, recipe.size, cut.at)
+    else:
+        region = draw_region(recipe.augment, cut.seed, fields.shape[1:3], recipe.size)
+        fields = crop_and_resize_flow(fields, region, recipe.size)
+    return mirror_flow(fields) if cut.flipped else np.ascontiguousarray(fields)
 
 
 def clip_starts(recipe: Recipe, length: int, rng: random.Random) -> list[int]:

@@ -130,4 +130,5 @@ def make_sample(name: str, clips: Sequence[Clip], target: int | NDArray[np.float
     """Return the sample of a video's clips."""
     flows = [dequantise(clip.flow) for clip in clips if clip.flow is not None]
     rgb = np.stack([clip.pixels for clip in clips])
-    return Sample(name, rgb, np.stack(flows) if flows else None, target)
+    flipped = tuple(clip.flipped for clip in clips)
+    return Sample(name, rgb, np.stack(flows) if flows else None, target, flipped)

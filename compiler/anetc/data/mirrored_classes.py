@@ -1,0 +1,129 @@
+"""Exchange the classes of mirrored clips, such as "turn left" and "turn right"."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, cast
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from anetc.data.values import Dataset, DataSpec, Sample, Split
+from anetdsl.diagnostics import did_you_mean
+from anetdsl.errors import CannotRun
+
+if TYPE_CHECKING:
+    from anetc.video.clips import MirroredClasses
+
+
+@attrs.frozen(eq=False)
+class MirroredDataset:
+    """A data set whose mirrored clips have the classes of `places`."""
+
+    inner: Dataset
+    places: NDArray[np.int64]
+    """(classes,): the class of the mirrored clip, for each class."""
+    spec: DataSpec
+    split: Split
+    classes: tuple[str, ...]
+    multi_label: bool
+
+    def __len__(self) -> int:
+        """Return the number of videos."""
+        return len(self.inner)
+
+    def name(self, index: int) -> str:
+        """Return the name of a video."""
+        return self.inner.name(index)
+
+    def target(self, index: int) -> int | NDArray[np.float32]:
+        """Return the classes of a video that is not mirrored."""
+        return self.inner.target(index)
+
+    def sample(self, index: int, *, seed: int, epoch: int) -> Sample:
+        """Return the clip of a video with its classes, those of the mirrored clip if it is one.
+
+        Raises VideoError for a video that cannot be read, CannotRun if the format does not report
+        which clips are mirrored.
+        """
+        sample = self.inner.sample(index, seed=seed, epoch=epoch)
+        if len(sample.flipped) != 1:
+            raise CannotRun(
+                f"the format {self.spec.format} does not report which clips are mirrored, so their "
+                "classes cannot be exchanged; use --no-flip"
+            )
+        if not sample.flipped[0]:
+            return sample
+        target = sample.target
+        if isinstance(target, np.ndarray):
+            return attrs.evolve(sample, target=target[self.places])
+        return attrs.evolve(sample, target=int(self.places[target]))
+
+
+def exchange_classes(dataset: Dataset, mirror: MirroredClasses) -> Dataset:
+    """Return the data set with exchanged classes of mirrored clips.
+
+    Raises CannotRun for the name of an unknown class, a class in two pairs, and words that exchange
+    no classes.
+    """
+    places = np.arange(len(dataset.classes))
+    for first, second in class_pairs(dataset.classes, mirror):
+        places[first], places[second] = second, first
+    d = dataset
+    mirrored = MirroredDataset(d, places, d.spec, d.split, d.classes, d.multi_label)
+    return cast(Dataset, mirrored)
+
+
+def class_pairs(classes: tuple[str, ...], mirror: MirroredClasses) -> list[tuple[int, int]]:
+    """Return the pairs of classes, by number, that exchange their places.
+
+    Raises the errors of `exchange_classes`.
+    """
+    number = {name: place for place, name in enumerate(classes)}
+    pairs: dict[int, int] = {}
+    for names in mirror.pairs:
+        for name in names:
+            if name not in number:
+                guess = did_you_mean(name, classes)
+                hint = f"; did you mean {guess}?" if guess else ""
+                raise CannotRun(f"mirrored classes: the data have no class {name!r}{hint}")
+        first, second = (number[name] for name in names)
+        for one, two in ((first, second), (second, first)):
+            if pairs.setdefault(one, two) != two:
+                raise CannotRun(f"mirrored classes: {classes[one]!r} is in two pairs")
+    if mirror.words is not None:
+        found = 0
+        for name, place in number.items():
+            other_name = _exchange_words(name, mirror.words)
+            other = number.get(other_name)
+            if other_name == name or other is None:
+                continue
+            found += 1
+            if place not in pairs and other not in pairs:
+                pairs[place], pairs[other] = other, place
+        if not found:
+            raise CannotRun(
+                f"mirrored classes: no two classes differ only in the words {mirror.words[0]!r} "
+                f"and {mirror.words[1]!r}; the first class is {classes[0]!r}"
+            )
+    return [(first, second) for first, second in pairs.items() if first < second]
+
+
+def _exchange_words(name: str, words: tuple[str, str]) -> str:
+    """Return a name with two words exchanged, in small and capital letters.
+
+    >>> _exchange_words("Push from left to right", ("left", "right"))
+    'Push from right to left'
+    """
+    exchanged = {words[0].lower(): words[1], words[1].lower(): words[0]}
+
+    def other(match: re.Match[str]) -> str:
+        word = exchanged[match[0].lower()]
+        if match[0].isupper():
+            return word.upper()
+        return word.capitalize() if match[0][0].isupper() else word
+
+    # An underscore separates words in the names of folders.
+    pattern = "|".join(map(re.escape, words))
+    return re.sub(rf"(?<![^\W_])(?:{pattern})(?![^\W_])", other, name, flags=re.IGNORECASE)
