@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Protocol
 
 import attrs
@@ -213,6 +213,7 @@ class _Bar:
         return grid
 
 
+@cache  # the same spinner at each refresh, so that it turns
 def _spinner(text: str) -> RenderableType:
     from rich.spinner import Spinner
     from rich.text import Text
