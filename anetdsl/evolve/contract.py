@@ -228,6 +228,8 @@ class TrialResult:
     parameters: int | None = None
     multiply_adds: int | None = None
     """Multiply-adds of one clip."""
+    trained_on: Mapping[str, Any] | None = None
+    """What the candidate was trained on: class names, clips, kind of labels, format of the data."""
     inherited: tuple[str, ...] | None = None
     """Report of the inherited weights, by line; None if training started afresh."""
     failure: FailureKind | None = None
@@ -256,6 +258,7 @@ class TrialResult:
                 "edges": dict(self.edges),
                 "parameters": self.parameters,
                 "multiply_adds": self.multiply_adds,
+                "trained_on": None if self.trained_on is None else dict(self.trained_on),
                 "inherited": None if self.inherited is None else list(self.inherited),
             }
         else:
@@ -290,6 +293,7 @@ class TrialResult:
             edges=_mapping(document, "edges"),
             parameters=_int(document.get("parameters")),
             multiply_adds=_int(document.get("multiply_adds")),
+            trained_on=_mapping(document, "trained_on") or None,
             inherited=tuple(map(str, inherited)) if isinstance(inherited, list) else None,
             **found,
         )

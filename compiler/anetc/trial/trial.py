@@ -26,6 +26,7 @@ from anetc.data.batches.loader import needs_flow, training_batches
 from anetc.data.open import open_data
 from anetc.evaluation.runner import check_classes
 from anetc.memory import is_out_of_memory
+from anetc.training.data_record import trained_on_of
 from anetc.training.failures import BadData, TimedOut, TrainingFailure
 from anetc.training.loop import TrainState, make_accelerator, make_train_state, steps
 from anetc.training.run.journal import Journal
@@ -85,6 +86,7 @@ def _train_and_evaluate(
     torch.set_num_threads(setup.settings.threads or 1)
     deadline = None if setup.timeout is None else began + setup.timeout
     training, evaluated = _open(network, setup)
+    trained_on = trained_on_of(training, evaluated, setup.recipes)
     state = make_train_state(network, setup.settings, make_accelerator(setup.settings))
     inherited: tuple[str, ...] | None = None
     if (parent := setup.init_from) is not None:
@@ -97,10 +99,12 @@ def _train_and_evaluate(
         measures = json_measures(evaluation.measures())
         journal.write({"iteration": setup.settings.iterations, "validation": measures})
     _check_time(deadline)
-    result = attrs.evolve(_result(state, evaluation, setup), inherited=inherited)
+    result = attrs.evolve(
+        _result(state, evaluation, setup), trained_on=trained_on.to_json(), inherited=inherited
+    )
     text = trained_text(checked.source, state.model, evaluation.score())
     write_atomically(folder.trained, text)
-    save_weights(state.model, folder.weights)
+    save_weights(state.model, folder.weights, trained_on)
     return result
 
 

@@ -115,6 +115,11 @@ if TYPE_CHECKING:
     metavar="TEXT",
     help="Text of the parent; by default the text beside its weights.",
 )
+@click.option(
+    "--accept-changed-videos",
+    is_flag=True,
+    help="With --resume: go on although videos were added, removed or moved to other classes.",
+)
 @click.option("--tensorboard", is_flag=True, help="Also write RUN/tensorboard.")
 def command(
     file: str,
@@ -127,6 +132,7 @@ def command(
     flip: bool | None,
     init_from: str | None,
     init_text: str | None,
+    accept_changed_videos: bool,
     tensorboard: bool,
     **options: Any,
 ) -> None:
@@ -180,6 +186,7 @@ def command(
             resume=resume,
             init_from=parent,
             tensorboard=tensorboard,
+            accept_changed_videos=accept_changed_videos,
             watch=watch,
             stop=stop,
         )

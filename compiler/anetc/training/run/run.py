@@ -100,9 +100,9 @@ def train(
     """Train the network of a text in the folder `out`, or resume the run in that folder.
 
     Several processes call it alike; the first one writes. A resumed run needs the same classes and
-    videos; with `accept_changed_videos` it goes on with other videos. Raises AnetError for a text with errors;
-    CannotRun (or its subclass TrainingFailure) where the run cannot start or continue, and the last
-    checkpoint stays; KeyboardInterrupt where `stop` requests it, after a checkpoint.
+    videos; with `accept_changed_videos` it goes on with other videos. Raises AnetError for a text
+    with errors; CannotRun (or its subclass TrainingFailure) where the run cannot start or continue,
+    and the last checkpoint stays; KeyboardInterrupt where `stop` requests it, after a checkpoint.
     """
     network = network_of(check_source(source))
     if settings.threads is not None:
