@@ -6,32 +6,29 @@ player would display**, the latest one at or before that time. Times count from 
 the rate of a file is lower than that of the grid, frames are repeated. Frames are neither blended
 nor deinterlaced.
 
-Decoding begins at the key frame before the clip if the container is reliable for that (undamaged
-MP4, Matroska and related formats), else at the start of the file. The frames are the same.
+Decoding begins at the key frame before the clip, also in containers without an index: there the
+packets before it are read, but not decoded. The frames are the same as from the start of the file.
 
 One step scales the pixels and converts them to RGB: swscale's bilinear filter, which widens with
 the ratio when it shrinks (no aliasing), with full chroma interpolation, accurate rounding and in
 its bit-exact mode, which does not depend on the processor. Colours follow the file's tags; without
-tags they are BT.601.
+tags they are BT.601. Where pixels are not square, frames are scaled to square ones.
 """
 
 from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
 
 import attrs
-import av
 import numpy as np
-from av.container import InputContainer
-from av.video.frame import VideoFrame
-from av.video.reformatter import Interpolation, VideoReformatter
-from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from anetc.video.probe import SECOND, Orientation, Timeline, VideoInfo, probe
-from anetc.video.source import VideoError, check_frame_size, opened, packets
+from anetc.video.damage import CORRUPT
+from anetc.video.playing import TOLERANCE, Played, damage_error, play, play_through
+from anetc.video.probe import VideoInfo, probe
+from anetc.video.source import VideoError, check_frame_size
+from anetc.video.timeline import SECOND
 
 __all__ = ["Frames", "VideoError", "VideoInfo", "decode", "grid_length", "probe", "verify"]
 
@@ -41,22 +38,8 @@ BASE_FPS = 12.5
 MAX_CLIP_BYTES = 4 << 30
 MAX_CLIP_FRAMES = 1_000_000
 
-# Tolerance in microseconds. Matroska and FLV round time stamps to milliseconds: without a tolerance
-# a frame at 66.7 ms with the stamp 67 would be missed. It is not a multiple of 1 ms, so no such
-# stamp is exactly at the limit.
-_TOLERANCE = 750
 # The end is the sum of two rounded numbers.
-_END_TOLERANCE = 3 * _TOLERANCE
-
-# Measured on a 4:2:0 frame against the BT.601 formula: the mean error is -0.01 grey levels, and
-# white is 255. The default of swscale is 1 level too dark on average; without full chroma
-# interpolation white is 253.
-_FILTER = (
-    Interpolation.BILINEAR
-    | Interpolation.FULL_CHR_H_INT
-    | Interpolation.ACCURATE_RND
-    | Interpolation.BITEXACT
-)
+_END_TOLERANCE = 3 * TOLERANCE
 
 Size = int | tuple[int, int] | None
 
@@ -88,7 +71,8 @@ def decode(
     """Decode `frames` frames (None: all) at times start + k/fps, in seconds after the first frame.
 
     A video that ends earlier has fewer frames: `grid_length(info, fps)` is their number. `size` is
-    None (as stored), the length of the short side in pixels, or (height, width), all as displayed.
+    None (the size of the video), the length of the short side in pixels, or (height, width), all as
+    displayed.
     A `VideoInfo` from `probe` saves a second pass over the packets.
 
     Raises VideoError for a file that cannot be read, a start beyond the end, results above 4 GiB or
@@ -103,14 +87,10 @@ def decode(
     count = _count(info, fps, start, frames)
     shape = _result_shape(info, count, size)
     wanted = np.round((start + np.arange(count) / fps) * SECOND).astype(np.int64)
-    played = None
-    if (key := _key_before(info.timeline, wanted)) is not None:
-        played = _play(info, wanted, shape, threads, key)
-        if not played.matches(_on_screen(info.timeline, wanted)):
-            played = None
+    played = _play_from_key(info, wanted, shape, threads)
     if played is None:
-        played = _play(info, wanted, shape, threads)
-    damage = info.damage or ("corrupt" if played.health.failures else None)
+        played = play(info, wanted, shape, threads)
+    damage = info.damage or (CORRUPT if played.health.failures else None)
     if (strict and damage) or played.filled == 0:
         raise _damaged(info, damage or "no frame can be decoded", threads)
     filled = played.filled
@@ -120,9 +100,9 @@ def decode(
 def verify(path: str | os.PathLike[str], *, threads: int = 1) -> VideoInfo:
     """Decode all frames of a file without keeping them. Raises VideoError for any damage."""
     info = probe(path)
-    health = _play_through(info, threads)
+    health = play_through(info, threads)
     if info.damage or health.failures:
-        raise _error(info, info.damage or "corrupt", health)
+        raise damage_error(info, info.damage or CORRUPT, health)
     return info
 
 
@@ -175,153 +155,20 @@ def _result_shape(info: VideoInfo, count: int, size: Size) -> tuple[int, int, in
     return count, height, width, 3
 
 
-def _on_screen(timeline: Timeline, times: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the display times of the frames on screen at these times, by the packets."""
-    places = np.searchsorted(timeline.shown, times + _TOLERANCE, "right") - 1
-    shown: NDArray[np.int64] = timeline.shown[np.maximum(places, 0)]
-    return shown
-
-
-def _key_before(timeline: Timeline, wanted: NDArray[np.int64]) -> int | None:
-    """Return the tick to seek to for these frames; None to decode from the start of the file."""
-    if not timeline.seekable:
+def _play_from_key(
+    info: VideoInfo, wanted: NDArray[np.int64], shape: tuple[int, int, int, int], threads: int
+) -> Played | None:
+    """Decode from the key frame before the clip; None if that does not give the right frames."""
+    screen = info.timeline.on_screen(wanted + TOLERANCE)
+    key = info.timeline.key_before(int(screen[0]))
+    if not key or info.damage:
         return None
-    place = int(np.searchsorted(timeline.keys, _on_screen(timeline, wanted[:1])[0], "right")) - 1
-    return int(timeline.key_ticks[place]) if place > 0 else None
-
-
-@attrs.define
-class _Health:
-    """Counts of decoded frames, and of packets and frames that failed."""
-
-    frames: int = 0
-    failures: int = 0
-
-
-@attrs.define
-class _Played:
-    """A clip that is being decoded: the first `filled` frames are complete."""
-
-    pixels: NDArray[np.uint8]
-    times: NDArray[np.int64]
-    orientation: Orientation
-    threads: int
-    filled: int = 0
-    health: _Health = attrs.field(factory=_Health)
-    latest: VideoFrame | None = None
-    scaler: VideoReformatter = attrs.field(factory=VideoReformatter)
-
-    def put(self, time: int, frame: VideoFrame) -> None:
-        """Add a frame; a repeated frame is copied from the place before."""
-        place, self.filled = self.filled, self.filled + 1
-        self.times[place] = time
-        if frame is self.latest:
-            self.pixels[place] = self.pixels[place - 1]
-            return
-        self.latest = frame
-        height, width = self.pixels.shape[1:3]
-        if self.orientation.transpose:
-            height, width = width, height
-        rgb = self.scaler.reformat(
-            frame, width, height, "rgb24", interpolation=_FILTER, threads=self.threads
-        )
-        plane = rgb.planes[0]
-        lines = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
-        stored = lines[:height, : 3 * width].reshape(height, width, 3)
-        self.pixels[place] = self.orientation.apply(stored)
-
-    def matches(self, times: NDArray[np.int64]) -> bool:
-        """Return whether nothing failed and all times are those of the packets."""
-        return self.health.failures == 0 and np.array_equal(self.times[: self.filled], times)
-
-
-def _play(
-    info: VideoInfo,
-    wanted: NDArray[np.int64],
-    shape: tuple[int, int, int, int],
-    threads: int,
-    seek_to: int | None = None,
-) -> _Played:
-    """Decode the frames on screen at the wanted times, with at most two frames in memory."""
-    clip = _Played(
-        np.empty(shape, np.uint8), np.zeros(len(wanted), np.int64), info.orientation, threads
-    )
-    due = (wanted + _TOLERANCE).tolist()
-    shown: tuple[int, VideoFrame] | None = None
-    with opened(info.path, threads) as (container, stream):
-        if seek_to is not None:
-            try:
-                container.seek(seek_to, stream=stream)
-            except (av.FFmpegError, OSError):
-                return clip
-        for time, frame in _decoded(info, container, stream, clip.health):
-            # A frame stays on screen until the next one; the first also covers the time before it.
-            while shown and clip.filled < len(due) and due[clip.filled] < time:
-                _put(info, clip, *shown)
-            if clip.filled == len(due):
-                return clip
-            shown = time, frame
-        if shown:
-            # The last frame stays on screen to the end, but does not replace lost frames.
-            lost = info.damage or clip.health.failures
-            until = _end_of(info.timeline, shown[0]) if lost else info.timeline.end
-            while clip.filled < len(due) and wanted[clip.filled] < until:
-                _put(info, clip, *shown)
-    return clip
-
-
-def _put(info: VideoInfo, clip: _Played, time: int, frame: VideoFrame) -> None:
-    check_frame_size(info.path, frame.width, frame.height)
-    try:
-        clip.put(time, frame)
-    except (av.FFmpegError, OSError, ValueError) as error:
-        reason = f"{frame.format.name} frames cannot be converted to RGB"
-        raise _error(info, reason, clip.health) from error
-
-
-def _decoded(
-    info: VideoInfo, container: InputContainer, stream: VideoStream, health: _Health
-) -> Iterator[tuple[int, VideoFrame]]:
-    """Yield good frames with ascending times in microseconds; count the bad ones."""
-    rank, latest = 0, 0
-    try:
-        for packet in packets(container, stream):
-            try:
-                frames = packet.decode()
-            except (av.FFmpegError, OSError):
-                health.failures += 1
-                continue
-            for frame in frames:
-                assert isinstance(frame, VideoFrame)
-                latest = max(latest, info.timeline.time_of(frame.pts, rank))
-                rank += 1
-                if frame.is_corrupt:
-                    health.failures += 1
-                else:
-                    health.frames += 1
-                    yield latest, frame
-    except (av.FFmpegError, OSError):
-        health.failures += 1
-
-
-def _end_of(timeline: Timeline, time: int) -> int:
-    """Return the time at which the frame displayed at `time` is replaced, by the packets."""
-    place = int(np.searchsorted(timeline.shown, time, "right"))
-    return int(timeline.shown[place]) if place < len(timeline.shown) else timeline.end
-
-
-def _play_through(info: VideoInfo, threads: int) -> _Health:
-    health = _Health()
-    with opened(info.path, threads) as (container, stream):
-        for _ in _decoded(info, container, stream, health):
-            pass
-    return health
+    for seek in (True, False) if info.timeline.seekable else (False,):
+        played = play(info, wanted, shape, threads, key, seek)
+        if played.matches(screen):
+            return played
+    return None
 
 
 def _damaged(info: VideoInfo, reason: str, threads: int) -> VideoError:
-    return _error(info, reason, _play_through(info, threads))
-
-
-def _error(info: VideoInfo, reason: str, health: _Health) -> VideoError:
-    expected = info.expected or info.declared or len(info.timeline.shown)
-    return VideoError(info.path, reason, health.frames, expected)
+    return damage_error(info, reason, play_through(info, threads))

@@ -1,19 +1,19 @@
 """Examine a video file in one pass over its packets.
 
 A header may be wrong. `probe` reads all packets once, which takes milliseconds for a short clip,
-and decodes only the first frame. It compares the packets with the header, and keeps the display
-times of the frames, so that a clip can be located by time.
+and decodes only the first frame. It compares the packets with the header (`damage`), and keeps the
+display times of the frames (`timeline`), so that a clip can be located by time.
 
-Damage is detected as follows. MP4 and AVI have an index or a count, Matroska and FLV a duration,
-and FFmpeg marks a truncated packet. MPEG streams, ASF and GIF do not contain their length: if such
-a file is cut between two frames, the damage cannot be detected.
+A recording may begin between two key frames, as broadcasts and security cameras write them. Frames
+before the first key frame cannot be decoded: they are skipped, and time 0 is the first frame that
+can be displayed.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
-from pathlib import Path
 
 import attrs
 import av
@@ -26,21 +26,35 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from anetc.video.source import VideoError, check_frame_size, opened, packets
+from anetc.video.damage import (
+    CORRUPT,
+    JOINED,
+    MATROSKA,
+    MP4,
+    TRUNCATED,
+    Claims,
+    structural_damage,
+)
+from anetc.video.source import (
+    VideoError,
+    check_frame_size,
+    decode_packet,
+    opened,
+    packets,
+    video_streams,
+)
+from anetc.video.streams import (
+    choose_stream,
+    count_packets,
+    follow_each_other,
+    has_late_video,
+)
+from anetc.video.timeline import AVI, SECOND, STREAMS, Stamp, Timeline, join, make_timeline
 
-SECOND = 1_000_000
-"""Microseconds per second. Times are integers, as sums of floats would make ties random."""
-
-_MP4 = "mov,mp4,m4a,3gp,3g2,mj2"
-_MATROSKA = "matroska,webm"
-_AVI = "avi"
-# AVI has no presentation times and MPEG streams no index: both are decoded from the start.
-_SEEKABLE = frozenset({_MP4, _MATROSKA})
-# Containers with a duration in the header. For others FFmpeg estimates it from the packets.
-_STATES_DURATION = frozenset({_MATROSKA, "flv"})
-# Time stamps more than four months apart are damaged, and would overflow sums.
-_LONGEST = 10_000_000 * SECOND
-_SAME_ARRAY = attrs.cmp_using(eq=np.array_equal)
+# Containers with a reliable index. AVI has no presentation times and MPEG streams no index.
+_SEEKABLE = frozenset({MP4, MATROSKA})
+# A pixel that is ten times as wide as high, or the reverse, is a damaged header.
+_ODDEST_PIXEL = 10
 
 
 @attrs.frozen
@@ -76,39 +90,15 @@ class Orientation:
 
 
 @attrs.frozen
-class Timeline:
-    """Display times of the frames, from the packets, in microseconds after the first frame.
-
-    `shown` (frames,) ascends from 0; the last frame is displayed until `end`. `keys` holds the
-    times of key frames, `key_ticks` the same in the unit of the stream. With `by_rank` the n-th
-    decoded frame is displayed at the n-th time (AVI, and streams without usable time stamps); else
-    the time stamp of a frame decides.
-    """
-
-    shown: NDArray[np.int64] = attrs.field(eq=_SAME_ARRAY)
-    end: int
-    keys: NDArray[np.int64] = attrs.field(eq=_SAME_ARRAY)
-    key_ticks: NDArray[np.int64] = attrs.field(eq=_SAME_ARRAY)
-    origin: int
-    tick: Fraction
-    by_rank: bool
-    seekable: bool
-
-    def time_of(self, stamp: int | None, rank: int) -> int:
-        """Return the display time of the `rank`-th decoded frame, with the time stamp `stamp`."""
-        if self.by_rank or stamp is None:
-            return int(self.shown[min(rank, len(self.shown) - 1)])
-        return min(_microseconds(stamp - self.origin, self.tick), self.end)
-
-
-@attrs.frozen
 class VideoInfo:
     """Properties of a video file, from its packets and its first frame.
 
-    Width and height are as displayed: rotated, with pixels taken as square. `fps` is the average
-    frame rate; `declared` is the frame count of the header, if it has one. `damage` is None,
-    "truncated" or "corrupt", by the packets alone: decoding may find more. `expected` is about the
-    number of frames that a damaged file should have.
+    Width and height are as displayed: rotated, and the width of the stored frame is multiplied by
+    the sample aspect ratio `pixel_aspect` (width / height of a stored pixel). `fps` is the average
+    frame rate; `declared` is the frame count of the header, if it has one. `damage` is None, or
+    "truncated", "corrupt" or "time stamps start anew", by the packets alone: decoding may find
+    more. `expected` is about the number of frames that a damaged file should have. `stream` is the
+    number of the video stream that is read.
     """
 
     path: str
@@ -122,6 +112,8 @@ class VideoInfo:
     damage: str | None
     expected: int | None
     timeline: Timeline = attrs.field(repr=False)
+    pixel_aspect: Fraction = Fraction(1)
+    stream: int = 0
 
     @property
     def duration(self) -> float:
@@ -140,61 +132,125 @@ def probe(path: str | os.PathLike[str]) -> VideoInfo:
     Damage that leaves readable frames is reported in `VideoInfo.damage`. Raises VideoError for a
     file that is not a video, and where no frame can be decoded.
     """
+    index, joined = None, False
     with opened(path) as (container, stream):
-        indexed = sum(entry.size > 0 for entry in stream.index_entries)
-        survey = _survey(container, stream)
-        rate = float(stream.average_rate or stream.guessed_rate or 25)
-        damage, expected = _damage(path, container, stream, survey, indexed, rate)
-        first = survey.first
-        if first is None or stream.time_base is None or not survey.stamps:
-            reason = "no frame can be decoded" if survey.packets else "it has no frames"
-            raise VideoError(path, damage or reason, 0, expected or stream.frames or None)
-        check_frame_size(path, first.width, first.height)
-        timeline = _timeline(container.format.name, stream.time_base, survey, rate, damage is None)
-        orientation = Orientation.of(first)
-        size = (first.width, first.height)
-        width, height = size[::-1] if orientation.transpose else size
-        last = int(timeline.shown[-1])
-        return VideoInfo(
-            path=os.fspath(path),
-            width=width,
-            height=height,
-            fps=(len(timeline.shown) - 1) * SECOND / last if last > 0 else rate,
-            declared=stream.frames or None,
-            codec=stream.codec_context.name,
-            pixel_format=first.format.name,
-            orientation=orientation,
-            damage=damage,
-            expected=expected,
-            timeline=timeline,
-        )
+        streams = video_streams(path, container)
+        if len(streams) == 1 and (info := _examine(path, container, stream, True)):
+            return info
+        if len(streams) > 1 and (candidates := count_packets(container, streams)):
+            index, joined = choose_stream(candidates).index, follow_each_other(candidates)
+    for from_key in (True, False):
+        with opened(path, index=index) as (container, stream):
+            if info := _examine(path, container, stream, from_key):
+                return attrs.evolve(info, damage=JOINED) if joined else info
+    raise VideoError(path, "it has no key frame, so no frame can be decoded")
 
 
-@attrs.frozen
-class _Stamp:
-    """A packet's presentation time, decoding time and duration, in ticks."""
+def _examine(
+    path: str | os.PathLike[str], container: InputContainer, stream: VideoStream, from_key: bool
+) -> VideoInfo | None:
+    """Return the properties of a stream; None if `from_key` and no packet is a key frame.
 
-    pts: int | None
-    dts: int | None
-    length: int
+    Some broadcasts do not mark their key frames. Without `from_key`, decoding starts at the first
+    packet, and the first frame that the decoder takes for a key frame is displayed first.
+    """
+    name = container.format.name
+    rate = float(stream.average_rate or stream.guessed_rate or 25)
+    indexed = sum(entry.size > 0 for entry in stream.index_entries)
+    survey = _survey(container, stream, from_key)
+    stamps, tick = survey.stamps, stream.time_base
+    damage, expected = structural_damage(
+        path,
+        Claims(
+            container=name,
+            rate=rate,
+            indexed=indexed,
+            declared=stream.frames,
+            duration=(container.duration or 0) / av.time_base,
+            packets=len(stamps),
+            reached=_extent(stamp.dts for stamp in stamps if not stamp.corrupt),
+            end=survey.end,
+        ),
+    )
+    if damage is None and name in STREAMS and has_late_video(container):
+        damage = JOINED
+    if from_key and stamps and not any(stamp.key for stamp in stamps):
+        return None
+    first = survey.first
+    if first is None or tick is None:
+        reason = "no frame can be decoded" if stamps else "it has no frames"
+        raise VideoError(path, damage or reason, 0, expected or stream.frames or None)
+    check_frame_size(path, first.width, first.height)
+    joined, parts = join(stamps, name, tick, survey.key, survey.started)
+    timeline = make_timeline(
+        joined,
+        parts,
+        tick=tick,
+        rate=rate,
+        # AVI has no presentation times. FFmpeg generates them, in the wrong order with B frames.
+        generated=name == AVI,
+        reordered=stream.codec_context.has_b_frames,
+        seekable=name in _SEEKABLE,
+    )
+    if not len(timeline.shown):
+        raise VideoError(path, damage or "no frame can be decoded", 0, stream.frames or None)
+    if damage is None and (damage := _packet_damage(survey, joined, timeline, name)):
+        expected = stream.frames or len(stamps)
+    aspect = pixel_aspect(stream.sample_aspect_ratio)
+    width, height = displayed_size(first, aspect)
+    check_frame_size(path, width, height)
+    orientation = Orientation.of(first)
+    width, height = (height, width) if orientation.transpose else (width, height)
+    shown = timeline.shown
+    last = int(shown[-1])
+    return VideoInfo(
+        path=os.fspath(path),
+        width=width,
+        height=height,
+        fps=(len(shown) - 1) * SECOND / last if last > 0 else rate,
+        declared=stream.frames or None,
+        codec=stream.codec_context.name,
+        pixel_format=first.format.name,
+        orientation=orientation,
+        damage=damage,
+        expected=expected,
+        timeline=timeline,
+        pixel_aspect=aspect,
+        stream=stream.index,
+    )
+
+
+def pixel_aspect(stated: Fraction | None) -> Fraction:
+    """Return width / height of a stored pixel: 1 if the file does not state it, or absurdly."""
+    if not stated or not 1 <= max(stated, 1 / stated) <= _ODDEST_PIXEL:
+        return Fraction(1)
+    return stated
+
+
+def displayed_size(frame: VideoFrame, aspect: Fraction) -> tuple[int, int]:
+    """Return the width and height of a frame with square pixels, before it is rotated."""
+    return max(1, round(frame.width * aspect)), frame.height
 
 
 @attrs.define
 class _Survey:
-    """Results of reading the packets of the video stream; `end` of all streams, in seconds."""
+    """Results of reading the packets of the video stream; `end` of all streams, in seconds.
 
-    packets: int = 0
-    corrupt: int = 0
-    ends_corrupt: bool = False
+    `first` is the first frame that can be displayed, and `started` its packet; decoding begins at
+    the packet `key`.
+    """
+
+    stamps: list[Stamp] = attrs.field(factory=list)
     failed: bool = False
     end: float = 0.0
     first: VideoFrame | None = None
-    stamps: list[_Stamp] = attrs.field(factory=list)
-    keys: list[int] = attrs.field(factory=list)
+    key: int = 0
+    started: int = 0
 
 
-def _survey(container: InputContainer, stream: VideoStream) -> _Survey:
+def _survey(container: InputContainer, stream: VideoStream, from_key: bool) -> _Survey:
     survey = _Survey()
+    awaiting = from_key
     try:
         # Packets of all streams: the duration in the header is that of the longest stream.
         for packet in packets(container):
@@ -202,118 +258,59 @@ def _survey(container: InputContainer, stream: VideoStream) -> _Survey:
             if stamp is not None:
                 end = float((stamp + (packet.duration or 0)) * packet.time_base)
                 survey.end = max(survey.end, end)
-            if packet.stream_index != stream.index:
+            if packet.stream_index != stream.index or packet.size == 0:
                 continue
-            if survey.first is None:
-                survey.first = _first_frame(packet)
-            if packet.size == 0:
-                continue
-            survey.packets += 1
-            survey.ends_corrupt = packet.is_corrupt
-            if packet.is_corrupt:
-                survey.corrupt += 1
-            elif not packet.is_discard:
-                survey.stamps.append(_Stamp(packet.pts, packet.dts, packet.duration or 0))
-                if packet.is_keyframe and packet.pts is not None:
-                    survey.keys.append(packet.pts)
+            survey.stamps.append(
+                Stamp(
+                    pts=packet.pts,
+                    dts=packet.dts,
+                    length=packet.duration or 0,
+                    key=packet.is_keyframe,
+                    corrupt=packet.is_corrupt,
+                    hidden=packet.is_discard,
+                )
+            )
+            if awaiting and packet.is_keyframe:
+                awaiting, survey.key = False, len(survey.stamps) - 1
+            if survey.first is None and not awaiting:
+                _find_first(stream, packet, survey, from_key)
+        if survey.first is None and not awaiting:
+            _find_first(stream, None, survey, from_key)
     except (av.FFmpegError, OSError):
         survey.failed = True
     return survey
 
 
-def _first_frame(packet: Packet[Stream]) -> VideoFrame | None:
+def _find_first(
+    stream: VideoStream, packet: Packet[Stream] | None, survey: _Survey, from_key: bool
+) -> None:
+    """Decode a packet, or the end (None), until the survey has its first frame."""
+    number = len(survey.stamps) - 1
     try:
-        frames = packet.decode()
+        frames = decode_packet(stream, packet, number)
     except (av.FFmpegError, OSError):
-        return None
-    return next((f for f in frames if isinstance(f, VideoFrame) and not f.is_corrupt), None)
+        return
+    for frame in frames:
+        if not frame.is_corrupt and (from_key or frame.key_frame):
+            survey.first = frame
+            survey.started = number if frame.pts is None else frame.pts
+            return
 
 
-def _timeline(
-    container: str, tick: Fraction, survey: _Survey, rate: float, intact: bool
-) -> Timeline:
-    stamps = survey.stamps
-    pts = [stamp.pts for stamp in stamps if stamp.pts is not None]
-    dts = [stamp.dts for stamp in stamps if stamp.dts is not None]
-    known = next((k for k in (pts, dts) if len(k) == len(stamps) and _plausible(k, tick)), None)
-    # AVI has no presentation times. FFmpeg generates them, in the wrong order with B frames.
-    by_rank = container == _AVI or known is not pts or len(set(pts)) < len(stamps)
-    usual = round(SECOND / rate)
-    if known is None:
-        origin, last = 0, usual
-        shown = np.round(np.arange(len(stamps)) * (SECOND / rate)).astype(np.int64)
-    else:
-        origin = min(known)
-        shown = np.array(sorted(_microseconds(k - origin, tick) for k in known), np.int64)
-        last = _microseconds(stamps[known.index(max(known))].length, tick)
-        if not 0 < last < _LONGEST:
-            last = int(np.median(np.diff(shown))) if len(shown) > 1 else usual
-    keys = [] if by_rank else sorted(survey.keys)
-    return Timeline(
-        shown=shown,
-        end=int(shown[-1]) + (last if last > 0 else usual),
-        keys=np.array([_microseconds(key - origin, tick) for key in keys], np.int64),
-        key_ticks=np.array(keys, np.int64),
-        origin=origin,
-        tick=tick,
-        by_rank=by_rank,
-        seekable=intact and not by_rank and container in _SEEKABLE,
-    )
+def _packet_damage(
+    survey: _Survey, stamps: Sequence[Stamp], timeline: Timeline, container: str
+) -> str | None:
+    """Return the damage that FFmpeg marks in packets, or that the parts of a file show."""
+    if len(timeline.parts) > 1 and container not in STREAMS:
+        return JOINED
+    if stamps[-1].corrupt:
+        return TRUNCATED
+    if survey.failed or any(stamp.corrupt for stamp in stamps):
+        return CORRUPT
+    return CORRUPT if any(part.key is None for part in timeline.parts) else None
 
 
-def _plausible(ticks: list[int], tick: Fraction) -> bool:
-    return _microseconds(max(ticks) - min(ticks), tick) < _LONGEST
-
-
-def _damage(
-    path: str | os.PathLike[str],
-    container: InputContainer,
-    stream: VideoStream,
-    survey: _Survey,
-    indexed: int,
-    rate: float,
-) -> tuple[str | None, int | None]:
-    """Compare the packets with the header: return the damage and the expected number of frames."""
-    name = container.format.name
-    if name == _MP4 and indexed > survey.packets:
-        # The count of the header does not serve: an edit list may exclude samples.
-        return "truncated", indexed
-    if name == _AVI and stream.frames:
-        # FFmpeg reports no error here. With an index, missing frames were dropped on purpose. A
-        # truncated file has lost its index; then the header's count, in ticks, is compared.
-        ticks = [stamp.dts for stamp in survey.stamps if stamp.dts is not None]
-        reached = max(ticks) - min(ticks) + 1 if ticks else 0
-        complete = indexed == survey.packets > 1
-        if indexed > survey.packets or (reached < stream.frames and not complete):
-            return "truncated", stream.frames
-    if name in _STATES_DURATION and container.duration:
-        claimed = container.duration / av.time_base
-        # Headers are rounded up a little; for a file that is known to be cut, less is tolerated.
-        slack = 0.5 / rate if _segment_is_cut(path) else 2 / rate + 0.1
-        if survey.end < claimed - slack:
-            return "truncated", round(claimed * rate)
-    if survey.ends_corrupt:
-        return "truncated", stream.frames or survey.packets
-    if survey.corrupt or survey.failed:
-        return "corrupt", stream.frames or survey.packets
-    return None, None
-
-
-def _segment_is_cut(path: str | os.PathLike[str]) -> bool:
-    """Return whether a Matroska file is shorter than its segment (RFC 8794, sections 4 to 6)."""
-    with Path(path).open("rb") as file:
-        start = file.read(64 * 1024)
-        length = os.fstat(file.fileno()).st_size
-    place = start.find(b"\x18\x53\x80\x67") + 4
-    if place < 4 or place >= len(start) or start[place] == 0:
-        return False
-    # The number of leading zero bits of the first byte is the number of bytes that follow.
-    octets = 9 - start[place].bit_length()
-    size = int.from_bytes(start[place : place + octets]) & ((1 << 7 * octets) - 1)
-    unknown = size == (1 << 7 * octets) - 1
-    return not unknown and place + octets + size > length
-
-
-def _microseconds(ticks: int, tick: Fraction) -> int:
-    """Round ticks to whole microseconds, in integers: half a million calls a second."""
-    return (2 * ticks * tick.numerator * SECOND + tick.denominator) // (2 * tick.denominator)
+def _extent(ticks: Iterable[int | None]) -> int:
+    """Return the number of ticks from the first to the last, both included."""
+    known = [tick for tick in ticks if tick is not None]
+    return max(known) - min(known) + 1 if known else 0

@@ -17,6 +17,7 @@ import av
 from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Disposition
+from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 CONTAINERS = (
@@ -58,9 +59,9 @@ class VideoError(Exception):
 
 @contextmanager
 def opened(
-    path: str | os.PathLike[str], threads: int = 1
+    path: str | os.PathLike[str], threads: int = 1, index: int | None = None
 ) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """Open a file and its first video stream; cover pictures are skipped.
+    """Open a file and its video stream `index`, by default the first one of `video_streams`.
 
     Loader workers should use one thread. More threads share the slices of a frame, as frame threads
     can deadlock with Python's global lock. Raises VideoError.
@@ -76,7 +77,32 @@ def opened(
         reason = "not a video file, or its header is damaged or cut off"
         raise VideoError(path, reason) from error
     with container:
-        yield container, _video_stream(path, container, threads)
+        streams = video_streams(path, container)
+        stream = next((s for s in streams if index is None or s.index == index), None)
+        if stream is None:
+            raise VideoError(path, "the file has changed while it was read")
+        check_frame_size(path, stream.codec_context.width, stream.codec_context.height)
+        stream.codec_context.options = {"max_pixels": str(MAX_FRAME_PIXELS)}
+        stream.thread_type = "NONE" if threads == 1 else "SLICE"
+        stream.codec_context.thread_count = threads
+        yield container, stream
+
+
+def video_streams(path: str | os.PathLike[str], container: InputContainer) -> list[VideoStream]:
+    """Return the video streams that can be decoded, without cover pictures. Raises VideoError."""
+    streams = [
+        stream
+        for stream in container.streams.video
+        if not stream.disposition & Disposition.attached_pic
+    ]
+    if not streams:
+        held = "sound only" if container.streams.audio else "no known stream"
+        raise VideoError(path, f"no video stream ({held})")
+    # The type annotation forbids None, but without a decoder the context is None.
+    known = [stream for stream in streams if getattr(stream, "codec_context", None) is not None]
+    if not known:
+        raise VideoError(path, "no decoder for its video stream")
+    return known
 
 
 def _check_readable(path: str | os.PathLike[str]) -> None:
@@ -102,25 +128,6 @@ def _check_readable(path: str | os.PathLike[str]) -> None:
         raise VideoError(path, "an empty file", advice="fetch it again or remove it")
 
 
-def _video_stream(
-    path: str | os.PathLike[str], container: InputContainer, threads: int
-) -> VideoStream:
-    for stream in container.streams.video:
-        if not stream.disposition & Disposition.attached_pic:
-            break
-    else:
-        held = "sound only" if container.streams.audio else "no known stream"
-        raise VideoError(path, f"no video stream ({held})")
-    # The type annotation forbids None, but without a decoder the context is None.
-    if getattr(stream, "codec_context", None) is None:
-        raise VideoError(path, "no decoder for its video stream")
-    check_frame_size(path, stream.codec_context.width, stream.codec_context.height)
-    stream.codec_context.options = {"max_pixels": str(MAX_FRAME_PIXELS)}
-    stream.thread_type = "NONE" if threads == 1 else "SLICE"
-    stream.codec_context.thread_count = threads
-    return stream
-
-
 def packets(container: InputContainer, stream: VideoStream | None = None) -> Iterator[Packet[Any]]:
     """Yield all packets, or those of one stream; the last, empty packets flush the decoders."""
     try:
@@ -129,6 +136,16 @@ def packets(container: InputContainer, stream: VideoStream | None = None) -> Ite
         # PyAV 18.1 raises it for streams that appear after the header (MPEG, FLV): after all
         # packets, when it flushes the decoder that such a stream does not have.
         return
+
+
+def decode_packet(stream: VideoStream, packet: Packet[Any] | None, number: int) -> list[VideoFrame]:
+    """Decode a packet, or drain the decoder (None); the `pts` of a frame is its packet's `number`.
+
+    A number is clear where time stamps repeat or are missing. Raises av.FFmpegError.
+    """
+    if packet is not None:
+        packet.pts = packet.dts = number
+    return stream.codec_context.decode(packet)
 
 
 def check_frame_size(path: str | os.PathLike[str], width: int, height: int) -> None:

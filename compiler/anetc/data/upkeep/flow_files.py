@@ -29,7 +29,7 @@ from anetdsl.errors import CannotRun
 from anetdsl.files import replacing
 
 FOLDER = ".flow"
-VERSION = 1
+VERSION = 2
 """Version of the numbers: to be raised when the same parameters give other numbers."""
 
 _ABOUT = "about.json"
