@@ -43,7 +43,7 @@ from anetc.video.source import (
     packets,
     video_streams,
 )
-from anetc.video.streams import (
+from anetc.video.stream_choice import (
     choose_stream,
     count_packets,
     follow_each_other,
