@@ -9,7 +9,7 @@ import attrs
 
 from anetc.devices import Precision
 from anetdsl.evolve.operations import Operation
-from anetdsl.settings_reader import at_least, between
+from anetdsl.settings_reader import InvalidSetting, at_least, between
 
 LEARNING_RATE_PER_CLIP = 0.00625
 """Peak learning rate per clip of the batch (paper, appendix)."""
@@ -49,6 +49,8 @@ class TrainSettings:
     """Number of steps between two checkpoints."""
     evaluate_every: int = attrs.field(default=0, validator=at_least(0))
     """Number of steps between two validations; 0 validates at the end only."""
+    patience: int | None = attrs.field(default=None, validator=at_least(1))
+    """Number of validations without a gain after which a run ends; None trains all steps."""
     workers: int = attrs.field(default=0, validator=at_least(0))
     """Number of processes that load clips; with 0 the training process loads them."""
     threads: int | None = attrs.field(default=None, validator=at_least(1))
@@ -59,6 +61,11 @@ class TrainSettings:
     """Train the reference module, not the engine with handwritten gradients."""
     recompute: bool = False
     """Keep less for the backward pass and recompute it: less memory, more time."""
+
+    def __attrs_post_init__(self) -> None:
+        if self.patience is not None and not self.evaluate_every:
+            message = "`patience` counts validations: set `evaluate_every` (--evaluate-every), too"
+            raise InvalidSetting("patience", message)
 
     @property
     def peak_learning_rate(self) -> float:
@@ -82,6 +89,8 @@ class Parent:
 
 CHANGEABLE = frozenset({"save_every", "workers", "threads", "device", "plain", "recompute"})
 """Settings that may change when a run is resumed: they do not change what is computed."""
+EXTENDING = frozenset({"iterations", "patience"})
+"""Settings that may change when a run is resumed, so that it goes on longer."""
 
 
 def settings_defaults() -> dict[str, Any]:

@@ -4,12 +4,14 @@
 `RUN/videos.jsonl` lists the videos, to name those that have changed when a run is resumed.
 `RUN/metrics.jsonl` holds the loss of each step and the measures of each validation;
 `RUN/checkpoints/` the last two checkpoints. A finished run also has `weights.safetensors`,
-`model.anet` and `result.json`.
+`model.anet` and `result.json`. With early stopping, `best.safetensors` and `best.anet` are the
+weights and the text of the best validation so far.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import time
 from collections.abc import Generator
@@ -28,14 +30,19 @@ from anetc.training.loop import TrainState, make_accelerator, make_train_state
 from anetc.training.optimiser import set_momentum
 from anetc.training.run.board import Board
 from anetc.training.run.checkpoint import Checkpoint, newest_checkpoint
+from anetc.training.run.early_stopping import BestValidation, restore_early_stopping
+from anetc.training.run.extension import earlier_ends, extensions_of, extensions_to_json
 from anetc.training.run.journal import Journal
 from anetc.training.run.records import json_measures
 from anetc.training.run.run_folder import (
+    BEST_MODEL,
+    BEST_WEIGHTS,
     BOARD,
     CHECKPOINTS,
     METRICS,
     MODEL,
     RESULT,
+    RUN,
     WEIGHTS,
     check_run,
     open_run_folder,
@@ -56,6 +63,7 @@ if TYPE_CHECKING:
     from anetc.data.values import Dataset, DataSpec
     from anetc.evaluation.scores import Evaluation
     from anetc.training.settings import Parent, TrainSettings
+    from anetc.weights.trained_on import TrainedOn
     from anetdsl.source import SourceFile
 
 
@@ -72,6 +80,8 @@ class TrainResult:
     """Time since this process began to train; a resumed run does not count earlier processes."""
     waiting: float
     """Fraction of the steps' time that was spent waiting for clips."""
+    best: BestValidation | None = None
+    """The best validation, whose weights are in best.safetensors; None without early stopping."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the content of result.json. A measure that is not finite is null."""
@@ -125,45 +135,66 @@ def train(
     with report_out_of_memory("for the network"):
         state = make_train_state(network, settings, accelerator)
     last = newest_checkpoint(out / CHECKPOINTS)
+    done = last.iteration if last else 0
+    extensions = extensions_of(out / RUN, settings.iterations, done)
     inheritance = None
     if init_from is not None and last is None:
         # Before the folder is made: a parent that cannot be read must not leave a run.
         inheritance = inherit_from_file(
-            state.model, init_from.weights, init_from.text, init_from.operations
+            state.model,
+            init_from.weights,
+            init_from.text,
+            init_from.operations,
+            classes=training.classes,
         )
     if is_first:
-        open_run_folder(out, description, resume=resume)
+        open_run_folder(out, description | extensions_to_json(extensions), resume=resume)
         write_videos(out, datasets)
     accelerator.wait_for_everyone()
     if warning is not None:
         watch.message(f"warning: {warning}")
     if last is not None:
         _restore(state, last, out)
-        watch.message(f"resuming after step {last.iteration}")
+        watch.message(f"resuming after step {done}")
     elif inheritance is not None:
         for line in inheritance.lines():
             watch.message(line)
 
     start = time.perf_counter()
-    done = last.iteration if last else 0
+    kept = last.metrics_bytes if last else 0
+    early = None
+    if settings.patience is not None:
+        has_best = (out / BEST_WEIGHTS).exists()
+        early = restore_early_stopping(settings.patience, out / METRICS, kept, has_best=has_best)
     with contextlib.ExitStack() as stack:
-        loop = RunLoop(state, out, validation, watch, stop or StopRequest(), done=done)
+        loop = RunLoop(
+            state,
+            out,
+            validation,
+            watch,
+            stop or StopRequest(),
+            early=early,
+            earlier_ends=earlier_ends(extensions),
+            done=done,
+        )
         if is_first:
-            kept = last.metrics_bytes if last else 0
+            best_files = (out / BEST_MODEL, out / BEST_WEIGHTS)
+            loop.keep_best = functools.partial(_write_model, best_files, source, state, trained_on)
             loop.journal = stack.enter_context(Journal(out / METRICS, keep=kept))
             if tensorboard:
                 loop.board = stack.enter_context(Board(out / BOARD, done))
         evaluation = loop.finish(stack.enter_context(_batches(training, state, done)))
     result = TrainResult(
-        iterations=settings.iterations,
+        iterations=loop.done,
         measures=evaluation.measures(),
         parameters=sum(p.numel() for p in state.model.parameters()),
         seconds=time.perf_counter() - start,
         waiting=loop.waited / loop.stepping if loop.stepping else 0.0,
+        best=None if early is None else early.best,
     )
     if is_first:
-        save_weights(state.model, out / WEIGHTS, trained_on)
-        _write_results(out, source, state, evaluation, result)
+        _write_model((out / MODEL, out / WEIGHTS), source, state, trained_on, evaluation)
+        write_atomically(out / RESULT, json.dumps(result.to_json(), indent=2) + "\n")
     accelerator.wait_for_everyone()
     return result
 
@@ -198,8 +229,14 @@ def _batches(
     )
 
 
-def _write_results(
-    out: Path, source: SourceFile, state: TrainState, evaluation: Evaluation, result: TrainResult
+def _write_model(
+    files: tuple[Path, Path],
+    source: SourceFile,
+    state: TrainState,
+    trained_on: TrainedOn,
+    evaluation: Evaluation,
 ) -> None:
-    write_atomically(out / MODEL, trained_text(source, state.model, evaluation.score()))
-    write_atomically(out / RESULT, json.dumps(result.to_json(), indent=2) + "\n")
+    """Write the text with the learned edge weights and the score, and the weights."""
+    text, weights = files
+    save_weights(state.model, weights, trained_on)
+    write_atomically(text, trained_text(source, state.model, evaluation.score()))

@@ -14,8 +14,10 @@ from anetc.data.spec import spec_text
 from anetc.data.values import DataSpec
 from anetc.training.data_record import DataRecord, check_same_data, record_from_json
 from anetc.training.run.checkpoint import checkpoints
+from anetc.training.run.extension import EXTENSIONS
 from anetc.training.settings import (
     CHANGEABLE,
+    EXTENDING,
     Parent,
     TrainSettings,
     settings_defaults,
@@ -32,6 +34,8 @@ METRICS = "metrics.jsonl"
 CHECKPOINTS = "checkpoints"
 WEIGHTS = "weights.safetensors"
 MODEL = "model.anet"
+BEST_WEIGHTS = "best.safetensors"
+BEST_MODEL = "best.anet"
 RESULT = "result.json"
 BOARD = "tensorboard"
 
@@ -114,7 +118,7 @@ def open_run_folder(folder: Path, description: Mapping[str, Any], *, resume: boo
     before = _read(path)
     if not resume and (before is not None or checkpoints(folder / CHECKPOINTS)):
         raise CannotRun(f"{folder}: holds a run; resume it with --resume, or name another --out")
-    for name in (MODEL, WEIGHTS, RESULT):
+    for name in (MODEL, WEIGHTS, RESULT, BEST_MODEL, BEST_WEIGHTS):
         if before is None and (folder / name).exists():
             raise CannotRun(
                 f"{folder}: holds a {name} that no run in it has written, and a run would replace "
@@ -160,8 +164,9 @@ def _comparable(description: Mapping[str, Any]) -> dict[str, Any]:
     The entries about the data are compared by `check_same_data`.
     """
     settings = settings_defaults() | description["settings"]
-    named = {k: v for k, v in description.items() if k not in ("settings", *_OF_DATA)}
-    return named | {k: v for k, v in settings.items() if k not in CHANGEABLE}
+    apart = ("settings", EXTENSIONS, *_OF_DATA)
+    named = {k: v for k, v in description.items() if k not in apart}
+    return named | {k: v for k, v in settings.items() if k not in CHANGEABLE | EXTENDING}
 
 
 def _shown(key: str, value: Any) -> str:

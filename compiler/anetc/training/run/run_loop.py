@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from anetc.training.loop import Step, TrainState, steps
 from anetc.training.optimiser import momentum_of
 from anetc.training.run.board import Board
 from anetc.training.run.checkpoint import Checkpoint, save_checkpoint
+from anetc.training.run.early_stopping import EarlyStopping
 from anetc.training.run.journal import Journal
 from anetc.training.run.records import (
     STEPS_PER_FLUSH,
@@ -46,6 +47,12 @@ class RunLoop:
     journal: Journal | None = None
     """None in all processes but the first."""
     board: Board | None = None
+    early: EarlyStopping | None = None
+    """Early stopping; None trains all steps."""
+    keep_best: Callable[[Evaluation], None] = lambda _: None
+    """Called after the best validation so far, to keep the weights."""
+    earlier_ends: frozenset[int] = frozenset()
+    """Numbers of steps after which the run had ended before it was extended."""
     done: int = 0
     """Number of finished steps."""
     saved: int = attrs.field(init=False)
@@ -66,6 +73,8 @@ class RunLoop:
     def finish(self, batches: Iterator[Batch]) -> Evaluation:
         """Train from step `done` to the last one, and return the last evaluation.
 
+        Early stopping may end the run before; `done` is the number of finished steps.
+
         Raises KeyboardInterrupt, after a checkpoint of the finished steps, where a signal requests
         a stop; TrainingFailure where training cannot continue.
         """
@@ -73,13 +82,29 @@ class RunLoop:
             # A checkpoint is older than the validation that is due after its step.
             evaluation = self._validate() if self._is_validation_due() else None
             self._flushed = time.perf_counter()
-            for step in self._steps(batches):
+            is_over = evaluation is not None and self._is_over()
+            for step in () if is_over else self._steps(batches):
                 self._complete(step)
                 if self._is_validation_due():
                     evaluation = self._validate()
                     self._flushed = time.perf_counter()
+                    if self._is_over():
+                        break
         assert evaluation is not None
         return evaluation
+
+    def _is_over(self) -> bool:
+        """Return whether early stopping ends the run, and report it."""
+        if self.early is None or not self.early.is_over or self.early.best is None:
+            return False
+        if self.done == self.state.settings.iterations:
+            return False
+        self.watch.message(
+            f"stopped after {self.done} of {self.state.settings.iterations} steps: "
+            f"{self.early.without_gain} validations without a gain since step "
+            f"{self.early.best.iteration}; to go on, --resume with a larger --patience"
+        )
+        return True
 
     @property
     def _is_alone(self) -> bool:
@@ -101,9 +126,12 @@ class RunLoop:
         settings = self.state.settings
         self.done = step.iteration + 1
         self._pending.append(step)
+        validating = self._is_validation_due()
         saving = self.done % settings.save_every == 0 or self.done == settings.iterations
+        # The weights of the best validation are those of a checkpoint, also after a resumption.
+        saving = saving or (validating and self.early is not None)
         full = len(self._pending) == STEPS_PER_FLUSH
-        flushing = saving or full or self._is_validation_due()
+        flushing = saving or full or validating
         if self._must_stop(flushing):
             self._save_and_stop()
         if flushing:
@@ -130,7 +158,7 @@ class RunLoop:
 
     def _is_validation_due(self) -> bool:
         every = self.state.settings.evaluate_every
-        last = self.done == self.state.settings.iterations
+        last = self.done == self.state.settings.iterations or self.done in self.earlier_ends
         return last or bool(self.done and every and self.done % every == 0)
 
     def _flush(self) -> None:
@@ -185,6 +213,8 @@ class RunLoop:
             self._save_and_stop()
             raise
         measures = evaluation.measures()
+        if self.early is not None and self.early.add(self.done, json_measures(measures)):
+            self.keep_best(evaluation)
         self._write({"iteration": self.done, "validation": json_measures(measures)})
         values = "  ".join(f"{name} {value:.4g}" for name, value in measures.items())
         self.watch.message(f"validation after {self.done} steps: {values}")

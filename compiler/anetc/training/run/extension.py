@@ -1,0 +1,74 @@
+"""Runs that go on with more steps than they were started with.
+
+The learning rate of a step depends on the number of steps of the run. After an extension it is that
+of a run which had the new number from its start: `learning_rate(step, new number, ...)`. Steps
+before the extension are not repeated.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from anetc.training.settings import settings_defaults
+from anetdsl.errors import CannotRun
+
+EXTENSIONS = "extensions"
+"""Key in run.json: a list of `[finished steps, number of steps before the extension]`."""
+
+
+@attrs.frozen
+class Extension:
+    """A change of the number of steps of a run."""
+
+    done: int
+    """Number of finished steps at the change."""
+    iterations: int
+    """Number of steps of the run before the change."""
+
+
+def planned_iterations(description: Mapping[str, Any]) -> int:
+    """Return the number of steps of a run by its description in run.json."""
+    return int((settings_defaults() | description["settings"])["iterations"])
+
+
+def iterations_of_run(path: Path) -> int | None:
+    """Return the number of steps of the run with this run.json; None if there is none to read."""
+    try:
+        return planned_iterations(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, LookupError, AttributeError):
+        return None  # opening the run reports it
+
+
+def extensions_of(path: Path, iterations: int, done: int) -> tuple[Extension, ...]:
+    """Return the extensions of the run with this run.json, if it now gets `iterations` steps.
+
+    `done` is the number of finished steps. Raises CannotRun if these are more than `iterations`.
+    """
+    before = iterations_of_run(path)
+    if before is None:
+        return ()
+    if done > iterations:
+        raise CannotRun(
+            f"{path.parent}: {done} steps are finished, more than --iterations {iterations}; "
+            "a run can only go on"
+        )
+    held = json.loads(path.read_text(encoding="utf-8")).get(EXTENSIONS, [])
+    extensions = tuple(Extension(int(then), int(number)) for then, number in held)
+    return extensions if before == iterations else (*extensions, Extension(done, before))
+
+
+def extensions_to_json(extensions: Sequence[Extension]) -> dict[str, Any]:
+    """Return the entry of run.json; no entry without extensions."""
+    if not extensions:
+        return {}
+    return {EXTENSIONS: [[extension.done, extension.iterations] for extension in extensions]}
+
+
+def earlier_ends(extensions: Sequence[Extension]) -> frozenset[int]:
+    """Return the numbers of steps after which the run had ended, so that it was validated."""
+    return frozenset(e.iterations for e in extensions if e.done == e.iterations)
