@@ -12,8 +12,8 @@ import pytest
 import anetdsl
 from anetc.data.values import DataSpec
 from anetc.evaluation.scores import Evaluation
-from anetc.training.run.early_stopping import EarlyStopping, restore_early_stopping
 from anetc.training.run.checkpoint import read_checkpoint
+from anetc.training.run.early_stopping import EarlyStopping, restore_early_stopping
 from anetc.training.schedule import learning_rate
 from anetc.training.settings import TrainSettings
 from anetc.weights.files import read_weights
