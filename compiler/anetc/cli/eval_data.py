@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from anetc.data.values import Dataset, DataSpec, Split
     from anetc.evaluation.protocols import Protocol
     from anetc.video.clips import Recipe
+    from anetc.weights.trained_on import TrainedOn
 
 
 @attrs.frozen
@@ -26,13 +27,27 @@ class EvalRequest:
     fps: float | None
     seed: int
 
-    def open_videos(self, *, flow: bool) -> tuple[Dataset, dict[str, Any]]:
+    def open_videos(
+        self, weights: str, trained_on: TrainedOn | None, *, flow: bool
+    ) -> tuple[Dataset, dict[str, Any], tuple[str, ...]]:
         """Open the split to run a network on; `flow` requests optical flow.
 
-        Return the data set, and `data`, `split` and `recipe` of the JSON output. Raises CannotRun
-        if the data cannot be opened, or an option does not apply to them.
+        `trained_on` is the training that the weights file holds. Return the data set, labelled by
+        the classes of the network; `data`, `split` and `recipe` of the JSON output; and warnings.
+        Raises CannotRun if the data cannot be opened, have other classes, or an option does not
+        apply to them.
         """
-        from anetc.evaluation.protocols import check_clips, protocol_recipe, recipe_to_json
+        from anetc.evaluation.as_trained import (
+            clip_warning,
+            nothing_known,
+            with_trained_classes,
+        )
+        from anetc.evaluation.protocols import (
+            check_clips,
+            protocol_recipe,
+            recipe_to_json,
+            stored_frames,
+        )
 
         spec = self._spec()
         recipe = protocol_recipe(
@@ -42,10 +57,17 @@ class EvalRequest:
             size=self.size,
             clips=self.clips,
             fps=self.fps,
+            trained_on=trained_on,
         )
         dataset, about = self._open(spec, spec, recipe, flow=flow)
         check_clips(dataset, recipe)
-        return dataset, {**about, "recipe": recipe_to_json(dataset, recipe)}
+        about["recipe"] = recipe_to_json(dataset, recipe)
+        if trained_on is None:
+            return dataset, about, (nothing_known(weights),)
+        is_stored = stored_frames(dataset) is not None
+        differing = clip_warning(trained_on, recipe, stored=is_stored)
+        dataset, notes = with_trained_classes(dataset, trained_on, weights)
+        return dataset, about, (*notes, *([differing] if differing else []))
 
     def open_labels(self) -> tuple[Dataset, dict[str, Any]]:
         """Open the split for its labels alone; for Charades the videos need not be present.

@@ -1,4 +1,4 @@
-"""Properties of the standard streams, and reading standard input."""
+"""Properties of the standard streams, reading standard input, and warnings on standard error."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+import click
+
 from anetdsl.errors import CannotRun, cannot_read
+from anetdsl.terminal import visible
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import TextIO
 
 
@@ -30,3 +34,9 @@ def read_stdin(limit: int) -> bytes:
         return sys.stdin.buffer.read(limit)
     except OSError as error:
         raise cannot_read("standard input", error) from None
+
+
+def show_warnings(warnings: Iterable[str]) -> None:
+    """Print warnings on standard error, one per line."""
+    for warning in warnings:
+        click.echo(visible(f"warning: {warning}"), err=True)

@@ -26,7 +26,8 @@ class Prediction:
     classes: tuple[int, ...]
     """Class numbers, in order of falling probability."""
     probabilities: tuple[float, ...]
-    """Softmax of the logits, averaged over the clips; in the order of `classes`."""
+    """Softmax of the logits (sigmoid, if a video has any number of classes), averaged over the
+    clips; in the order of `classes`."""
     clips: int
     """Number of clips."""
     seconds: tuple[tuple[str, float], ...]
@@ -42,6 +43,7 @@ def predict_video(
     top: int = 5,
     seed: int = 0,
     device: str = "cpu",
+    multi_label: bool = False,
 ) -> Prediction:
     """Run a network on the clips of a video and average the probabilities (paper A.6).
 
@@ -56,6 +58,8 @@ def predict_video(
         top: Number of classes to return, at most all.
         seed: Seed of random clips.
         device: Device that computes the flow and the network.
+        multi_label: Whether a video has any number of classes, so that the probabilities are the
+            sigmoid of the logits, not their softmax.
 
     Raises:
         VideoError: The video cannot be read.
@@ -79,7 +83,8 @@ def predict_video(
     for clip in clips:
         with _stage(seconds, "forward"), torch.inference_mode():
             logits = model({value.name: _tensor(value, clip, device) for value in network.inputs})
-            total += logits[0].double().softmax(0).cpu()
+            own = logits[0].double()
+            total += (own.sigmoid() if multi_label else own.softmax(0)).cpu()
     best = (total / len(clips)).topk(min(top, network.sink.classes))
     stages = tuple((name, seconds[name]) for name in ("decode", "flow", "forward"))
     return Prediction(tuple(best.indices.tolist()), tuple(best.values.tolist()), len(clips), stages)

@@ -13,15 +13,18 @@ import attrs
 
 from anetc.data.recipes import recipes_for
 from anetc.data.values import Split
+from anetc.evaluation.as_trained import recipe_as_trained
 from anetc.video.clips import CHARADES_TEST, MOMENTS_TEST, recipe_values
 from anetdsl.errors import CannotRun
 
 if TYPE_CHECKING:
     from anetc.data.values import Dataset, DataSpec
     from anetc.video.clips import Recipe
+    from anetc.weights.trained_on import TrainedOn
 
 Protocol = Literal["moments", "charades"]
-_VIDEO_FORMATS = ("moments", "charades", "folder")
+_STORED_FORMATS = ("arrays", "utd-mhad", "motion")
+"""Formats that store clips instead of videos."""
 _RECIPES = {"moments": MOMENTS_TEST, "charades": CHARADES_TEST}
 
 
@@ -42,11 +45,14 @@ def protocol_recipe(
     size: tuple[int, int] | None = None,
     clips: int | None = None,
     fps: float | None = None,
+    trained_on: TrainedOn | None = None,
 ) -> Recipe:
     """Return the recipe of an evaluation: that of the protocol, changed by the other arguments.
 
-    For data that store clips instead of videos (`arrays`, `utd-mhad`, `motion`), a protocol sets
-    only the number of clips and their places in time.
+    Frames, size and frame rate are those of the network's training, if these are known and neither
+    another argument nor a given protocol sets them. For data that store clips instead of videos
+    (`arrays`, `utd-mhad`, `motion`), a protocol sets only the number of clips and their places in
+    time.
 
     Args:
         spec: Data to evaluate on.
@@ -56,19 +62,26 @@ def protocol_recipe(
         clips: Number of clips per video. If the protocol has one clip from the middle, several
             clips are spread evenly over the video.
         fps: Frames per second; only for videos.
+        trained_on: Training of the network.
 
     Raises:
         CannotRun: The values do not form a recipe, or `fps` is given for data that store clips.
     """
-    if fps is not None and spec.format not in _VIDEO_FORMATS:
+    if fps is not None and spec.format in _STORED_FORMATS:
         raise CannotRun(
             f"--fps: data of the format {spec.format} store clips, whose frame rate is fixed; "
             "leave out --fps"
         )
-    if protocol is not None and spec.format in _VIDEO_FORMATS:
+    if protocol is not None and spec.format not in _STORED_FORMATS:
         spec = attrs.evolve(spec, format=protocol)
+    is_stored = spec.format in _STORED_FORMATS
+    clip = trained_on.validation if trained_on and (protocol is None or is_stored) else None
+    if clip is not None and is_stored:
+        frames, size = frames or clip.frames, size or clip.size
     recipe = recipes_for(spec, frames, size).validation
     try:
+        if clip is not None and not is_stored:
+            recipe = recipe_as_trained(recipe, clip, frames=frames, size=size)
         if protocol is not None:
             like = _RECIPES[protocol]
             recipe = attrs.evolve(recipe, when=like.when, clips=like.clips)
@@ -113,7 +126,7 @@ def recipe_to_json(dataset: Dataset, recipe: Recipe) -> dict[str, Any]:
 
 def stored_frames(dataset: Dataset) -> int | None:
     """Return the number of frames of each stored clip; None for data of videos."""
-    if dataset.spec.format in _VIDEO_FORMATS:
+    if dataset.spec.format not in _STORED_FORMATS:
         return None
     from anetc.data.formats.arrays import ArrayDataset
 

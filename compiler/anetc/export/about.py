@@ -7,6 +7,7 @@ from typing import Any, Literal, cast, get_args
 
 import attrs
 
+from anetc.weights.trained_on import TrainedOn, trained_on_from_json
 from anetdsl.errors import CannotRun
 
 FORMAT_VERSION = 1
@@ -38,10 +39,14 @@ class About:
     dtype: DType = "float32"
     trained: bool = False
     """Whether the weights come from a file; otherwise they are drawn from a seed."""
+    trained_on: TrainedOn | None = None
+    """Classes and clips of the training; None if the weights do not hold them."""
 
     def to_json(self) -> str:
         """Return the JSON text that the artifact stores."""
-        return json.dumps({"version": FORMAT_VERSION, **attrs.asdict(self)}, sort_keys=True)
+        fields = attrs.asdict(self, recurse=False)
+        fields["trained_on"] = None if self.trained_on is None else self.trained_on.to_json()
+        return json.dumps({"version": FORMAT_VERSION, **fields}, sort_keys=True)
 
 
 def about_from_json(text: str, path: object) -> About:
@@ -54,7 +59,9 @@ def about_from_json(text: str, path: object) -> About:
                 f"{path}: unknown artifact format {version!r}; this version of anetc reads format "
                 f"{FORMAT_VERSION}; compile the network again"
             )
-        about = About(**{**fields, "dynamic": tuple(map(str, fields["dynamic"]))})
+        trained_on = trained_on_from_json(fields.get("trained_on"))
+        dynamic = tuple(map(str, fields["dynamic"]))
+        about = About(**{**fields, "dynamic": dynamic, "trained_on": trained_on})
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise CannotRun(
             f"{path}: the artifact is damaged: its description cannot be read"

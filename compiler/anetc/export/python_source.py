@@ -8,6 +8,7 @@ tensors, which are in a second file.
 from __future__ import annotations
 
 import keyword
+import textwrap
 from pathlib import Path
 
 import torch
@@ -18,6 +19,7 @@ from anetc.export import standalone
 from anetc.export.about import PYTHON_MARK
 from anetc.modules.names import module_key
 from anetc.plan.plan import call
+from anetc.weights.trained_on import TrainedOn
 from anetdsl.ir import Network, Node
 from anetdsl.terminal import visible
 
@@ -26,14 +28,17 @@ _COPIED_FROM = "# --- copied from here\n"
 _TAKEN = {*dir(nn.Module()), "self", "inputs", "frames", "torch", "as_frames", "sink", "dtype"}
 
 
-def python_source(network: Network, dtype: torch.dtype) -> str:
-    """Return the text of the file. Its weights are `python_weights`, in a file of the same stem."""
+def python_source(network: Network, dtype: torch.dtype, trained_on: TrainedOn | None = None) -> str:
+    """Return the text of the file. Its weights are `python_weights`, in a file of the same stem.
+
+    The docstring and the constant `CLASSES` name the classes of a trained network.
+    """
     template = Path(standalone.__file__).read_text(encoding="utf-8")
     parts = template.partition(_COPIED_FROM)[2].replace("  # type: ignore[override]", "")
     nodes = _needed(network)
     return "\n".join(
         [
-            *_head(network),
+            *_head(network, trained_on),
             *_class(network, nodes, dtype),
             parts.strip("\n"),
             *_main(network),
@@ -79,7 +84,7 @@ def python_weights(network: Network, state: State, dtype: torch.dtype) -> dict[s
     return weights
 
 
-def _head(network: Network) -> list[str]:
+def _head(network: Network, trained_on: TrainedOn | None) -> list[str]:
     lines = str(network).rstrip().split("\n")
     text = "\n".join(f"#     {visible(line)}".rstrip() for line in lines)
     return [
@@ -89,6 +94,7 @@ def _head(network: Network) -> list[str]:
         "in the `.safetensors` file of the same name; batch normalisations and edge weights",
         "are folded into them. Inside the network, clips of T frames are (N*T, C, H, W),",
         "channels last in memory.",
+        *_training(trained_on),
         '"""',
         "",
         "# The network in the language of .anet files:",
@@ -104,8 +110,57 @@ def _head(network: Network) -> list[str]:
         "from torch import Tensor, nn",
         "from torch.nn import functional as F  # noqa: N812 - common in PyTorch code",
         "",
+        *_constants(trained_on),
+    ]
+
+
+def _training(trained_on: TrainedOn | None) -> list[str]:
+    """Return the lines of the docstring about the training."""
+    if trained_on is None:
+        return []
+    clip = trained_on.validation
+    text = f"Trained on data of the format {trained_on.data_format}, for clips of {clip}"
+    if clip.fps is not None:
+        text += f" at {clip.fps:g} frames per second"
+    if clip.short_side is None:
+        text += ", the whole frame resized"
+    else:
+        text += f", cut from frames whose short side is {clip.short_side} pixels"
+    kind = (
+        "A video has any number of classes: take the sigmoid of the logits."
+        if trained_on.multi_label
+        else "A video has one class: take the softmax of the logits."
+    )
+    lines = textwrap.wrap(f"{text}. {kind}", WIDTH)
+    head = "The classes, by the number of their logit:"
+    names = [f"{number:4}  {_in_docstring(name)}" for number, name in enumerate(trained_on.classes)]
+    return ["", *lines, "", head, "", *names]
+
+
+def _in_docstring(text: str) -> str:
+    shown = visible(text).replace("\\", "\\\\").replace('"""', '""\\"')
+    return shown.rstrip()
+
+
+def _constants(trained_on: TrainedOn | None) -> list[str]:
+    if trained_on is None:
+        return [""]
+    names = [f"    {_literal(name)}," for name in trained_on.classes]
+    return [
+        "CLASSES = (",
+        *names,
+        ")",
+        '"""Names of the classes, in the order of the logits."""',
+        "",
         "",
     ]
+
+
+def _literal(text: str) -> str:
+    """Return a string literal as formatters write it: with the quotes that need fewer escapes."""
+    quote = "'" if text.count('"') > text.count("'") else '"'
+    escaped = [repr(char)[1:-1] if char not in "'\"" else char for char in text]
+    return quote + "".join(f"\\{char}" if char == quote else char for char in escaped) + quote
 
 
 def _class(network: Network, nodes: list[Node], dtype: torch.dtype) -> list[str]:

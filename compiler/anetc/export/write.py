@@ -102,7 +102,7 @@ def _write_python(model: NetworkModule, about: About, folder: Path) -> None:
 
     source, weights = (folder / name for name in file_names(about))
     dtype = torch_dtype(about)
-    source.write_text(python_source(model.network, dtype), encoding="utf-8")
+    source.write_text(python_source(model.network, dtype, about.trained_on), encoding="utf-8")
     metadata = {METADATA_KEY: json.dumps({"about": about.to_json()})}
     weights.write_bytes(save(python_weights(model.network, model.state_dict(), dtype), metadata))
 

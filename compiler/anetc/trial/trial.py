@@ -90,7 +90,9 @@ def _train_and_evaluate(
     state = make_train_state(network, setup.settings, make_accelerator(setup.settings))
     inherited: tuple[str, ...] | None = None
     if (parent := setup.init_from) is not None:
-        report = inherit_from_file(state.model, parent.weights, parent.text, parent.operations)
+        report = inherit_from_file(
+            state.model, parent.weights, parent.text, parent.operations, classes=training.classes
+        )
         inherited = report.lines()
     with Journal(folder.log) as journal:
         batches = training_batches(training, batch=setup.settings.batch, seed=setup.settings.seed)

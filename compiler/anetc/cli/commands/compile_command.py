@@ -13,12 +13,14 @@ import click
 from anetc.cli.network_input import load_network
 from anetc.cli.options import classes_option, frames_option, given_options, size_option
 from anetc.cli.progress import stage_progress
+from anetc.cli.streams import show_warnings
 from anetc.export.about import ANY_LENGTH, KINDS, About, Axis, parse_dynamic
 from anetc.export.compile import CompiledArtifact, compile_artifact
 from anetdsl.files import write_atomically
 from anetdsl.terminal import visible
 
 if TYPE_CHECKING:
+    from anetc.weights.trained_on import TrainedOn
     from anetdsl.ir import Network
 
 
@@ -81,6 +83,7 @@ def command(
         return
     if output in (None, "-"):
         raise click.UsageError(f"--emit {emit} needs -o OUT")
+    trained_on, frames, size = _training(weights, network, frames, size)
     about = About(
         emit,  # type: ignore[arg-type]
         str(network),
@@ -90,6 +93,7 @@ def command(
         dynamic=axes,
         dtype=dtype,  # type: ignore[arg-type]
         trained=weights is not None,
+        trained_on=trained_on,
     )
     if weights is None:
         click.echo("No --weights: the artifact gets untrained weights.", err=True)
@@ -105,6 +109,34 @@ def command(
             report=report,
         )
     _print_result(made)
+
+
+def _training(
+    weights: str | None, network: Network, frames: int, size: tuple[int, int]
+) -> tuple[TrainedOn | None, int, tuple[int, int]]:
+    """Return the training of the weights, and the clip: that of the training by default."""
+    if weights is None:
+        return None, frames, size
+    from anetc.evaluation.as_trained import check_network_fits, clip_warning, nothing_known
+    from anetc.video.clips import Recipe
+    from anetc.weights.metadata import read_info
+
+    trained_on = read_info(weights).trained_on
+    if trained_on is None:
+        show_warnings([nothing_known(weights)])
+        return None, frames, size
+    check_network_fits(network, trained_on, weights)
+    given = given_options("frames", "size")
+    if "--frames" not in given:
+        frames = trained_on.validation.frames
+    if "--size" not in given:
+        size = trained_on.validation.size
+    recipe = Recipe(frames=frames, size=size, short_side=None)
+    if (warning := clip_warning(trained_on, recipe, stored=True)) is not None:
+        show_warnings([warning])
+    elif not given:
+        click.echo(f"Clips as in the training: {trained_on.validation}.", err=True)
+    return trained_on, frames, size
 
 
 def _write_plan(network: Network, frames: int, size: tuple[int, int], output: str | None) -> None:

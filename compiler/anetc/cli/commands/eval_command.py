@@ -12,6 +12,7 @@ import click
 from anetc.cli.network_input import load_network
 from anetc.cli.options import Engine, SizeType, engine_option, given_options
 from anetc.cli.progress import count_progress
+from anetc.cli.streams import show_warnings
 from anetdsl.errors import CannotRun, cannot_read
 from anetdsl.files import check_writable
 from anetdsl.terminal import visible
@@ -198,12 +199,18 @@ def _run_network(
 ) -> tuple[Evaluation, dict[str, Any]]:
     """Run the network on the data; return the evaluation and the other values of the output."""
     from anetc.cli.eval_output import check_confusion_labels
+    from anetc.evaluation.as_trained import check_network_fits
+    from anetc.weights.metadata import read_info
 
     network: Network = load_network(file)
     if not Path(weights).exists():
         raise cannot_read(weights)
+    trained_on = read_info(weights).trained_on
+    if trained_on is not None:
+        check_network_fits(network, trained_on, weights)
     flow = any(value.kind == "flow" for value in network.inputs)
-    dataset, about = request.open_videos(flow=flow)
+    dataset, about, warnings = request.open_videos(weights, trained_on, flow=flow)
+    show_warnings(warnings)
     check_confusion_labels(computing.confusion, multi_label=dataset.multi_label)
     # torch takes seconds to import.
     from anetc.devices import check_device

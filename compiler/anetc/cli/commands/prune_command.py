@@ -107,13 +107,13 @@ def _prune_weights(pruning: Pruning, weights: str, out: str) -> None:
     from anetc.weights.inherit.lookup import find_misfit
     from anetc.weights.inherit.prune import pruned_tensors
 
-    _, tensors = read_weights(weights)
+    info, tensors = read_weights(weights)
     if (problem := find_misfit(pruning.old, tensors)) is not None:
         raise CannotRun(f"{weights}: these weights are not those of the network: {problem}")
     made = pruned_tensors(pruning, tensors)
     model = build_network(pruning.new)
     assign_weights(model, made.tensors, weights)
-    save_weights(model, out)
+    save_weights(model, out, info.trained_on)
     for name, error in made.fitted:
         click.echo(f"fitted  {visible(name)}: relative error {error:.2g}", err=True)
 

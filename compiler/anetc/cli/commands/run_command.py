@@ -13,17 +13,31 @@ from click.core import ParameterSource
 
 from anetc.cli.network_input import load_network
 from anetc.cli.options import Engine, classes_option, engine_option, size_option
+from anetc.cli.streams import show_warnings
 from anetc.cli.tables import show_table
 from anetc.devices import check_device
+from anetc.evaluation.as_trained import (
+    check_network_fits,
+    clip_warning,
+    nothing_known,
+    recipe_as_trained,
+)
 from anetc.export.about import About
 from anetc.export.kinds import read_about
+from anetc.video.clips import Recipe
+from anetc.weights.metadata import read_info
+from anetc.weights.trained_on import listed_classes, match_classes
 from anetdsl.api import parse
 from anetdsl.errors import AnetError, CannotRun, cannot_read
+from anetdsl.source import LINE_END, decode_text
 from anetdsl.terminal import visible
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import nn
 
+    from anetc.weights.trained_on import TrainedOn
     from anetdsl.ir import Network
 
 
@@ -111,16 +125,39 @@ def command(
             size = (about.height, about.width)
     if classes is not None:
         network = attrs.evolve(network, sink=attrs.evolve(network.sink, classes=classes))
-    names = _read_labels(labels, network.sink.classes)
     # Check the files first: importing torch takes seconds.
     for path in (video, weights):
         if path is not None and not Path(path).exists():
             raise cannot_read(path)
+    trained_on = about.trained_on if about else None
+    if weights is not None:
+        trained_on = _training(weights, network)
+    elif about is not None and about.trained and trained_on is None:
+        show_warnings([nothing_known(file)])
+    recipe = Recipe(
+        frames=frames,
+        size=size,
+        short_side=max(size),
+        fps=fps,
+        when="even" if clips > 1 else "centre",
+        clips=clips,
+    )
+    if trained_on is not None:
+        free = about is None
+        recipe = recipe_as_trained(
+            recipe,
+            trained_on.validation,
+            frames=None if free and not _is_given(context, "frames") else frames,
+            size=None if free and not _is_given(context, "size") else size,
+            fps=fps if _is_given(context, "fps") else None,
+        )
+        if (warning := clip_warning(trained_on, recipe)) is not None:
+            show_warnings([warning])
+    names = _class_names(labels, trained_on, network.sink.classes)
     start = time.perf_counter()
     from anetc.engines.inference.inference_engine import compile_network
     from anetc.evaluation.one_video import predict_video
     from anetc.modules.network import InputError
-    from anetc.video.clips import Recipe
     from anetc.video.source import VideoError
 
     check_device(device)
@@ -133,16 +170,17 @@ def command(
         compiled = compile_network(network, seed=seed, weights=weights)
         model = compiled if engine == "fast" else compiled.reference
     prepared = time.perf_counter() - start
-    recipe = Recipe(
-        frames=frames,
-        size=size,
-        short_side=max(size),
-        fps=fps,
-        when="even" if clips > 1 else "centre",
-        clips=clips,
-    )
     try:
-        result = predict_video(network, model, video, recipe, top=top, seed=seed, device=device)
+        result = predict_video(
+            network,
+            model,
+            video,
+            recipe,
+            top=top,
+            seed=seed,
+            device=device,
+            multi_label=trained_on is not None and trained_on.multi_label,
+        )
     except VideoError as error:
         raise CannotRun(str(error)) from None
     except InputError as error:
@@ -155,7 +193,7 @@ def command(
     ]
     show_table(("class", "probability"), rows)
     stages = [("prepare", prepared), *result.seconds]
-    clip = f"{frames} frames of {size[0]} x {size[1]}"
+    clip = f"{recipe.frames} frames of {recipe.size[0]} x {recipe.size[1]}"
     many = f"{result.clips} clips of {clip}" if result.clips > 1 else clip
     click.echo(
         f"\n{visible(Path(video).name)}: {many}; "
@@ -185,11 +223,39 @@ def _network_of(file: str, about: About) -> Network:
         raise CannotRun(f"{file}: the artifact is damaged: its network text has errors") from None
 
 
+def _training(weights: str, network: Network) -> TrainedOn | None:
+    """Return the training that a weights file holds; print a warning if it holds none."""
+    trained_on = read_info(weights).trained_on
+    if trained_on is None:
+        show_warnings([nothing_known(weights)])
+    else:
+        check_network_fits(network, trained_on, weights)
+    return trained_on
+
+
+def _class_names(
+    labels: str | None, trained_on: TrainedOn | None, classes: int
+) -> Sequence[str] | None:
+    """Return the names of the classes: those of the file `labels`, else those of the training."""
+    names = _read_labels(labels, classes)
+    known = trained_on.classes if trained_on is not None else None
+    if names is None or known is None:
+        return names or known
+    match = match_classes(known, names)
+    if not match.is_identical and not match.by_number:
+        order = " in another order" if match.is_reordered else ""
+        lists = f"{listed_classes(known)} in the training, {listed_classes(names)} in the file"
+        show_warnings(
+            [f"--labels {labels}: other names than those of the training{order}: {lists}"]
+        )
+    return names
+
+
 def _read_labels(path: str | None, classes: int) -> list[str] | None:
     if path is None:
         return None
     try:
-        names = Path(path).read_text(encoding="utf-8").splitlines()
+        names = LINE_END.split(decode_text(Path(path).read_bytes()).rstrip("\r\n"))
     except UnicodeDecodeError:
         raise CannotRun(f"{path}: not UTF-8 text") from None
     except OSError as error:

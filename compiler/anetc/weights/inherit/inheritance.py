@@ -68,6 +68,8 @@ class Inheritance:
     """Number of parameters and statistics of the network."""
     by_names: bool
     """True if the operations are not known, so that nodes of equal names correspond."""
+    notes: tuple[str, ...] = ()
+    """Sentences about the classes of the parent."""
 
     def lines(self) -> tuple[str, ...]:
         """Return the report as lines of text, by node."""
@@ -106,7 +108,7 @@ class Inheritance:
             f"skipped operation, because its nodes do not exist: {operation.sentence}"
             for operation in self.ancestry.skipped
         ]
-        return tuple(lines)
+        return (*lines, *self.notes)
 
 
 def inherit(

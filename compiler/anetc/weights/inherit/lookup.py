@@ -6,13 +6,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import attrs
 import torch
 from torch import Tensor
 
-from anetc.modules.names import is_counter
+from anetc.modules.names import SINK, is_counter
 from anetc.modules.network import NetworkModule, NetworkParts
 from anetc.weights.files import read_weights
 from anetc.weights.inherit.inheritance import Inheritance, inherit
+from anetc.weights.trained_on import ClassMatch, TrainedOn, match_classes
 from anetdsl.checking import check_file
 from anetdsl.errors import CannotRun
 
@@ -29,23 +31,68 @@ def inherit_from_file(
     weights: str | Path,
     text: str | Path | None = None,
     operations: Sequence[Operation] = (),
+    *,
+    classes: Sequence[str] | None = None,
 ) -> Inheritance:
     """Copy the weights of a parent from a file into a model, as far as they fit; see `inherit`.
+
+    `classes` are the names of the model's classes. The parent must have been trained on the same
+    ones, in any order: each row of its classifier goes to the class of the same name.
 
     `text` is the parent's text. By default it is `model.anet` or `trained.anet` beside the weights,
     or the model's own text if the weights fit it. `operations` lead from the parent to the model's
     network; without operations, nodes of equal names correspond. Raise CannotRun for a file that
-    cannot be read, and for weights that fit no text.
+    cannot be read, for weights that fit no text, and for weights of other classes.
     """
     weights = Path(weights)
-    _, tensors = read_weights(weights)
+    info, tensors = read_weights(weights)
+    notes: tuple[str, ...] = ()
+    if classes is not None:
+        match, notes = _match_parent(weights, info.trained_on, classes)
+        if match is not None and not match.is_identical:
+            tensors = reordered_classifier(tensors, match)
     if text is not None:
         parent = _load(Path(text))
         if (problem := find_misfit(parent, tensors)) is not None:
             raise CannotRun(f"{weights}: the weights do not fit {text}: {problem}")
     else:
         parent = _find_parent(model.network, weights, tensors)
-    return inherit(model, parent, tensors, operations)
+    return attrs.evolve(inherit(model, parent, tensors, operations), notes=notes)
+
+
+def reordered_classifier(tensors: Mapping[str, Tensor], match: ClassMatch) -> dict[str, Tensor]:
+    """Return the tensors with the rows of the classifier in the order of the data's classes.
+
+    The network must have all classes of the data (`match.is_complete`).
+    """
+    order = torch.tensor([number for number in match.numbers if number is not None])
+    return {
+        name: tensor[order] if name.startswith(f"{SINK}.") and len(tensor) > 0 else tensor
+        for name, tensor in tensors.items()
+    }
+
+
+def _match_parent(
+    weights: Path, trained_on: TrainedOn | None, classes: Sequence[str]
+) -> tuple[ClassMatch | None, tuple[str, ...]]:
+    """Compare the classes of a parent with those of the data; return notes for the report, too.
+
+    Raise CannotRun if the names differ.
+    """
+    if trained_on is None:
+        return None, (
+            f"warning: {weights} does not hold the names of its classes; if they are not those of "
+            "the data, in the same order, the inherited classifier is wrong",
+        )
+    match = match_classes(trained_on.classes, classes)
+    if not match.is_reordered:
+        raise CannotRun(
+            f"{weights}: {match.difference()}. The inherited classifier would belong to other "
+            "classes: use data with the same class names, or train without --init-from"
+        )
+    if match.is_identical or match.by_number:
+        return match, ()
+    return match, ("classifier: the rows of the parent are reordered by the names of the classes",)
 
 
 def find_misfit(network: Network, tensors: Mapping[str, Tensor]) -> str | None:
