@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import json
 import re
@@ -131,6 +132,18 @@ def test_links_point_to_existing_files_and_headings(path: Path) -> None:
         assert file.exists(), f"{path.name}: {match[0]}"
         if anchor:
             assert anchor in set(anchors(file)), f"{path.name}: {match[0]}"
+
+
+def test_journeys_name_functions_that_exist() -> None:
+    """In CONTRIBUTING.md the text of a link is a function or class of the linked module."""
+    path = REPOSITORY / "CONTRIBUTING.md"
+    journeys = section(path, "## Three journeys")
+    links = re.findall(r"\[([\w.]+)\]\((\S+\.py)\)", journeys)
+    assert len(links) > 30
+    for name, target in links:
+        tree = ast.parse((REPOSITORY / target).read_text(encoding="utf-8"))
+        kinds = ast.FunctionDef | ast.ClassDef
+        assert name in {node.name for node in tree.body if isinstance(node, kinds)}, (name, target)
 
 
 # errors.md
