@@ -98,6 +98,39 @@ def test_saved_predictions_give_the_same_scores(case: Case, tmp_path: Path) -> N
     assert from_csv["measures"] == {**document["measures"], "loss": None}
 
 
+def test_names_that_a_submission_cannot_hold_are_refused_before_computing(
+    case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Spaces separate the scores of a line."""
+    names = ["my film.mp4", "2.mp4", "3\u00a0.mp4"]
+    x = np.zeros((3, 4, 16, 16, 3), np.uint8)
+    flow8 = np.zeros((3, 4, 2, 16, 16), np.int8)
+    np.savez(tmp_path / "clips.npz", x=x, flow8=flow8, y=np.arange(3), names=names)
+    spaces = attrs.evolve(case, data=f"arrays:{tmp_path / 'clips.npz'}")
+    run_eval(spaces, "--save", tmp_path / "p.csv")
+    monkeypatch.setattr("anetc.evaluation.runner.evaluate", None)
+    message = run_eval(spaces, "--save", tmp_path / "p.txt", code=2)
+    assert "cannot hold `my film.mp4` and 1 more; write a .jsonl or .csv file" in message
+    assert not (tmp_path / "p.txt").exists()
+
+
+@pytest.mark.parametrize("option", [[], ["--json"]])
+def test_measures_are_printed_before_files_are_written(
+    case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: list[str]
+) -> None:
+    def full(*_: object) -> None:
+        raise CannotRun("p.csv: cannot be written: No space left on device")
+
+    module = "anetc.evaluation.predictions.prediction_files"
+    monkeypatch.setattr(f"{module}.write_predictions", full)
+    arguments = ("--data", case.data, "--split", "validation", "--save", tmp_path / "p.csv")
+    size = ("--frames", 4, "--size", 16)
+    done = anetc("eval", case.network, "--weights", case.weights, *arguments, *size, *option)
+    assert done.code == 2
+    assert "No space left" in done.err
+    assert "top" in done.out
+
+
 def test_equal_seeds_give_equal_scores(case: Case, tmp_path: Path) -> None:
     files = [tmp_path / f"{number}.jsonl" for number in range(3)]
     for file, seed in zip(files, (5, 5, 6)):

@@ -162,11 +162,11 @@ def command(
     else:
         if file is None or weights is None or data is None:
             raise CannotRun("give a network FILE, --weights and --data; or --predictions")
-        computing = _Computing(batch, workers, engine, device, precision, max_failures, confusion)
+        computing = _Computing(
+            batch, workers, engine, device, precision, max_failures, save, confusion
+        )
         evaluation, about = _run_network(file, weights, request, computing, quiet=as_json)
-    if save is not None:
-        write_predictions(save, evaluation, about)
-        click.echo(f"wrote {visible(save)}", err=True)
+    # Files come last: the measures are not lost where a file cannot be written.
     if as_json:
         from anetc.evaluation.summary import to_json
 
@@ -176,6 +176,9 @@ def command(
         show_measures(evaluation)
         if per_class or (per_class is None and len(evaluation.classes) <= MAX_LISTED_CLASSES):
             show_classes(evaluation)
+    if save is not None:
+        write_predictions(save, evaluation, about)
+        click.echo(f"wrote {visible(save)}", err=True)
     if confusion is not None:
         title = f"Confusion matrix of {about['network'] or predictions}"
         write_confusion(evaluation, confusion, title)
@@ -183,7 +186,7 @@ def command(
 
 @attrs.frozen
 class _Computing:
-    """Options that say how the network is run."""
+    """Options that say how the network is run, and the files to write afterwards."""
 
     batch: int
     workers: int
@@ -191,6 +194,7 @@ class _Computing:
     device: str
     precision: Precision
     max_failures: float
+    save: str | None
     confusion: str | None
 
 
@@ -200,6 +204,7 @@ def _run_network(
     """Run the network on the data; return the evaluation and the other values of the output."""
     from anetc.cli.eval_output import check_confusion_labels
     from anetc.evaluation.as_trained import check_network_fits
+    from anetc.evaluation.predictions.prediction_files import check_names
     from anetc.weights.metadata import read_info
 
     network: Network = load_network(file)
@@ -212,6 +217,8 @@ def _run_network(
     dataset, about, warnings = request.open_videos(weights, trained_on, flow=flow)
     show_warnings(warnings)
     check_confusion_labels(computing.confusion, multi_label=dataset.multi_label)
+    if computing.save is not None:
+        check_names(computing.save, (dataset.name(index) for index in range(len(dataset))))
     # torch takes seconds to import.
     from anetc.devices import check_device
     from anetc.engines.inference.inference_engine import compile_network

@@ -104,11 +104,16 @@ def to_submission(predictions: Predictions) -> str:
     """
     lines = []
     for name, scores in zip(predictions.names, predictions.scores):
-        if len(name.split()) != 1:
+        if has_spaces(name):
             raise ValueError(f"the name `{name}` has spaces, which a submission cannot hold")
         if not np.isnan(scores).all():
             lines.append(" ".join([name, *(format_score(value, "nan", "inf") for value in scores)]))
     return "\n".join(lines) + "\n"
+
+
+def has_spaces(name: str) -> bool:
+    """Return whether a name is empty or has spaces, so that a submission cannot hold it."""
+    return len(name.split()) != 1
 
 
 def from_submission(path: Path, text: str) -> Predictions:

@@ -5,12 +5,18 @@ All formats write numbers so that they are read back exactly. Needs no torch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from anetc.data.formats.text_files import read_text
-from anetc.evaluation.predictions.csv_files import from_csv, from_submission, to_csv, to_submission
+from anetc.evaluation.predictions.csv_files import (
+    from_csv,
+    from_submission,
+    has_spaces,
+    to_csv,
+    to_submission,
+)
 from anetc.evaluation.predictions.jsonl import from_jsonl, to_jsonl
 from anetc.evaluation.predictions.rows import Predictions
 from anetc.evaluation.scores import Evaluation
@@ -31,6 +37,19 @@ def check_suffix(path: str | Path) -> None:
         raise CannotRun(
             f"{path}: a prediction file must end in .jsonl, .csv, or .txt (the format of Charades "
             "submissions)"
+        )
+
+
+def check_names(path: str | Path, names: Iterable[str]) -> None:
+    """Raise CannotRun if the format of a prediction file cannot hold these names of videos."""
+    if Path(path).suffix.lower() != ".txt":
+        return
+    unfit = [name for name in names if has_spaces(name)]
+    if unfit:
+        more = f" and {len(unfit) - 1} more" if len(unfit) > 1 else ""
+        raise CannotRun(
+            f"{path}: a .txt file (the format of Charades submissions) has spaces between a name "
+            f"and its scores, so it cannot hold `{unfit[0]}`{more}; write a .jsonl or .csv file"
         )
 
 
@@ -57,6 +76,7 @@ def write_predictions(
         evaluation.are_logits,
         about or {},
     )
+    check_names(path, evaluation.names)
     to_text, _ = _FORMATS[Path(path).suffix.lower()]
     try:
         text = to_text(predictions)
