@@ -93,11 +93,15 @@ def test_the_command_trains_and_resumes(clips: DataSpec, tmp_path: Path) -> None
     assert "3/3  loss" in done.err
     again = anetc(*arguments, "--iterations", 3)
     assert (again.code, "--resume" in again.err) == (2, True)
-    other = anetc(*arguments, "--iterations", 4, "--resume")
-    assert (other.code, "iterations 3, now there is iterations 4" in other.err) == (2, True)
-    resumed = anetc(*arguments, "--iterations", 3, "--resume")
-    assert (resumed.code, resumed.out) == (0, done.out)
-    assert "resuming after step 3" in resumed.err
+    other = anetc(*arguments, "--iterations", 2, "--resume")
+    assert (other.code, "3 steps are finished" in other.err) == (2, True)
+    # As many steps as before, unless another number is given.
+    for options in ([], ["--iterations", 3]):
+        resumed = anetc(*arguments, *options, "--resume")
+        assert (resumed.code, resumed.out) == (0, done.out)
+        assert "resuming after step 3" in resumed.err
+    longer = anetc(*arguments, "--iterations", 4, "--resume")
+    assert (longer.code, "4/4  loss" in longer.err) == (0, True)
     result = json.loads((tmp_path / "run" / "result.json").read_text())
     assert result["schema"] == "anetdsl-training-result"
 
@@ -109,6 +113,14 @@ def test_the_command_trains_and_resumes(clips: DataSpec, tmp_path: Path) -> None
         (TEXT, ["--data", "nowhere"], 2, "nowhere"),
         (TEXT, ["--format", "video"], 2, "--format video: no such format"),
         (TEXT, ["--init-text", "x.anet"], 2, "--init-text"),
+        (TEXT, ["--new-head"], 2, "--init-from"),
+        (TEXT, ["--patience", "2"], 2, "--evaluate-every"),
+        (TEXT, ["--crop-area", "2,1"], 2, "--crop-area: each value of `crop_area` must be"),
+        (TEXT, ["--crop-area", "0.5"], 2, "write LOW,HIGH"),
+        (TEXT, ["--crop-aspect", "1,2"], 2, "no effect without `crop_area`"),
+        (TEXT, ["--mirror-words", "left"], 2, "left,right"),
+        (TEXT, ["--mirror-words", "left,right", "--no-flip"], 2, "without mirroring"),
+        (TEXT, ["--mirror-classes", "x.csv"], 2, "x.csv: no such file"),
         (TEXT, ["--init-from", "x.safetensors"], 2, "x.safetensors: no such file"),
         (TEXT, ["--iterations", "0"], 2, "--iterations"),
         (TEXT, ["--learning-rate", "nan"], 2, "learning_rate"),
@@ -125,3 +137,36 @@ def test_wrong_options_are_named(
     found = anetc(*given, *options)
     assert (found.code, message in found.err) == (code, True), found.err
     assert "Traceback" not in found.err
+
+
+ONE_FRAME = ("--frames", "1", "--size", "8", "--device", "cpu", "--iterations", "1")
+
+
+@pytest.mark.parametrize(
+    ("options", "advice"),
+    [
+        (("--batch", "1"), "use a larger --batch, --frames or --size\n"),
+        (("--batch", "2", "--accumulate", "2"), "--size or a smaller --accumulate\n"),
+        (("--batch", "1", "--plain"), "use a larger --batch, --frames or --size\n"),
+    ],
+)
+def test_one_value_per_channel_cannot_be_normalised(
+    options: tuple[str, ...], advice: str, clips: DataSpec, tmp_path: Path
+) -> None:
+    (tmp_path / "toy.anet").write_text(TEXT)
+    given = ("train", tmp_path / "toy.anet", "--data", clips.path, "--out", tmp_path / "run")
+    found = anetc(*given, *ONE_FRAME, *options)
+    assert found.code == 2
+    assert "trained on one clip of one frame of 8 x 8 pixels at a time: node n3 has" in found.err
+    assert found.err.endswith(advice)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("more", [("--batch", "2"), ("--batch", "1", "--frames", "2")])
+def test_two_values_per_channel_can_be_normalised(
+    more: tuple[str, ...], clips: DataSpec, tmp_path: Path
+) -> None:
+    (tmp_path / "toy.anet").write_text(TEXT)
+    given = ("train", tmp_path / "toy.anet", "--data", clips.path, "--out", tmp_path / "run")
+    found = anetc(*given, *ONE_FRAME, *more)
+    assert found.code == 0, found.err

@@ -6,12 +6,19 @@ supports (gloo for the CPU), with two collectives a step.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from anetc.engines.training.shared_statistics import global_statistics, global_sums, is_distributed
+from anetdsl.cost import cost
+from anetdsl.errors import CannotRun
+
+if TYPE_CHECKING:
+    from anetc.training.settings import TrainSettings
+    from anetc.video.clips import Recipe
+    from anetdsl.ir import Network
 
 _DIMENSIONS = (0, 2, 3, 4)
 DECAY = 0.99
@@ -76,6 +83,26 @@ class _Normalise(torch.autograd.Function):
 def _wide(channels: Tensor) -> Tensor:
     """Reshape (C,) to (1, C, 1, 1, 1)."""
     return channels.view(1, -1, 1, 1, 1)
+
+
+def check_cells(network: Network, settings: TrainSettings, recipe: Recipe) -> None:
+    """Raise CannotRun if batch normalisation would get a single value per channel in a step.
+
+    Its variance would be 0 then. The statistics are those of all processes, but of one part of a
+    step (`accumulate`). `recipe` is that of the training clips.
+    """
+    clips = settings.batch // settings.accumulate
+    read = {node.name for node in network.nodes} if settings.plain else network.needed_by_sink()
+    for node in cost(network, frames=recipe.frames, size=recipe.size).nodes:
+        _, frames, height, width = node.shape
+        if node.name in read and clips * frames * height * width == 1:
+            parts = " or a smaller --accumulate" if settings.accumulate > 1 else ""
+            pixels = "{} x {}".format(*recipe.size)
+            raise CannotRun(
+                f"network {network.name} cannot be trained on one clip of one frame of {pixels} "
+                f"pixels at a time: node {node.name} has one value per channel, and batch "
+                f"normalisation needs several; use a larger --batch, --frames or --size{parts}"
+            )
 
 
 def synchronise(model: nn.Module) -> None:

@@ -26,6 +26,7 @@ from anetc.data.batches.loader import needs_flow, training_batches
 from anetc.data.open import open_data
 from anetc.evaluation.runner import check_classes
 from anetc.memory import is_out_of_memory
+from anetc.training.batch_norm import check_cells
 from anetc.training.data_record import trained_on_of
 from anetc.training.failures import BadData, TimedOut, TrainingFailure
 from anetc.training.loop import TrainState, make_accelerator, make_train_state, steps
@@ -86,6 +87,7 @@ def _train_and_evaluate(
     torch.set_num_threads(setup.settings.threads or 1)
     deadline = None if setup.timeout is None else began + setup.timeout
     training, evaluated = _open(network, setup)
+    check_cells(network, setup.settings, setup.recipes.train)
     trained_on = trained_on_of(training, evaluated, setup.recipes)
     state = make_train_state(network, setup.settings, make_accelerator(setup.settings))
     inherited: tuple[str, ...] | None = None

@@ -24,6 +24,7 @@ import torch
 from anetc.data.batches.loader import Batch, needs_flow, training_batches
 from anetc.data.open import open_data
 from anetc.evaluation.runner import check_classes
+from anetc.training.batch_norm import check_cells
 from anetc.training.data_record import record_of, trained_on_of, write_videos
 from anetc.training.failures import report_out_of_memory
 from anetc.training.loop import TrainState, make_accelerator, make_train_state
@@ -132,6 +133,7 @@ def train(
         # First of all: what differs since the start explains later failures.
         warning = check_run(out, description, datasets, accept_changed_videos=accept_changed_videos)
     check_classes(network, training)
+    check_cells(network, settings, recipes.train)
     with report_out_of_memory("for the network"):
         state = make_train_state(network, settings, accelerator)
     last = newest_checkpoint(out / CHECKPOINTS)
