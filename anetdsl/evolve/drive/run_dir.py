@@ -1,6 +1,7 @@
 """Paths of the files in a run directory.
 
     RUN/settings.toml      settings of the run; another run can be started from this file
+    RUN/data.json          classes, clips and videos of the data (and RUN/videos.jsonl)
     RUN/search.db          every event of the run (SQLite); --rebuild makes it from the other files
     RUN/archs/g0012.anet   text of a candidate; once trained, with learned edge weights and score
     RUN/trials/g0012/      record of the candidate, and a folder for each start of its training
@@ -30,6 +31,11 @@ class RunDir:
     def settings(self) -> Path:
         """Settings of the run, TOML."""
         return self.path / "settings.toml"
+
+    @property
+    def data(self) -> Path:
+        """Record of the data that the search began with, JSON."""
+        return self.path / "data.json"
 
     @property
     def database(self) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,8 @@ class Run:
     """When the last candidate finished; None if the search is not complete."""
     running: Running = attrs.field(factory=Running)
     """Settings for running trials, as they are now."""
+    classes: tuple[str, ...] = ()
+    """Names of the data's classes; empty in runs of old versions, which do not record them."""
 
     @property
     def name(self) -> str:
@@ -70,4 +73,14 @@ def read_run(path: str | Path) -> Run:
             started=store.started(),
             finished=store.finished(),
             running=settings.running,
+            classes=_classes(directory),
         )
+
+
+def _classes(directory: RunDir) -> tuple[str, ...]:
+    """Return the names of the classes, or none if the record of the data cannot be read."""
+    try:
+        names = json.loads(directory.data.read_bytes())["trained_on"]["classes"]
+        return tuple(map(str, names))
+    except (OSError, ValueError, TypeError, LookupError):
+        return ()

@@ -28,8 +28,13 @@ from anetdsl.evolve.workers.trial_process import COMMAND
 from anetdsl.files import write_atomically
 
 
-def make_run(directory: RunDir, settings: RunSettings) -> None:
-    """Create a run directory. Raise CannotRun if it exists or the settings are wrong."""
+def make_run(
+    directory: RunDir, settings: RunSettings, write_data: Callable[[Path], None] = lambda _: None
+) -> None:
+    """Create a run directory. Raise CannotRun if it exists or the settings are wrong.
+
+    `write_data` writes a record of the data into the folder.
+    """
     _check(settings)
     check_workers(settings.running.executor, settings.running.gpus)
     _check_is_new(directory)
@@ -39,6 +44,7 @@ def make_run(directory: RunDir, settings: RunSettings) -> None:
         with store.commit():
             store.set_settings(settings)
             store.set_meta("started", repr(time.time()))
+        write_data(directory.path)
         # Last: a folder with this file is a run directory.
         write_atomically(directory.settings, settings_text(settings), durable=True)
 
@@ -62,6 +68,7 @@ def drive_run(
     *,
     change: Callable[[Running], Running] = lambda running: running,
     check: Callable[[RunSettings], None] = lambda _: None,
+    check_data: Callable[[RunSettings], None] = lambda _: None,
     command: tuple[str, ...] = COMMAND,
     ready: Callable[[Driver], Callable[[], None] | None] = lambda _: None,
 ) -> bool:
@@ -72,6 +79,7 @@ def drive_run(
         rules: The search algorithm.
         change: Returns the settings for this driver only, given those of the run.
         check: Raises CannotRun if settings that a person has changed are wrong.
+        check_data: Raises CannotRun if the data are not those that the search began with.
         command: Command of a trial, without its folder.
         ready: Is called with the driver before the driver starts, to stop it later; may return a
             function that the driver calls after each change.
@@ -86,6 +94,7 @@ def drive_run(
         settings = _update_settings(directory, store, check)
         settings = attrs.evolve(settings, running=change(settings.running))
         _check(settings)
+        check_data(settings)
         catch_up(directory, store)
         with open_workers(settings.running.executor, settings.running.gpus) as workers:
             driver = Driver(directory, settings, store, rules, Dispatcher(workers, command))

@@ -103,6 +103,11 @@ def _figures(run: Run) -> Iterator[tuple[str, str, str]]:
         yield "wall time", duration(max(ends) - run.started), f"until {moment(max(ends))}"
 
 
+def _classes(run: Run) -> dict[str, str]:
+    """Return the row about the classes of the data, if they are known."""
+    return {f"{len(run.classes)} classes": ", ".join(run.classes)} if run.classes else {}
+
+
 def settings_tables(run: Run) -> Markup:
     """Return the tables of all settings."""
     columns = (TableColumn("setting"), TableColumn("value"))
@@ -114,7 +119,7 @@ def settings_tables(run: Run) -> Markup:
     )
     trial = table(
         columns,
-        flatten(run.trial).items(),
+        {**flatten(run.trial), **_classes(run)}.items(),
         caption="Training of each candidate.",
         sortable=False,
     )

@@ -131,19 +131,7 @@ def check_same_data(
     were added, removed, or have another class. Raise CannotRun for such videos otherwise, and
     always if the classes or their order differ. `datasets` are the splits of `now`.
     """
-    match = match_classes(before.trained_on.classes, now.trained_on.classes)
-    if not match.is_identical:
-        order = " in another order" if match.is_reordered else ""
-        raise CannotRun(
-            f"{source}: the classes of the data have changed{order}: {match.difference()}. The "
-            "learned classifier belongs to the old classes: restore the old names and folders, or "
-            "start a new run"
-        )
-    if before.trained_on.multi_label != now.trained_on.multi_label:
-        raise CannotRun(
-            f"{source}: the data had {_labels(before.trained_on)} per video, now they have "
-            f"{_labels(now.trained_on)}: start a new run"
-        )
+    check_same_classes(source, before, now)
     if before.videos == now.videos:
         return None
     changes = [
@@ -162,6 +150,26 @@ def check_same_data(
             "videos that are there now"
         )
     return changed
+
+
+def check_same_classes(source: Path, before: DataRecord, now: DataRecord) -> None:
+    """Raise CannotRun if the classes, their order, or the kind of labels have changed.
+
+    `source` is the file that holds `before`.
+    """
+    match = match_classes(before.trained_on.classes, now.trained_on.classes)
+    if not match.is_identical:
+        order = " in another order" if match.is_reordered else ""
+        raise CannotRun(
+            f"{source}: the classes of the data have changed{order}: {match.difference()}. The "
+            "learned classifier belongs to the old classes: restore the old names and folders, or "
+            "start a new run"
+        )
+    if before.trained_on.multi_label != now.trained_on.multi_label:
+        raise CannotRun(
+            f"{source}: the data had {_labels(before.trained_on)} per video, now they have "
+            f"{_labels(now.trained_on)}: start a new run"
+        )
 
 
 def _labels(trained_on: TrainedOn) -> str:

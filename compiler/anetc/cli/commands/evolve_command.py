@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from anetc.cli.options import SizeType
+from anetc.cli.streams import show_warnings
 from anetdsl.errors import CannotRun
 from anetdsl.terminal import visible
 
@@ -18,13 +19,17 @@ if TYPE_CHECKING:
     from anetc.cli.evolve_screen import Display
     from anetdsl.evolve.drive.driver import Driver, Rules
     from anetdsl.evolve.drive.run_dir import RunDir
+    from anetdsl.evolve.settings.run_settings import RunSettings
 
 _INTERRUPTED = 130
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _DISPLAY_SECONDS = 0.25
 _SEARCH = ("method", "seed", "rounds", "population", "order", "window")
 _RUNNING = ("executor", "gpus", "timeout", "retries", "inherit", "halving", "keep_all_weights")
-_MAY_CHANGE = ("executor", "gpus", "timeout", "retries", "keep_all_weights")
+_MAY_CHANGE = (
+    *("executor", "gpus", "timeout", "retries", "keep_all_weights"),
+    "accept_changed_videos",
+)
 """Options that `--resume` accepts: they change how trials run, not the search."""
 
 
@@ -91,6 +96,12 @@ _MAY_CHANGE = ("executor", "gpus", "timeout", "retries", "keep_all_weights")
     default=None,
     help="Keep the weights of all candidates, not only of the best.",
 )
+@click.option(
+    "--accept-changed-videos",
+    is_flag=True,
+    default=None,
+    help="With --resume: go on although videos were added, removed or moved to other classes.",
+)
 def command(
     resume: str | None, status: str | None, rebuild: str | None, out: str | None, **options: Any
 ) -> None:
@@ -125,7 +136,7 @@ def command(
         case "--rebuild":
             _rebuild(directory)
         case "--resume":
-            _drive(directory, options)
+            _drive(directory, options, resume=True)
         case _:
             _make(directory, options)
             _drive(directory, {})
@@ -162,8 +173,11 @@ def _rebuild(directory: RunDir) -> None:
 
 def _make(directory: RunDir, options: dict[str, Any]) -> None:
     from anetc.cli.evolve_options import Options, new_settings, with_data
+    from anetc.trial.search_data import write_search_data
     from anetdsl.evolve.drive.search import make_run
 
+    if options["accept_changed_videos"]:
+        raise CannotRun("--accept-changed-videos: has an effect with --resume only; leave it out")
     settings = new_settings(
         options["preset"] or "paper",
         options["config"],
@@ -184,7 +198,11 @@ def _make(directory: RunDir, options: dict[str, Any]) -> None:
             running=_running(options),
         ),
     )
-    make_run(directory, with_data(settings))
+    make_run(
+        directory,
+        with_data(settings),
+        write_data=lambda folder: write_search_data(folder, settings.trial),
+    )
 
 
 def _running(options: dict[str, Any]) -> dict[str, Any]:
@@ -195,10 +213,20 @@ def _running(options: dict[str, Any]) -> dict[str, Any]:
     return running
 
 
-def _drive(directory: RunDir, options: dict[str, Any]) -> None:
+def _drive(directory: RunDir, options: dict[str, Any], *, resume: bool = False) -> None:
     from anetc.cli.evolve_options import check_changed_settings, with_options
     from anetc.cli.evolve_screen import progress_display
     from anetdsl.evolve.drive.search import drive_run
+
+    def check_data(settings: RunSettings) -> None:
+        from anetc.trial.search_data import check_search_data
+
+        warning = check_search_data(
+            directory.path,
+            settings.trial,
+            accept_changed_videos=bool(options["accept_changed_videos"]),
+        )
+        show_warnings([warning] if warning else [])
 
     name = str(directory.path)
     with _signal_handlers_restored(), progress_display(name) as display:
@@ -207,6 +235,8 @@ def _drive(directory: RunDir, options: dict[str, Any]) -> None:
             _rules(),
             change=lambda running: with_options(running, _running(options)),
             check=lambda settings: check_changed_settings(str(directory.settings), settings),
+            # A new search has just recorded them.
+            check_data=check_data if resume else lambda _: None,
             ready=lambda driver: _ready(driver, display),
         )
     if not finished:
