@@ -20,7 +20,6 @@ def spec(format: Format, **options: str) -> DataSpec:
     [
         ("moments", MOMENTS_TRAIN, MOMENTS_TEST),
         ("charades", CHARADES_TRAIN, CHARADES_TEST),
-        ("folder", attrs.evolve(MOMENTS_TRAIN, flip=False), MOMENTS_TEST),
     ],
 )
 def test_published_data_have_the_recipes_of_the_paper(
@@ -28,6 +27,18 @@ def test_published_data_have_the_recipes_of_the_paper(
 ) -> None:
     found = recipes_for(spec(format))
     assert (found.train, found.validation) == (train, validation)
+
+
+@pytest.mark.parametrize("format", ["folder", "list"])
+def test_own_videos_have_smaller_clips_of_one_flow(format: Format) -> None:
+    """Training and validation resize frames alike, so one cache of optical flow serves both."""
+    clip = {"frames": 16, "size": (112, 112), "short_side": 128}
+    found = recipes_for(spec(format))
+    assert found.train == attrs.evolve(MOMENTS_TRAIN, flip=False, **clip)
+    assert found.validation == attrs.evolve(MOMENTS_TEST, **clip)
+    found = recipes_for(spec(format), 4, (32, 32))
+    for recipe in (found.train, found.validation):
+        assert (recipe.frames, recipe.size, recipe.short_side) == (4, (32, 32), 37)
 
 
 def test_the_short_side_keeps_its_proportion_to_the_crop() -> None:

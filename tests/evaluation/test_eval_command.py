@@ -15,6 +15,7 @@ import jsonschema
 import numpy as np
 import pytest
 
+from anetc.data.recipes import recipes_for
 from anetc.data.values import DataSpec
 from anetc.evaluation.protocols import protocol_recipe, reported_split
 from anetc.evaluation.scores import Evaluation
@@ -317,7 +318,8 @@ def spec(format: str) -> DataSpec:
 def test_protocols_of_the_paper() -> None:
     """Semantics 11."""
     assert protocol_recipe(spec("moments")) == MOMENTS_TEST
-    assert protocol_recipe(spec("folder")) == MOMENTS_TEST
+    assert protocol_recipe(spec("folder"), "moments") == MOMENTS_TEST
+    assert protocol_recipe(spec("folder")) == recipes_for(spec("folder")).validation
     assert protocol_recipe(spec("charades")) == CHARADES_TEST
     assert protocol_recipe(spec("folder"), "charades") == CHARADES_TEST
     assert protocol_recipe(spec("charades"), "moments") == MOMENTS_TEST

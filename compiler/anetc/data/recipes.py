@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import attrs
@@ -22,12 +23,21 @@ from anetdsl.errors import CannotRun
 from anetdsl.settings_reader import InvalidSetting, at_least, named_values, read_value
 
 _SMALL = (16, 32)
-"""Default frames and size of clips of formats that the paper does not use."""
-_PAPER = {
+"""Default frames and size of clips of formats that store clips, not videos."""
+_OWN_CLIP: Mapping[str, Any] = {"frames": 16, "size": (112, 112), "short_side": 128}
+"""Default clip of one's own videos: that of C3D and R(2+1)D (Tran et al. 2015 and 2018), with an
+eighth of the values of the paper's."""
+_OWN = (
+    attrs.evolve(MOMENTS_TRAIN, flip=False, **_OWN_CLIP),
+    attrs.evolve(MOMENTS_TEST, **_OWN_CLIP),
+)
+_VIDEOS = {
     "moments": (MOMENTS_TRAIN, MOMENTS_TEST),
     "charades": (CHARADES_TRAIN, CHARADES_TEST),
-    "folder": (attrs.evolve(MOMENTS_TRAIN, flip=False), MOMENTS_TEST),
+    "folder": _OWN,
+    "list": _OWN,
 }
+"""Recipes of training and validation for formats of video files."""
 
 
 @attrs.frozen
@@ -47,18 +57,19 @@ def recipes_for(
 ) -> Recipes:
     """Return the recipes of a format, with clips of `frames` and `size` if given.
 
-    Moments in Time and Charades have the recipes of the paper. `folder` has those of Moments in
-    Time, without mirroring. With another `size` the short side keeps its proportion to the crop.
-    The other formats use whole frames, resized to `size`. Their defaults are 16 frames of 32 x 32
-    pixels, or the clips that `motion` generates. `flip` mirrors half of the training clips. Raises
-    CannotRun for numbers out of range.
+    Moments in Time and Charades have the recipes of the paper. `folder` and `list` have clips of 16
+    frames of 112 x 112 pixels, cut from a short side of 128 pixels: training clips at random places
+    and without mirroring, validation clips from the centre. With another `size` the short side
+    keeps its proportion to the crop. The other formats use whole frames, resized to `size`. Their
+    defaults are 16 frames of 32 x 32 pixels, or the clips that `motion` generates. `flip` mirrors
+    half of the training clips. Raises CannotRun for numbers out of range.
     """
     try:
         train, validation = (
             _cut(recipe, frames, size)
-            if spec.format in _PAPER
+            if spec.format in _VIDEOS
             else _whole(spec, recipe, frames, size)
-            for recipe in _PAPER.get(spec.format, _PAPER["folder"])
+            for recipe in _VIDEOS.get(spec.format, _OWN)
         )
     except ValueError as error:
         raise CannotRun(f"clips: {error}") from None
