@@ -64,6 +64,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "evaluation",
         "training",
         "trial bench",
+        "api",
         "cli",
         "__main__",
     ),

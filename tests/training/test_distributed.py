@@ -65,8 +65,6 @@ def test_processes_with_parts_have_similar_losses(together: Path) -> None:
 
 def test_one_process_resumes_a_run_of_two(together: Path, alone: Path, clips: DataSpec) -> None:
     """A checkpoint does not depend on the number of processes."""
-    with pytest.raises(Exception, match="iterations 4, now there is iterations 12"):
-        run(together / "half", clips, resume=True)
     (together / "half" / "run.json").write_bytes((alone / "run.json").read_bytes())
     run(together / "half", clips, resume=True)
     assert losses(together / "half")[4:] != []

@@ -85,6 +85,8 @@ class Parent:
     operations: tuple[Operation, ...] = ()
     """Operations of the search from the parent to the network. Without them the network inherits
     by equal node names alone."""
+    new_head: bool = False
+    """The parent may have other classes. Only classes of the same name inherit the classifier."""
 
 
 CHANGEABLE = frozenset({"save_every", "workers", "threads", "device", "plain", "recompute"})

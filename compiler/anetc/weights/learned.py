@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+from collections.abc import Mapping
 
+import attrs
 import torch
+from torch import nn
 
 from anetc.modules.names import EDGES, full_name
-from anetdsl.ir import Score
+from anetc.modules.network import NetworkParts
+from anetdsl.checking import check_file, check_source, network_of
+from anetdsl.errors import CannotRun
+from anetdsl.ir import Network, Score
+from anetdsl.source import SourceFile
 from anetdsl.syntax.parser import parse_syntax
-from anetdsl.text.edits import apply, set_learned
-
-if TYPE_CHECKING:
-    from anetc.modules.network import NetworkParts
-    from anetdsl.source import SourceFile
+from anetdsl.text.edits import apply, set_learned, set_score
+from anetdsl.vocabulary import STATEMENTS
 
 
 def learned_edge_weights(model: NetworkParts) -> dict[str, tuple[float, ...]]:
@@ -33,11 +37,82 @@ def learned_edge_weights(model: NetworkParts) -> dict[str, tuple[float, ...]]:
     return weights
 
 
+def learned_text(
+    module: nn.Module,
+    source: str | os.PathLike[str] | SourceFile,
+    *,
+    score: Mapping[str, float] | None = None,
+) -> str:
+    """Return a network's text with the edge weights that a module has learned in any training loop.
+
+    Comments and layout do not change. `anetc.weights.files.save_weights` saves all other weights.
+
+    Args:
+        module: Module of `build_network`, or one that holds it: `DistributedDataParallel`, the
+            result of `torch.compile`, or a module of one's own.
+        source: Path of the network's text. A string of several lines is the text itself.
+        score: Measures by name for the statement `score`, such as `{"top1": 61.5}`. Without it the
+            text's own score is removed, because it belongs to other weights.
+
+    Raises:
+        AnetError: The text has errors.
+        CannotRun: The text cannot be read or is of another network, the module does not hold one
+            network, or there is no such measure.
+    """
+    model = _network_part(module)
+    text = _source(source)
+    network = network_of(check_source(text))
+    if _without_weights(network) != _without_weights(model.network):
+        raise CannotRun(
+            f"{text.name}: the text is of another network than the module, {model.network.name}"
+        )
+    measures = [attribute.name for attribute in STATEMENTS["score"].attributes]
+    for name in score or {}:
+        if name not in measures:
+            raise CannotRun(f"score: there is no measure {name!r}; there are {', '.join(measures)}")
+    tree = parse_syntax(text)
+    weights = set_learned(tree, learned_edge_weights(model), None)
+    return apply(text.text, (*weights, *set_score(tree, _rounded(score) if score else None)))
+
+
+def _network_part(module: nn.Module) -> NetworkParts:
+    """Return the one module of a network in a module. Raise CannotRun if there is not one."""
+    found = [part for part in module.modules() if isinstance(part, NetworkParts)]
+    if len(found) != 1:
+        count = "no module" if not found else f"{len(found)} modules"
+        raise CannotRun(
+            f"{type(module).__name__} holds {count} of a network; pass the one that "
+            "anetc.build_network returned"
+        )
+    return found[0]
+
+
+def _source(source: str | os.PathLike[str] | SourceFile) -> SourceFile:
+    if isinstance(source, SourceFile):
+        return source
+    if isinstance(source, str) and "\n" in source.strip():
+        return SourceFile("the text", source)
+    return check_file(os.fspath(source)).source
+
+
+def _without_weights(network: Network) -> Network:
+    """Return a network without its name, origin, score and edge weights, to compare it."""
+    nodes = tuple(
+        attrs.evolve(node, inputs=tuple(attrs.evolve(edge, weight=None) for edge in node.inputs))
+        for node in network.nodes
+    )
+    return attrs.evolve(network, name="", nodes=nodes, origin=None, score=None)
+
+
 def trained_text(source: SourceFile, model: NetworkParts, score: Score | None) -> str:
     """Return the author's text with the learned edge weights and the score.
 
     Comments and layout do not change. Measures are rounded to four decimal places.
     """
     if score is not None:
-        score = Score(tuple((name, round(value, 4)) for name, value in score.values))
+        score = _rounded(dict(score.values))
     return apply(source.text, set_learned(parse_syntax(source), learned_edge_weights(model), score))
+
+
+def _rounded(measures: Mapping[str, float]) -> Score:
+    return Score(tuple((name, round(value, 4)) for name, value in measures.items()))

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from anetc.cli.clip_options import augmentation_options, read_class_pairs
 from anetc.cli.network_input import check_path, require_network
 from anetc.cli.options import SizeType
-from anetdsl.errors import CannotRun, cannot_read
 from anetdsl.terminal import visible
 
 if TYPE_CHECKING:
     from anetc.training.run.stop_request import StopRequest
-    from anetc.training.settings import Parent
 
 
 @click.command("train")
@@ -31,9 +30,7 @@ if TYPE_CHECKING:
 @click.option(
     "--iterations",
     type=click.IntRange(1),
-    default=50_000,
-    show_default=True,
-    help="Number of steps.",
+    help="Number of steps; 50,000 by default, with --resume as before.",
 )
 @click.option(
     "--batch", type=click.IntRange(1), default=32, show_default=True, help="Clips per step."
@@ -77,7 +74,7 @@ if TYPE_CHECKING:
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--frames", type=click.IntRange(1), help="Frames per clip.")
 @click.option("--size", type=SizeType(), metavar="S|HxW", help="Pixels of a clip.")
-@click.option("--flip/--no-flip", default=None, help="Mirror half of the training clips.")
+@augmentation_options
 @click.option(
     "--save-every",
     type=click.IntRange(1),
@@ -90,6 +87,12 @@ if TYPE_CHECKING:
     type=click.IntRange(0),
     default=0,
     help="Steps between two validations; by default one at the end.",
+)
+@click.option(
+    "--patience",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Stop after N validations without a gain; also keep the weights of the best one.",
 )
 @click.option(
     "--workers",
@@ -116,6 +119,11 @@ if TYPE_CHECKING:
     help="Text of the parent; by default the text beside its weights.",
 )
 @click.option(
+    "--new-head",
+    is_flag=True,
+    help="With --init-from: the parent may have other classes; only equal names inherit.",
+)
+@click.option(
     "--accept-changed-videos",
     is_flag=True,
     help="With --resume: go on although videos were added, removed or moved to other classes.",
@@ -127,11 +135,10 @@ def command(
     format_: str | None,
     out: str,
     resume: bool,
-    frames: int | None,
-    size: tuple[int, int] | None,
-    flip: bool | None,
+    mirror_classes: str | None,
     init_from: str | None,
     init_text: str | None,
+    new_head: bool,
     accept_changed_videos: bool,
     tensorboard: bool,
     **options: Any,
@@ -148,20 +155,14 @@ def command(
     """
     checked = check_path(file)
     require_network(checked)
-    from anetc.data.recipes import recipes_for
-    from anetc.data.spec import parse_spec
-    from anetc.training.settings import TrainSettings
-    from anetdsl.settings_reader import option_values, read_value
+    from anetc.api.train import read_settings, train
 
-    settings = read_value(option_values(options), TrainSettings)
-    spec = parse_spec(data, format_)
-    recipes = recipes_for(spec, frames, size, flip=flip)
-    parent = _parent(init_from, init_text)
+    options["mirror_classes"] = read_class_pairs(mirror_classes)
+    settings, _ = read_settings(out, options, resume=resume)
     # torch takes seconds to import.
     from anetc.cli.log import show_log
     from anetc.cli.progress import training_progress
     from anetc.training.loop import shut_down_processes
-    from anetc.training.run.run import train
     from anetc.training.run.run_folder import RUN
     from anetc.training.run.stop_request import StopRequest
 
@@ -179,23 +180,28 @@ def command(
     ):
         result = train(
             checked.source,
-            settings,
-            spec,
-            recipes,
+            data,
             folder,
+            format=format_,
             resume=resume,
-            init_from=parent,
-            tensorboard=tensorboard,
+            init_from=init_from,
+            init_text=init_text,
+            new_head=new_head,
             accept_changed_videos=accept_changed_videos,
+            tensorboard=tensorboard,
             watch=watch,
             stop=stop,
+            **options,
         )
     shut_down_processes()
     if not is_first:
         return
     click.echo("  ".join(f"{name} {value:.4g}" for name, value in result.measures.items()))
+    best = ""
+    if result.best is not None:
+        best = f", of step {result.best.iteration}, the best, best.anet and best.safetensors"
     click.echo(
-        f"wrote {visible(str(folder / 'model.anet'))} and weights.safetensors; "
+        f"wrote {visible(str(folder / 'model.anet'))} and weights.safetensors{best}; "
         f"{result.seconds:.1f} s, {100 * result.waiting:.1f} % of the step time waiting for clips",
         err=True,
     )
@@ -224,19 +230,3 @@ def _stoppable(stop: StopRequest, folder: Path, iterations: int, *, quiet: bool)
                 err=True,
             )
         raise click.exceptions.Exit(stop.exit_code) from None
-
-
-def _parent(weights: str | None, text: str | None) -> Parent | None:
-    """Return the parent that the options name. Raises CannotRun for a missing file."""
-    if weights is None:
-        if text is not None:
-            raise CannotRun(
-                "--init-text: names the text of the --init-from weights; give both options"
-            )
-        return None
-    for path in (weights, text):
-        if path is not None and not Path(path).is_file():
-            raise cannot_read(path)
-    from anetc.training.settings import Parent
-
-    return Parent(Path(weights), None if text is None else Path(text))

@@ -14,7 +14,7 @@ import multiprocessing
 import signal
 import sys
 import warnings
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from typing import Any, cast
 
@@ -115,9 +115,14 @@ def network_inputs(network: Network, batch: Batch) -> dict[str, Tensor]:
 
     Raises CannotRun for an input that a batch of clips cannot provide.
     """
+    return named_inputs(network, batch.inputs)
+
+
+def named_inputs(network: Network, clips: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the inputs of `network_inputs` from clips (N, C, T, H, W) by kind, rgb and flow."""
     given = {}
     for value in network.inputs:
-        tensor = batch.inputs.get(value.kind)
+        tensor = clips.get(value.kind)
         if tensor is not None and value.kind == "rgb" and value.channels == 1:
             tensor = tensor.mean(dim=1, keepdim=True)
         if tensor is None or tensor.shape[1] != value.channels:

@@ -147,6 +147,7 @@ def train(
             init_from.weights,
             init_from.text,
             init_from.operations,
+            other_classes=init_from.new_head,
             classes=training.classes,
         )
     if is_first:

@@ -62,11 +62,16 @@ def run_description(
         "network_sha256": hashlib.sha256(text.encode()).hexdigest(),
         "data": spec_text(data),
         "recipes": recipes_to_json(recipes),
-        "init_from": None if init_from is None else [str(init_from.weights), str(init_from.text)],
+        "init_from": None if init_from is None else _parent_to_json(init_from),
         "settings": settings_to_json(settings),
         **record.to_json(),
     }
     return dict(json.loads(json.dumps(description)))
+
+
+def _parent_to_json(parent: Parent) -> list[str]:
+    paths = [str(parent.weights), str(parent.text)]
+    return [*paths, "new head"] if parent.new_head else paths
 
 
 def check_run(

@@ -28,6 +28,7 @@ from anetc.weights.inherit.layer_tensors import (
     inherited_edges,
     inherited_layer,
 )
+from anetc.weights.inherit.new_head import NewHead
 from anetc.weights.inherit.refit import RefittedInputs, refit_inputs
 from anetdsl.evolve.operations import are_known
 
@@ -116,12 +117,13 @@ def inherit(
     parent: Network,
     tensors: Mapping[str, Tensor],
     operations: Sequence[Operation] = (),
+    head: NewHead | None = None,
 ) -> Inheritance:
     """Copy the weights of a parent into a model, as far as they fit, and return a report.
 
     `tensors` are the parent's, by name (`anetc.modules.names`). `operations` lead from the parent
     to the model's network; without operations, nodes of equal names correspond. Tensors that do not
-    fit are not copied.
+    fit are not copied. `head` chooses rows of the classifier of a parent with other classes.
     """
     network, ancestry = model.network, trace_filters(parent, operations)
     refitted = _refitted_inputs(model, parent, tensors, ancestry)
@@ -144,7 +146,19 @@ def inherit(
                     not_inherited.append(NotInherited(node, part, "in part: new input channels"))
                 continue
             if node == SINK:
-                found = inherited_classifier(part, network, parent, tensors, ancestry)
+                found = inherited_classifier(
+                    part, network, parent, tensors, ancestry, other_classes=head is not None
+                )
+                if head is not None and isinstance(found, Tensor):
+                    copied = head.copy_rows(found, tensor)
+                    if isinstance(copied, int):
+                        values += copied
+                        inherited.append(name)
+                        if copied == tensor.numel():
+                            continue
+                        copied = "in part: new classes"
+                    not_inherited.append(NotInherited(node, part, copied))
+                    continue
             elif part == EDGES:
                 found = inherited_edges(network, node, parent, tensors, ancestry)
             else:

@@ -106,12 +106,17 @@ def inherited_classifier(
     parent: Network,
     tensors: Mapping[str, Tensor],
     ancestry: Ancestry,
+    *,
+    other_classes: bool = False,
 ) -> Tensor | str:
-    """Return the classifier's weight or bias, such that each node contributes as before."""
+    """Return the classifier's weight or bias, such that each node contributes as before.
+
+    Its rows are the parent's classes; with `other_classes` these may be others than the network's.
+    """
     tensor = tensors.get(f"{SINK}.{part}")
     if tensor is None:
         return _NO_TENSOR
-    if network.sink.classes != parent.sink.classes:
+    if network.sink.classes != parent.sink.classes and not other_classes:
         return f"{parent.sink.classes} classes in the parent, {network.sink.classes} here"
     if not part.endswith("weight"):
         return tensor

@@ -14,6 +14,7 @@ from anetc.modules.names import SINK, is_counter
 from anetc.modules.network import NetworkModule, NetworkParts
 from anetc.weights.files import read_weights
 from anetc.weights.inherit.inheritance import Inheritance, inherit
+from anetc.weights.inherit.new_head import new_head, with_classes_of
 from anetc.weights.trained_on import ClassMatch, TrainedOn, match_classes
 from anetdsl.checking import check_file
 from anetdsl.errors import CannotRun
@@ -33,11 +34,14 @@ def inherit_from_file(
     operations: Sequence[Operation] = (),
     *,
     classes: Sequence[str] | None = None,
+    other_classes: bool = False,
 ) -> Inheritance:
     """Copy the weights of a parent from a file into a model, as far as they fit; see `inherit`.
 
     `classes` are the names of the model's classes. The parent must have been trained on the same
-    ones, in any order: each row of its classifier goes to the class of the same name.
+    ones, in any order: each row of its classifier goes to the class of the same name. With
+    `other_classes` it may have others: classes without the name of one of the parent's keep the
+    initial values of the classifier.
 
     `text` is the parent's text. By default it is `model.anet` or `trained.anet` beside the weights,
     or the model's own text if the weights fit it. `operations` lead from the parent to the model's
@@ -47,7 +51,11 @@ def inherit_from_file(
     weights = Path(weights)
     info, tensors = read_weights(weights)
     notes: tuple[str, ...] = ()
-    if classes is not None:
+    head = None
+    if classes is not None and other_classes:
+        head = new_head(info.trained_on, classes)
+        notes = (head.note,)
+    elif classes is not None:
         match, notes = _match_parent(weights, info.trained_on, classes)
         if match is not None and not match.is_identical:
             tensors = reordered_classifier(tensors, match)
@@ -56,8 +64,9 @@ def inherit_from_file(
         if (problem := find_misfit(parent, tensors)) is not None:
             raise CannotRun(f"{weights}: the weights do not fit {text}: {problem}")
     else:
-        parent = _find_parent(model.network, weights, tensors)
-    return attrs.evolve(inherit(model, parent, tensors, operations), notes=notes)
+        own = model.network if head is None else with_classes_of(model.network, tensors)
+        parent = _find_parent(own, weights, tensors)
+    return attrs.evolve(inherit(model, parent, tensors, operations, head), notes=notes)
 
 
 def reordered_classifier(tensors: Mapping[str, Tensor], match: ClassMatch) -> dict[str, Tensor]:
@@ -88,7 +97,7 @@ def _match_parent(
     if not match.is_reordered:
         raise CannotRun(
             f"{weights}: {match.difference()}. The inherited classifier would belong to other "
-            "classes: use data with the same class names, or train without --init-from"
+            "classes: use data with the same class names, or inherit only those (--new-head)"
         )
     if match.is_identical or match.by_number:
         return match, ()
@@ -112,7 +121,8 @@ def find_misfit(network: Network, tensors: Mapping[str, Tensor]) -> str | None:
 
 def _find_parent(own: Network, weights: Path, tensors: Mapping[str, Tensor]) -> Network:
     """Return the network of a text beside the weights, or `own`, whichever the weights fit."""
-    for path in map(weights.with_name, _TEXT_NAMES):
+    names = (f"{weights.stem}.anet", *_TEXT_NAMES)  # best.anet belongs to best.safetensors
+    for path in map(weights.with_name, dict.fromkeys(names)):
         if path.is_file() and find_misfit(parent := _load(path), tensors) is None:
             return parent
     if find_misfit(own, tensors) is None:

@@ -1,0 +1,1 @@
+"""The functions `anetc.train`, `anetc.evaluate` and `anetc.search`, which the commands call."""
