@@ -99,7 +99,8 @@ def _read(cls: type[Any], document: Any) -> dict[str, Any]:
 
 def _clip(values: dict[str, Any]) -> TrainedClip:
     clip = TrainedClip(**values)
-    if min(clip.frames, *clip.size, clip.short_side or 1) < 1 or (clip.fps or 1) <= 0:
+    pixels = [*clip.size, *([] if clip.short_side is None else [clip.short_side])]
+    if min(clip.frames, *pixels) < 1 or (clip.fps is not None and clip.fps <= 0):
         raise ValueError(f"not a clip: {clip}")
     return clip
 
