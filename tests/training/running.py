@@ -61,6 +61,7 @@ def run(
     source: SourceFile = SOURCE,
     init_from: Parent | None = None,
     stop: StopRequest | None = None,
+    accept_changed_videos: bool = False,
     **changes: Any,
 ) -> TrainResult:
     return train(
@@ -73,6 +74,7 @@ def run(
         watch=watch or SilentWatcher(),
         init_from=init_from,
         stop=stop,
+        accept_changed_videos=accept_changed_videos,
     )
 
 
