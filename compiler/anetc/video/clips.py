@@ -170,8 +170,12 @@ def sample_clips(
     strict: bool = True,
     flow: Flow | None = None,
     stored: StoredFlow | None = None,
+    part: tuple[int, int] | None = None,
 ) -> list[Clip]:
     """Cut `recipe.clips` clips of (recipe.frames, *recipe.size, 3) from a video.
+
+    `part` is the first grid frame and the number of grid frames of a segment: the clips are cut
+    from it as if it were the whole video.
 
     With `flow`, usually `fields.whole_flow`, the clips have optical flow: that of `stored` if
     given, or the same flow computed by `flow` from whole frames.
@@ -180,15 +184,16 @@ def sample_clips(
     its readable frames.
     """
     info = video if isinstance(video, VideoInfo) else probe(video)
-    length = grid_length(info, recipe.fps)
+    origin, length = part or (0, grid_length(info, recipe.fps))
     clips = []
     for cut in draw_cuts(recipe, length, generator(seed, epoch, sample)):
         wraps = length < recipe.frames
+        begin = origin if wraps else origin + cut.start
         decoded = decode(
             info,
             fps=recipe.fps,
-            start=0.0 if wraps else cut.start / recipe.fps,
-            frames=recipe.frames,
+            start=begin / recipe.fps,
+            frames=min(recipe.frames, length),
             size=resized(recipe),
             threads=threads,
             strict=strict,
@@ -198,11 +203,14 @@ def sample_clips(
         pixels, corner = cut_pixels(pixels, recipe, cut)
         fields = None
         if flow is not None:
-            begin = 0 if wraps else cut.start
             end = begin + len(decoded.pixels)
             whole = flow(decoded.pixels) if stored is None else stored.read(begin, end)
+            if part is not None:
+                # The stored last field leads out of the segment.
+                whole = fill_flow(whole, len(whole))
             fields = cut_flow(fill_flow(whole, recipe.frames, first, recipe.fill), recipe, cut)
-        clips.append(Clip(pixels, cut.start, corner, cut.flipped, decoded.damage, fields, wraps))
+        start = origin + cut.start
+        clips.append(Clip(pixels, start, corner, cut.flipped, decoded.damage, fields, wraps))
     return clips
 
 

@@ -24,10 +24,10 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from anetc.video.damage import CORRUPT
 from anetc.video.playing import TOLERANCE, Played, damage_error, play, play_through
 from anetc.video.probe import VideoInfo, probe
 from anetc.video.source import VideoError, check_frame_size
+from anetc.video.structure import CORRUPT
 from anetc.video.timeline import SECOND
 
 __all__ = ["Frames", "VideoError", "VideoInfo", "decode", "grid_length", "probe", "verify"]
@@ -87,10 +87,12 @@ def decode(
     count = _count(info, fps, start, frames)
     shape = _result_shape(info, count, size)
     wanted = np.round((start + np.arange(count) / fps) * SECOND).astype(np.int64)
-    played = _play_from_key(info, wanted, shape, threads)
+    screen = info.timeline.on_screen(wanted + TOLERANCE)
+    played = _play_from_key(info, wanted, screen, shape, threads)
     if played is None:
         played = play(info, wanted, shape, threads)
-    damage = info.damage or (CORRUPT if played.health.failures else None)
+    lost = played.health.failures or not (played.health.interlaced or played.matches(screen))
+    damage = info.damage or (CORRUPT if lost else None)
     if (strict and damage) or played.filled == 0:
         raise _damaged(info, damage or "no frame can be decoded", threads)
     filled = played.filled
@@ -140,13 +142,19 @@ def _count(info: VideoInfo, fps: float, start: float, frames: int | None) -> int
     return left if frames is None else min(left, frames)
 
 
-def _result_shape(info: VideoInfo, count: int, size: Size) -> tuple[int, int, int, int]:
+def frame_size(info: VideoInfo, size: Size) -> tuple[int, int]:
+    """Return the height and width of the frames that `decode` returns for a `size`."""
     height, width = info.height, info.width
     if isinstance(size, tuple):
-        height, width = size
-    elif size is not None:
+        return size
+    if size is not None:
         scale = size / min(height, width)
         height, width = (max(size, math.floor(side * scale + 0.5)) for side in (height, width))
+    return height, width
+
+
+def _result_shape(info: VideoInfo, count: int, size: Size) -> tuple[int, int, int, int]:
+    height, width = frame_size(info, size)
     check_frame_size(info.path, width, height)
     if count > MAX_CLIP_FRAMES or count * height * width * 3 > MAX_CLIP_BYTES:
         reason = f"{count} frames of {width}x{height} pixels are too many to decode at once"
@@ -156,10 +164,13 @@ def _result_shape(info: VideoInfo, count: int, size: Size) -> tuple[int, int, in
 
 
 def _play_from_key(
-    info: VideoInfo, wanted: NDArray[np.int64], shape: tuple[int, int, int, int], threads: int
+    info: VideoInfo,
+    wanted: NDArray[np.int64],
+    screen: NDArray[np.int64],
+    shape: tuple[int, int, int, int],
+    threads: int,
 ) -> Played | None:
     """Decode from the key frame before the clip; None if that does not give the right frames."""
-    screen = info.timeline.on_screen(wanted + TOLERANCE)
     key = info.timeline.key_before(int(screen[0]))
     if not key or info.damage:
         return None

@@ -16,6 +16,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from anetc.video.damage import advice_for
+from anetc.video.frame_numbers import FrameNumbers
 from anetc.video.probe import Orientation, VideoInfo, displayed_size, pixel_aspect
 from anetc.video.source import (
     VideoError,
@@ -49,10 +50,24 @@ _FILTER = (
 
 @attrs.define
 class Health:
-    """Counts of decoded frames, and of packets and frames that failed."""
+    """Counts of decoded frames, and of packets and frames that failed or are lost.
+
+    `awaited` holds the display times of packets whose frames the decoder has not returned yet.
+    """
 
     frames: int = 0
     failures: int = 0
+    interlaced: bool = False
+    awaited: set[int] = attrs.field(factory=set)
+
+    def count_lost(self) -> None:
+        """Count the packets that gave no frame, after the decoder was drained.
+
+        Two packets may hold the two fields of one frame.
+        """
+        if not self.interlaced:
+            self.failures += len(self.awaited)
+        self.awaited.clear()
 
 
 @attrs.define
@@ -88,8 +103,10 @@ class Played:
         self.pixels[place] = self.orientation.apply(stored)
 
     def matches(self, times: NDArray[np.int64]) -> bool:
-        """Return whether nothing failed and all times are those of the packets."""
-        return self.health.failures == 0 and np.array_equal(self.times[: self.filled], times)
+        """Return whether nothing failed and no frame is shown in place of a later one."""
+        if self.health.failures or self.filled < len(times):
+            return False
+        return bool((self.times >= times).all())
 
 
 def play(
@@ -189,6 +206,8 @@ def _decoded(
         for frame in frames:
             time = timeline.time_of(frame.pts, rank)
             rank += 1
+            health.awaited.discard(time)
+            health.interlaced |= frame.interlaced_frame
             if frame.is_corrupt:
                 health.failures += 1
             elif time != NOT_SHOWN:
@@ -210,21 +229,39 @@ def _decoded_packets(
     Packets before `begin`, and those before the first key frame of a part, are not decoded. The
     decoder is drained at the end of a part: frames of one part never depend on another.
     """
-    parts = {part.begin: part for part in info.timeline.parts[1:]}
+    timeline = info.timeline
+    parts = {part.begin: part for part in timeline.parts[1:]}
+    gaps = _gap_detector(stream)
+    earliest = max(int(timeline.times[begin]), 0)
     try:
         for packet in found:
             if packet.size == 0:
                 continue
             if number > begin and (part := parts.get(number)) is not None:
                 yield _attempt(stream, None, number, health)
+                health.count_lost()
                 stream.codec_context.flush_buffers()
                 begin = part.end if part.key is None else part.key
+                earliest = max(int(timeline.times[min(begin, number)]), 0)
+                gaps = _gap_detector(stream)
             if number >= begin:
-                yield _attempt(stream, packet, number, health)
+                time = int(timeline.times[number]) if number < len(timeline.times) else earliest
+                # Frames that are displayed before the first key frame may depend on missing ones.
+                needed = time >= earliest
+                if needed:
+                    health.awaited.add(time)
+                    health.failures += gaps is not None and gaps.has_gap(bytes(packet))
+                yield _attempt(stream, packet, number, health, needed)
             number += 1
         yield _attempt(stream, None, number, health)
+        health.count_lost()
     except (av.FFmpegError, OSError):
         health.failures += 1
+
+
+def _gap_detector(stream: VideoStream) -> FrameNumbers | None:
+    context = stream.codec_context
+    return FrameNumbers.of(context.extradata) if context.name == "h264" else None
 
 
 def _packets_from(
@@ -239,11 +276,15 @@ def _packets_from(
 
 
 def _attempt(
-    stream: VideoStream, packet: Packet[Any] | None, number: int, health: Health
+    stream: VideoStream,
+    packet: Packet[Any] | None,
+    number: int,
+    health: Health,
+    needed: bool = True,
 ) -> list[VideoFrame]:
-    """Decode a packet, or drain the decoder (None); count a failure."""
+    """Decode a packet, or drain the decoder (None); count the failure of a needed packet."""
     try:
         return decode_packet(stream, packet, number)
     except (av.FFmpegError, OSError):
-        health.failures += 1
+        health.failures += needed
         return []

@@ -26,15 +26,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from anetc.video.damage import (
-    CORRUPT,
-    JOINED,
-    MATROSKA,
-    MP4,
-    TRUNCATED,
-    Claims,
-    structural_damage,
-)
+from anetc.video.damage import Claims, structural_damage
 from anetc.video.source import (
     VideoError,
     check_frame_size,
@@ -49,6 +41,7 @@ from anetc.video.stream_choice import (
     follow_each_other,
     has_late_video,
 )
+from anetc.video.structure import CORRUPT, JOINED, MATROSKA, MP4, TRUNCATED
 from anetc.video.timeline import AVI, SECOND, STREAMS, Stamp, Timeline, join, make_timeline
 
 # Containers with a reliable index. AVI has no presentation times and MPEG streams no index.

@@ -25,6 +25,10 @@ CONTAINERS = (
 )
 MAX_FRAME_PIXELS = 8192 * 8192
 
+# Decoders that conceal damage without a mark, unless they are told to fail. Those of H.264 and
+# others mark it, and would then also fail for side information that no frame needs.
+_REPORTS_NOTHING = frozenset({"mjpeg"})
+
 
 class VideoError(Exception):
     """A video that cannot be used. `str()` is one line: the file, the reason and an advice.
@@ -82,7 +86,10 @@ def opened(
         if stream is None:
             raise VideoError(path, "the file has changed while it was read")
         check_frame_size(path, stream.codec_context.width, stream.codec_context.height)
-        stream.codec_context.options = {"max_pixels": str(MAX_FRAME_PIXELS)}
+        options = {"max_pixels": str(MAX_FRAME_PIXELS)}
+        if stream.codec_context.name in _REPORTS_NOTHING:
+            options["err_detect"] = "explode"
+        stream.codec_context.options = options
         stream.thread_type = "NONE" if threads == 1 else "SLICE"
         stream.codec_context.thread_count = threads
         yield container, stream

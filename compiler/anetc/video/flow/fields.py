@@ -12,8 +12,13 @@ so does the last field of a clip, which has no frame after its last one.
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Literal, TypeVar
 
+import attrs
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,14 +32,38 @@ STEPS = 127
 """Quantised value of the largest displacement; one step is 20 / 127 = 0.16 px."""
 
 
+@attrs.define
+class FlowClock:
+    """Seconds that `whole_flow` took."""
+
+    seconds: float = 0.0
+
+
+_clock: ContextVar[FlowClock | None] = ContextVar("flow_clock", default=None)
+
+
+@contextmanager
+def timed_flow() -> Iterator[FlowClock]:
+    """Yield a clock of the flow that is computed in the block, in this thread."""
+    clock = FlowClock()
+    token = _clock.set(clock)
+    try:
+        yield clock
+    finally:
+        _clock.reset(token)
+
+
 def whole_flow(pixels: NDArray[np.uint8], device: str = "cpu") -> NDArray[np.int8]:
     """Compute the fields int8 (T, H, W, 2), u and v, of frames uint8 RGB (T, H, W, 3)."""
+    began = time.perf_counter()
     import torch
 
     from anetc.video.flow.clip_flow import clip_flow
 
     clip = torch.from_numpy(np.ascontiguousarray(pixels.transpose(3, 0, 1, 2)))[None].to(device)
     fields: NDArray[np.int8] = quantise(clip_flow(clip))[0]
+    if (clock := _clock.get()) is not None:
+        clock.seconds += time.perf_counter() - began
     return fields
 
 

@@ -1,0 +1,287 @@
+"""Follow the structure of a file, to find missing parts and a second recording.
+
+FFmpeg skips what it cannot parse, without a word. So the chain of boxes, elements, tags or packets
+is followed here, which reads a few bytes of each.
+
+Files that begin with a header for all of their content cannot be joined by `cat`: FFmpeg ignores
+the second header, and its frames are lost or decoded with wrong parameters.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import struct
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from anetc.video.timeline import AVI
+
+TRUNCATED = "truncated"
+CORRUPT = "corrupt"
+JOINED = "time stamps start anew"
+
+MP4 = "mov,mp4,m4a,3gp,3g2,mj2"
+MATROSKA = "matroska,webm"
+
+_EBML = bytes.fromhex("1a45dfa3")
+_SEGMENT = bytes.fromhex("18538067")
+_CLUSTER = bytes.fromhex("1f43b675")
+# RFC 9559, section 5.1: SeekHead, Info, Tracks, Chapters, Cues, Attachments, Tags, Void, CRC-32,
+# Cluster.
+_IN_SEGMENT = {
+    bytes.fromhex("114d9b74"),
+    bytes.fromhex("1549a966"),
+    bytes.fromhex("1654ae6b"),
+    bytes.fromhex("1043a770"),
+    bytes.fromhex("1c53bb6b"),
+    bytes.fromhex("1941a469"),
+    bytes.fromhex("1254c367"),
+    b"\xec",
+    b"\xbf",
+    _CLUSTER,
+}
+_AVI_FRAME = re.compile(rb"\d\dd[bc]")
+# Audio, video and two kinds of script data; the bits above are flags.
+_FLV_TAGS = frozenset({8, 9, 15, 18})
+_FLV_HEADER = b"FLV\x01"
+_TS_SIZES = (188, 192, 204)
+_TS_NULL = 0x1FFF
+_TS_CHUNK = 1 << 24
+# Headers of containers whose structure is not followed; a second one starts another recording.
+_HEADERS = {
+    "asf": re.compile(re.escape(bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c"))),
+    "nut": re.compile(rb"nut/multimedia container\0"),
+    "ivf": re.compile(rb"DKIF\0\0\x20\0"),
+    "yuv4mpegpipe": re.compile(rb"YUV4MPEG2 W\d+ H\d+"),
+}
+_LONGEST_HEADER = 64
+
+
+def check_structure(path: str | os.PathLike[str], container: str) -> str | None:
+    """Return TRUNCATED, CORRUPT, JOINED, or None if nothing is wrong or the format is unknown."""
+    with Path(path).open("rb") as file:
+        length = os.fstat(file.fileno()).st_size
+        if (walk := _WALKS.get(container)) is not None:
+            return walk(file, length)
+        if (header := _HEADERS.get(container)) is not None:
+            return JOINED if _count(file, header) > 1 else None
+    return None
+
+
+def _count(file: BinaryIO, header: re.Pattern[bytes]) -> int:
+    """Return how often a header occurs."""
+    found, kept = 0, b""
+    while chunk := file.read(1 << 20):
+        window = kept + chunk
+        # A match that starts in the last bytes is counted with the next chunk.
+        limit = len(window) - _LONGEST_HEADER
+        found += sum(match.start() < limit for match in header.finditer(window))
+        kept = window[max(limit, 0) :]
+    return found + sum(1 for _ in header.finditer(kept))
+
+
+def _check_mp4(file: BinaryIO, length: int) -> str | None:
+    """Look for a second header, and for gaps in the numbers of fragments (ISO/IEC 14496-12)."""
+    numbers: list[int] = []
+    headers = 0
+    for kind, content in _boxes(file, length):
+        headers += kind == b"moov"
+        if kind == b"moof" and content[4:8] == b"mfhd":
+            numbers.append(int.from_bytes(content[12:16]))
+    if headers > 1:
+        return JOINED
+    lost = any(later > sooner + 1 for sooner, later in pairwise(numbers) if sooner > 0)
+    return CORRUPT if lost else None
+
+
+def _boxes(file: BinaryIO, length: int) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the type of each top-level box, and the 24 bytes after its header."""
+    place = 0
+    while place + 8 <= length:
+        file.seek(place)
+        start = file.read(40)
+        size, kind, header = int.from_bytes(start[:4]), start[4:8], 8
+        if size == 1:
+            size, header = int.from_bytes(start[8:16]), 16
+        yield kind, start[header : header + 24]
+        if size < header:
+            return
+        place += size
+
+
+def _check_avi(file: BinaryIO, length: int) -> str | None:
+    """Look for a second RIFF chunk of the form `AVI `, and for frames outside of RIFF chunks.
+
+    The chunks of large files after the first are `AVIX`.
+    """
+    place = forms = 0
+    while place + 12 <= length:
+        file.seek(place)
+        start = file.read(12)
+        size = int.from_bytes(start[4:8], "little")
+        if start[:4] != b"RIFF" or size < 4:
+            break
+        forms += start[8:12] == b"AVI "
+        place += 8 + size + size % 2
+    if forms > 1:
+        return JOINED
+    file.seek(place)
+    return CORRUPT if forms and _AVI_FRAME.search(file.read(1 << 20)) else None
+
+
+def _check_matroska(file: BinaryIO, length: int) -> str | None:
+    """Follow the elements of the segment (RFC 8794, section 4)."""
+    name, size, place = _element(file, 0)
+    if name != _EBML or size is None:
+        return None
+    name, size, place = _element(file, place + size)
+    if name != _SEGMENT:
+        return None
+    end = length if size is None else place + size
+    while place < min(end, length):
+        name, size, place = _element(file, place)
+        if name not in _IN_SEGMENT:
+            return JOINED if name == _EBML else CORRUPT
+        if size is None:
+            # A live recording: its clusters end where the next one starts.
+            return None
+        place += size
+    if max(place, end) > length:
+        return TRUNCATED
+    file.seek(end)
+    return JOINED if file.read(4) == _EBML else None
+
+
+def _element(file: BinaryIO, place: int) -> tuple[bytes, int | None, int]:
+    """Return the name of an EBML element, its size if known, and the place of its content."""
+    file.seek(place)
+    start = file.read(12)
+    # The number of leading zero bits of the first byte is the number of bytes that follow.
+    octets = 9 - start[0].bit_length() if start and start[0] else 1
+    name, rest = start[:octets], start[octets:]
+    octets = 9 - rest[0].bit_length() if rest and rest[0] else 1
+    size = int.from_bytes(rest[:octets]) & ((1 << 7 * octets) - 1)
+    unknown = size == (1 << 7 * octets) - 1
+    return name, None if unknown else size, place + len(name) + octets
+
+
+def _check_flv(file: BinaryIO, length: int) -> str | None:
+    """Follow the tags; compare the size of the file with that in its script data."""
+    start = file.read(2048)
+    place = int.from_bytes(start[5:9]) + 4
+    key = start.find(b"\x00\x08filesize\x00")
+    if key >= 0 and len(stated := start[key + 11 : key + 19]) == 8:
+        (size,) = struct.unpack(">d", stated)
+        if size > length:
+            return TRUNCATED
+    while place + 11 <= length:
+        file.seek(place)
+        tag = file.read(11)
+        if tag[:4] == _FLV_HEADER:
+            return JOINED
+        if tag[0] & 31 not in _FLV_TAGS or any(tag[8:11]):
+            # Space that was reserved, but not used.
+            return CORRUPT if any(tag) else None
+        place += 11 + int.from_bytes(tag[1:4]) + 4
+    # The size of the last tag, which follows it, may be missing.
+    return TRUNCATED if place > length + 4 else None
+
+
+def _check_gif(file: BinaryIO, length: int) -> str | None:
+    """Follow the blocks to the trailer (GIF89a, appendix A)."""
+    data, place = file.read(length), 0
+    try:
+        while True:
+            if data[place : place + 4] != b"GIF8":
+                return None if place else CORRUPT
+            place = _after_gif(data, place)
+    except IndexError:
+        return TRUNCATED
+    except ValueError:
+        return CORRUPT
+
+
+def _after_gif(data: bytes, place: int) -> int:
+    """Return the place after a picture's trailer. Raises IndexError at the end of the file."""
+    place += 13 + _palette(data[place + 10])
+    while data[place] != 0x3B:
+        match data[place]:
+            case 0x2C:
+                place += 11 + _palette(data[place + 9])
+            case 0x21:
+                place += 2
+            case 0:
+                # Some programs write superfluous ends of blocks.
+                place += 1
+                continue
+            case _:
+                raise ValueError
+        while data[place]:
+            place += 1 + data[place]
+        place += 1
+    return place + 1
+
+
+def _palette(flags: int) -> int:
+    return 3 << (flags & 7) + 1 if flags & 0x80 else 0
+
+
+def _check_mpegts(file: BinaryIO, length: int) -> str | None:
+    """Check that packets follow each other without a gap, and the first ones without a loss."""
+    start = file.read(min(length, 6 * max(_TS_SIZES)))
+    for size in _TS_SIZES:
+        for first in range(size):
+            if all(start[k : k + 1] == b"G" for k in range(first, first + 5 * size, size)):
+                return _check_ts_packets(file, first, size)
+    return None
+
+
+def _check_ts_packets(file: BinaryIO, first: int, size: int) -> str | None:
+    file.seek(first)
+    beginning = True
+    while chunk := file.read(_TS_CHUNK // size * size):
+        found = np.frombuffer(chunk, np.uint8, len(chunk) // size * size).reshape(-1, size)
+        if not (found[:, 0] == ord("G")).all():
+            return CORRUPT
+        if beginning and _loses_first_unit([bytes(packet) for packet in found[:4096, :6]]):
+            return CORRUPT
+        beginning = False
+    return None
+
+
+def _loses_first_unit(packets: list[bytes]) -> bool:
+    """Return whether the first frame of a stream lacks a packet (ISO/IEC 13818-1, 2.4.3.3).
+
+    FFmpeg marks a later frame with such a loss, but not the first one.
+    """
+    counters: dict[int, int] = {}
+    units: dict[int, int] = {}
+    for packet in packets:
+        stream = int.from_bytes(packet[1:3]) & _TS_NULL
+        content, counter = packet[3] & 0x30, packet[3] & 15
+        if stream == _TS_NULL or not content & 0x10:
+            continue
+        begins, resets = packet[1] & 0x40, content & 0x20 and packet[4] and packet[5] & 0x80
+        before = counters.get(stream)
+        units[stream] = units.get(stream, 0) + bool(begins)
+        lost = before is not None and not resets and (counter - before) % 16 > 1
+        # The packet that starts the second unit shows a loss in the first one.
+        if lost and (units[stream] == 1 or (units[stream] == 2 and begins)):
+            return True
+        counters[stream] = counter
+    return False
+
+
+_WALKS: dict[str, Callable[[BinaryIO, int], str | None]] = {
+    MP4: _check_mp4,
+    AVI: _check_avi,
+    MATROSKA: _check_matroska,
+    "flv": _check_flv,
+    "gif": _check_gif,
+    "mpegts": _check_mpegts,
+}
