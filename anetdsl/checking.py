@@ -18,7 +18,7 @@ from anetdsl.errors import AnetError, CannotRun, cannot_read
 from anetdsl.ir import Network
 from anetdsl.rules import run_checks
 from anetdsl.rules.elaborate import elaborate
-from anetdsl.source import SourceFile, Span
+from anetdsl.source import SourceFile, Span, is_utf16
 from anetdsl.syntax.nodes import SyntaxTree
 from anetdsl.syntax.parser import parse_syntax
 from anetdsl.vocabulary import MAX_FILE_BYTES, MAX_FINDINGS
@@ -89,7 +89,9 @@ def read_source(path: str | Path, data: bytes | None = None) -> SourceFile | Che
         start = len(data[: error.start].decode("utf-8"))
         finding = Diagnostic(
             "A109",
-            f"byte {error.start} is not UTF-8 text (0x{data[error.start]:02x})",
+            "the file is UTF-16 text; save it as UTF-8"
+            if is_utf16(data)
+            else f"byte {error.start} is not UTF-8 text (0x{data[error.start]:02x})",
             Span(start, start + 1),
         )
         return Checked(SourceFile(name, text), None, (finding,))

@@ -7,6 +7,7 @@ Server Protocol are computed from offsets when they are displayed.
 from __future__ import annotations
 
 import bisect
+import codecs
 import re
 from functools import cached_property
 
@@ -14,6 +15,20 @@ import attrs
 
 LINE_END = re.compile(r"\r\n|\n|\r")
 ASTRAL = re.compile("[\U00010000-\U0010ffff]")
+
+
+def decode_text(data: bytes, errors: str = "strict") -> str:
+    """Return the text of a file without its byte order mark.
+
+    Programs on Windows write the mark before UTF-8, and some write UTF-16, which always has one.
+    Raises UnicodeDecodeError as `bytes.decode`.
+    """
+    return data.decode("utf-16" if is_utf16(data) else "utf-8-sig", errors)
+
+
+def is_utf16(data: bytes) -> bool:
+    """Return whether the bytes of a file begin with the mark of UTF-16."""
+    return data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
 
 
 @attrs.frozen

@@ -16,6 +16,7 @@ from anetdsl.diagnostics import did_you_mean
 from anetdsl.errors import CannotRun, cannot_read
 from anetdsl.settings_reader.ranges import Range
 from anetdsl.settings_reader.value_types import as_kind, mismatch, shown, without_names
+from anetdsl.source import LINE_END, decode_text
 
 Key = tuple[str, ...]
 """Path of a setting through tables: ("search", "rounds")."""
@@ -122,7 +123,8 @@ def read_json(path: str | Path) -> NamedValues:
 
 def _text_of(path: str | Path) -> str:
     try:
-        return Path(path).read_text(encoding="utf-8")
+        # TOML knows no other line ends than these.
+        return LINE_END.sub("\n", decode_text(Path(path).read_bytes()))
     except UnicodeDecodeError:
         raise CannotRun(f"{path}: not UTF-8 text") from None
     except OSError as error:

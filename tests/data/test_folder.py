@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import unicodedata
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -11,9 +13,9 @@ import numpy as np
 import pytest
 
 from anetc.data.formats.directory_scan import videos_below
-from anetc.data.formats.folder import split_by_hash
 from anetc.data.open import open_data
 from anetc.data.spec import parse_spec
+from anetc.data.splits import split_by_hash
 from anetc.data.upkeep.quarantine import extended_quarantine, read_quarantine
 from anetc.video.clips import Recipe, sample_clips
 from anetc.video.flow.fields import dequantise, whole_flow
@@ -72,23 +74,175 @@ def test_a_sample_has_the_clips_of_sample_clips(folder: Path) -> None:
     assert opened(folder).sample(2, seed=3, epoch=4).flow is None
 
 
-def test_without_split_folders_a_hash_of_the_path_decides(tmp_path: Path) -> None:
-    """The percentages are about right. A video keeps its split when others are added."""
-    first = [f"c{n % 5}/{n:03d}.mp4" for n in range(0, 400, 2)]
-    touch(tmp_path, *first)
-    before = {split: names(opened(tmp_path, split)) for split in ("train", "validation", "test")}
-    listed = [name for split in before.values() for name in split]
-    assert sorted(listed) == sorted(first)
-    assert 10 <= len(before["validation"]) <= 32
-    assert 10 <= len(before["test"]) <= 32
-    touch(tmp_path, *(f"c{n % 5}/{n:03d}.mp4" for n in range(1, 400, 2)))
-    for split in ("train", "validation", "test"):
-        assert set(before[split]) <= set(names(opened(tmp_path, split)))
+def test_without_split_folders_hashes_decide(tmp_path: Path) -> None:
+    """Each class gives its percentage, in the order of the hashes of the paths."""
+    touch(tmp_path, *(f"c{n % 5}/{n:03d}.mp4" for n in range(200)))
+    found = {split: names(opened(tmp_path, split)) for split in ("train", "validation", "test")}
+    listed = [name for held in found.values() for name in held]
+    assert len(set(listed)) == len(listed) == 200
+    for split, count in (("train", 32), ("validation", 4), ("test", 4)):
+        assert Counter(name[:2] for name in found[split]) == dict.fromkeys(
+            ("c0", "c1", "c2", "c3", "c4"), count
+        )
     more = names(opened(tmp_path, "test", "?test=60&validation=0"))
-    assert set(before["test"]) <= set(more)
-    assert len(more) > 150
+    assert set(found["test"]) <= set(more)
+    assert len(more) == 120
     with pytest.raises(CannotRun, match="more than 100 percent"):
         opened(tmp_path, "test", "?test=60&validation=41")
+
+
+@pytest.mark.parametrize(
+    ("videos", "expected"),
+    [(1, (1, 0, 0)), (2, (1, 1, 0)), (3, (1, 1, 1)), (4, (2, 1, 1)), (10, (8, 1, 1)),
+     (16, (12, 2, 2)), (48, (38, 5, 5))],
+)  # fmt: skip
+def test_a_small_class_has_videos_in_each_split(
+    tmp_path: Path, videos: int, expected: tuple[int, int, int]
+) -> None:
+    touch(tmp_path, *(f"a/{n}.mp4" for n in range(videos)), *(f"b/{n}.mp4" for n in range(10)))
+    counts = tuple(
+        sum(name.startswith("a/") for name in names(opened(tmp_path, split)))
+        for split in ("train", "validation", "test")
+    )
+    assert counts == expected
+
+
+def test_groups_are_not_divided(tmp_path: Path) -> None:
+    """Groups of videos across the classes, as the scenes g01 to g25 of UCF101."""
+    touch(
+        tmp_path,
+        *(f"{label}/v_{label}_g{group:02d}_c{clip:02d}.avi" for label in ("Archery", "Rowing")
+          for group in range(1, 26) for clip in range(1, 5)),
+    )  # fmt: skip
+    options = r"?group=_g(\d%2B)_"
+    found = {s: names(opened(tmp_path, s, options)) for s in ("train", "validation", "test")}
+    groups = {split: {name[-11:-8] for name in held} for split, held in found.items()}
+    assert {split: len(held) for split, held in groups.items()} == {
+        "train": 21,
+        "validation": 2,
+        "test": 2,
+    }
+    assert not groups["train"] & groups["test"] | groups["train"] & groups["validation"]
+    assert not groups["validation"] & groups["test"]
+    with pytest.raises(CannotRun, match=r"group=subject finds nothing in `Archery/v_Archery_g01"):
+        opened(tmp_path, "train", "?group=subject")
+    with pytest.raises(CannotRun, match=r"group=\( is not a regular expression"):
+        opened(tmp_path, "train", "?group=(")
+
+
+def test_two_large_groups_are_one_for_each_split(tmp_path: Path) -> None:
+    """A group that is larger than the share is taken as a whole, and one stays for training."""
+    touch(tmp_path, *(f"a/s{n % 3}_{n}.mp4" for n in range(30)))
+    held = [names(opened(tmp_path, s, "?group=s%5Cd")) for s in ("train", "validation", "test")]
+    assert sorted(len(group) for group in held) == [10, 10, 10]
+
+
+# Layouts
+
+
+SPLIT_FOLDERS = ("train/run/1.mp4", "train/jump/2.mp4", "validation/run/3.mp4", "test/run/4.mp4")
+
+
+@pytest.mark.parametrize(
+    ("more", "warning"),
+    [
+        ((), None),
+        (("annotations/list.txt",), None),
+        (("annotations/",), None),
+        (("__MACOSX/train/._1.mp4",), None),
+        (("videos_train/a.mp4",), "the 1 videos in videos_train are not used"),
+        (("extra/run/5.mp4", "extra/run/6.mp4"), "the 2 videos in extra are not used"),
+        (("train/7.mp4",), "the 1 videos beside the class folders in train are not used"),
+        (("Train-Set/run/8.mp4",), "Train-Set, train are one split, train"),
+        (("train/Run/8.mp4",), "`Run`, `run` are different classes"),
+    ],
+)
+def test_one_folder_named_as_a_split_decides(
+    tmp_path: Path, more: tuple[str, ...], warning: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    touch(tmp_path, *SPLIT_FOLDERS, *(name for name in more if not name.endswith("/")))
+    for name in more:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    with caplog.at_level(logging.WARNING, "anetc.data"):
+        data = opened(tmp_path)
+    assert {"train/run/1.mp4", "train/jump/2.mp4"} <= set(names(data))
+    assert set(data.classes) - {"Run"} == {"jump", "run"}
+    assert names(opened(tmp_path, "validation")) == ["validation/run/3.mp4"]
+    assert names(opened(tmp_path, "test")) == ["test/run/4.mp4"]
+    assert (warning or "") in caplog.text
+    assert bool(caplog.text) == (warning is not None)
+
+
+@pytest.mark.parametrize(
+    "names_of_splits",
+    [
+        ("Training", "VALID", "Testing"),
+        ("train_set", "val-set", "test set"),
+        ("train", "dev", "test"),
+    ],
+)
+def test_other_names_of_splits(tmp_path: Path, names_of_splits: tuple[str, ...]) -> None:
+    touch(tmp_path, *(f"{folder}/run/1.mp4" for folder in names_of_splits))
+    for split, folder in zip(("train", "validation", "test"), names_of_splits):
+        assert names(opened(tmp_path, split)) == [f"{folder}/run/1.mp4"]
+
+
+def test_split_folders_in_the_class_folders(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    touch(tmp_path, "run/train/1.mp4", "run/test/2.mp4", "jump/train/x/3.mp4", "jump/4.mp4")
+    with caplog.at_level(logging.WARNING, "anetc.data"):
+        data = opened(tmp_path)
+    assert (data.classes, names(data)) == (
+        ("jump", "run"),
+        ["jump/train/x/3.mp4", "run/train/1.mp4"],
+    )
+    assert names(opened(tmp_path, "test")) == ["run/test/2.mp4"]
+    assert "the 1 videos in jump are not used" in caplog.text
+
+
+def test_split_folders_one_level_deeper_are_refused_with_their_folder(tmp_path: Path) -> None:
+    touch(tmp_path, *(f"videos/{name}" for name in SPLIT_FOLDERS), "annotations/list.txt")
+    with pytest.raises(CannotRun, match=f"use --data {tmp_path}/videos"):
+        opened(tmp_path)
+    assert len(opened(tmp_path / "videos")) == 2
+
+
+def test_split_folders_without_class_folders_are_refused(tmp_path: Path) -> None:
+    touch(tmp_path, "train/1.mp4", "test/2.mp4")
+    with pytest.raises(CannotRun, match="train must contain a folder of videos for each class"):
+        opened(tmp_path)
+    assert opened(tmp_path, "train", "?layout=class&test=0&validation=0").classes == (
+        "test",
+        "train",
+    )
+
+
+def test_a_class_may_be_called_train(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Such as the vehicle."""
+    touch(tmp_path, *(f"{label}/{n}.mp4" for label in ("bus", "train", "tram") for n in range(3)))
+    with caplog.at_level(logging.WARNING, "anetc.data"):
+        assert opened(tmp_path).classes == ("bus", "train", "tram")
+    assert "the folder train is taken as a class" in caplog.text
+    touch(tmp_path, "train/set 1/4.mp4")
+    assert opened(tmp_path, "train", "?layout=class").classes == ("bus", "train", "tram")
+    with pytest.raises(CannotRun, match="layout must be one of split, class-split, class"):
+        opened(tmp_path, "train", "?layout=flat")
+
+
+def test_class_folders_in_two_unicode_forms_are_one_class(tmp_path: Path) -> None:
+    """As made by two computers, and a quarantine list in the other form."""
+    composed = unicodedata.normalize("NFC", "préparer")
+    split = unicodedata.normalize("NFD", composed)
+    touch(tmp_path, f"train/{composed}/1.mp4", f"train/{split}/2.mp4", f"test/{split}/3.mp4")
+    train, test = opened(tmp_path), opened(tmp_path, "test")
+    assert train.classes == test.classes == (composed,)
+    assert len(train) == 2
+    assert (tmp_path / test.name(0)).is_file()
+    (tmp_path / "quarantine.txt").write_text(
+        f"train/{composed}/2.mp4\tbad\r\n", encoding="utf-8-sig"
+    )
+    assert names(opened(tmp_path)) == [f"train/{composed}/1.mp4"]
 
 
 def test_the_hash_never_changes() -> None:

@@ -23,11 +23,11 @@ class _Echo(logging.Handler):
             click.echo(visible(line), err=True)
 
 
-def show_log() -> None:
-    """Print the log of `anetc` until the running command ends."""
+def show_log(level: int = logging.INFO) -> None:
+    """Print the log of `anetc`, from this level on, until the running command ends."""
     log, echo = logging.getLogger("anetc"), _Echo()
     before = log.level
-    log.setLevel(logging.INFO)
+    log.setLevel(level)
     log.addHandler(echo)
 
     def stop() -> None:

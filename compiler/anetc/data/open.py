@@ -29,6 +29,7 @@ _OPENERS: Mapping[str, tuple[str, str]] = {
     "moments": ("anetc.data.formats.moments", "open_moments"),
     "charades": ("anetc.data.formats.charades", "open_charades"),
     "folder": ("anetc.data.formats.folder", "open_folder"),
+    "list": ("anetc.data.formats.lists.open_list", "open_list"),
     "utd-mhad": ("anetc.data.formats.mhad", "open_mhad"),
     "arrays": ("anetc.data.formats.arrays", "open_arrays"),
     "motion": ("anetc.data.formats.motion.motion", "open_motion"),

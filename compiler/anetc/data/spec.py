@@ -14,7 +14,10 @@ from pathlib import Path
 from typing import get_args
 from urllib.parse import quote, unquote
 
+from anetc.data.formats.directory_scan import folders_in, is_video_name
+from anetc.data.formats.lists.find_lists import find_lists
 from anetc.data.plugins import is_plugin_name, plugin_formats
+from anetc.data.split_names import split_of_name
 from anetc.data.values import DataSpec, Format
 from anetdsl.diagnostics import did_you_mean
 from anetdsl.errors import CannotRun, cannot_read
@@ -59,10 +62,7 @@ def parse_spec(data: str, format: str | None = None) -> DataSpec:
         )
     if given in GENERATED:
         raise CannotRun(f"--data {data}: {given} has no path; write --data {given}")
-    path, options = data, ""
-    before, _, after = data.rpartition("?")
-    if before and _OPTIONS.fullmatch(after) and not Path(data).exists():
-        path, options = before, after
+    path, options = _split_options(data)
     return DataSpec(given or _guess(path), path, _pairs(options, "&"))
 
 
@@ -99,6 +99,22 @@ def parse_whole_number(spec: DataSpec, name: str, value: str, low: int, high: in
     given = named_values({name: number}, f"--data {spec_text(spec)}")
     parsed: int = given.read(name, int, between(low, high))
     return parsed
+
+
+def _split_options(data: str) -> tuple[str, str]:
+    """Split `PATH?k=v&k=v`; a path, and a value such as a pattern, may contain question marks."""
+    if not _exists(data):
+        for mark in re.finditer(r"\?", data):
+            if mark.start() and _OPTIONS.fullmatch(data, mark.end()):
+                return data[: mark.start()], data[mark.end() :]
+    return data, ""
+
+
+def _exists(path: str) -> bool:
+    try:
+        return Path(path).exists()
+    except (OSError, ValueError):  # a name that is too long, or with a zero byte
+        return False
 
 
 def _is_format(name: str, *, path_follows: bool) -> bool:
@@ -161,20 +177,40 @@ _ESCAPES = "surrogateescape"
 
 def _guess(path: str) -> Format:
     place = Path(path)
-    if not place.exists():
+    if not _exists(path):
         word = path.partition(":")[0]
         guess = did_you_mean(word, FORMATS)
         hint = f"; did you mean {guess}?" if guess else ""
         raise CannotRun(f"{cannot_read(f'--data {path}')}{hint}")
     if place.is_file() and place.suffix.lower() == ".npz":
         return "arrays"
+    if place.is_file() and find_lists(place):
+        return "list"
     if place.is_dir():
+        return _guess_folder(place)
+    raise _unknown(path, "")
+
+
+def _guess_folder(place: Path) -> Format:
+    try:
         for format, patterns in _TYPICAL_FILES:
             if any(next(place.glob(pattern), None) for pattern in patterns):
                 return format
-        if any(entry.is_dir() for entry in place.iterdir() if not entry.name.startswith(".")):
+        folders = folders_in(place)
+        # Lists beside split folders usually say the same.
+        if any(split_of_name(name) and folders_in(place / name) for name in folders):
             return "folder"
-    raise CannotRun(
-        f"--data {path}: the format cannot be guessed; name it with "
-        f"--format {'|'.join(name for name in FORMATS if name not in GENERATED)}"
-    )
+        if find_lists(place):
+            return "list"
+        if folders:
+            return "folder"
+        loose = any(is_video_name(entry.name) for entry in place.iterdir())
+    except OSError as error:
+        raise cannot_read(f"--data {place}", error) from None
+    hint = "; it has videos, but no folder for each class and no list of their labels"
+    raise _unknown(str(place), hint if loose else "")
+
+
+def _unknown(path: str, hint: str) -> CannotRun:
+    names = "|".join(name for name in FORMATS if name not in GENERATED)
+    return CannotRun(f"cannot tell the format of {path}{hint}; name it with --format {names}")

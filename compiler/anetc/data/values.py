@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal, Protocol
 
 import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-Format = Literal["moments", "charades", "folder", "utd-mhad", "arrays", "motion"]
+Format = Literal["moments", "charades", "folder", "list", "utd-mhad", "arrays", "motion"]
 Split = Literal["train", "validation", "test"]
+
+_SLACK = 1.0
+"""Tolerance of the length of a segment that is a file of its own, in seconds."""
 
 
 @attrs.frozen
@@ -37,6 +41,29 @@ class Sample:
     flow: NDArray[np.float32] | None
     target: int | NDArray[np.float32]
     flipped: tuple[bool, ...] = ()
+
+
+@attrs.frozen
+class Segment:
+    """A part of a video, in seconds.
+
+    With `unless_cut`, a video that is not longer than the part has been cut to it already: then the
+    segment is the whole video.
+    """
+
+    start: float
+    end: float
+    unless_cut: bool = False
+
+    def on_grid(self, fps: float, length: int, duration: float) -> tuple[int, int]:
+        """Return the first grid frame and the number of frames, of a video of `length` frames.
+
+        The number is 0 for a segment that begins after the end. `duration` is in seconds.
+        """
+        if self.unless_cut and duration <= self.end - self.start + _SLACK:
+            return 0, length
+        first, stop = (math.ceil(time * fps - 1e-6) for time in (self.start, self.end))
+        return first, max(min(max(stop, first + 1), length) - first, 0)
 
 
 class Dataset(Protocol):

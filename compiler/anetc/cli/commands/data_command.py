@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,7 +28,7 @@ _format = click.option(
     "--format",
     "format_",
     metavar="FORMAT",
-    help="moments, charades or folder, if it cannot be guessed.",
+    help="moments, charades, folder or list, if it cannot be guessed.",
 )
 _workers = click.option(
     "--workers", type=click.IntRange(1, 1024), help="Processes; one for each processor by default."
@@ -181,7 +182,7 @@ def flow(
     outcomes: Counter[str] = Counter()
     size_written = 0
     failed: list[str] = []
-    paths = [entry.path for entry in listing.entries]
+    paths = listing.paths()
     with count_progress("flow", len(paths)) as progress:
         results = compute_flow(listing.root, folder, paths, workers or processor_count())
         for done, result in enumerate(results, 1):
@@ -203,8 +204,10 @@ def flow(
 
 
 def _listed(data: str, format_: str | None) -> tuple[DataSpec, Listing]:
+    from anetc.cli.log import show_log
     from anetc.data.upkeep.listing import list_videos
 
+    show_log(logging.WARNING)
     spec = parse_spec(data, format_)
     listing = list_videos(spec)
     if not listing.entries:

@@ -17,7 +17,7 @@ from anetdsl.interchange.document import SCHEMA, from_json
 from anetdsl.interchange.json_value import MAX_JSON_CHARACTERS, parse_json
 from anetdsl.interchange.structure_files import import_document
 from anetdsl.ir import Network
-from anetdsl.source import SourceFile
+from anetdsl.source import SourceFile, decode_text
 from anetdsl.terminal import visible
 from anetdsl.vocabulary import STATEMENTS
 
@@ -100,7 +100,7 @@ def _read(file: str, choices: Choices) -> Network:
         else:
             with Path(file).open("rb") as stream:
                 data = stream.read(MAX_JSON_CHARACTERS + 1)
-        document = parse_json(data.decode("utf-8"))
+        document = parse_json(decode_text(data))
         if isinstance(document, dict) and document.get("schema") == SCHEMA:
             given = [
                 f"--{name}" for name, value in attrs.asdict(choices).items() if value is not None

@@ -21,7 +21,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anetc.data.formats.charades_lists import Actions, CharadesRow, read_classes, read_rows
-from anetc.data.formats.folder import split_by_hash
 from anetc.data.formats.text_files import line_error
 from anetc.data.formats.video_dataset import (
     OPTIONS,
@@ -31,6 +30,7 @@ from anetc.data.formats.video_dataset import (
     read_clips,
 )
 from anetc.data.spec import checked_options, existing_path, parse_whole_number, spec_text
+from anetc.data.splits import split_by_hash
 from anetc.data.upkeep import quarantine
 from anetc.data.values import DataSpec, Sample, Split
 from anetc.video.clips import Clip, Recipe

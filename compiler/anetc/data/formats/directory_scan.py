@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 
 from anetdsl.errors import cannot_read
 
 VIDEO_SUFFIXES = frozenset(
     (
-        *(".3g2", ".3gp", ".asf", ".avi", ".dv", ".flv", ".gif", ".h264", ".hevc", ".ivf"),
-        *(".m2ts", ".m2v", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf"),
-        *(".nut", ".ogv", ".ts", ".vob", ".webm", ".wmv", ".y4m"),
+        *(".264", ".265", ".3g2", ".3gp", ".3gpp", ".asf", ".avi", ".divx", ".dv", ".f4v", ".flv"),
+        *(".gif", ".h264", ".h265", ".hevc", ".ivf", ".m1v", ".m2t", ".m2ts", ".m2v", ".m4v"),
+        *(".mk3d", ".mkv", ".mod", ".mov", ".mp4", ".mpe", ".mpeg", ".mpg", ".mpv", ".mts"),
+        *(".mxf", ".nut", ".ogm", ".ogv", ".qt", ".tod", ".ts", ".vob", ".webm", ".wmv", ".xvid"),
+        ".y4m",
     )
 )
 """Suffixes of video files, in lower case; a file name may have them in upper case."""
+
+_OTHER_SUFFIXES = frozenset(
+    (
+        *(".aac", ".bmp", ".csv", ".db", ".doc", ".docx", ".flac", ".gz", ".htm", ".html", ".ini"),
+        *(".jpeg", ".jpg", ".json", ".jsonl", ".log", ".m4a", ".mat", ".md", ".mp3", ".npy"),
+        *(".npz", ".pdf", ".pickle", ".pkl", ".png", ".py", ".srt", ".tar", ".tif", ".tiff"),
+        *(".toml", ".tsv", ".txt", ".vtt", ".wav", ".webp", ".xls", ".xlsx", ".xml", ".yaml"),
+        *(".yml", ".zip"),
+    )
+)
+"""Suffixes of files that are known to be no videos."""
 
 
 def is_video_name(name: str) -> bool:
@@ -37,7 +50,23 @@ def videos_below(folder: Path) -> list[str]:
     return sorted(_below(folder, "", ()))
 
 
-def _below(folder: Path, prefix: str, parents: tuple[str, ...]) -> Iterator[str]:
+def other_files_below(folder: Path) -> list[str]:
+    """Return the files that are neither videos by their names nor known other files, sorted."""
+    return sorted(_below(folder, "", (), is_unknown_name))
+
+
+def is_unknown_name(name: str) -> bool:
+    """Return whether a file has no ending, or none that is known."""
+    suffix = PurePosixPath(name).suffix.lower()
+    return suffix not in VIDEO_SUFFIXES and suffix not in _OTHER_SUFFIXES and not _hidden(name)
+
+
+def _below(
+    folder: Path,
+    prefix: str,
+    parents: tuple[str, ...],
+    wanted: Callable[[str], bool] = is_video_name,
+) -> Iterator[str]:
     real = os.path.realpath(folder)
     if any(Path(parent).is_relative_to(real) for parent in parents):
         return
@@ -45,8 +74,8 @@ def _below(folder: Path, prefix: str, parents: tuple[str, ...]) -> Iterator[str]
         if _hidden(entry.name):
             continue
         if _is_folder(entry):
-            yield from _below(Path(entry.path), f"{prefix}{entry.name}/", (*parents, real))
-        elif is_video_name(entry.name):
+            yield from _below(Path(entry.path), f"{prefix}{entry.name}/", (*parents, real), wanted)
+        elif wanted(entry.name):
             yield prefix + entry.name
 
 

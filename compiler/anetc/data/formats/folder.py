@@ -1,40 +1,53 @@
 """The format `folder`: one folder of videos for each class.
 
-The layout is either `DIR/train/CLASS/...`, `DIR/validation/CLASS/...` and `DIR/test/CLASS/...`
-(also `training`, `val`, `valid` and `testing`), or `DIR/CLASS/...`. In the second layout a hash of
-its path assigns each video to a split; the options `test=10` and `validation=10` are percentages,
-10 by default. In the first layout, without a validation folder, `validation=10` takes that
-percentage of the training videos in the same way.
+The layout is one of these, found by the names of the folders or given by the option `layout`:
 
-Classes are numbered in the order of their names, over all splits.
+    split         DIR/train/CLASS/...  DIR/validation/CLASS/...  DIR/test/CLASS/...
+    class-split   DIR/CLASS/train/...  DIR/CLASS/validation/...  DIR/CLASS/test/...
+    class         DIR/CLASS/...
+
+`training`, `val`, `valid`, `dev`, `testing` and so on are also names of splits. One folder in DIR
+that is named as a split and contains folders with videos decides for `split`. Folders without
+videos decide nothing. Videos outside of the layout are not used, and a warning names their folder.
+
+In the layout `class` hashes assign the videos to splits (`anetc.data.splits`), with the options
+`test=10`, `validation=10` and `group=PATTERN`. In the other layouts, without a validation folder,
+`validation=10` takes that percentage of the training videos in the same way.
+
+Classes are numbered in the order of their names, over all splits. Names of folders that differ only
+in their Unicode form (a letter with its accent as one or as two characters) are the same class.
 """
 
 from __future__ import annotations
 
-import hashlib
+import logging
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Literal, get_args
 
 import attrs
 import numpy as np
 
 from anetc.data.formats.directory_scan import folders_in, videos_below
 from anetc.data.formats.video_dataset import OPTIONS, VideoDataset, make_video_reader
-from anetc.data.spec import checked_options, existing_path, parse_whole_number, spec_text
+from anetc.data.spec import checked_options, existing_path, spec_text
+from anetc.data.split_names import split_of_name
+from anetc.data.splits import OPTIONS as SPLIT_OPTIONS
+from anetc.data.splits import hash_splits, split_options
 from anetc.data.upkeep import quarantine
 from anetc.data.values import DataSpec, Split
 from anetc.video.clips import Recipe
 from anetdsl.errors import CannotRun
 
-_SPLIT_FOLDERS: dict[str, Split] = {
-    "train": "train",
-    "training": "train",
-    "val": "validation",
-    "valid": "validation",
-    "validation": "validation",
-    "test": "test",
-    "testing": "test",
-}
+Layout = Literal["split", "class-split", "class"]
+
 _SHARE = 10
+_SHOWN = 5
+
+_log = logging.getLogger("anetc.data")
 
 
 @attrs.frozen
@@ -75,55 +88,146 @@ def open_folder(spec: DataSpec, split: Split, recipe: Recipe, *, flow: bool) -> 
 
 def list_folder(spec: DataSpec) -> tuple[Path, list[FolderVideo]]:
     """Return the data set's folder and all its videos, sorted by folder and name."""
-    options = checked_options(spec, ("validation", "test", *OPTIONS))
+    options = checked_options(spec, ("layout", *SPLIT_OPTIONS, *OPTIONS))
     root = existing_path(spec)
     if not root.is_dir():
         raise CannotRun(f"--data {spec_text(spec)}: not a folder")
-    tops = folders_in(root)
-    if tops and all(name.lower() in _SPLIT_FOLDERS for name in tops):
-        return root, _split_folders(spec, root, tops, options)
-    shares = {name: _share(spec, options, name, _SHARE) for name in ("validation", "test")}
-    if sum(shares.values()) > 100:
-        raise CannotRun(f"--data {spec_text(spec)}: validation and test are more than 100 percent")
-    return root, [
-        FolderVideo(name, label, split_by_hash(name, shares["validation"], shares["test"]))
-        for label in tops
-        for name in _videos(root, label)
-    ]
+    tops = {top: found for top in folders_in(root) if (found := videos_below(root / top))}
+    layout = _layout(spec, tops)
+    if layout == "class":
+        listed = [
+            FolderVideo(f"{top}/{path}", _normal(top), "train")
+            for top, found in tops.items()
+            for path in found
+        ]
+        listed = _drawn(spec, listed, _SHARE, _SHARE)
+    else:
+        listed = _in_split_folders(spec, layout, tops)
+        if "test" in options or (
+            "validation" in options and any(v.split == "validation" for v in listed)
+        ):
+            raise CannotRun(
+                f"--data {spec_text(spec)}: the data have a folder for each split; the only "
+                "percentage is validation=PERCENT, where there is no validation folder"
+            )
+        if "validation" in options:
+            training = _drawn(spec, [v for v in listed if v.split == "train"], 0, 0)
+            listed = [*training, *(v for v in listed if v.split != "train")]
+    _warn_of_similar_classes(spec, {video.label for video in listed})
+    return root, listed
 
 
-def split_by_hash(name: str, validation: int, test: int) -> Split:
-    """Return the split of a name by its hash; `validation` and `test` are percentages."""
-    digest = hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=8).digest()
-    percent = int.from_bytes(digest, "big") * 100 >> 64
-    if percent < test:
-        return "test"
-    return "validation" if percent < test + validation else "train"
-
-
-def _split_folders(
-    spec: DataSpec, root: Path, tops: list[str], options: dict[str, str]
+def _drawn(
+    spec: DataSpec, listed: list[FolderVideo], validation: int, test: int
 ) -> list[FolderVideo]:
-    listed = []
-    given = {_SPLIT_FOLDERS[top.lower()] for top in tops}
-    if "test" in options or ("validation" in options and "validation" in given):
+    """Return videos with splits by hash; the percentages are those of options not given."""
+    how = split_options(spec, validation=validation, test=test)
+    splits = hash_splits(spec, [v.name for v in listed], [(v.label,) for v in listed], how)
+    return [attrs.evolve(video, split=split) for video, split in zip(listed, splits)]
+
+
+def _layout(spec: DataSpec, tops: Mapping[str, list[str]]) -> Layout:
+    """Return the layout of the folders with videos. Raises CannotRun where it is not plain."""
+    given = dict(spec.options).get("layout")
+    for layout in get_args(Layout):
+        if given == layout:
+            return layout  # type: ignore[no-any-return]
+    if given is not None:
         raise CannotRun(
-            f"--data {spec_text(spec)}: the data have a folder for each split; the only option is "
-            "validation=PERCENT, where there is no validation folder"
+            f"--data {spec_text(spec)}: layout must be one of {', '.join(get_args(Layout))}"
         )
-    share = _share(spec, options, "validation", 0)
-    for top in tops:
-        split = _SPLIT_FOLDERS[top.lower()]
-        for label in folders_in(root / top):
-            for name in _videos(root, f"{top}/{label}"):
-                drawn = split_by_hash(name, share, 0) if split == "train" else split
-                listed.append(FolderVideo(name, label, drawn))
+    named = [top for top in tops if split_of_name(top)]
+    if any(_folders(tops[top]) for top in named):
+        return "split"
+    if named and (len({split_of_name(top) for top in named}) > 1 or len(named) == len(tops)):
+        raise CannotRun(
+            f"--data {spec_text(spec)}: {_list(named)} must contain a folder of videos for each "
+            "class, but there are only videos; use the option layout=class if these are classes"
+        )
+    if named:
+        _log.warning(
+            "%s: the folder %s is taken as a class, as it contains videos and no folders",
+            spec_text(spec),
+            named[0],
+        )
+    split_below = {
+        top: [below for below in _folders(found) if split_of_name(below)]
+        for top, found in tops.items()
+    }
+    deep = [
+        top
+        for top, splits in split_below.items()
+        if splits and all(_folders(_below(tops[top], below)) for below in splits)
+    ]
+    if deep and not any(splits for top, splits in split_below.items() if top not in deep):
+        places = _list([f"{spec.path}/{top}" for top in deep])
+        raise CannotRun(
+            f"--data {spec_text(spec)}: the folders of the splits are one level deeper; "
+            f"use --data {places}, or the option layout=class-split if {_list(deep)} is a class"
+        )
+    several = any(len({split_of_name(s) for s in splits}) > 1 for splits in split_below.values())
+    return "class-split" if several or (tops and all(split_below.values())) else "class"
+
+
+def _in_split_folders(
+    spec: DataSpec, layout: Layout, tops: Mapping[str, list[str]]
+) -> list[FolderVideo]:
+    """Return the videos of the layouts with split folders; warn of all other videos."""
+    listed = []
+    unused: dict[str, int] = defaultdict(int)
+    names: dict[Split, set[str]] = defaultdict(set)
+    for top, found in tops.items():
+        for path in found:
+            parts = [top, *path.split("/")]
+            # A class or a split is the name of a folder, not of the video itself.
+            first, second = (parts[0], parts[1]) if len(parts) > 2 else (parts[0], "")
+            folder, label = (first, second) if layout == "split" else (second, first)
+            split = split_of_name(folder)
+            if split is None or not label:
+                unused[top if second == "" or layout == "split" else f"{top}/{second}"] += 1
+                continue
+            names[split].add(folder)
+            listed.append(FolderVideo(f"{top}/{path}", _normal(label), split))
+    for folder, count in list(unused.items())[:_SHOWN]:
+        where = "videos beside the class folders" if split_of_name(folder) else "videos"
+        _log.warning(
+            "%s: there are folders for the splits, so the %d %s in %s are not used",
+            spec_text(spec),
+            count,
+            where,
+            folder,
+        )
+    if len(unused) > _SHOWN:
+        _log.warning("%s: and %d more folders", spec_text(spec), len(unused) - _SHOWN)
+    for split, folders in names.items():
+        if len(folders) > 1:
+            _log.warning("%s: %s are one split, %s", spec_text(spec), _list(sorted(folders)), split)
     return listed
 
 
-def _videos(root: Path, below: str) -> list[str]:
-    return [f"{below}/{name}" for name in videos_below(root / below)]
+def _warn_of_similar_classes(spec: DataSpec, labels: Iterable[str]) -> None:
+    similar: dict[str, list[str]] = defaultdict(list)
+    for label in sorted(labels):
+        similar[" ".join(re.split(r"[\s_-]+", label.casefold().strip()))].append(label)
+    for found in similar.values():
+        if len(found) > 1:
+            quoted = _list([f"`{label}`" for label in found])
+            _log.warning("%s: %s are different classes", spec_text(spec), quoted)
 
 
-def _share(spec: DataSpec, options: dict[str, str], name: str, default: int) -> int:
-    return parse_whole_number(spec, name, options[name], 0, 100) if name in options else default
+def _folders(paths: Iterable[str]) -> list[str]:
+    """Return the first folders of relative paths."""
+    return list(dict.fromkeys(path.split("/")[0] for path in paths if "/" in path))
+
+
+def _below(paths: Iterable[str], folder: str) -> list[str]:
+    return [path.removeprefix(f"{folder}/") for path in paths if path.startswith(f"{folder}/")]
+
+
+def _normal(label: str) -> str:
+    return unicodedata.normalize("NFC", label)
+
+
+def _list(names: list[str]) -> str:
+    shown = ", ".join(names[:_SHOWN])
+    return f"{shown} and {len(names) - _SHOWN} more" if len(names) > _SHOWN else shown

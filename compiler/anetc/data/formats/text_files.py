@@ -8,23 +8,28 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from anetdsl.errors import CannotRun, cannot_read
+from anetdsl.source import LINE_END, decode_text
 
 
 def read_text(path: Path) -> str:
     """Return a file's text without a byte order mark.
 
-    Bytes that are not UTF-8 become surrogates, as in file names. Raises CannotRun for a file that
-    cannot be read.
+    Bytes that are neither UTF-8 nor (with a mark) UTF-16 become surrogates, as in file names.
+    Raises CannotRun for a file that cannot be read.
     """
     try:
-        return path.read_bytes().decode("utf-8-sig", "surrogateescape")
+        data = path.read_bytes()
     except OSError as error:
         raise cannot_read(path, error) from None
+    try:
+        return decode_text(data, "surrogateescape")
+    except UnicodeDecodeError:
+        raise CannotRun(f"{path}: not UTF-16 text, although it begins as such") from None
 
 
 def lines(path: Path) -> Iterator[tuple[int, str]]:
     """Yield the number and the stripped text of each line that is not blank."""
-    for number, line in enumerate(read_text(path).splitlines(), 1):
+    for number, line in enumerate(LINE_END.split(read_text(path)), 1):
         if line.strip():
             yield number, line.strip()
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import attrs
@@ -12,15 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anetc.data.spec import spec_text
-from anetc.data.upkeep import quarantine
-from anetc.data.upkeep.flow_files import FOLDER, DamagedFlowError, FlowFolder, FlowKey
-from anetc.data.values import DataSpec, Sample, Split
+from anetc.data.upkeep import flow_pictures, quarantine
+from anetc.data.upkeep.flow_files import FOLDER, DamagedFlowError, FlowFolder, FlowKey, flow_command
+from anetc.data.upkeep.flow_pictures import FlowPictures
+from anetc.data.values import DataSpec, Sample, Segment, Split
 from anetc.video.clips import Clip, Recipe, StoredFlow, sample_clips
-from anetc.video.decode import VideoInfo, probe
+from anetc.video.decode import VideoError, VideoInfo, grid_length, probe
 from anetc.video.flow.fields import dequantise, whole_flow
+from anetdsl.errors import CannotRun
 
-OPTIONS = ("flow", quarantine.OPTION)
+OPTIONS = ("flow", quarantine.OPTION, *flow_pictures.OPTIONS)
 """Options of every format of video files."""
+
+_COMPUTED = "optical flow is computed again for each clip; `%s` computes it once"
 
 _log = logging.getLogger("anetc.data")
 
@@ -35,7 +39,7 @@ class VideoReader:
     root: Path
     recipe: Recipe
     flow: bool
-    stored: FlowFolder | None
+    stored: FlowFolder | FlowPictures | None
 
 
 def make_video_reader(spec: DataSpec, root: Path, recipe: Recipe, flow: bool) -> VideoReader:
@@ -46,20 +50,44 @@ def make_video_reader(spec: DataSpec, root: Path, recipe: Recipe, flow: bool) ->
     """
     if not flow:
         return VideoReader(root, recipe, False, None)
+    pictures = flow_pictures.open_pictures(spec, root, FlowKey.of(recipe))
+    if pictures is not None:
+        _log.info("optical flow is read from the pictures in %s", pictures.folder)
+        return VideoReader(root, recipe, True, pictures)
     folder = flow_folder(spec, root, FlowKey.of(recipe))
     if not folder.path.is_dir():
-        size, data = folder.key.size, shlex.quote(spec_text(spec))
-        option = f"--short-side {size}" if isinstance(size, int) else "--size {}x{}".format(*size)
-        command = f"anetc data flow {data} {option} --fps {folder.key.fps:g}"
-        _log.warning("optical flow is computed again for each clip; `%s` computes it once", command)
+        _log.warning(_COMPUTED, flow_command(spec, [folder.key]))
         return VideoReader(root, recipe, True, None)
     _log.info("optical flow is read from %s", folder.path)
     return VideoReader(root, recipe, True, folder)
 
 
+@contextmanager
+def no_flow_warning() -> Iterator[None]:
+    """Suppress the warning that `make_video_reader` logs, for a caller that reports it itself."""
+
+    def is_other(record: logging.LogRecord) -> bool:
+        return record.msg is not _COMPUTED
+
+    _log.addFilter(is_other)
+    try:
+        yield
+    finally:
+        _log.removeFilter(is_other)
+
+
 def flow_folder(spec: DataSpec, root: Path, key: FlowKey) -> FlowFolder:
-    """Return the flow cache of a data set: in its folder, or in that of the option `flow`."""
-    return FlowFolder(root / dict(spec.options).get("flow", FOLDER) / key.name, key)
+    """Return the flow cache of a data set: in its folder, or in that of the option `flow`.
+
+    Raises CannotRun for data whose flow is read from pictures.
+    """
+    options = dict(spec.options)
+    if flow_pictures.FOLDER_OPTION in options:
+        raise CannotRun(
+            f"--data {spec_text(spec)}: the option {flow_pictures.FOLDER_OPTION} names the optical "
+            "flow, so no flow is computed; leave out the option to compute flow"
+        )
+    return FlowFolder(root / options.get("flow", FOLDER) / key.name, key)
 
 
 @attrs.frozen(eq=False)
@@ -93,18 +121,44 @@ class VideoDataset:
         return make_sample(name, clips, self.target(index))
 
 
-def read_clips(reader: VideoReader, path: str, *, seed: int, epoch: int, sample: str) -> list[Clip]:
-    """Return the clips of a video file, cut by (seed, epoch, sample).
+def read_clips(
+    reader: VideoReader,
+    path: str,
+    *,
+    seed: int,
+    epoch: int,
+    sample: str,
+    segment: Segment | None = None,
+) -> list[Clip]:
+    """Return the clips of a video file, or of a segment of it, cut by (seed, epoch, sample).
 
     If the cached flow is damaged, the same flow is computed. Raises VideoError.
     """
     info = probe(reader.root / path)
+    part = _part(info, reader.recipe.fps, segment)
     try:
         stored = reader.stored.find(path, info) if reader.stored else None
-        return _clips(reader, info, stored, seed, epoch, sample)
+        return _clips(reader, info, stored, seed, epoch, sample, part)
     except DamagedFlowError as error:
         _log.warning("%s; `anetc data flow` writes the file again", error)
-        return _clips(reader, info, None, seed, epoch, sample)
+        return _clips(reader, info, None, seed, epoch, sample, part)
+
+
+def _part(info: VideoInfo, fps: float, segment: Segment | None) -> tuple[int, int] | None:
+    """Return the part of a segment on the grid, or None for the whole video. Raises VideoError."""
+    if segment is None:
+        return None
+    length = grid_length(info, fps)
+    first, count = segment.on_grid(fps, length, info.duration)
+    if count == 0:
+        raise VideoError(
+            info.path,
+            f"the segment from {segment.start:g} to {segment.end:g} s begins after the end, "
+            f"at {info.duration:.2f} s",
+            len(info.timeline.shown),
+            advice="correct the list",
+        )
+    return None if count == length else (first, count)
 
 
 def _clips(
@@ -114,6 +168,7 @@ def _clips(
     seed: int,
     epoch: int,
     sample: str,
+    part: tuple[int, int] | None,
 ) -> list[Clip]:
     return sample_clips(
         info,
@@ -123,6 +178,7 @@ def _clips(
         sample=sample,
         flow=whole_flow if reader.flow else None,
         stored=stored,
+        part=part,
     )
 
 

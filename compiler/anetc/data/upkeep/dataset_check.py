@@ -16,7 +16,8 @@ import attrs
 
 from anetc.data.formats import charades, moments
 from anetc.data.formats.charades_lists import CharadesRow, read_classes, read_rows
-from anetc.data.formats.directory_scan import videos_below
+from anetc.data.formats.directory_scan import other_files_below, videos_below
+from anetc.data.formats.lists.open_list import list_content, shared_videos
 from anetc.data.upkeep.flow_files import fingerprint
 from anetc.data.upkeep.listing import ListedVideo, Listing
 from anetc.data.upkeep.process_pool import map_in_processes
@@ -28,6 +29,8 @@ FindingKind = Literal[
     "missing",
     "corrupt",
     "label",
+    "segment",
+    "ending",
     "short",
     "slow",
     "copy",
@@ -37,7 +40,7 @@ FindingKind = Literal[
     "class",
 ]
 FINDING_KINDS: tuple[FindingKind, ...] = get_args(FindingKind)
-UNUSABLE: frozenset[FindingKind] = frozenset({"missing", "corrupt", "label"})
+UNUSABLE: frozenset[FindingKind] = frozenset({"missing", "corrupt", "label", "segment"})
 
 _SLACK = 1.0
 """Tolerance of action ends, in seconds, if the list does not hold the length of the video."""
@@ -106,13 +109,14 @@ def check_data(
     root, entries = listing.root, listing.entries
     files: dict[str, FileCheck] = {}
     check = partial(check_file, root, fps=fps, quick=quick)
-    for file in map_in_processes(check, [entry.path for entry in entries], workers):
+    for file in map_in_processes(check, listing.paths(), workers):
         files[file.path] = file
         progress(len(files))
     findings = [
         *_check_lists(spec, root, files, {entry.name: entry for entry in entries}),
         *_check_videos(entries, files, frames, fps),
         *_find_copies(root, entries, files),
+        *(_check_endings(root, listing) if spec.format == "folder" else ()),
     ]
     ranks = {kind: rank for rank, kind in enumerate(FINDING_KINDS)}
     listed = {entry.path for entry in (*entries, *listing.skipped)}
@@ -158,8 +162,20 @@ def _check_videos(
         if file.problem is not None:
             yield Finding(file.problem, entry.name, file.message)
             continue
-        if file.frames < frames:
-            length = f"{file.frames} frames at {fps:g} a second ({file.duration:.2f} s)"
+        count, duration = file.frames, file.duration
+        if entry.segment is not None:
+            begin, count = entry.segment.on_grid(fps, file.frames, file.duration)
+            end = entry.segment.end
+            if count == 0:
+                message = f"it begins after the end of the video, at {duration:.2f} s"
+                yield Finding("segment", entry.name, message)
+                continue
+            if begin + count == file.frames and end > duration + _SLACK:
+                message = f"the segment ends after the video, which ends at {duration:.2f} s"
+                yield Finding("cut-action", entry.name, message)
+            duration = count / fps
+        if count < frames:
+            length = f"{count} frames at {fps:g} a second ({duration:.2f} s)"
             yield Finding("short", entry.name, f"{length}; a clip has {frames}")
         # The rate of a file is an average; a single frame has no rate.
         if file.frames > 1 and file.fps < 0.98 * fps:
@@ -176,7 +192,9 @@ def _find_copies(
         if file.problem is not None:
             continue
         other = first.setdefault(file.fingerprint, entry)
-        if other is entry or not filecmp.cmp(root / other.path, root / entry.path, shallow=False):
+        if other.path == entry.path or not filecmp.cmp(
+            root / other.path, root / entry.path, shallow=False
+        ):
             continue
         message = f"the same file as {other.name}"
         if other.split != entry.split:
@@ -194,6 +212,8 @@ def _check_lists(
             yield from _check_moments(root, files, entries)
         case "charades":
             yield from _check_charades(root, files, entries)
+        case "list":
+            yield from _check_list(spec, files, entries)
         case _:
             labels = {label for entry in entries.values() for label in entry.labels}
             good = [v for v in entries.values() if files[v.path].problem is None]
@@ -246,6 +266,39 @@ def _check_charades(
                 trained.update(row.classes)
             yield from _check_charades_row(row, f"{file}:{row.line}", video)
     yield from _classes_without_training(classes, {classes[number] for number in trained})
+
+
+def _check_list(
+    spec: DataSpec, files: dict[str, FileCheck], entries: dict[str, ListedVideo]
+) -> Iterator[Finding]:
+    content = list_content(spec)
+    for entry in content.entries:
+        if entry.name in entries and entry.repeated:
+            more = f" and {', '.join(entry.repeated)}"
+            yield Finding("repeated", entry.name, f"listed in {entry.place}{more}")
+    for shared in shared_videos(content).values():
+        splits = " and ".join(dict.fromkeys(entry.split for entry in shared))
+        places = ", ".join(dict.fromkeys(entry.place for entry in shared))
+        if any(entry.name in entries for entry in shared):
+            yield Finding("copy", shared[0].name, f"it is in {splits}: {places}")
+    good = (entry for entry in content.entries if entry.name in entries)
+    good = (e for e in good if e.split == "train" and files[e.path].problem is None)
+    trained = {content.classes[number] for entry in good for number in entry.labels}
+    yield from _classes_without_training(content.classes, trained)
+
+
+def _check_endings(root: Path, listing: Listing) -> Iterator[Finding]:
+    """Find files that may be videos, but have no ending of a video, beside the listed videos."""
+    folders = {entry.path.rpartition("/")[0] for entry in (*listing.entries, *listing.skipped)}
+    for top in sorted({folder.split("/")[0] for folder in folders}):
+        for name in other_files_below(root / top):
+            try:
+                probe(root / top / name)
+                content = "is a video"
+            except VideoError:
+                content = "cannot be read as a video"
+            message = f"not used: its name has no ending of a video, such as .mp4; it {content}"
+            yield Finding("ending", f"{top}/{name}", message)
 
 
 def _check_charades_row(row: CharadesRow, place: str, video: FileCheck) -> Iterator[Finding]:

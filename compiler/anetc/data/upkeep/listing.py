@@ -9,12 +9,13 @@ import attrs
 from anetc.data.formats import charades, moments
 from anetc.data.formats.charades_lists import read_classes, read_rows
 from anetc.data.formats.folder import list_folder
+from anetc.data.formats.lists.open_list import list_content
 from anetc.data.spec import existing_path, spec_text
 from anetc.data.upkeep.quarantine import quarantined_names
-from anetc.data.values import DataSpec, Format
+from anetc.data.values import DataSpec, Format, Segment
 from anetdsl.errors import CannotRun
 
-VIDEO_FORMATS: tuple[Format, ...] = ("moments", "charades", "folder")
+VIDEO_FORMATS: tuple[Format, ...] = ("moments", "charades", "folder", "list")
 """Formats whose data are video files."""
 
 
@@ -26,15 +27,23 @@ class ListedVideo:
     name: str
     path: str
     labels: tuple[str, ...]
+    segment: Segment | None = None
 
 
 @attrs.frozen
 class Listing:
-    """The videos below `root`, each file once. The videos in `skipped` are in quarantine."""
+    """The videos below `root`, each once. The videos in `skipped` are in quarantine.
+
+    Several segments of a video have the same path.
+    """
 
     root: Path
     entries: tuple[ListedVideo, ...]
     skipped: tuple[ListedVideo, ...]
+
+    def paths(self) -> list[str]:
+        """Return the path of each file once."""
+        return list(dict.fromkeys(entry.path for entry in self.entries))
 
 
 def list_videos(spec: DataSpec) -> Listing:
@@ -51,6 +60,8 @@ def list_videos(spec: DataSpec) -> Listing:
             entries = _moments(spec, root)
         case "charades":
             entries = _charades(spec, root)
+        case "list":
+            root, entries = _lists(spec)
         case _:
             raise CannotRun(
                 f"--data {spec_text(spec)}: {spec.format} has no video files; "
@@ -58,13 +69,29 @@ def list_videos(spec: DataSpec) -> Listing:
             )
     once: dict[str, ListedVideo] = {}
     for entry in entries:
-        once.setdefault(entry.path, entry)
+        # A list may have segments of one file, and the same video in two splits.
+        key = f"{entry.split} {entry.name}" if spec.format == "list" else entry.path
+        once.setdefault(key, entry)
     names = quarantined_names(spec, root)
     return Listing(
         root,
         tuple(entry for entry in once.values() if entry.name not in names),
         tuple(entry for entry in once.values() if entry.name in names),
     )
+
+
+def _lists(spec: DataSpec) -> tuple[Path, list[ListedVideo]]:
+    content = list_content(spec)
+    return content.root, [
+        ListedVideo(
+            entry.split,
+            entry.name,
+            entry.path,
+            tuple(content.classes[number] for number in entry.labels),
+            entry.segment,
+        )
+        for entry in content.entries
+    ]
 
 
 def _moments(spec: DataSpec, root: Path) -> list[ListedVideo]:

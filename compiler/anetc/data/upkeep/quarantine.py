@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from pathlib import Path
+from unicodedata import normalize
 from urllib.parse import quote, unquote
 
 from anetc.data.formats.text_files import lines
@@ -37,12 +38,15 @@ def quarantined_names(spec: DataSpec, root: Path) -> frozenset[str]:
         return frozenset()
     if not path.is_file():
         raise cannot_read(f"--data {spec_text(spec)}: {OPTION}={option}")
-    names = frozenset(read_quarantine(path))
+    names = read_quarantine(path)
     if names:
         count = f"{len(names)} video{'s' * (len(names) > 1)}"
         text = "%s: the quarantine list leaves out %s; the option quarantine=no uses all videos"
         _log.info(text, spec_text(spec), count)
-    return names
+    # Another program may have changed the Unicode form of a file's name.
+    return frozenset(
+        form for name in names for form in (name, *(normalize(f, name) for f in ("NFC", "NFD")))
+    )
 
 
 def read_quarantine(path: Path) -> dict[str, str]:

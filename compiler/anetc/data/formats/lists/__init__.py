@@ -1,0 +1,1 @@
+"""The format `list`: lists of videos as they are published, and tables."""
