@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from anetc.cli import evolve_options
+from anetc.api import search_settings
 from anetc.cli.evolve_screen import rows
 from anetdsl.evolve.drive import search
 from anetdsl.evolve.drive.run_reader import read_run
@@ -30,7 +30,7 @@ def _no_training(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search, "drive_run", drive)
 
 
-PAPER = evolve_options.preset("paper")
+PAPER = search_settings.preset("paper")
 SMALL = ("--data", "motion:clips=96", "--preset", "small", "--rounds", 6, "--population", 3)
 
 
@@ -142,14 +142,14 @@ def test_settings_of_options_file_and_preset_are_merged(tmp_path: Path) -> None:
 
 def test_the_paper_preset_has_the_settings_of_the_paper() -> None:
     """4.1: population 20, tournament 5, 200 rounds, 0-4 operators, 10k iterations, batch 512."""
-    paper = evolve_options.preset("paper")
+    paper = search_settings.preset("paper")
     search = paper.search
     assert (search.population, search.tournament, search.rounds, search.most_operators) == (
         *(20, 5),
         *(200, 4),
     )
     assert paper.trial["settings"] == {"iterations": 10_000, "batch": 512}
-    assert evolve_options.preset("small").search.rounds < 100
+    assert search_settings.preset("small").search.rounds < 100
 
 
 # Wrong options and settings

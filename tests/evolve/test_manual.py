@@ -9,11 +9,11 @@ from typing import Any
 import attrs
 import pytest
 
-from anetc.cli import evolve_options
+from anetc.api import search_settings
 from anetdsl.evolve.settings.toml_text import toml_text
 from tests.documents import Step, check_options
 
-PAPER = evolve_options.preset("paper")
+PAPER = search_settings.preset("paper")
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 

@@ -13,6 +13,8 @@ from anetc.training.settings import Parent, TrainSettings
 from anetdsl.evolve.contract import Split, TrialFolder, read_trial_job
 from anetdsl.settings_reader import NamedValues, read_json, read_value
 
+NO_PATIENCE = "a trial has no early stopping: leave out `patience`"
+
 
 @attrs.frozen
 class TrialSetup:
@@ -38,7 +40,10 @@ def trial_setup(given: NamedValues) -> TrialSetup:
     """Return the setup of the values of `job.json`. Raise CannotRun with the place of a mistake."""
     job = read_trial_job(given)
     spec = parse_spec(job.data)
-    settings = read_value(given.table("settings"), TrainSettings)
+    table = given.table("settings")
+    settings = read_value(table, TrainSettings)
+    if settings.patience is not None:
+        raise table.error(NO_PATIENCE, "patience")
     clips = read_value(given.table("recipe"), ClipSettings)
     parent = job.init_from
     return TrialSetup(

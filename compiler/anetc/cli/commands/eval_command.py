@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -13,17 +13,17 @@ from anetc.cli.network_input import load_network
 from anetc.cli.options import Engine, SizeType, engine_option, given_options
 from anetc.cli.progress import count_progress
 from anetc.cli.streams import show_warnings
-from anetdsl.errors import CannotRun, cannot_read
+from anetdsl.errors import CannotRun
 from anetdsl.files import check_writable
 from anetdsl.terminal import visible
 
 if TYPE_CHECKING:
-    from anetc.cli.eval_data import EvalRequest
-    from anetc.data.values import Split
+    from anetc.data.values import Dataset, Split
     from anetc.devices import Precision
+    from anetc.evaluation.eval_request import EvalRequest
     from anetc.evaluation.protocols import Protocol
+    from anetc.evaluation.runner import Progress
     from anetc.evaluation.scores import Evaluation
-    from anetdsl.ir import Network
 
 
 _RUN_OPTIONS = (
@@ -129,7 +129,6 @@ def command(
     With --predictions no network is run. The command scores a file that --save wrote, or a Charades
     submission, by the labels in the file or by those of --data.
     """
-    from anetc.cli.eval_data import EvalRequest
     from anetc.cli.eval_output import (
         MAX_LISTED_CLASSES,
         check_confusion_labels,
@@ -140,6 +139,7 @@ def command(
         write_confusion,
     )
     from anetc.cli.log import show_log
+    from anetc.evaluation.eval_request import EvalRequest
     from anetc.evaluation.predictions.prediction_files import check_suffix, write_predictions
 
     show_log()
@@ -202,51 +202,42 @@ def _run_network(
     file: str, weights: str, request: EvalRequest, computing: _Computing, *, quiet: bool
 ) -> tuple[Evaluation, dict[str, Any]]:
     """Run the network on the data; return the evaluation and the other values of the output."""
+    from anetc.api.evaluate import evaluate
     from anetc.cli.eval_output import check_confusion_labels
-    from anetc.evaluation.as_trained import check_network_fits
     from anetc.evaluation.predictions.prediction_files import check_names
-    from anetc.weights.metadata import read_info
 
-    network: Network = load_network(file)
-    if not Path(weights).exists():
-        raise cannot_read(weights)
-    trained_on = read_info(weights).trained_on
-    if trained_on is not None:
-        check_network_fits(network, trained_on, weights)
-    flow = any(value.kind == "flow" for value in network.inputs)
-    dataset, about, warnings = request.open_videos(weights, trained_on, flow=flow)
-    show_warnings(warnings)
-    check_confusion_labels(computing.confusion, multi_label=dataset.multi_label)
-    if computing.save is not None:
-        check_names(computing.save, (dataset.name(index) for index in range(len(dataset))))
-    # torch takes seconds to import.
-    from anetc.devices import check_device
-    from anetc.engines.inference.inference_engine import compile_network
-    from anetc.evaluation.runner import check_classes, evaluate
+    with contextlib.ExitStack() as stack:
 
-    check_device(computing.device)
-    check_classes(network, dataset)
-    compiled = compile_network(network, weights=weights, device=computing.device)
-    model = compiled if computing.engine == "fast" else compiled.reference
-    with count_progress("videos", len(dataset), quiet=quiet) as progress:
-        evaluation = evaluate(
-            model,
-            network,
-            dataset,
+        def ready(dataset: Dataset, notes: tuple[str, ...]) -> Progress:
+            show_warnings(notes)
+            check_confusion_labels(computing.confusion, multi_label=dataset.multi_label)
+            if computing.save is not None:
+                names = (dataset.name(index) for index in range(len(dataset)))
+                check_names(computing.save, names)
+            return stack.enter_context(count_progress("videos", len(dataset), quiet=quiet))
+
+        assert request.data is not None
+        report = evaluate(
+            load_network(file),
+            weights,
+            request.data,
+            format=request.format,
+            split=request.split,
+            protocol=request.protocol,
+            frames=request.frames,
+            size=request.size,
+            clips=request.clips,
+            fps=request.fps,
+            seed=request.seed,
             batch=computing.batch,
             workers=computing.workers,
+            engine=computing.engine,
             device=computing.device,
             precision=computing.precision,
-            seed=request.seed,
             max_failures=computing.max_failures,
-            progress=progress,
+            ready=ready,
         )
-    return evaluation, {
-        "network": network.name,
-        **about,
-        "seed": request.seed,
-        "precision": computing.precision,
-    }
+    return report.evaluation, dict(report.about)
 
 
 def _score_predictions(path: str, request: EvalRequest) -> tuple[Evaluation, dict[str, Any]]:

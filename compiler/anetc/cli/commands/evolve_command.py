@@ -17,15 +17,14 @@ from anetdsl.terminal import visible
 
 if TYPE_CHECKING:
     from anetc.cli.evolve_screen import Display
-    from anetdsl.evolve.drive.driver import Driver, Rules
+    from anetdsl.evolve.drive.driver import Driver
     from anetdsl.evolve.drive.run_dir import RunDir
-    from anetdsl.evolve.settings.run_settings import RunSettings
 
 _INTERRUPTED = 130
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _DISPLAY_SECONDS = 0.25
-_SEARCH = ("method", "seed", "rounds", "population", "order", "window")
-_RUNNING = ("executor", "gpus", "timeout", "retries", "inherit", "halving", "keep_all_weights")
+_ARGUMENTS = ("data", "format_", "preset", "config", "accept_changed_videos")
+"""Options that are not settings of the search by name."""
 _MAY_CHANGE = (
     *("executor", "gpus", "timeout", "retries", "keep_all_weights"),
     "accept_changed_videos",
@@ -136,10 +135,9 @@ def command(
         case "--rebuild":
             _rebuild(directory)
         case "--resume":
-            _drive(directory, options, resume=True)
+            _search(directory, options, resume=True)
         case _:
-            _make(directory, options)
-            _drive(directory, {})
+            _search(directory, options, resume=False)
 
 
 def _refuse(action: str, options: dict[str, Any], allowed: tuple[str, ...]) -> None:
@@ -171,75 +169,29 @@ def _rebuild(directory: RunDir) -> None:
     click.echo(f"{visible(str(directory.database))}: {count} candidates")
 
 
-def _make(directory: RunDir, options: dict[str, Any]) -> None:
-    from anetc.cli.evolve_options import Options, new_settings, with_data
-    from anetc.trial.search_data import write_search_data
-    from anetdsl.evolve.drive.search import make_run
-
-    if options["accept_changed_videos"]:
-        raise CannotRun("--accept-changed-videos: has an effect with --resume only; leave it out")
-    settings = new_settings(
-        options["preset"] or "paper",
-        options["config"],
-        Options(
-            data=options["data"],
-            data_format=options["format_"],
-            search={name: options[name] for name in _SEARCH},
-            limits={
-                "parameters": options["max_params"],
-                "multiply_adds": options["max_macs"],
-                "depth": options["max_depth"],
-            },
-            settings={name: options[name] for name in ("iterations", "batch")},
-            recipe={
-                "frames": options["frames"],
-                "size": list(options["size"]) if options["size"] else None,
-            },
-            running=_running(options),
-        ),
-    )
-    make_run(
-        directory,
-        with_data(settings),
-        write_data=lambda folder: write_search_data(folder, settings.trial),
-    )
-
-
-def _running(options: dict[str, Any]) -> dict[str, Any]:
-    running = {name: options.get(name) for name in _RUNNING}
-    if running["gpus"] is not None:
-        gpus = [part.strip() for part in running["gpus"].split(",")]
-        running["gpus"] = [gpu for gpu in gpus if gpu] or None
-    return running
-
-
-def _drive(directory: RunDir, options: dict[str, Any], *, resume: bool = False) -> None:
-    from anetc.cli.evolve_options import check_changed_settings, with_options
+def _search(directory: RunDir, options: dict[str, Any], *, resume: bool) -> None:
+    from anetc.api.search import search
     from anetc.cli.evolve_screen import progress_display
-    from anetdsl.evolve.drive.search import drive_run
 
-    def check_data(settings: RunSettings) -> None:
-        from anetc.trial.search_data import check_search_data
-
-        warning = check_search_data(
-            directory.path,
-            settings.trial,
-            accept_changed_videos=bool(options["accept_changed_videos"]),
-        )
-        show_warnings([warning] if warning else [])
-
+    settings = {name: value for name, value in options.items() if name not in _ARGUMENTS}
+    if settings["gpus"] is not None:
+        gpus = [part.strip() for part in settings["gpus"].split(",")]
+        settings["gpus"] = [gpu for gpu in gpus if gpu] or None
     name = str(directory.path)
     with _signal_handlers_restored(), progress_display(name) as display:
-        finished = drive_run(
-            directory,
-            _rules(),
-            change=lambda running: with_options(running, _running(options)),
-            check=lambda settings: check_changed_settings(str(directory.settings), settings),
-            # A new search has just recorded them.
-            check_data=check_data if resume else lambda _: None,
+        result = search(
+            options["data"],
+            directory.path,
+            format=options["format_"],
+            resume=resume,
+            preset=options["preset"] or "paper",
+            config=options["config"],
+            accept_changed_videos=bool(options["accept_changed_videos"]),
             ready=lambda driver: _ready(driver, display),
+            warn=lambda warning: show_warnings([warning]),
+            **settings,
         )
-    if not finished:
+    if not result.is_finished:
         click.echo(f"stopped; resume with `anetc evolve --resume {visible(name)}`", err=True)
         raise click.exceptions.Exit(_INTERRUPTED)
     _status(directory)
@@ -282,10 +234,3 @@ def _ready(driver: Driver, display: Display) -> Callable[[], None]:
             display(progress_of(driver.store, rounds, workers=workers))
 
     return watch
-
-
-def _rules() -> Rules:
-    from anetdsl.evolve.drive.driver import Rules
-    from anetdsl.evolve.propose.algorithms import population, propose
-
-    return Rules(propose, population)

@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from anetc.data.spec import parse_spec, spec_text
+from anetc.data.spec import FORMATS, parse_spec, spec_text
 from anetdsl.errors import CannotRun
 from anetdsl.evolve.settings.presets import space
 from anetdsl.evolve.settings.run_settings import Running, RunSettings, settings_of
@@ -136,8 +136,8 @@ def _trial_with_options(trial: Mapping[str, Any], options: Options) -> dict[str,
         spec = parse_spec(trial["data"])
     else:
         raise CannotRun("--data is missing: a folder, a file, or motion")
-    if spec.path is not None:
-        # A trial runs in a folder of its own.
+    if spec.path is not None and (spec.format in FORMATS or Path(spec.path).exists()):
+        # A trial runs in a folder of its own. The path of another package's format may be none.
         spec = attrs.evolve(spec, path=str(Path(spec.path).absolute()))
     changed["data"] = spec_text(spec)
     for name, given in (("settings", options.settings), ("recipe", options.recipe)):
@@ -162,10 +162,13 @@ def _check_trial_tables(trial: NamedValues) -> None:
     """Raise CannotRun for wrong settings in [trial.settings] and [trial.recipe]."""
     from anetc.data.recipes import ClipSettings
     from anetc.training.settings import TrainSettings
+    from anetc.trial.job import NO_PATIENCE
 
     settings = trial.table("settings")
     if "seed" in settings.values:
         message = "[trial.settings] has no `seed`: each trial has its own, made from `search.seed`"
         raise settings.error(message, "seed")
+    if settings.values.get("patience") is not None:
+        raise settings.error(NO_PATIENCE, "patience")
     read_value(settings, TrainSettings)
     read_value(trial.table("recipe"), ClipSettings)

@@ -1,4 +1,4 @@
-"""Open the data of `anetc eval`, once the command knows that it needs them."""
+"""The videos and clips of an evaluation, as requested by options."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @attrs.frozen
 class EvalRequest:
-    """Options of `anetc eval` that select the videos and how clips are cut from them."""
+    """Values that select the videos of an evaluation and how clips are cut from them."""
 
     data: str | None
     format: str | None
@@ -70,7 +70,7 @@ class EvalRequest:
         return dataset, about, (*notes, *([differing] if differing else []))
 
     def open_labels(self) -> tuple[Dataset, dict[str, Any]]:
-        """Open the split for its labels alone; for Charades the videos need not be present.
+        """Open the split for its labels alone; videos of Charades and lists need not be present.
 
         Return the data set, and `data` and `split` of the JSON output. Raises CannotRun if the data
         cannot be opened.
@@ -81,6 +81,8 @@ class EvalRequest:
         if spec.format == "charades" and "videos" not in dict(spec.options):
             # Any folder will do: no video is read.
             opened = attrs.evolve(spec, options=(*spec.options, ("videos", ".")))
+        if spec.format == "list" and "missing" not in dict(spec.options):
+            opened = attrs.evolve(spec, options=(*spec.options, ("missing", "keep")))
         return self._open(spec, opened, label_recipe(spec), flow=False)
 
     def _spec(self) -> DataSpec:

@@ -1,0 +1,137 @@
+"""`anetc.evaluate`: evaluate a network on a data set."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import attrs
+
+from anetc.evaluation.as_trained import check_network_fits
+from anetc.evaluation.eval_request import EvalRequest
+from anetc.weights.metadata import read_info
+from anetdsl.api import load
+from anetdsl.errors import cannot_read
+from anetdsl.ir import Network
+
+if TYPE_CHECKING:
+    from anetc.data.values import Dataset, Split
+    from anetc.devices import Precision
+    from anetc.evaluation.protocols import Protocol
+    from anetc.evaluation.runner import Progress
+    from anetc.evaluation.scores import Evaluation
+
+
+@attrs.frozen(eq=False)
+class EvaluationReport:
+    """The result of an evaluation."""
+
+    evaluation: Evaluation
+    """Scores and targets of every video; `evaluation.measures()` has the measures."""
+    about: Mapping[str, Any]
+    """Network, data, split, recipe, seed and precision, as in the JSON of `anetc eval`."""
+    notes: tuple[str, ...]
+    """Warnings, such as about clips that differ from those of the training."""
+
+    @property
+    def measures(self) -> dict[str, float]:
+        """Measures by name: `top1`, `top5`, `loss`, `fitness`; or `mAP`, `wAP`, `loss`, ..."""
+        return self.evaluation.measures()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON of `anetc eval --json` (docs/schemas/eval.schema.json)."""
+        from anetc.evaluation.summary import to_json
+
+        return to_json(self.evaluation, self.about)
+
+
+def evaluate(
+    network: str | os.PathLike[str] | Network,
+    weights: str | os.PathLike[str],
+    data: str,
+    *,
+    format: str | None = None,
+    split: Split | None = None,
+    protocol: Protocol | None = None,
+    frames: int | None = None,
+    size: int | tuple[int, int] | None = None,
+    clips: int | None = None,
+    fps: float | None = None,
+    seed: int = 0,
+    batch: int = 8,
+    workers: int = 0,
+    engine: Literal["fast", "reference"] = "fast",
+    device: str = "cpu",
+    precision: Precision = "float32",
+    max_failures: float = 0.05,
+    ready: Callable[[Dataset, tuple[str, ...]], Progress | None] | None = None,
+) -> EvaluationReport:
+    """Evaluate a network on a split of a data set by the paper's protocols, as `anetc eval` does.
+
+    Clips are those of the training that the weights file describes, unless an argument differs.
+    Classes are matched by name.
+
+    Args:
+        network: Path of a text, or a network.
+        weights: Weights file of the network.
+        data: Name of the data set, as for `--data`: a path, or `FORMAT:PATH?option=value`.
+        format: Format of `data`, if its path does not show it.
+        split: Split to evaluate; by default `test`, for Moments in Time `validation`.
+        protocol: `moments` or `charades`; by default that of the data.
+        frames: Number of frames of a clip.
+        size: Height and width of a clip in pixels; one number is both.
+        clips: Number of clips per video.
+        fps: Frames per second, for videos.
+        seed: Seed of clips at random places.
+        batch: Number of clips to compute at once.
+        workers: Number of processes that load clips; 0 loads them in this process.
+        engine: `fast`, or `reference` to compare.
+        device: Device, such as `cpu` or `cuda`.
+        precision: `float32` or `bfloat16`.
+        max_failures: Largest fraction of videos that may be unreadable.
+        ready: Called with the opened split and the notes before the network runs; may return a
+            function that is called with the number of videos done.
+
+    Raises:
+        AnetError: The text has errors.
+        CannotRun: A file cannot be read, the weights do not fit, the data have other classes, or
+            too many videos cannot be read.
+    """
+    if not isinstance(network, Network):
+        network = load(os.fspath(network))
+    weights = os.fspath(weights)
+    if not Path(weights).exists():
+        raise cannot_read(weights)
+    trained_on = read_info(weights).trained_on
+    if trained_on is not None:
+        check_network_fits(network, trained_on, weights)
+    height_width = (size, size) if isinstance(size, int) else size
+    request = EvalRequest(data, format, split, protocol, frames, height_width, clips, fps, seed)
+    flow = any(value.kind == "flow" for value in network.inputs)
+    dataset, about, notes = request.open_videos(weights, trained_on, flow=flow)
+    progress = None if ready is None else ready(dataset, notes)
+    # torch takes seconds to import.
+    from anetc.devices import check_device
+    from anetc.engines.inference.inference_engine import compile_network
+    from anetc.evaluation.runner import check_classes
+    from anetc.evaluation.runner import evaluate as evaluate_split
+
+    check_device(device)
+    check_classes(network, dataset)
+    compiled = compile_network(network, weights=weights, device=device)
+    evaluation = evaluate_split(
+        compiled if engine == "fast" else compiled.reference,
+        network,
+        dataset,
+        batch=batch,
+        workers=workers,
+        device=device,
+        precision=precision,
+        seed=seed,
+        max_failures=max_failures,
+        progress=progress,
+    )
+    about = {"network": network.name, **about, "seed": seed, "precision": precision}
+    return EvaluationReport(evaluation, about, notes)
