@@ -1,8 +1,14 @@
 """The compiler of AnetDSL: from a `Network` to tensors, and the `anetc` command.
 
-    compile_network(network)  the fast engine, for inference
-    build_network(network)    the reference module, in plain PyTorch, for training and comparison
-    load_artifact(path)       a module from a file that `anetc compile` wrote
+    compile_network(network)         the fast engine, for inference
+    build_network(network)           the reference module, in plain PyTorch, for one's own training
+    load_artifact(path)              a module from a file that `anetc compile` wrote
+    train(network, data, out)        train a network on a data set, as `anetc train`
+    evaluate(network, weights, data) evaluate a network on a data set, as `anetc eval`
+    search(data, out)                search for a network, as `anetc evolve`
+    torch_dataset(data, split)       a data set of any format for PyTorch's DataLoader
+    collate(items)                   batches of its items
+    learned_text(module, source)     a network's text with the edge weights that a module learned
 
 The package loads these names at their first use. So commands that need no tensors do not import
 torch.
@@ -14,16 +20,37 @@ TYPE_CHECKING = False  # importing `typing` takes time
 if TYPE_CHECKING:
     from typing import Any
 
+    from anetc.api.evaluate import evaluate
+    from anetc.api.search import search
+    from anetc.api.train import train
+    from anetc.data.torch_dataset import collate, torch_dataset
     from anetc.engines.inference.inference_engine import compile_network
     from anetc.export.load import load_artifact
     from anetc.modules.network import build_network
+    from anetc.weights.learned import learned_text
 
-__all__ = ["build_network", "compile_network", "load_artifact"]
+__all__ = [
+    "build_network",
+    "collate",
+    "compile_network",
+    "evaluate",
+    "learned_text",
+    "load_artifact",
+    "search",
+    "torch_dataset",
+    "train",
+]
 
 _HOMES = {
     "build_network": "anetc.modules.network",
+    "collate": "anetc.data.torch_dataset",
     "compile_network": "anetc.engines.inference.inference_engine",
+    "evaluate": "anetc.api.evaluate",
+    "learned_text": "anetc.weights.learned",
     "load_artifact": "anetc.export.load",
+    "search": "anetc.api.search",
+    "torch_dataset": "anetc.data.torch_dataset",
+    "train": "anetc.api.train",
 }
 
 
