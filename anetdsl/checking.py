@@ -53,7 +53,12 @@ def check_source(
     """
     if (unreadable := size_finding(source)) is not None:
         return Checked(source, None, (unreadable,))
-    tree = parse_syntax(source)
+    return check_tree(parse_syntax(source), search=search, allow=allow)
+
+
+def check_tree(tree: SyntaxTree, *, search: bool = False, allow: Collection[str] = ()) -> Checked:
+    """Check a text that is parsed already, as `check_source` does."""
+    source = tree.source
     if len(tree.diagnostics) >= MAX_FINDINGS:  # The parser stopped here.
         return Checked(source, None, _limited(tree.diagnostics, source))
     elaborated = elaborate(tree)

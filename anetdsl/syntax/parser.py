@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from lark import Lark, Token, Transformer
@@ -54,10 +54,23 @@ def tokenize(text: str) -> tuple[Token, ...]:
 
 def parse_syntax(source: SourceFile) -> SyntaxTree:
     """Parse the statements of a file. Mistakes are in `diagnostics` of the result."""
-    tokens = tokenize(source.text)
+    return parse_tokens(source, tokenize(source.text))
+
+
+def parse_tokens(
+    source: SourceFile,
+    tokens: tuple[Token, ...],
+    reuse: Callable[[Span], StatementNode | None] = lambda span: None,
+) -> SyntaxTree:
+    """Parse the statements of a file, given all of its tokens.
+
+    `reuse` returns the statement without mistakes at a place if it is known already, or None.
+    """
     significant = [token for token in tokens if token.type not in _IGNORED]
     if any(token.type == "UNEXPECTED_CHARACTER" for token in significant):
-        significant = list(without_slash_comments(significant, source))
+        reduced = list(without_slash_comments(significant, source))
+        if len(reduced) < len(significant):
+            significant, reuse = reduced, lambda span: None
     statements: list[StatementNode] = []
     diagnostics: list[Diagnostic] = []
     suspects: set[str] = set()
@@ -68,7 +81,7 @@ def parse_syntax(source: SourceFile) -> SyntaxTree:
             diagnostics.append(messages.doubled(chunk[0], following[0]))
         elif chunk[0].type in KEYWORD_TYPES:
             try:
-                statements.append(_parse("statement", chunk))
+                statements.append(reuse(_span(chunk)) or _parse("statement", chunk))
             except UnexpectedToken as error:
                 statements.append(_parse_in_pieces(chunk, error, diagnostics))
                 suspects.update(stray_names(chunk))
