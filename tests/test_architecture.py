@@ -53,8 +53,8 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "report",
     ),
     "anetc": (
-        "devices memory",
-        "modules",
+        "devices memory worker_processes",
+        "modules forkserver_preload",
         "weights",
         "plan",
         "engines",

@@ -10,28 +10,19 @@ The log (`anetc.data`) names each video that cannot be read once. More such vide
 from __future__ import annotations
 
 import logging
-import multiprocessing
-import signal
-import sys
-import warnings
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import closing
-from typing import Any, cast
 
 import attrs
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
-from torch.utils.data import Dataset as TorchDataset
 
 from anetc.data.batches.batch_readers import OrderedReader, RawBatch, StreamReader
+from anetc.data.batches.batch_workers import read_batches
 from anetc.data.spec import spec_text
 from anetc.data.values import Dataset
 from anetdsl.errors import CannotRun
 from anetdsl.ir import Network
-
-PREFETCH = 2
-"""Number of batches that each worker loads ahead."""
 
 _log = logging.getLogger("anetc.data")
 
@@ -78,7 +69,7 @@ def training_batches(
         raise ValueError(f"start must be 0 or more, not {start}")
     share = batch // world
     reader = StreamReader(dataset, seed, batch, rank * share, share)
-    with closing(_read_batches(reader, _CountFrom(start), workers)) as raw:
+    with closing(read_batches(reader, _CountFrom(start), workers)) as raw:
         yield from _batches(raw, dataset, max_failures)
 
 
@@ -102,7 +93,7 @@ def test_batches(
     _check(dataset, batch, rank, world)
     first, end = (len(dataset) * part // world for part in (rank, rank + 1))
     reader = OrderedReader(dataset, seed, batch, first, end)
-    with closing(_read_batches(reader, range(reader.batches), workers)) as raw:
+    with closing(read_batches(reader, range(reader.batches), workers)) as raw:
         yield from _batches(raw, dataset, max_failures)
 
 
@@ -159,61 +150,6 @@ class _CountFrom:
         while True:
             yield number
             number += 1
-
-
-@attrs.frozen(eq=False)
-class _BatchDataset(TorchDataset[RawBatch]):
-    """A data set for DataLoader; item i is batch i."""
-
-    reader: Callable[[int], RawBatch]
-
-    def __getitem__(self, number: int) -> RawBatch:
-        return self.reader(number)
-
-
-def _read_batches(
-    reader: Callable[[int], RawBatch], numbers: Iterable[int], workers: int
-) -> Generator[RawBatch, None, None]:
-    """Yield the batches with these numbers, in this order."""
-    if workers == 0:
-        yield from map(reader, numbers)
-        return
-    # A forked process would inherit locks that are held by threads it does not have.
-    context = multiprocessing.get_context("spawn" if sys.platform == "win32" else "forkserver")
-    # The workers are forked from a process that has imported this; not on Windows.
-    context.set_forkserver_preload(["anetc.data.batches.batch_readers"])
-    with warnings.catch_warnings():
-        # More workers than processors are allowed.
-        warnings.filterwarnings("ignore", "This DataLoader will create", UserWarning)
-        loader = DataLoader(
-            _BatchDataset(reader),
-            batch_size=None,
-            sampler=cast(Any, numbers),
-            num_workers=workers,
-            prefetch_factor=PREFETCH,
-            collate_fn=_identity,
-            worker_init_fn=_ignore_interrupts,
-            multiprocessing_context=context,
-        )
-        reads = iter(loader)
-    try:
-        yield from reads
-    except RuntimeError as error:
-        if "DataLoader worker" not in str(error):
-            raise
-        raise CannotRun(
-            "a process that reads videos was killed, probably because memory (or shared memory, "
-            "/dev/shm) ran out; use fewer --workers or a smaller batch"
-        ) from error
-
-
-def _identity(batch: Any) -> Any:
-    return batch
-
-
-def _ignore_interrupts(_worker: int) -> None:
-    """Leave Ctrl-C, which a terminal sends to all processes, to the main process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _batches(

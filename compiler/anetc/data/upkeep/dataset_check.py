@@ -109,7 +109,7 @@ def check_data(
     root, entries = listing.root, listing.entries
     files: dict[str, FileCheck] = {}
     check = partial(check_file, root, fps=fps, quick=quick)
-    for file in map_in_processes(check, listing.paths(), workers):
+    for file in map_in_processes(check, listing.paths(), workers, _lost):
         files[file.path] = file
         progress(len(files))
     findings = [
@@ -147,6 +147,11 @@ def check_file(root: Path, path: str, *, fps: float, quick: bool) -> FileCheck:
         duration=info.duration,
         fingerprint=f"{digest['bytes']} {digest['digest']}",
     )
+
+
+def _lost(path: str, reason: str) -> FileCheck:
+    """Return the result for a file that has crashed the process that read it."""
+    return FileCheck(path, "corrupt", reason)
 
 
 def _reason(error: VideoError | OSError) -> str:

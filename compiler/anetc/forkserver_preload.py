@@ -1,0 +1,26 @@
+"""Prepare the fork server of `worker_processes`: the import of this module has the effect.
+
+The fork server imports this module first, so that it dies with the main process also while it
+imports the others. A worker whose main process has ended before it passed on the work ends without
+a traceback.
+"""
+
+from __future__ import annotations
+
+import sys
+from multiprocessing import parent_process
+from types import TracebackType
+
+from anetc.worker_processes import kill_with_parent
+
+
+def _report(
+    kind: type[BaseException], error: BaseException, traceback: TracebackType | None
+) -> None:
+    if parent_process() is None and kind.__name__ in ("EOFError", "UnpicklingError"):
+        return
+    sys.__excepthook__(kind, error, traceback)
+
+
+kill_with_parent()
+sys.excepthook = _report
