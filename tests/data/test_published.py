@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,16 @@ def test_videos_of_moments_are_in_the_folder_of_their_split(
     add("validation/jumping/v.mp4", 75)
     sample = opened(f"moments:{moments}", "validation").sample(0, seed=0, epoch=0)
     assert sample.rgb.shape == (1, 25, 24, 24, 3)
+
+
+def test_videos_with_names_in_another_unicode_form(moments: Path, add: Callable[..., Path]) -> None:
+    """The list has one character for ä, the disk has two."""
+    add(unicodedata.normalize("NFD", "training/adult+male/ä.mp4"), 75)
+    data = opened(f"moments:{moments}", "train")
+    assert data.name(2) == unicodedata.normalize("NFD", "training/adult+male/ä.mp4")
+    assert data.sample(2, seed=0, epoch=0).rgb.shape == (1, 25, 24, 24, 3)
+    (moments / "quarantine.txt").write_text("training/adult+male/ä.mp4\n", encoding="utf-8")
+    assert len(opened(f"moments:{moments}", "train")) == 2
 
 
 @pytest.mark.parametrize(

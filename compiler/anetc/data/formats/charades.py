@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anetc.data.formats.charades_lists import Actions, CharadesRow, read_classes, read_rows
+from anetc.data.formats.directory_scan import on_disk
 from anetc.data.formats.text_files import line_error
 from anetc.data.formats.video_dataset import (
     OPTIONS,
@@ -71,7 +72,7 @@ class CharadesDataset:
     def sample(self, index: int, *, seed: int, epoch: int) -> Sample:
         """Return the clips of a video, cut by (seed, epoch, id). Raises VideoError."""
         row = self.rows[index]
-        path = video_path(self.folder, row)
+        path = video_path(self.reader.root, self.folder, row)
         clips = read_clips(self.reader, path, seed=seed, epoch=epoch, sample=row.id)
         target = self.target(index)
         if self.clip_labels:
@@ -141,9 +142,9 @@ def video_folder(spec: DataSpec, root: Path) -> str:
     )
 
 
-def video_path(folder: str, row: CharadesRow) -> str:
-    """Return the path of a video, relative to the data set's folder."""
-    return f"{folder}/{row.id}.mp4"
+def video_path(root: Path, folder: str, row: CharadesRow) -> str:
+    """Return the path of a video, relative to the data set's folder `root`."""
+    return on_disk(root, f"{folder}/{row.id}.mp4")
 
 
 def _overlapping(actions: Actions, clip: Clip, recipe: Recipe) -> list[int]:

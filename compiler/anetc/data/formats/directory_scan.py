@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
+from unicodedata import normalize
 
 from anetdsl.errors import cannot_read
 
@@ -48,6 +49,26 @@ def videos_below(folder: Path) -> list[str]:
     are listed if their names are those of videos: reading them raises the error.
     """
     return sorted(_below(folder, "", ()))
+
+
+def on_disk(root: Path, path: str) -> str:
+    """Return a path as it is called on the disk: in another Unicode form, if only that exists.
+
+    A list may have a letter with its accent as one character, and the name of the file as two.
+    """
+    if path.isascii() or (root / path).exists():
+        return path
+    found = ""
+    for part in path.split("/"):
+        found += "/" * bool(found)
+        try:
+            names = {normalize("NFC", entry.name): entry.name for entry in os.scandir(root / found)}
+        except OSError:
+            return path
+        if (name := names.get(normalize("NFC", part))) is None:
+            return path
+        found += name
+    return found
 
 
 def other_files_below(folder: Path) -> list[str]:

@@ -18,6 +18,7 @@ from pathlib import Path
 import attrs
 import numpy as np
 
+from anetc.data.formats.directory_scan import on_disk
 from anetc.data.formats.text_files import csv_rows, line_error, lines
 from anetc.data.formats.video_dataset import OPTIONS, VideoDataset, make_video_reader
 from anetc.data.spec import checked_options, existing_path, spec_text
@@ -114,5 +115,5 @@ def read_list(root: Path, split: Split) -> list[MomentsRow]:
         if name.startswith("/") or ".." in name.split("/"):
             raise line_error(root / file, line, f"`{name}` is not a path below {folder}")
         name = name if name.startswith(f"{folder}/") else f"{folder}/{name}"
-        rows.append(MomentsRow(line, name, cells[1].strip()))
+        rows.append(MomentsRow(line, on_disk(root, name), cells[1].strip()))
     return rows

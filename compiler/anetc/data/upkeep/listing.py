@@ -118,7 +118,7 @@ def _charades(spec: DataSpec, root: Path) -> list[ListedVideo]:
         ListedVideo(
             split,
             row.id,
-            charades.video_path(folder, row),
+            charades.video_path(root, folder, row),
             tuple(classes[number] for number in row.classes),
         )
         for split, path in found.items()

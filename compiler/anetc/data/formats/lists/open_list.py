@@ -125,20 +125,21 @@ def list_content(spec: DataSpec) -> ListContent:
 
 
 def shared_videos(content: ListContent) -> dict[str, list[ListEntry]]:
-    """Return the entries of several splits by file: of the same segment, or of overlapping ones."""
+    """Return, by file, the entries that are also in another split, wholly or in part."""
     by_file: dict[str, list[ListEntry]] = defaultdict(list)
     for entry in content.entries:
         by_file[entry.path].append(entry)
-    return {
-        path: entries
-        for path, entries in by_file.items()
-        if len({entry.split for entry in entries}) > 1
-        and any(
-            a.split != b.split and _overlap(a.segment, b.segment)
-            for place, a in enumerate(entries)
-            for b in entries[:place]
-        )
-    }
+    found = {}
+    for path, entries in by_file.items():
+        if len({entry.split for entry in entries}) > 1:
+            shared = [entry for entry in entries if any(_leaks(entry, e) for e in entries)]
+            if shared:
+                found[path] = shared
+    return found
+
+
+def _leaks(a: ListEntry, b: ListEntry) -> bool:
+    return a.split != b.split and _overlap(a.segment, b.segment)
 
 
 def _overlap(a: Segment | None, b: Segment | None) -> bool:
