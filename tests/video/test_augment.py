@@ -37,7 +37,7 @@ def noise(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
 
 
 def test_nothing_changes_by_default() -> None:
-    assert OFF == Augmentation()
+    assert Augmentation() == OFF
     assert not OFF.is_on
     assert RECIPE.augment is OFF
     assert {"augment", "mirror"}.isdisjoint(recipe_values(RECIPE))
