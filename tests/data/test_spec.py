@@ -54,6 +54,11 @@ def test_the_text_of_a_spec_is_parsed_to_the_spec(spec: DataSpec) -> None:
         ),
         ("x.npz?train=1,3", "arrays", DataSpec("arrays", "x.npz", (("train", "1,3"),))),
         ("C:x", "folder", DataSpec("folder", "C:x")),
+        (
+            r"a?group=s(\d)?_(\d+)&test=20",
+            "folder",
+            DataSpec("folder", "a", (("group", r"s(\d)?_(\d+)"), ("test", "20"))),
+        ),
     ],
 )
 def test_typical_specs(text: str, format: str | None, expected: DataSpec) -> None:
@@ -69,6 +74,11 @@ def test_typical_specs(text: str, format: str | None, expected: DataSpec) -> Non
         (["Charades_v1_classes.txt", "Charades_v1_480/x.mp4"], "charades"),
         (["a1_s1_t1_depth.mat"], "utd-mhad"),
         (["train/jump/1.mp4"], "folder"),
+        (["jump/1.mp4"], "folder"),
+        (["ucfTrainTestlist/classInd.txt", "ucfTrainTestlist/trainlist01.txt"], "list"),
+        (["lists/jump_test_split1.txt", "jump/1.avi"], "list"),
+        (["labels/labels.json", "labels/train.json"], "list"),
+        (["train/jump/1.mp4", "classInd.txt", "trainlist01.txt"], "folder"),
     ],
 )
 def test_guessed_formats(tmp_path: Path, inside: list[str], expected: str) -> None:
@@ -106,9 +116,47 @@ def test_wrong_specs_are_errors(text: str, format: str | None, message: str) -> 
     assert message in str(found.value)
 
 
-def test_the_format_of_an_empty_folder_cannot_be_guessed(tmp_path: Path) -> None:
-    with pytest.raises(CannotRun, match="name it with --format moments"):
+@pytest.mark.parametrize(
+    ("files", "hint"),
+    [
+        ([], ""),
+        (["notes.txt"], ""),
+        (
+            ["1.mp4", "notes.txt"],
+            "; it has videos, but no folder for each class and no list of their labels",
+        ),
+    ],
+)
+def test_the_format_of_other_folders_cannot_be_guessed(
+    tmp_path: Path, files: list[str], hint: str
+) -> None:
+    for name in files:
+        (tmp_path / name).touch()
+    with pytest.raises(CannotRun) as found:
         parse_spec(str(tmp_path))
+    assert str(found.value) == (
+        f"cannot tell the format of {tmp_path}{hint}; name it with "
+        "--format moments|charades|folder|list|utd-mhad|arrays"
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "path,label\na.mp4,run\n",
+        "label,youtube_id,time_start,time_end,split\nrun,x,0,10,train\n",
+        "a.mp4 3\n",
+    ],
+)
+def test_a_list_is_guessed_by_its_first_line(tmp_path: Path, text: str) -> None:
+    for name in ("train.csv", "train.txt"):
+        (tmp_path / name).write_text(text)
+        assert parse_spec(str(tmp_path / name)).format == "list"
+        assert parse_spec(str(tmp_path)).format == "list"
+        (tmp_path / name).write_text("some notes\nabout something\n")
+        with pytest.raises(CannotRun, match="cannot tell the format of"):
+            parse_spec(str(tmp_path / name))
+        (tmp_path / name).unlink()
 
 
 def test_unknown_options_are_errors() -> None:

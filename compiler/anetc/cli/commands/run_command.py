@@ -255,7 +255,8 @@ def _read_labels(path: str | None, classes: int) -> list[str] | None:
     if path is None:
         return None
     try:
-        names = LINE_END.split(decode_text(Path(path).read_bytes()).rstrip("\r\n"))
+        text = decode_text(Path(path).read_bytes()).rstrip("\r\n")
+        names = LINE_END.split(text) if text else []
     except UnicodeDecodeError:
         raise CannotRun(f"{path}: not UTF-8 text") from None
     except OSError as error:
