@@ -40,6 +40,10 @@ class Attribute:
     choices: tuple[str, ...] = ()
     length: int | None = None
     """Number of items in a list; None means one or more."""
+    default: str = ""
+    """Value of a missing attribute as it is written; empty if there is none, or if it depends."""
+    paper: str = ""
+    """Sections of the paper that define the attribute."""
 
     def expected(self) -> str:
         """Describe the valid values, for messages and the manual."""
@@ -78,12 +82,12 @@ class Statement:
 
 
 _MEASURES = (
-    ("top1", "top-1 accuracy in percent"),
-    ("top5", "top-5 accuracy in percent"),
-    ("mAP", "mean average precision in percent (Charades)"),
-    ("wAP", "weighted average precision in percent (Charades)"),
-    ("loss", "the validation loss"),
-    ("fitness", "the value that the search maximises; in the paper top1 + top5"),
+    ("top1", "top-1 accuracy in percent", "4"),
+    ("top5", "top-5 accuracy in percent", "4"),
+    ("mAP", "mean average precision in percent (Charades)", "4"),
+    ("wAP", "weighted average precision in percent (Charades)", ""),
+    ("loss", "the validation loss", ""),
+    ("fitness", "the value that the search maximises; in the paper top1 + top5", "3.2"),
 )
 
 STATEMENTS: dict[str, Statement] = {
@@ -101,6 +105,8 @@ STATEMENTS: dict[str, Statement] = {
                     low=1,
                     high=8192,
                     length=4,
+                    default="[64, 128, 256, 512]",
+                    paper="A.1",
                 ),
                 Attribute(
                     "modules",
@@ -109,12 +115,16 @@ STATEMENTS: dict[str, Statement] = {
                     low=1,
                     high=256,
                     length=4,
+                    default="[3, 4, 6, 3]",
+                    paper="3.1, A.3",
                 ),
                 Attribute(
                     "edges",
                     "choice",
                     "whether edge weights are trained or frozen as written",
                     choices=("learned", "fixed"),
+                    default="learned",
+                    paper="3.1",
                 ),
             ),
             named=True,
@@ -123,27 +133,41 @@ STATEMENTS: dict[str, Statement] = {
             "origin",
             "the network's history; it does not change the network",
             (
-                Attribute("parent", "string", "name of the parent network"),
-                Attribute("round", "int", "round of the search", low=0, high=10**9),
+                Attribute("parent", "string", "name of the parent network", paper="3.2"),
+                Attribute("round", "int", "round of the search", low=0, high=10**9, paper="3.2"),
                 Attribute("seed", "int", "seed of the mutation", low=0, high=2**64 - 1),
-                Attribute("ops", "strings", "operations applied to the parent, in order"),
+                Attribute(
+                    "ops", "strings", "operations applied to the parent, in order", paper="3.2"
+                ),
             ),
         ),
         Statement(
             "score",
             "measured results; they do not change the network",
-            tuple(Attribute(name, "number", meaning) for name, meaning in _MEASURES),
+            tuple(
+                Attribute(name, "number", meaning, paper=paper)
+                for name, meaning, paper in _MEASURES
+            ),
         ),
         Statement(
             "input",
             "an input tensor of the network, (N, channels, T, H, W)",
             (
-                Attribute("channels", "int", "number of channels", required=True, low=1, high=1024),
+                Attribute(
+                    "channels",
+                    "int",
+                    "number of channels",
+                    required=True,
+                    low=1,
+                    high=1024,
+                    paper="3.1",
+                ),
                 Attribute(
                     "kind",
                     "choice",
                     "kind of its stems: `rgb` stems have a temporal convolution, `flow` stems none",
                     choices=("rgb", "flow"),
+                    paper="3.1",
                 ),
             ),
             named=True,
@@ -153,7 +177,9 @@ STATEMENTS: dict[str, Statement] = {
             "node",
             "one block: a stem (level 0) or a block of residual modules (levels 1-4)",
             (
-                Attribute("level", "int", "level of the block", required=True, low=0, high=4),
+                Attribute(
+                    "level", "int", "level of the block", required=True, low=0, high=4, paper="3.1"
+                ),
                 Attribute(
                     "C",
                     "int",
@@ -161,6 +187,7 @@ STATEMENTS: dict[str, Statement] = {
                     required=True,
                     low=1,
                     high=8192,
+                    paper="3.1, A.1",
                 ),
                 Attribute(
                     "r",
@@ -169,6 +196,7 @@ STATEMENTS: dict[str, Statement] = {
                     required=True,
                     low=1,
                     high=256,
+                    paper="3.1",
                 ),
                 Attribute(
                     "stride",
@@ -177,12 +205,14 @@ STATEMENTS: dict[str, Statement] = {
                     required=True,
                     low=1,
                     high=16,
+                    paper="A.3",
                 ),
                 Attribute(
                     "inputs",
                     "edges",
                     "its sources: one input (a stem), or nodes of lower levels",
                     required=True,
+                    paper="3.1",
                 ),
             ),
             named=True,
@@ -192,21 +222,32 @@ STATEMENTS: dict[str, Statement] = {
             "sink",
             "the classifier",
             (
-                Attribute("inputs", "edges", "the nodes that it reads", required=True),
                 Attribute(
-                    "classes", "int", "number of classes", required=True, low=1, high=1_000_000
+                    "inputs", "edges", "the nodes that it reads", required=True, paper="3.1, A.4"
+                ),
+                Attribute(
+                    "classes",
+                    "int",
+                    "number of classes",
+                    required=True,
+                    low=1,
+                    high=1_000_000,
+                    paper="A.4",
                 ),
                 Attribute(
                     "combine",
                     "choice",
                     "how the vectors of several inputs are combined",
                     choices=("mean", "concat"),
+                    default="mean",
+                    paper="A.4",
                 ),
                 Attribute(
                     "head",
                     "choice",
                     "`mean` classifies the average over time, `maxpool` each frame, for long clips",
                     choices=("mean", "maxpool"),
+                    default="mean",
                 ),
             ),
         ),

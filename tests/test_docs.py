@@ -185,13 +185,16 @@ WITH_ATTRIBUTES = [statement for statement in STATEMENTS.values() if statement.a
 
 @pytest.mark.parametrize("statement", WITH_ATTRIBUTES, ids=lambda statement: statement.keyword)
 def test_attribute_tables_match_the_vocabulary(statement: Statement) -> None:
-    """Names, order, types, bounds, choices, required attributes, and the meaning."""
+    """Names, order, types, bounds, choices, required attributes, defaults, meaning and source."""
     table = rows(section(SPEC, f"### {statement.keyword}"))
     assert [row[0] for row in table] == [f"`{a.name}`" for a in statement.attributes]
-    for attribute, (_, value, default, meaning, _) in zip(statement.attributes, table, strict=True):
+    for attribute, row in zip(statement.attributes, table, strict=True):
+        _, value, default, meaning, paper = row
         assert value == attribute.expected()
         assert meaning == attribute.meaning
         assert (default == "required") == attribute.required
+        assert attribute.default == (default.strip("`") if default.startswith("`") else "")
+        assert paper == attribute.paper
 
 
 def defaults() -> Iterator[tuple[Statement, Attribute, str]]:
