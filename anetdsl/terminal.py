@@ -1,4 +1,4 @@
-"""Text for a terminal: replacement of unsafe characters, width in columns, durations and dates."""
+"""Text for people: replacement of unsafe characters, width in columns, durations, dates, amounts."""
 
 from __future__ import annotations
 
@@ -75,3 +75,27 @@ def moment(seconds: float) -> str:
         return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
     except (ValueError, OverflowError, OSError):
         return "unknown"
+
+
+def short_count(number: int) -> str:
+    """Format a large number in thousands, millions or billions.
+
+    >>> short_count(999), short_count(3070), short_count(24_510_000)
+    ('999', '3.07 k', '24.51 M')
+    """
+    for unit, size in (("G", 10**9), ("M", 10**6), ("k", 10**3)):
+        if number >= size:
+            return f"{number / size:.2f} {unit}"
+    return str(number)
+
+
+def short_bytes(number: int) -> str:
+    """Format a number of bytes in the largest unit of which there is at least one.
+
+    >>> short_bytes(48), short_bytes(1 << 20)
+    ('48 B', '1.0 MiB')
+    """
+    for unit, size in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
+        if number >= size:
+            return f"{number / size:.1f} {unit}"
+    return f"{number} B"

@@ -10,7 +10,7 @@ from anetc.cli.network_input import load_network
 from anetc.cli.options import classes_option, frames_option, size_option
 from anetc.cli.tables import show_table
 from anetdsl.cost import Cost, NodeCost, cost
-from anetdsl.terminal import visible
+from anetdsl.terminal import short_bytes, short_count, visible
 
 _HEADER = (
     "node",
@@ -51,7 +51,7 @@ def command(
     show_table(_HEADER, [_row(node) for node in (*result.nodes, result.sink)], _total(result))
     click.echo(
         f"\nDepth {result.depth} convolutions in {result.blocks} blocks; "
-        f"weights take {_bytes(result.weight_bytes)}."
+        f"weights take {short_bytes(result.weight_bytes)}."
     )
 
 
@@ -60,8 +60,8 @@ def _row(node: NodeCost) -> tuple[str, ...]:
         node.name,
         " x ".join(map(str, node.shape)),
         f"{node.parameters:,}",
-        _count(node.multiply_adds),
-        _bytes(node.activation_bytes),
+        short_count(node.multiply_adds),
+        short_bytes(node.activation_bytes),
         str(node.temporal_field),
         str(node.spatial_field),
         str(node.depth),
@@ -73,24 +73,9 @@ def _total(result: Cost) -> tuple[str, ...]:
         "total",
         "",
         f"{result.parameters:,}",
-        _count(result.multiply_adds),
-        _bytes(result.activation_bytes),
+        short_count(result.multiply_adds),
+        short_bytes(result.activation_bytes),
         str(result.temporal_field),
         str(result.spatial_field),
         str(result.depth),
     )
-
-
-def _count(number: int) -> str:
-    """Return a large number in thousands, millions or billions."""
-    for unit, size in (("G", 10**9), ("M", 10**6), ("k", 10**3)):
-        if number >= size:
-            return f"{number / size:.2f} {unit}"
-    return str(number)
-
-
-def _bytes(number: int) -> str:
-    for unit, size in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
-        if number >= size:
-            return f"{number / size:.1f} {unit}"
-    return f"{number} B"
