@@ -11,9 +11,13 @@ from collections.abc import Iterator
 
 import attrs
 
+H264 = "h264"
+
 _START = b"\0\0\1"
 _SLICES = frozenset({1, 2, 5})
 _IDR, _SPS, _PPS = 5, 7, 8
+# Table 7-6; each kind has a second number.
+_INTRA_SLICES = frozenset({2, 4})
 # Profiles whose sequence parameter sets hold the chroma format and scaling lists.
 _HIGH = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 134, 135, 138, 139})
 _NO_SET = -1
@@ -133,9 +137,21 @@ class FrameNumbers:
                 place += 2 + size
         return numbers
 
-    def restart(self) -> None:
-        """Forget the last frame, as decoding begins anew."""
-        self.latest = None
+    def is_intra(self, packet: bytes) -> bool:
+        """Return whether the first slice of a packet depends on no other frame.
+
+        FFmpeg also marks the start of a gradual refresh as a key frame. The frames after it are
+        complete some time later, but not always equal to those that are decoded from the start.
+        """
+        for unit in self._units(packet):
+            if unit and unit[0] & 31 in _SLICES:
+                bits = _Bits.of(unit[1:_SLICE_HEADER])
+                try:
+                    bits.golomb()
+                    return bits.golomb() % 5 in _INTRA_SLICES
+                except _EndOfBits:
+                    return False
+        return False
 
     def has_gap(self, packet: bytes) -> bool:
         """Return whether a reference frame is missing between the last packet and this one."""

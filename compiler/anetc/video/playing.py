@@ -16,7 +16,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from anetc.video.damage import advice_for
-from anetc.video.frame_numbers import FrameNumbers
+from anetc.video.frame_numbers import H264, FrameNumbers
 from anetc.video.probe import Orientation, VideoInfo, displayed_size, pixel_aspect
 from anetc.video.source import (
     VideoError,
@@ -208,9 +208,11 @@ def _decoded(
             rank += 1
             health.awaited.discard(time)
             health.interlaced |= frame.interlaced_frame
+            if time == NOT_SHOWN:
+                continue
             if frame.is_corrupt:
                 health.failures += 1
-            elif time != NOT_SHOWN:
+            else:
                 health.frames += 1
                 latest = max(latest, time)
                 yield latest, frame
@@ -248,9 +250,10 @@ def _decoded_packets(
                 time = int(timeline.times[number]) if number < len(timeline.times) else earliest
                 # Frames that are displayed before the first key frame may depend on missing ones.
                 needed = time >= earliest
+                gap = gaps is not None and gaps.has_gap(bytes(packet))
                 if needed:
                     health.awaited.add(time)
-                    health.failures += gaps is not None and gaps.has_gap(bytes(packet))
+                    health.failures += gap
                 yield _attempt(stream, packet, number, health, needed)
             number += 1
         yield _attempt(stream, None, number, health)
@@ -261,7 +264,7 @@ def _decoded_packets(
 
 def _gap_detector(stream: VideoStream) -> FrameNumbers | None:
     context = stream.codec_context
-    return FrameNumbers.of(context.extradata) if context.name == "h264" else None
+    return FrameNumbers.of(context.extradata) if context.name == H264 else None
 
 
 def _packets_from(

@@ -27,6 +27,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from anetc.video.damage import Claims, structural_damage
+from anetc.video.frame_numbers import H264, FrameNumbers
 from anetc.video.source import (
     VideoError,
     check_frame_size,
@@ -144,8 +145,9 @@ def _examine(
 ) -> VideoInfo | None:
     """Return the properties of a stream; None if `from_key` and no packet is a key frame.
 
-    Some broadcasts do not mark their key frames. Without `from_key`, decoding starts at the first
-    packet, and the first frame that the decoder takes for a key frame is displayed first.
+    Some broadcasts do not mark their key frames, or refresh the picture gradually. Without
+    `from_key`, decoding starts at the first packet. The first frame is one that the decoder takes
+    for a key frame; decoders of H.264 and HEVC return no frame before the picture is complete.
     """
     name = container.format.name
     rate = float(stream.average_rate or stream.guessed_rate or 25)
@@ -244,6 +246,8 @@ class _Survey:
 def _survey(container: InputContainer, stream: VideoStream, from_key: bool) -> _Survey:
     survey = _Survey()
     awaiting = from_key
+    context = stream.codec_context
+    slices = FrameNumbers.of(context.extradata) if context.name == H264 else None
     try:
         # Packets of all streams: the duration in the header is that of the longest stream.
         for packet in packets(container):
@@ -253,17 +257,18 @@ def _survey(container: InputContainer, stream: VideoStream, from_key: bool) -> _
                 survey.end = max(survey.end, end)
             if packet.stream_index != stream.index or packet.size == 0:
                 continue
+            key = packet.is_keyframe and (slices is None or slices.is_intra(bytes(packet)))
             survey.stamps.append(
                 Stamp(
                     pts=packet.pts,
                     dts=packet.dts,
                     length=packet.duration or 0,
-                    key=packet.is_keyframe,
+                    key=key,
                     corrupt=packet.is_corrupt,
                     hidden=packet.is_discard,
                 )
             )
-            if awaiting and packet.is_keyframe:
+            if awaiting and key:
                 awaiting, survey.key = False, len(survey.stamps) - 1
             if survey.first is None and not awaiting:
                 _find_first(stream, packet, survey, from_key)
@@ -279,12 +284,13 @@ def _find_first(
 ) -> None:
     """Decode a packet, or the end (None), until the survey has its first frame."""
     number = len(survey.stamps) - 1
+    complete = stream.codec_context.name in (H264, "hevc")
     try:
         frames = decode_packet(stream, packet, number)
     except (av.FFmpegError, OSError):
         return
     for frame in frames:
-        if not frame.is_corrupt and (from_key or frame.key_frame):
+        if not frame.is_corrupt and (from_key or complete or frame.key_frame):
             survey.first = frame
             survey.started = number if frame.pts is None else frame.pts
             return
