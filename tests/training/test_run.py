@@ -255,7 +255,7 @@ def test_a_run_starts_from_a_parent_s_weights(whole: Path, clips: DataSpec, tmp_
     assert losses(tmp_path)[0] < losses(whole)[0] - 0.05
 
 
-def test_losses_are_read_ten_steps_at_a_time(
+def test_losses_are_read_after_the_first_step_and_ten_others_or_some_seconds(
     clips: DataSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Reading a loss waits for the device."""
@@ -267,5 +267,10 @@ def test_losses_are_read_ten_steps_at_a_time(
         return real(state, pending)
 
     monkeypatch.setattr("anetc.training.run.run_loop.step_lines", counted)
+    monkeypatch.setattr("anetc.training.run.run_loop._SECONDS_PER_REPORT", math.inf)
     run(tmp_path, clips, iterations=25, save_every=100, evaluate_every=0)
-    assert reads == [10, 10, 5]
+    assert reads == [1, 10, 10, 4]
+    reads.clear()
+    monkeypatch.setattr("anetc.training.run.run_loop._SECONDS_PER_REPORT", 0.0)
+    run(tmp_path / "slow", clips, iterations=3, save_every=100, evaluate_every=0)
+    assert reads == [1, 1, 1]

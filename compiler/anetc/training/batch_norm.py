@@ -6,6 +6,7 @@ supports (gloo for the CPU), with two collectives a step.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -85,24 +86,32 @@ def _wide(channels: Tensor) -> Tensor:
     return channels.view(1, -1, 1, 1, 1)
 
 
+def fewest_cells(network: Network, settings: TrainSettings, recipe: Recipe) -> tuple[str, int]:
+    """Return the trained node with the fewest values per channel of a clip, and their number.
+
+    `recipe` is that of the training clips.
+    """
+    read = {node.name for node in network.nodes} if settings.plain else network.needed_by_sink()
+    costs = cost(network, frames=recipe.frames, size=recipe.size).nodes
+    cells = ((node.name, math.prod(node.shape[1:])) for node in costs if node.name in read)
+    return min(cells, key=lambda cell: cell[1])
+
+
 def check_cells(network: Network, settings: TrainSettings, recipe: Recipe) -> None:
     """Raise CannotRun if batch normalisation would get a single value per channel in a step.
 
     Its variance would be 0 then. The statistics are those of all processes, but of one part of a
     step (`accumulate`). `recipe` is that of the training clips.
     """
-    clips = settings.batch // settings.accumulate
-    read = {node.name for node in network.nodes} if settings.plain else network.needed_by_sink()
-    for node in cost(network, frames=recipe.frames, size=recipe.size).nodes:
-        _, frames, height, width = node.shape
-        if node.name in read and clips * frames * height * width == 1:
-            parts = " or a smaller --accumulate" if settings.accumulate > 1 else ""
-            pixels = "{} x {}".format(*recipe.size)
-            raise CannotRun(
-                f"network {network.name} cannot be trained on one clip of one frame of {pixels} "
-                f"pixels at a time: node {node.name} has one value per channel, and batch "
-                f"normalisation needs several; use a larger --batch, --frames or --size{parts}"
-            )
+    node, cells = fewest_cells(network, settings, recipe)
+    if cells * (settings.batch // settings.accumulate) == 1:
+        parts = " or a smaller --accumulate" if settings.accumulate > 1 else ""
+        pixels = "{} x {}".format(*recipe.size)
+        raise CannotRun(
+            f"network {network.name} cannot be trained on one clip of one frame of {pixels} "
+            f"pixels at a time: node {node} has one value per channel, and batch normalisation "
+            f"needs several; use a larger --batch, --frames or --size{parts}"
+        )
 
 
 def synchronise(model: nn.Module) -> None:

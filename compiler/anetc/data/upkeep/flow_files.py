@@ -13,8 +13,10 @@ import hashlib
 import io
 import json
 import os
+import shlex
 import zipfile
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +24,10 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from anetc.data.spec import spec_text
+from anetc.data.values import DataSpec
 from anetc.video.clips import Recipe, resized
-from anetc.video.decode import VideoInfo, grid_length
+from anetc.video.decode import BASE_FPS, VideoInfo, grid_length
 from anetc.video.flow.fields import STEPS
 from anetdsl.errors import CannotRun
 from anetdsl.files import replacing
@@ -79,6 +83,23 @@ class FlowKey:
         digest = hashlib.sha256(text.encode()).hexdigest()[:8]
         size = str(self.size) if isinstance(self.size, int) else "{}x{}".format(*self.size)
         return f"{size}-{self.fps:g}fps-{digest}"
+
+
+def flow_command(spec: DataSpec, keys: Iterable[FlowKey]) -> str:
+    """Return the `anetc data flow` command that computes the flow of these keys.
+
+    The keys have the same frame rate.
+    """
+    words = ["anetc data flow", shlex.quote(spec_text(spec))]
+    for key in keys:
+        size = key.size
+        words.append(
+            f"--short-side {size}" if isinstance(size, int) else "--size {}x{}".format(*size)
+        )
+        fps = key.fps
+    if fps != BASE_FPS:
+        words.append(f"--fps {fps:g}")
+    return " ".join(words)
 
 
 @attrs.frozen(eq=False)

@@ -28,11 +28,20 @@ from anetc.training.run.records import (
 from anetc.training.run.run_folder import CHECKPOINTS
 from anetc.training.run.stop_request import StopRequest
 from anetc.training.run.watcher import StepReport, Watcher
+from anetc.training.step_cost import StepTimer
 
 if TYPE_CHECKING:
     from anetc.data.batches.loader import Batch
     from anetc.data.values import Dataset
     from anetc.evaluation.scores import Evaluation
+
+
+_SECONDS_PER_REPORT = 5.0
+"""Seconds after which finished steps are reported, even if they are few."""
+
+
+class _Stopped(Exception):
+    """A signal has ended the wait for a batch."""
 
 
 @attrs.define(eq=False)
@@ -53,6 +62,8 @@ class RunLoop:
     """Called after the best validation so far, to keep the weights."""
     earlier_ends: frozenset[int] = frozenset()
     """Numbers of steps after which the run had ended before it was extended."""
+    timer: StepTimer | None = None
+    """Compares the first steps with the forecast."""
     done: int = 0
     """Number of finished steps."""
     saved: int = attrs.field(init=False)
@@ -111,8 +122,11 @@ class RunLoop:
         return bool(self.state.accelerator.num_processes == 1)
 
     def _steps(self, batches: Iterator[Batch]) -> Iterator[Step]:
+        waits = self._stoppable_waits(batches) if self._is_alone else batches
         try:
-            yield from steps(self.state, batches, self.done)
+            yield from steps(self.state, waits, self.done)
+        except _Stopped:
+            self._save_and_stop()
         except BadData:
             # The signal may have ended the loader's workers as well.
             if not self.stop.is_made:
@@ -120,6 +134,18 @@ class RunLoop:
             if self._is_alone:
                 self._save_and_stop()
             raise KeyboardInterrupt from None
+
+    def _stoppable_waits(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        """Yield the batches. A signal ends the wait for one at once: it costs no finished step."""
+        while True:
+            try:
+                with self.stop.immediate():
+                    batch = next(batches, None)
+            except KeyboardInterrupt:
+                raise _Stopped from None
+            if batch is None:
+                return
+            yield batch
 
     def _complete(self, step: Step) -> None:
         """Record a finished step; flush, save and stop where that is due."""
@@ -130,7 +156,7 @@ class RunLoop:
         saving = self.done % settings.save_every == 0 or self.done == settings.iterations
         # The weights of the best validation are those of a checkpoint, also after a resumption.
         saving = saving or (validating and self.early is not None)
-        full = len(self._pending) == STEPS_PER_FLUSH
+        full = len(self._pending) == STEPS_PER_FLUSH or self._is_report_due()
         flushing = saving or full or validating
         if self._must_stop(flushing):
             self._save_and_stop()
@@ -138,6 +164,15 @@ class RunLoop:
             self._flush()
         if saving:
             self._save()
+
+    def _is_report_due(self) -> bool:
+        """Return whether to report a step: the first one, and slow steps one by one.
+
+        Several processes agree, because only one that is alone goes by the clock.
+        """
+        if self.stepping == 0:
+            return True
+        return self._is_alone and time.perf_counter() - self._flushed > _SECONDS_PER_REPORT
 
     def _must_stop(self, flushing: bool) -> bool:
         """Return whether to stop after this step. Several processes agree on it when they flush."""
@@ -171,8 +206,14 @@ class RunLoop:
         now = time.perf_counter()
         passed, self._flushed = now - self._flushed, now
         self.stepping += passed
-        self.waited += sum(step.waited for step in pending)
+        waited = sum(step.waited for step in pending)
+        self.waited += waited
         settings = self.state.settings
+        if self.timer is not None:
+            left = settings.iterations - self.done
+            line = self.timer.report(len(pending), passed, waited, left) if left else None
+            if line is not None:
+                self.watch.message(line)
         self.watch.steps_done(
             StepReport(
                 done=self.done,
