@@ -84,8 +84,8 @@ def test_a_stopped_compile_leaves_no_file(tiny_file: Path, tmp_path: Path) -> No
             assert process.poll() is None
         assert list((tmp_path / "temporary").iterdir())
         process.send_signal(signal.SIGTERM)
-        assert process.stderr.read().endswith("anetc: interrupted\n")
-    assert process.returncode == 130
+        assert process.stderr.read().endswith("anetc: terminated\n")
+    assert process.returncode == 143
     assert [path.name for path in tmp_path.rglob("*")] == ["temporary"]
 
 

@@ -2,12 +2,13 @@
 
 Exit codes of every command: 0 clean, 1 findings (errors or warnings in a text, a difference, a file
 that is not formatted), 2 could not run (a bad option, a missing file, a program or package that is
-not installed), 130 interrupted.
+not installed), 130 interrupted, 143 terminated (SIGTERM).
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import gc
 import importlib
 import os
@@ -17,6 +18,7 @@ from typing import NoReturn, TextIO
 import click
 
 import anetdsl
+from anetc.cli.terminated import Terminated
 from anetc.memory import is_out_of_memory
 from anetdsl.errors import CannotRun
 from anetdsl.terminal import visible
@@ -27,6 +29,10 @@ gc.set_threshold(50_000)
 
 COULD_NOT_RUN = 2
 INTERRUPTED = 130
+TERMINATED = 143
+
+_OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.EIO)
+"""Errors that are no bug, wherever they occur: a full disk, too many open files and such."""
 
 _COMMANDS = {
     "check": "Find mistakes in .anet files.",
@@ -91,7 +97,12 @@ def run() -> NoReturn:
         code = main.main(prog_name="anetc", standalone_mode=False)
         if sys.stdout is not None:  # None if standard output is closed
             sys.stdout.flush()
-    except (click.exceptions.Abort, KeyboardInterrupt):
+    except (click.exceptions.Abort, KeyboardInterrupt) as error:
+        cause = error.__cause__
+        if isinstance(cause, EOFError):  # click takes it for an interrupt
+            _fail(cause)
+        if isinstance(cause, Terminated) or isinstance(error, Terminated):
+            _exit("terminated", TERMINATED)
         _exit("interrupted", INTERRUPTED)
     except click.ClickException as error:
         try:
@@ -105,20 +116,28 @@ def run() -> NoReturn:
         # The reader has closed the pipe (`anetc dump x | head`). Click exits with 1, findings.
         sys.exit(COULD_NOT_RUN)
     except Exception as error:
-        if is_out_of_memory(error):
-            _exit("there is not enough memory", COULD_NOT_RUN)
-        if isinstance(error, OSError) and error.filename is None:
+        _fail(error)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(error: Exception) -> NoReturn:
+    """Report an exception that is not meant for the user, and exit."""
+    if is_out_of_memory(error):
+        _exit("there is not enough memory", COULD_NOT_RUN)
+    if isinstance(error, OSError) and error.errno is not None:
+        if error.filename is None:
             _drop_output(sys.stdout)
             _exit(f"the output cannot be written: {error.strerror}", COULD_NOT_RUN)
-        if os.environ.get("ANETC_TRACEBACK"):
-            raise
-        _exit(
-            f"internal error: {type(error).__name__}: {visible(str(error)[:500])}\n"
-            "This is a bug in anetc. Please report it with the file and the command; "
-            "ANETC_TRACEBACK=1 in the environment shows where it happened.",
-            COULD_NOT_RUN,
-        )
-    sys.exit(code if isinstance(code, int) else 0)
+        if error.errno in _OF_THE_MACHINE:
+            _exit(visible(f"{error.filename}: {error.strerror}"), COULD_NOT_RUN)
+    if os.environ.get("ANETC_TRACEBACK"):
+        raise error
+    _exit(
+        f"internal error: {type(error).__name__}: {visible(str(error)[:500])}\n"
+        "This is a bug in anetc. Please report it with the file and the command; "
+        "ANETC_TRACEBACK=1 in the environment shows where it happened.",
+        COULD_NOT_RUN,
+    )
 
 
 def _exit(message: str, code: int) -> NoReturn:

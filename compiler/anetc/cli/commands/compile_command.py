@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import attrs
@@ -97,7 +94,7 @@ def command(
     )
     if weights is None:
         click.echo("No --weights: the artifact gets untrained weights.", err=True)
-    with stage_progress() as report, _sigterm_as_interrupt():
+    with stage_progress() as report:
         made = compile_artifact(
             network,
             about,
@@ -166,16 +163,6 @@ def _axes(emit: str, dynamic: str | None) -> tuple[Axis, ...]:
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--dynamic") from None
     return axes if emit not in ANY_LENGTH else ()
-
-
-@contextmanager
-def _sigterm_as_interrupt() -> Iterator[None]:
-    """Make SIGTERM raise KeyboardInterrupt, so that the temporary folder is removed."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _print_result(made: CompiledArtifact) -> None:
