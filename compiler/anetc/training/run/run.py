@@ -35,6 +35,7 @@ from anetc.training.run.early_stopping import BestValidation, restore_early_stop
 from anetc.training.run.extension import earlier_ends, extensions_of, extensions_to_json
 from anetc.training.run.journal import Journal
 from anetc.training.run.records import json_measures
+from anetc.training.run.run_claim import claimed
 from anetc.training.run.run_folder import (
     BEST_MODEL,
     BEST_WEIGHTS,
@@ -114,7 +115,38 @@ def train(
     videos; with `accept_changed_videos` it goes on with other videos. Raises AnetError for a text
     with errors; CannotRun (or its subclass TrainingFailure) where the run cannot start or continue,
     and the last checkpoint stays; KeyboardInterrupt where `stop` requests it, after a checkpoint.
+    One process at a time trains in a folder. A run that fails before its first step leaves nothing.
     """
+    with claimed(out, SilentWatcher().message if watch is None else watch.message):
+        return _train(
+            source,
+            settings,
+            data,
+            recipes,
+            out,
+            resume=resume,
+            init_from=init_from,
+            tensorboard=tensorboard,
+            accept_changed_videos=accept_changed_videos,
+            watch=watch,
+            stop=stop,
+        )
+
+
+def _train(
+    source: SourceFile,
+    settings: TrainSettings,
+    data: DataSpec,
+    recipes: Recipes,
+    out: Path,
+    *,
+    resume: bool,
+    init_from: Parent | None,
+    tensorboard: bool,
+    accept_changed_videos: bool,
+    watch: Watcher | None,
+    stop: StopRequest | None,
+) -> TrainResult:
     network = network_of(check_source(source))
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
