@@ -8,6 +8,7 @@
     search(data, out)                search for a network, as `anetc evolve`
     torch_dataset(data, split)       a data set of any format for PyTorch's DataLoader
     collate(items)                   batches of its items
+    describe_training(train, valid)  class names and clips of a training loop, for its weights file
     learned_text(module, source)     a network's text with the edge weights that a module learned
 
 The package loads these names at their first use. So commands that need no tensors do not import
@@ -27,12 +28,14 @@ if TYPE_CHECKING:
     from anetc.engines.inference.inference_engine import compile_network
     from anetc.export.load import load_artifact
     from anetc.modules.network import build_network
+    from anetc.training.data_record import describe_training
     from anetc.weights.learned import learned_text
 
 __all__ = [
     "build_network",
     "collate",
     "compile_network",
+    "describe_training",
     "evaluate",
     "learned_text",
     "load_artifact",
@@ -45,6 +48,7 @@ _HOMES = {
     "build_network": "anetc.modules.network",
     "collate": "anetc.data.torch_dataset",
     "compile_network": "anetc.engines.inference.inference_engine",
+    "describe_training": "anetc.training.data_record",
     "evaluate": "anetc.api.evaluate",
     "learned_text": "anetc.weights.learned",
     "load_artifact": "anetc.export.load",

@@ -16,12 +16,11 @@ from anetc.api.search_settings import (
     with_data,
     with_options,
 )
-from anetc.data.recipes import ClipSettings
+from anetc.data.recipes import ClipSettings, clip_arguments
 from anetc.training.settings import TrainSettings
 from anetc.trial.search_data import check_search_data, write_search_data
 from anetdsl.errors import CannotRun
 from anetdsl.evolve.drive.run_dir import RunDir
-from anetdsl.evolve.drive.search import drive_run, make_run
 from anetdsl.settings_reader import option_values
 
 if TYPE_CHECKING:
@@ -94,8 +93,10 @@ def search(
     Raises:
         CannotRun: A setting is wrong, or the search cannot start or continue.
     """
+    from anetdsl.evolve.drive.search import drive_run
+
     directory = RunDir(Path(out))
-    given = option_values(settings)
+    given = option_values(clip_arguments(settings))
     if resume:
         if data is not None or config is not None:
             raise CannotRun(
@@ -131,6 +132,8 @@ def search(
 
 
 def _make(directory: RunDir, settings: RunSettings) -> None:
+    from anetdsl.evolve.drive.search import make_run
+
     make_run(
         directory,
         with_data(settings),
@@ -140,8 +143,6 @@ def _make(directory: RunDir, settings: RunSettings) -> None:
 
 def _options(data: str | None, format: str | None, given: Mapping[str, Any]) -> Options:
     recipe = {name: _as_lists(value) for name, value in _chosen(given, _CLIPS).items()}
-    if isinstance(size := recipe.get("size"), int):
-        recipe["size"] = [size, size]
     return Options(
         data=data,
         data_format=format,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from anetc.data.recipes import ClipSettings, recipes_of
+from anetc.data.recipes import ClipSettings, clip_arguments, recipes_of
 from anetc.data.spec import parse_spec
 from anetc.training.settings import Parent, TrainSettings
 from anetdsl.errors import CannotRun, cannot_read
@@ -97,7 +97,7 @@ def read_settings(
     out: AnyPath, settings: dict[str, Any], *, resume: bool
 ) -> tuple[TrainSettings, ClipSettings]:
     """Return the settings of a run by name, and those of its clips. Raises CannotRun."""
-    given = option_values(settings)
+    given = option_values(clip_arguments(settings))
     names = {cls: list(attrs.fields_dict(cls)) for cls in (TrainSettings, ClipSettings)}
     given.check_names([name for fields in names.values() for name in fields])
     if resume and "iterations" not in given.values:
@@ -105,7 +105,7 @@ def read_settings(
         from anetc.training.run.run_folder import RUN
 
         if (iterations := iterations_of_run(Path(out) / RUN)) is not None:
-            given = option_values({**settings, "iterations": iterations})
+            given = option_values({**given.values, "iterations": iterations})
     training, clips = (
         given.without(*(name for name in given.values if name not in names[cls])) for cls in names
     )

@@ -137,6 +137,14 @@ def recipes_of(spec: DataSpec, clips: ClipSettings) -> Recipes:
     return attrs.evolve(recipes, train=train)
 
 
+def clip_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return arguments of a function without None; a `size` of one number is both sides."""
+    values = {name: value for name, value in given.items() if value is not None}
+    if isinstance(size := values.get("size"), int) and not isinstance(size, bool):
+        values["size"] = (size, size)
+    return values
+
+
 def recipes_to_json(recipes: Recipes) -> dict[str, Any]:
     """Return both recipes as JSON."""
     return {

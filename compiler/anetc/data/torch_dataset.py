@@ -22,7 +22,7 @@ from torch.utils.data import Dataset as MapDataset
 
 from anetc.data.batches.loader import named_inputs, needs_flow
 from anetc.data.open import open_data
-from anetc.data.recipes import ClipSettings, recipes_of
+from anetc.data.recipes import ClipSettings, clip_arguments, recipes_of
 from anetc.data.spec import parse_spec
 from anetc.data.values import Dataset, Split
 from anetc.video.clips import Recipe
@@ -164,8 +164,8 @@ def torch_dataset(
         CannotRun: The data cannot be opened, or an argument is wrong.
     """
     spec = parse_spec(data, format)
-    given = {name: value for name, value in clips.items() if value is not None}
-    recipes = recipes_of(spec, read_value(named_values(given, "torch_dataset"), ClipSettings))
+    given = named_values(clip_arguments(clips), "torch_dataset")
+    recipes = recipes_of(spec, read_value(given, ClipSettings))
     is_training = split == "train" if training is None else training
     recipe = recipes.train if is_training else recipes.validation
     with_flow = network is not None and needs_flow(network) if flow is None else flow

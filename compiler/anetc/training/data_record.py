@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import numpy as np
 
+from anetc.data.recipes import Recipes
 from anetc.evaluation.protocols import stored_frames
 from anetc.weights.trained_on import (
     TrainedClip,
@@ -26,7 +27,7 @@ from anetdsl.errors import CannotRun
 from anetdsl.files import replacing
 
 if TYPE_CHECKING:
-    from anetc.data.recipes import Recipes
+    from anetc.data.torch_dataset import VideoClips
     from anetc.data.values import Dataset
     from anetc.video.clips import Recipe
 
@@ -54,6 +55,16 @@ def trained_on_of(training: Dataset, validation: Dataset, recipes: Recipes) -> T
         training=_clip(training, recipes.train),
         validation=_clip(validation, recipes.validation),
     )
+
+
+def describe_training(training: VideoClips, validation: VideoClips) -> TrainedOn:
+    """Return what a training loop of one's own trains a network on, for `save_weights`.
+
+    With it `anetc eval`, `run` and `compile` know the names of the classes and the clips. Raise
+    CannotRun if the two splits differ in their classes.
+    """
+    recipes = Recipes(training.recipe, validation.recipe)
+    return trained_on_of(training.dataset, validation.dataset, recipes)
 
 
 def _clip(dataset: Dataset, recipe: Recipe) -> TrainedClip:
