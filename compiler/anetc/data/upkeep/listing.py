@@ -9,7 +9,7 @@ import attrs
 from anetc.data.formats import charades, moments
 from anetc.data.formats.charades_lists import read_classes, read_rows
 from anetc.data.formats.folder import list_folder
-from anetc.data.formats.lists.open_list import list_content
+from anetc.data.formats.lists.open_list import list_content, warn_of_missing
 from anetc.data.spec import existing_path, spec_text
 from anetc.data.upkeep.quarantine import quarantined_names
 from anetc.data.values import DataSpec, Format, Segment
@@ -82,6 +82,7 @@ def list_videos(spec: DataSpec) -> Listing:
 
 def _lists(spec: DataSpec) -> tuple[Path, list[ListedVideo]]:
     content = list_content(spec)
+    warn_of_missing(spec, content.entries)
     return content.root, [
         ListedVideo(
             entry.split,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
 import attrs
@@ -203,6 +204,15 @@ def _videos_folder(spec: DataSpec, root: Path) -> str | None:
     if not (root / option).is_dir():
         raise CannotRun(f"--data {spec_text(spec)}: videos={option}: there is no such folder")
     return option
+
+
+def warn_of_missing(spec: DataSpec, entries: Sequence[ListEntry]) -> None:
+    """Count and name the missing files in a warning."""
+    missing = list(dict.fromkeys(entry.path for entry in entries if not entry.found))
+    if missing:
+        total = len({entry.path for entry in entries})
+        text = "%s: %d of the %d files are missing: %s"
+        _log.warning(text, spec_text(spec), len(missing), total, _names(missing))
 
 
 def _present(spec: DataSpec, split: Split, chosen: list[ListEntry]) -> list[ListEntry]:
