@@ -73,7 +73,7 @@ def _clip(dataset: Dataset, recipe: Recipe) -> TrainedClip:
 
 
 @attrs.frozen
-class VideoList:
+class SplitVideos:
     """The videos of a split: their number, and a digest of their names and classes in order."""
 
     count: int
@@ -85,7 +85,7 @@ class DataRecord:
     """The data of a run: what a network is trained on, and the videos of each split."""
 
     trained_on: TrainedOn
-    videos: Mapping[str, VideoList]
+    videos: Mapping[str, SplitVideos]
     """Videos by the name of the split."""
 
     def to_json(self) -> dict[str, Any]:
@@ -112,7 +112,7 @@ def record_from_json(document: Mapping[str, Any]) -> DataRecord | None:
     return DataRecord(
         trained_on,
         {
-            str(split): VideoList(int(videos["count"]), str(videos["sha256"]))
+            str(split): SplitVideos(int(videos["count"]), str(videos["sha256"]))
             for split, videos in document["videos"].items()
         },
     )
@@ -150,7 +150,7 @@ def check_same_data(
         if old.count != new.count
         else f"the {split} split has {new.count:,} videos as before, but not the same ones"
         for split, new in now.videos.items()
-        if (old := before.videos.get(split, VideoList(0, ""))) != new
+        if (old := before.videos.get(split, SplitVideos(0, ""))) != new
     ]
     differing = _differing(source.with_name(VIDEOS), datasets)
     text = "; ".join([*changes, *differing])
@@ -214,11 +214,11 @@ def _parsed(line: str) -> tuple[tuple[str, str], tuple[int, ...]]:
     return (split, name), tuple(numbers)
 
 
-def _video_list(dataset: Dataset) -> VideoList:
+def _video_list(dataset: Dataset) -> SplitVideos:
     digest = hashlib.sha256()
     for line in _lines(dataset):
         digest.update(line.encode())
-    return VideoList(len(dataset), digest.hexdigest())
+    return SplitVideos(len(dataset), digest.hexdigest())
 
 
 def _lines(dataset: Dataset) -> Iterator[str]:
