@@ -150,9 +150,9 @@ SPLIT_FOLDERS = ("train/run/1.mp4", "train/jump/2.mp4", "validation/run/3.mp4", 
         (("annotations/list.txt",), None),
         (("annotations/",), None),
         (("__MACOSX/train/._1.mp4",), None),
-        (("videos_train/a.mp4",), "the 1 videos in videos_train are not used"),
-        (("extra/run/5.mp4", "extra/run/6.mp4"), "the 2 videos in extra are not used"),
-        (("train/7.mp4",), "the 1 videos beside the class folders in train are not used"),
+        (("videos_train/a.mp4",), "not used: 1 video in videos_train"),
+        (("extra/run/5.mp4", "extra/run/6.mp4"), "not used: 2 videos in extra"),
+        (("train/7.mp4",), "not used: 1 video in train beside the class folders"),
         (("Train-Set/run/8.mp4",), "Train-Set, train are one split, train"),
         (("train/Run/8.mp4",), "`Run`, `run` are different classes"),
     ],
@@ -198,7 +198,7 @@ def test_split_folders_in_the_class_folders(
         ["jump/train/x/3.mp4", "run/train/1.mp4"],
     )
     assert names(opened(tmp_path, "test")) == ["run/test/2.mp4"]
-    assert "the 1 videos in jump are not used" in caplog.text
+    assert "not used: 1 video in jump" in caplog.text
 
 
 def test_split_folders_one_level_deeper_are_refused_with_their_folder(tmp_path: Path) -> None:

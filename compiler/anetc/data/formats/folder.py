@@ -189,14 +189,10 @@ def _in_split_folders(
             names[split].add(folder)
             listed.append(FolderVideo(f"{top}/{path}", _normal(label), split))
     for folder, count in list(unused.items())[:_SHOWN]:
-        where = "videos beside the class folders" if split_of_name(folder) else "videos"
-        _log.warning(
-            "%s: there are folders for the splits, so the %d %s in %s are not used",
-            spec_text(spec),
-            count,
-            where,
-            folder,
-        )
+        videos = "1 video" if count == 1 else f"{count} videos"
+        beside = " beside the class folders" if split_of_name(folder) else ""
+        text = "%s: there are folders for the splits; not used: %s in %s%s"
+        _log.warning(text, spec_text(spec), videos, folder, beside)
     if len(unused) > _SHOWN:
         _log.warning("%s: and %d more folders", spec_text(spec), len(unused) - _SHOWN)
     for split, folders in names.items():
