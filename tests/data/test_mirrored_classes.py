@@ -13,6 +13,7 @@ from anetc.data.mirrored_classes import class_pairs, exchange_classes
 from anetc.data.open import open_data
 from anetc.data.recipes import ClipSettings, recipes_from_json, recipes_of, recipes_to_json
 from anetc.data.values import Dataset, DataSpec, Sample
+from anetc.evaluation.protocols import stored_frames
 from anetc.video.clips import MirroredClasses, Recipe
 from anetdsl.errors import CannotRun
 
@@ -86,6 +87,12 @@ def test_clips_are_those_of_mirroring_alone(clips: DataSpec) -> None:
         assert one.flow is not None
         assert other.flow is not None
         assert np.array_equal(one.flow, other.flow)
+
+
+def test_clips_of_an_archive_have_no_frame_rate(clips: DataSpec) -> None:
+    """Also with exchanged classes: what a network was trained on says so."""
+    dataset = open_data(clips, "train", recipe(mirror_words=("left", "right")), flow=False)
+    assert stored_frames(dataset) == 2
 
 
 def test_several_labels_are_exchanged(clips: DataSpec) -> None:

@@ -38,6 +38,8 @@ _VIDEOS = {
     "list": _OWN,
 }
 """Recipes of training and validation for formats of video files."""
+STORED_FORMATS = frozenset({"arrays", "utd-mhad", "motion"})
+"""Formats that store clips, not videos. Those of other packages count as videos."""
 
 
 @attrs.frozen
@@ -57,18 +59,19 @@ def recipes_for(
 ) -> Recipes:
     """Return the recipes of a format, with clips of `frames` and `size` if given.
 
-    Moments in Time and Charades have the recipes of the paper. `folder` and `list` have clips of 16
-    frames of 112 x 112 pixels, cut from a short side of 128 pixels: training clips at random places
-    and without mirroring, validation clips from the centre. With another `size` the short side
-    keeps its proportion to the crop. The other formats use whole frames, resized to `size`. Their
-    defaults are 16 frames of 32 x 32 pixels, or the clips that `motion` generates. `flip` mirrors
-    half of the training clips. Raises CannotRun for numbers out of range.
+    Moments in Time and Charades have the recipes of the paper. `folder`, `list` and the formats of
+    other packages have clips of 16 frames of 112 x 112 pixels, cut from a short side of 128 pixels:
+    training clips at random places and without mirroring, validation clips from the centre. With
+    another `size` the short side keeps its proportion to the crop. The formats that store clips use
+    whole frames, resized to `size`. Their defaults are 16 frames of 32 x 32 pixels, or the clips
+    that `motion` generates. `flip` mirrors half of the training clips. Raises CannotRun for numbers
+    out of range.
     """
     try:
         train, validation = (
-            _cut(recipe, frames, size)
-            if spec.format in _VIDEOS
-            else _whole(spec, recipe, frames, size)
+            _whole(spec, recipe, frames, size)
+            if spec.format in STORED_FORMATS
+            else _cut(recipe, frames, size)
             for recipe in _VIDEOS.get(spec.format, _OWN)
         )
     except ValueError as error:

@@ -1,7 +1,7 @@
 """Select the clips of an evaluation: by the protocol of the data's format, or by another one.
 
-`moments` (semantics 17): one clip of 36 frames and 256 x 256 pixels from the middle of the video.
-`charades` (semantics 18): five clips of 64 frames at random places, drawn from the seed and the
+`moments` (semantics 11): one clip of 36 frames and 256 x 256 pixels from the middle of the video.
+`charades` (semantics 11): five clips of 64 frames at random places, drawn from the seed and the
 name of the video. Needs no torch.
 """
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 
-from anetc.data.recipes import recipes_for
+from anetc.data.recipes import STORED_FORMATS, recipes_for
 from anetc.data.values import Split
 from anetc.evaluation.as_trained import recipe_as_trained
 from anetc.video.clips import CHARADES_TEST, MOMENTS_TEST, recipe_values
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from anetc.weights.trained_on import TrainedOn
 
 Protocol = Literal["moments", "charades"]
-_STORED_FORMATS = ("arrays", "utd-mhad", "motion")
-"""Formats that store clips instead of videos."""
 _RECIPES = {"moments": MOMENTS_TEST, "charades": CHARADES_TEST}
 
 
@@ -67,14 +65,14 @@ def protocol_recipe(
     Raises:
         CannotRun: The values do not form a recipe, or `fps` is given for data that store clips.
     """
-    if fps is not None and spec.format in _STORED_FORMATS:
+    if fps is not None and spec.format in STORED_FORMATS:
         raise CannotRun(
             f"--fps: data of the format {spec.format} store clips, whose frame rate is fixed; "
             "leave out --fps"
         )
-    if protocol is not None and spec.format not in _STORED_FORMATS:
+    if protocol is not None and spec.format not in STORED_FORMATS:
         spec = attrs.evolve(spec, format=protocol)
-    is_stored = spec.format in _STORED_FORMATS
+    is_stored = spec.format in STORED_FORMATS
     clip = trained_on.validation if trained_on and (protocol is None or is_stored) else None
     if clip is not None and is_stored:
         frames, size = frames or clip.frames, size or clip.size
@@ -126,8 +124,11 @@ def recipe_to_json(dataset: Dataset, recipe: Recipe) -> dict[str, Any]:
 
 def stored_frames(dataset: Dataset) -> int | None:
     """Return the number of frames of each stored clip; None for data of videos."""
-    if dataset.spec.format not in _STORED_FORMATS:
+    if dataset.spec.format not in STORED_FORMATS:
         return None
     from anetc.data.formats.arrays import ArrayDataset
+    from anetc.data.mirrored_classes import MirroredDataset
 
+    if isinstance(dataset, MirroredDataset):
+        dataset = dataset.inner
     return dataset.x.shape[1] if isinstance(dataset, ArrayDataset) else None
