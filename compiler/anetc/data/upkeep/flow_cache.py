@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import logging
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -16,7 +18,13 @@ from anetc.data.upkeep.process_pool import map_in_processes
 from anetc.video.decode import VideoInfo, decode, grid_length, probe
 from anetc.video.flow.fields import whole_flow
 from anetc.video.source import VideoError
+from anetdsl.errors import CannotRun
+from anetdsl.locks import locked_if_possible
 
+_log = logging.getLogger("anetc.data")
+_WAITING = "%s computes this flow; waiting until it has ended"
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+"""Errors after which no other file can be written either."""
 FRAMES_AT_ONCE = 64
 """Number of decoded frames in memory at a time: a video may be long."""
 
@@ -40,9 +48,15 @@ def compute_flow(
 ) -> Iterator[FlowOutcome]:
     """Compute the flow of the videos at these paths below `root`, into `folder`.
 
-    Complete files of the same video are kept. Raises CannotRun where a file cannot be written.
+    Complete files of the same video are kept. A video that fails does not stop the others. While
+    another process computes the same flow, this one waits, which the log reports. Raises CannotRun
+    where nothing can be written, or the disk is full.
     """
-    yield from map_in_processes(partial(_compute, root, folder), paths, workers)
+    folder.prepare()
+    with locked_if_possible(folder.lock, lambda holder: _log.warning(_WAITING, holder)) as held:
+        if held:
+            folder.remove_unfinished()
+        yield from map_in_processes(partial(_compute, root, folder), paths, workers, _lost)
 
 
 def _compute(root: Path, folder: FlowFolder, path: str) -> FlowOutcome:
@@ -54,6 +68,18 @@ def _compute(root: Path, folder: FlowFolder, path: str) -> FlowOutcome:
         return FlowOutcome(path, "computed", len(fields), folder.write(path, info, fields))
     except VideoError as error:
         return FlowOutcome(path, "failed", reason=str(error))
+    except CannotRun as error:
+        if isinstance(error.__context__, OSError) and error.__context__.errno in _DISK_FULL:
+            raise
+        return FlowOutcome(path, "failed", reason=str(error))
+    except OSError as error:
+        return FlowOutcome(path, "failed", reason=f"{root / path}: {error.strerror or error}")
+    except MemoryError:
+        return _lost(path, "there is not enough memory to compute its flow")
+
+
+def _lost(path: str, reason: str) -> FlowOutcome:
+    return FlowOutcome(path, "failed", reason=f"{path}: {reason}")
 
 
 def video_flow(info: VideoInfo, key: FlowKey) -> NDArray[np.int8]:

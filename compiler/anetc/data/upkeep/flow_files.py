@@ -9,6 +9,7 @@ changed is not used.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
@@ -30,7 +31,7 @@ from anetc.video.clips import Recipe, resized
 from anetc.video.decode import BASE_FPS, VideoInfo, grid_length
 from anetc.video.flow.fields import STEPS
 from anetdsl.errors import CannotRun
-from anetdsl.files import replacing
+from anetdsl.files import check_writable, replacing
 
 FOLDER = ".flow"
 VERSION = 2
@@ -40,6 +41,10 @@ _ABOUT = "about.json"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _BLOCK = 16 * 1024
 _LEVEL = 6
+_LONGEST_NAME, _LONGEST_PATH = 255, 4096
+"""Bytes of a file name and of a path that Linux accepts."""
+_KEPT_OF_LONG_NAME = 100
+"""Bytes of a long name that remain before the hash."""
 
 
 class DamagedFlowError(Exception):
@@ -148,8 +153,11 @@ class FlowFolder:
         Raises DamagedFlowError for a file that cannot be read.
         """
         path = self.path_of(name)
-        if not path.is_file():
-            return None
+        try:
+            if not path.is_file():
+                return None
+        except OSError as error:
+            raise DamagedFlowError(f"{path}: {error.strerror or error}") from error
         about = _read_about(path)
         try:
             if about.get("video") != fingerprint(info.path):
@@ -164,10 +172,31 @@ class FlowFolder:
     def path_of(self, name: str) -> Path:
         """Return the file for a video, by the video's path relative to the data set's folder.
 
-        Paths outside of that folder (`/x` and `../x`) also map into the cache.
+        Paths outside of that folder (`/x` and `../x`) also map into the cache. A name that is too
+        long for a file system is cut, and made unique by a hash of the whole path.
         """
         parts = ["up" if part == ".." else part for part in name.split("/") if part]
-        return self.path.joinpath(*parts[:-1], f"{parts[-1]}.npz")
+        parts[-1] = _short(f"{parts[-1]}.npz", name)
+        path = self.path.joinpath(*parts)
+        return path if len(os.fsencode(path)) < _LONGEST_PATH else self.path / _short(name, name)
+
+    @property
+    def lock(self) -> Path:
+        """Lock file of the process that computes this flow; it lies beside the folder."""
+        return self.path.with_name(f"{self.path.name}.lock")
+
+    def prepare(self) -> None:
+        """Make the folder of all flow. Raises CannotRun where nothing can be written there."""
+        _make_folder(self.path.parent)
+        check_writable(self.lock)
+        if self.path.is_dir():
+            check_writable(self.path / _ABOUT)
+
+    def remove_unfinished(self) -> None:
+        """Delete the unfinished files of killed processes; the lock must be held."""
+        for part in self.path.rglob(".anetc-*.part"):
+            with contextlib.suppress(OSError):
+                part.unlink()
 
     def write(self, name: str, info: VideoInfo, fields: NDArray[np.int8]) -> int:
         """Write the fields (T, H, W, 2) of a video atomically; return the size of the file.
@@ -180,10 +209,7 @@ class FlowFolder:
             "shape": list(fields.shape[:3]),
             "video": fingerprint(info.path),
         }
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise CannotRun(f"{path.parent}: cannot be created: {error.strerror}") from None
+        _make_folder(path.parent)
         with replacing(path) as part:
             with zipfile.ZipFile(part, "w") as archive:
                 _put(archive, _ABOUT, json.dumps(about, sort_keys=True).encode())
@@ -193,6 +219,24 @@ class FlowFolder:
                     np.lib.format.write_array(buffer, planes, allow_pickle=False)
                     _put(archive, _member(number), buffer.getvalue())
             return part.stat().st_size
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CannotRun(f"{path}: cannot be created: {error.strerror}") from error
+
+
+def _short(name: str, whole: str) -> str:
+    """Return a file name of at most _LONGEST_NAME bytes that ends in .npz."""
+    name = name.replace("/", "-")
+    encoded = os.fsencode(name)
+    if len(encoded) <= _LONGEST_NAME and name.endswith(".npz"):
+        return name
+    digest = hashlib.blake2b(os.fsencode(whole), digest_size=16).hexdigest()
+    start = encoded[:_KEPT_OF_LONG_NAME].decode("utf-8", "ignore")
+    return f"{start}-{digest}.npz"
 
 
 def fingerprint(path: str | os.PathLike[str]) -> dict[str, Any]:
