@@ -53,6 +53,8 @@ def film(tmp_path: Path) -> Callable[..., Path]:
         size: tuple[int, int] = (64, 48),
         fps: int | Fraction = 25,
         times_ms: Sequence[int] | None = None,
+        first: int = 0,
+        aspect: Fraction | None = None,
         gop: int = 12,
         noisy: bool = False,
         turn: tuple[int, bool, bool] | None = None,
@@ -63,12 +65,14 @@ def film(tmp_path: Path) -> Callable[..., Path]:
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         if isinstance(frames, int):
-            frames = [picture(n, *size, noisy) for n in range(frames)]
+            frames = [picture(first + n, *size, noisy) for n in range(frames)]
         with av.open(f"file:{path}", "w", options=container or {}) as out:
             out.metadata.update(metadata or {})
             stream: Any = out.add_stream(codec, rate=fps, options=options or {})
             stream.width, stream.height, stream.pix_fmt = *size, pixel_format
             stream.codec_context.gop_size = gop
+            if aspect is not None:
+                stream.codec_context.sample_aspect_ratio = aspect
             if times_ms is not None:
                 stream.codec_context.time_base = Fraction(1, 1000)
             if turn is not None:

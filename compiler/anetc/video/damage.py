@@ -7,11 +7,9 @@ frames, the damage cannot be detected.
 
 from __future__ import annotations
 
-import os
-
 import attrs
 
-from anetc.video.structure import JOINED, MATROSKA, MP4, TRUNCATED, check_structure
+from anetc.video.structure import JOINED, MATROSKA, MP4, TRUNCATED, Structure
 from anetc.video.timeline import AVI
 
 
@@ -39,13 +37,11 @@ class Claims:
     end: float
 
 
-def structural_damage(
-    path: str | os.PathLike[str], claims: Claims
-) -> tuple[str | None, int | None]:
+def structural_damage(structure: Structure, claims: Claims) -> tuple[str | None, int | None]:
     """Compare the packets with the header: return the damage and the expected number of frames."""
     expected = claims.declared or round(claims.duration * claims.rate) or None
-    if found := check_structure(path, claims.container):
-        return found, expected
+    if structure.damage:
+        return structure.damage, expected
     # The count of the header does not serve: an edit list may exclude samples.
     if claims.container == MP4 and claims.indexed > claims.packets:
         return TRUNCATED, claims.indexed

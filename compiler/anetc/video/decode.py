@@ -37,6 +37,8 @@ BASE_FPS = 12.5
 
 MAX_CLIP_BYTES = 4 << 30
 MAX_CLIP_FRAMES = 1_000_000
+# A clip that repeats its frames more often than this has a lower limit.
+_MOST_REPEATS = 100
 
 # The end is the sum of two rounded numbers.
 _END_TOLERANCE = 3 * TOLERANCE
@@ -156,7 +158,10 @@ def frame_size(info: VideoInfo, size: Size) -> tuple[int, int]:
 def _result_shape(info: VideoInfo, count: int, size: Size) -> tuple[int, int, int, int]:
     height, width = frame_size(info, size)
     check_frame_size(info.path, width, height)
-    if count > MAX_CLIP_FRAMES or count * height * width * 3 > MAX_CLIP_BYTES:
+    # Damaged time stamps can keep a few frames on screen for hours.
+    repeated = count > _MOST_REPEATS * len(info.timeline.shown)
+    limit = MAX_CLIP_BYTES // 4 if repeated else MAX_CLIP_BYTES
+    if count > MAX_CLIP_FRAMES or count * height * width * 3 > limit:
         reason = f"{count} frames of {width}x{height} pixels are too many to decode at once"
         readable = len(info.timeline.shown)
         raise VideoError(info.path, reason, readable, advice="decode fewer or smaller frames")

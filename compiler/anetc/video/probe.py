@@ -42,8 +42,17 @@ from anetc.video.stream_choice import (
     follow_each_other,
     has_late_video,
 )
-from anetc.video.structure import CORRUPT, JOINED, MATROSKA, MP4, TRUNCATED
-from anetc.video.timeline import AVI, SECOND, STREAMS, Stamp, Timeline, join, make_timeline
+from anetc.video.structure import CORRUPT, JOINED, MATROSKA, MP4, TRUNCATED, check_structure
+from anetc.video.timeline import (
+    AVI,
+    PROGRAM_STREAM,
+    SECOND,
+    STREAMS,
+    Stamp,
+    Timeline,
+    join,
+    make_timeline,
+)
 
 # Containers with a reliable index. AVI has no presentation times and MPEG streams no index.
 _SEEKABLE = frozenset({MP4, MATROSKA})
@@ -154,8 +163,9 @@ def _examine(
     indexed = sum(entry.size > 0 for entry in stream.index_entries)
     survey = _survey(container, stream, from_key)
     stamps, tick = survey.stamps, stream.time_base
+    structure = check_structure(path, name)
     damage, expected = structural_damage(
-        path,
+        structure,
         Claims(
             container=name,
             rate=rate,
@@ -176,7 +186,9 @@ def _examine(
         reason = "no frame can be decoded" if stamps else "it has no frames"
         raise VideoError(path, damage or reason, 0, expected or stream.frames or None)
     check_frame_size(path, first.width, first.height)
-    joined, parts = join(stamps, name, tick, survey.key, survey.started)
+    joined, parts = join(
+        stamps, name, tick, survey.key, survey.started, frozenset(structure.joints)
+    )
     timeline = make_timeline(
         joined,
         parts,
@@ -189,6 +201,9 @@ def _examine(
     )
     if not len(timeline.shown):
         raise VideoError(path, damage or "no frame can be decoded", 0, stream.frames or None)
+    if damage is None and name == PROGRAM_STREAM and len(structure.joints) >= len(parts):
+        # A part has no packets of its own, as its codec is another one.
+        damage = JOINED
     if damage is None and (damage := _packet_damage(survey, joined, timeline, name)):
         expected = stream.frames or len(stamps)
     aspect = pixel_aspect(stream.sample_aspect_ratio)
@@ -266,6 +281,7 @@ def _survey(container: InputContainer, stream: VideoStream, from_key: bool) -> _
                     key=key,
                     corrupt=packet.is_corrupt,
                     hidden=packet.is_discard,
+                    place=packet.pos,
                 )
             )
             if awaiting and key:

@@ -24,7 +24,8 @@ _PREVIEW = 0.1
 class Candidate:
     """A video stream: its number, size in pixels, and the packets that it has in the file.
 
-    `first` and `last` are the places of its packets among all packets of the file.
+    `first` and `late` are places among all packets of the file: that of its first packet, and of
+    one near its end. FFmpeg returns the last packets of a stream only at the end of the file.
     """
 
     index: int
@@ -32,7 +33,7 @@ class Candidate:
     pixels: int
     packets: int
     first: int
-    last: int
+    late: int
 
 
 def count_packets(container: InputContainer, streams: Sequence[VideoStream]) -> list[Candidate]:
@@ -51,7 +52,7 @@ def count_packets(container: InputContainer, streams: Sequence[VideoStream]) -> 
             pixels=stream.codec_context.width * stream.codec_context.height,
             packets=len(found),
             first=found[0],
-            last=found[-1],
+            late=found[max(len(found) - 3, len(found) // 2)],
         )
         for stream in streams
         if (found := places[stream.index])
@@ -79,7 +80,7 @@ def follow_each_other(candidates: Sequence[Candidate]) -> bool:
     """Return whether a stream begins where another one has ended, as in joined recordings."""
     films = sorted((c for c in candidates if c.packets > 1), key=lambda c: c.first)
     return any(
-        later.first > sooner.last for number, later in enumerate(films) for sooner in films[:number]
+        later.first > sooner.late for number, later in enumerate(films) for sooner in films[:number]
     )
 
 

@@ -17,6 +17,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
 
+import attrs
 import numpy as np
 
 from anetc.video.timeline import AVI
@@ -50,8 +51,13 @@ _AVI_FRAME = re.compile(rb"\d\dd[bc]")
 _FLV_TAGS = frozenset({8, 9, 15, 18})
 _FLV_HEADER = b"FLV\x01"
 _TS_SIZES = (188, 192, 204)
+_TS_SYNC = b"G"
 _TS_NULL = 0x1FFF
+_TS_TABLES = 0x20
 _TS_CHUNK = 1 << 24
+_PS_END, _PS_PACK = 0xB9, 0xBA
+# 0.1 s and 10 s as in the timeline, and 33 bits.
+_PS_BACK, _PS_AHEAD, _PS_WRAP = 9_000, 900_000, 1 << 33
 # Headers of containers whose structure is not followed; a second one starts another recording.
 _HEADERS = {
     "asf": re.compile(re.escape(bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c"))),
@@ -62,15 +68,31 @@ _HEADERS = {
 _LONGEST_HEADER = 64
 
 
-def check_structure(path: str | os.PathLike[str], container: str) -> str | None:
-    """Return TRUNCATED, CORRUPT, JOINED, or None if nothing is wrong or the format is unknown."""
+@attrs.frozen
+class Structure:
+    """Findings about a file's structure: `damage` is TRUNCATED, CORRUPT, JOINED or None.
+
+    `joints` are the places of packets at which an MPEG stream starts anew.
+    """
+
+    damage: str | None = None
+    joints: tuple[int, ...] = ()
+
+
+def check_structure(path: str | os.PathLike[str], container: str) -> Structure:
+    """Follow the structure of a file; formats that are not known have no findings."""
     with Path(path).open("rb") as file:
         length = os.fstat(file.fileno()).st_size
+        match container:
+            case "mpegts":
+                return _check_transport_stream(file, length)
+            case "mpeg":
+                return Structure(joints=_clock_resets(file, length))
         if (walk := _WALKS.get(container)) is not None:
-            return walk(file, length)
+            return Structure(walk(file, length))
         if (header := _HEADERS.get(container)) is not None:
-            return JOINED if _count(file, header) > 1 else None
-    return None
+            return Structure(JOINED if _count(file, header) > 1 else None)
+    return Structure()
 
 
 def _count(file: BinaryIO, header: re.Pattern[bytes]) -> int:
@@ -193,12 +215,18 @@ def _check_flv(file: BinaryIO, length: int) -> str | None:
 
 
 def _check_gif(file: BinaryIO, length: int) -> str | None:
-    """Follow the blocks to the trailer (GIF89a, appendix A)."""
+    """Follow the blocks to the trailer (GIF89a, appendix A).
+
+    FFmpeg goes on with a second picture, but with the size and the colours of the first.
+    """
     data, place = file.read(length), 0
+    header = data[: 13 + _palette(data[10])] if length > 13 else data
     try:
         while True:
-            if data[place : place + 4] != b"GIF8":
+            if data[place : place + 4] != header[:4]:
                 return None if place else CORRUPT
+            if data[place : place + len(header)] != header:
+                return JOINED
             place = _after_gif(data, place)
     except IndexError:
         return TRUNCATED
@@ -231,27 +259,46 @@ def _palette(flags: int) -> int:
     return 3 << (flags & 7) + 1 if flags & 0x80 else 0
 
 
-def _check_mpegts(file: BinaryIO, length: int) -> str | None:
-    """Check that packets follow each other without a gap, and the first ones without a loss."""
+def _check_transport_stream(file: BinaryIO, length: int) -> Structure:
+    """Check that packets follow each other without a gap, and the first ones without a loss.
+
+    The joints are the first packets of a stream after the counters of tables start anew.
+    """
     start = file.read(min(length, 6 * max(_TS_SIZES)))
-    for size in _TS_SIZES:
-        for first in range(size):
-            if all(start[k : k + 1] == b"G" for k in range(first, first + 5 * size, size)):
-                return _check_ts_packets(file, first, size)
-    return None
+    grids = ((size, first) for size in _TS_SIZES for first in range(size))
+    for size, first in grids:
+        if all(start[k : k + 1] == _TS_SYNC for k in range(first, first + 5 * size, size)):
+            return _check_ts_packets(file, first, size)
+    return Structure()
 
 
-def _check_ts_packets(file: BinaryIO, first: int, size: int) -> str | None:
+def _check_ts_packets(file: BinaryIO, first: int, size: int) -> Structure:
     file.seek(first)
-    beginning = True
+    counters: dict[int, int] = {}
+    joints: list[int] = []
+    # Streams with a packet since the tables started anew; None before that.
+    resumed: set[int] | None = None
+    place = first
     while chunk := file.read(_TS_CHUNK // size * size):
         found = np.frombuffer(chunk, np.uint8, len(chunk) // size * size).reshape(-1, size)
-        if not (found[:, 0] == ord("G")).all():
-            return CORRUPT
-        if beginning and _loses_first_unit([bytes(packet) for packet in found[:4096, :6]]):
-            return CORRUPT
-        beginning = False
-    return None
+        # In the variant with 192 bytes, four bytes of time are before the sync byte.
+        if not (found[:, 0] == ord(_TS_SYNC)).all():
+            return Structure(CORRUPT)
+        if place == first and _loses_first_unit([bytes(packet) for packet in found[:4096, :6]]):
+            return Structure(CORRUPT)
+        streams = (found[:, 1].astype(np.int64) & 0x1F) << 8 | found[:, 2]
+        begins = found[:, 1] & 0x40 > 0
+        for number in np.flatnonzero((streams < _TS_TABLES) | begins).tolist():
+            stream, counter = int(streams[number]), int(found[number, 3]) & 15
+            if stream < _TS_TABLES:
+                if (counter - counters.get(stream, counter)) % 16 > 1:
+                    resumed = set()
+                counters[stream] = counter
+            elif resumed is not None and stream not in resumed:
+                resumed.add(stream)
+                joints.append(place + size * number)
+        place += len(chunk)
+    return Structure(joints=tuple(joints))
 
 
 def _loses_first_unit(packets: list[bytes]) -> bool:
@@ -277,11 +324,48 @@ def _loses_first_unit(packets: list[bytes]) -> bool:
     return False
 
 
+def _clock_resets(file: BinaryIO, length: int) -> tuple[int, ...]:
+    """Return the packs of an MPEG program stream that follow an end, or whose clock starts anew.
+
+    The clock of a pack is in ticks of 1/90000 s (ISO/IEC 13818-1, 2.5.3.4).
+    """
+    resets, place, before, ended = [], 0, None, False
+    while place + 14 <= length:
+        file.seek(place)
+        start = file.read(14)
+        kind = start[3]
+        if start[:3] != b"\0\0\1" or kind < _PS_END:
+            break
+        if kind == _PS_PACK:
+            clock, size = _clock(start)
+            step = 0 if before is None else clock - before
+            jumps = not -_PS_BACK <= step <= _PS_AHEAD and abs(step) < _PS_WRAP // 2
+            if ended or jumps:
+                resets.append(place)
+            before, ended = clock, False
+        else:
+            ended = kind == _PS_END
+            size = 4 if kind == _PS_END else 6 + int.from_bytes(start[4:6])
+        place += size
+    return tuple(resets)
+
+
+def _clock(pack: bytes) -> tuple[int, int]:
+    """Return the clock of a pack header and the size of the header."""
+    if pack[4] & 0xC0 == 0x40:
+        bits = int.from_bytes(pack[4:10])
+        high, middle, low = bits >> 43 & 7, bits >> 27 & 0x7FFF, bits >> 11 & 0x7FFF
+        return high << 30 | middle << 15 | low, 14 + (pack[13] & 7)
+    # MPEG-1 has a shorter header (ISO/IEC 11172-1, 2.4.3.2).
+    bits = int.from_bytes(pack[4:9])
+    high, middle, low = bits >> 33 & 7, bits >> 17 & 0x7FFF, bits >> 1 & 0x7FFF
+    return high << 30 | middle << 15 | low, 12
+
+
 _WALKS: dict[str, Callable[[BinaryIO, int], str | None]] = {
     MP4: _check_mp4,
     AVI: _check_avi,
     MATROSKA: _check_matroska,
     "flv": _check_flv,
     "gif": _check_gif,
-    "mpegts": _check_mpegts,
 }

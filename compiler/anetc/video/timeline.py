@@ -7,7 +7,7 @@ before it ends, as players do.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from fractions import Fraction
 from itertools import pairwise
 
@@ -23,11 +23,14 @@ NOT_SHOWN = -1
 
 # Containers without a header for the whole file; a later part can have its own time stamps.
 AVI = "avi"
-STREAMS = frozenset({"mpegts", "mpeg"})
+PROGRAM_STREAM = "mpeg"
+STREAMS = frozenset({"mpegts", PROGRAM_STREAM})
 # Their time stamps have 33 bits (ISO/IEC 13818-1, 2.4.3.7).
 _WRAP = 1 << 33
 # As in FFmpeg: a jump ahead of 10 s, or a step back of 0.1 s, is the start of another recording.
 _AHEAD, _BACK = 10 * SECOND, SECOND // 10
+# A pause after which frames do not depend on those before it.
+_PAUSE = SECOND // 2
 # Time stamps more than four months apart are damaged, and would overflow sums.
 _LONGEST = 10_000_000 * SECOND
 # So many packets with one time stamp are not the fields of a frame: the time stamps are useless.
@@ -39,7 +42,8 @@ _SAME_ARRAY = attrs.cmp_using(eq=np.array_equal)
 class Stamp:
     """Properties of a packet: presentation time, decoding time and duration, in ticks.
 
-    A `hidden` packet has no displayed frame: it is damaged, or an edit list excludes it.
+    `place` is its first byte in the file, if FFmpeg knows it. A `hidden` packet has no displayed
+    frame: an edit list excludes it. A `corrupt` one is incomplete.
     """
 
     pts: int | None
@@ -48,6 +52,7 @@ class Stamp:
     key: bool
     corrupt: bool = False
     hidden: bool = False
+    place: int | None = None
 
 
 @attrs.frozen
@@ -56,13 +61,15 @@ class Part:
 
     Decoding starts at the packet `key`. Packets before it cannot be decoded, as they depend on
     frames that the file does not contain. `key` is None if there is no key frame. The packet
-    `first` has the first displayed frame.
+    `first` has the first displayed frame. `pause` is the time in microseconds between the part
+    before and this one, by their time stamps.
     """
 
     begin: int
     end: int
     key: int | None
     first: int
+    pause: int = 0
 
 
 @attrs.frozen
@@ -144,7 +151,7 @@ def make_timeline(
     for part in parts:
         if part.key is None or (origin := ticks[part.first]) is None:
             continue
-        start, latest, after = end, -1, usual
+        start, latest, after = end + part.pause, -1, usual
         for place in range(part.key, part.end):
             stamp, at = stamps[place], ticks[place]
             if at is None or at < origin or stamp.hidden:
@@ -178,34 +185,47 @@ def make_timeline(
 
 
 def join(
-    stamps: Sequence[Stamp], container: str, tick: Fraction, key: int, first: int
+    stamps: Sequence[Stamp],
+    container: str,
+    tick: Fraction,
+    key: int,
+    first: int,
+    joints: Collection[int] = (),
 ) -> tuple[list[Stamp], tuple[Part, ...]]:
     """Find the recordings in a file; return the stamps without wraps, and the parts.
 
-    `key` and `first` are those of the first part. The decoding times of MPEG streams step back or
-    far ahead. In other containers these times may be guesses of FFmpeg; there a key frame is
-    displayed before an earlier one.
+    `key` and `first` are those of the first part; `joints` are places in the file where a part
+    begins by the container's structure. The decoding times of MPEG streams step back or far ahead.
+    In other containers these times may be guesses of FFmpeg; there a key frame is displayed before
+    an earlier one.
 
     Packets next to the start of another part are not `corrupt`: the counters of MPEG-TS start anew,
     too, which FFmpeg takes for a lost packet. The decoder still reports real damage.
     """
     joined: list[Stamp] = list(stamps)
-    begins: list[int] = []
+    begins: dict[int, int] = {}
     if container in STREAMS:
-        joined, begins = _join_stream(stamps, tick)
+        joined, begins = _join_stream(stamps, tick, joints)
     elif container != AVI:
-        begins = _repeated_keys(stamps)
-    parts = [Part(0, begins[0] if begins else len(stamps), key, first)]
+        begins = dict.fromkeys(_repeated_keys(stamps), 0)
+    parts = [Part(0, min(begins, default=len(stamps)), key, first)]
     for begin, end in pairwise([*begins, len(stamps)]):
         start = next((k for k in range(begin, end) if stamps[k].key and not stamps[k].hidden), None)
-        parts.append(Part(begin, end, start, begin if start is None else start))
+        parts.append(Part(begin, end, start, begin if start is None else start, begins[begin]))
+    if container == PROGRAM_STREAM:
+        for part in parts:
+            for place, pts in _spaced(joined, part).items():
+                joined[place] = attrs.evolve(joined[place], pts=pts)
     return joined, tuple(parts)
 
 
-def _join_stream(stamps: Sequence[Stamp], tick: Fraction) -> tuple[list[Stamp], list[int]]:
-    """Return the stamps without wraps, and the first packets of the second and later parts."""
+def _join_stream(
+    stamps: Sequence[Stamp], tick: Fraction, joints: Collection[int]
+) -> tuple[list[Stamp], dict[int, int]]:
+    """Return the stamps without wraps; of the later parts the first packet and the pause."""
     joined: list[Stamp] = list(stamps)
-    begins: list[int] = []
+    begins: dict[int, int] = {}
+    starts: list[int] = []
     offset, expected = 0, None
     for place, stamp in enumerate(stamps):
         if stamp.dts is None:
@@ -213,15 +233,22 @@ def _join_stream(stamps: Sequence[Stamp], tick: Fraction) -> tuple[list[Stamp], 
         if expected is not None:
             offset -= round((stamp.dts + offset - expected) / _WRAP) * _WRAP
             ahead = microseconds(stamp.dts + offset - expected, tick)
-            if not -_BACK <= ahead <= _AHEAD:
-                begins.append(place)
+            follows = -_BACK <= ahead <= _AHEAD
+            joint = stamp.key and stamp.place in joints
+            if joint or not follows:
+                starts.append(place)
+            # Segments of one recording follow each other at once, and may depend on each other.
+            if not follows:
+                begins[place] = 0
+            elif joint and ahead > _PAUSE:
+                begins[place] = ahead
         dts, pts = stamp.dts + offset, stamp.pts
         if pts is not None:
             pts -= round((pts - dts) / _WRAP) * _WRAP
         joined[place] = attrs.evolve(stamp, pts=pts, dts=dts)
         expected = dts + max(stamp.length, 0)
-    for begin in begins:
-        for place in range(max(begin - 3, 0), min(begin + 2, len(joined))):
+    for start in starts:
+        for place in range(max(start - 3, 0), min(start + 2, len(joined))):
             joined[place] = attrs.evolve(joined[place], corrupt=False)
     return joined, begins
 
@@ -237,6 +264,24 @@ def _repeated_keys(stamps: Sequence[Stamp]) -> list[int]:
             found.append(place)
         latest, before = stamp.pts, place
     return found
+
+
+def _spaced(stamps: Sequence[Stamp], part: Part) -> dict[int, int]:
+    """Return the presentation times of packets that FFmpeg guessed, and that leave a gap.
+
+    MPEG program streams need not hold the times of every frame, and FFmpeg's guess for the last
+    reference frames of a part is too late. Regular decoding times have regular presentation times.
+    """
+    places = range(part.begin, part.end)
+    pts = [stamp.pts for stamp in stamps[part.begin : part.end] if stamp.pts is not None]
+    dts = [stamp.dts for stamp in stamps[part.begin : part.end] if stamp.dts is not None]
+    if not len(pts) == len(dts) == len(places) > 2:
+        return {}
+    step = dts[1] - dts[0]
+    if step <= 0 or any(later - sooner != step for sooner, later in pairwise(dts)):
+        return {}
+    ranks = np.argsort(np.argsort(pts, kind="stable")).tolist()
+    return {place: min(pts) + rank * step for place, rank in zip(places, ranks, strict=True)}
 
 
 def _last_length(times: NDArray[np.int64], stated: int, usual: int) -> int:
