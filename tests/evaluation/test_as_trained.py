@@ -132,6 +132,14 @@ def test_data_of_other_classes_are_refused(
     assert f"{len(order)} classes ({', '.join(order)}); only in the data: white" in result.err
 
 
+def test_generated_clips_of_other_classes_are_refused(trained: Path) -> None:
+    result = evaluated(trained, "motion:clips=24")
+    assert result.code == 2
+    assert "the network was trained on 3 classes (red, green, blue), the data have 12 c" in (
+        result.err
+    )
+
+
 def test_data_without_names_are_matched_by_number(trained: Path, tmp_path: Path) -> None:
     data = colour_clips(tmp_path / "test.npz", ("red", "green", "blue"), named=False)
     result = evaluated(trained, data.path, "--json")

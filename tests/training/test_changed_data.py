@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,21 @@ from anetc.training.data_record import record_of, trained_on_of, write_videos
 from anetc.weights.metadata import read_info
 from anetc.weights.trained_on import TrainedClip
 from anetdsl.errors import CannotRun
+from anetdsl.source import SourceFile
 from tests.conftest import REPOSITORY
 from tests.training.running import Interrupted, StopsAt, metrics, outcome, run
 from tests.training.toys import Toy
+from tests.video.conftest import film as film
 
 NAMES = ("blue", "green", "red")
+RGB = """\
+anet 1
+network rgb D=[4, 4, 4, 4] modules=[1, 1, 1, 1]
+input rgb channels=3
+node s0 level=0 C=4 r=1 stride=4 inputs=[rgb]
+node n1 level=1 C=2 r=1 stride=1 inputs=[s0]
+sink inputs=[n1] classes=3
+"""
 
 
 def write_clips(
@@ -200,6 +211,35 @@ def test_a_damaged_description_is_an_error(
     path = tmp_path / "run" / "run.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **damage}))
     assert "run.json: not written by a training run" in refusal(tmp_path, stopped)
+
+
+def test_a_renamed_folder_of_videos_stops_the_run(
+    film: Callable[..., Path], tmp_path: Path
+) -> None:
+    """The folder of a class is renamed below a stopped run, so that the order changes."""
+    for split in ("train", "val"):
+        for name in NAMES:
+            (tmp_path / "data" / split / name).mkdir(parents=True)
+            film(f"data/{split}/{name}/1.mp4", 12, options={"preset": "ultrafast"})
+    data = parse_spec(f"folder:{tmp_path / 'data'}")
+    how: dict[str, Any] = {
+        "source": SourceFile("rgb.anet", RGB),
+        "batch": 3,
+        "iterations": 2,
+        "save_every": 1,
+    }
+    run(tmp_path / "run", data, **how)
+    for split in ("train", "val"):
+        (tmp_path / "data" / split / "blue").rename(tmp_path / "data" / split / "violet")
+    with pytest.raises(CannotRun, match="only in the data: violet; only in the training: blue"):
+        run(tmp_path / "run", data, resume=True, **how)
+    for split in ("train", "val"):
+        (tmp_path / "data" / split / "violet").rename(tmp_path / "data" / split / "blue")
+    (tmp_path / "data" / "train" / "red" / "1.mp4").rename(
+        tmp_path / "data" / "train" / "green" / "2.mp4"
+    )
+    with pytest.raises(CannotRun, match=r"removed: .*red/1\.mp4; new: .*green/2\.mp4"):
+        run(tmp_path / "run", data, resume=True, **how)
 
 
 def test_splits_with_other_classes_are_refused() -> None:

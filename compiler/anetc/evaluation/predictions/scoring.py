@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from anetc.evaluation.predictions.rows import Predictions
 from anetc.evaluation.scores import Evaluation
-from anetc.weights.trained_on import numbered_classes
+from anetc.weights.trained_on import match_classes, numbered_classes
 from anetdsl.errors import CannotRun
 
 if TYPE_CHECKING:
@@ -91,8 +91,8 @@ def _columns(
                 f"{path}: the file has scores of {width} classes, but the data have {len(classes)}"
             )
         return np.arange(width)
-    columns = {name: column for column, name in enumerate(predictions.classes)}
-    for name in classes:
-        if name not in columns:
+    columns = match_classes(predictions.classes, classes).numbers
+    for name, column in zip(classes, columns):
+        if column is None:
             raise CannotRun(f"{path}: the file has no scores of the class `{name}`")
-    return np.array([columns[name] for name in classes])
+    return np.array(columns, np.int64)
