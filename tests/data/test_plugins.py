@@ -135,6 +135,13 @@ def test_the_commands_use_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("colours")
+@pytest.mark.parametrize("name", ["info", "check", "flow"])
+def test_commands_that_list_videos_say_that_they_cannot(name: str) -> None:
+    found = anetc("data", name, "one-colour:6")
+    assert (found.code, "one-colour has no video files" in found.err) == (2, True)
+
+
+@pytest.mark.usefixtures("colours")
 def test_an_unknown_format_lists_those_of_packages() -> None:
     with pytest.raises(CannotRun, match="did you mean one-colour"):
         parse_spec("12", "one-color")

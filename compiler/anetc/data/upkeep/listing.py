@@ -51,6 +51,11 @@ def list_videos(spec: DataSpec) -> Listing:
 
     Raises CannotRun for a format without video files and for lists that cannot be read.
     """
+    if spec.format not in VIDEO_FORMATS:
+        raise CannotRun(
+            f"--data {spec_text(spec)}: {spec.format} has no video files that anetc lists; "
+            f"the formats with video files are {', '.join(VIDEO_FORMATS)}"
+        )
     root = existing_path(spec)
     match spec.format:
         case "folder":
@@ -60,13 +65,8 @@ def list_videos(spec: DataSpec) -> Listing:
             entries = _moments(spec, root)
         case "charades":
             entries = _charades(spec, root)
-        case "list":
-            root, entries = _lists(spec)
         case _:
-            raise CannotRun(
-                f"--data {spec_text(spec)}: {spec.format} has no video files; "
-                f"the formats with video files are {', '.join(VIDEO_FORMATS)}"
-            )
+            root, entries = _lists(spec)
     once: dict[str, ListedVideo] = {}
     for entry in entries:
         # A list may have segments of one file, and the same video in two splits.
