@@ -25,7 +25,7 @@ def check(*arguments: object) -> tuple[int, dict[str, list[str]], str]:
         kind, _, count = title.partition(": ")
         assert int(count) >= len(lines)
         found[kind] = [line.strip() for line in lines]
-    assert not done.err or done.err.startswith(("wrote ", "anetc: "))
+    assert not done.err or done.err.startswith(("wrote ", "anetc: ", "list:"))
     return done.code, found, head.strip()
 
 

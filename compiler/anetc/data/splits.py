@@ -132,9 +132,9 @@ def _draw(order: list[str], counts: dict[str, Counter[str]], how: HashSplits) ->
         return sum(abs(missing[c]) - abs(missing[c] - n) for c, n in counts[key].items())
 
     for key in order:
-        best = max(_HELD_OUT, key=lambda split: gain(key, split))
-        if gain(key, best) > 0 and all(left[label] > keep for label in counts[key]):
-            take(key, best)
+        gains = [gain(key, split) for split in _HELD_OUT]
+        if max(gains) > 0 and all(left[label] > keep for label in counts[key]):
+            take(key, _HELD_OUT[gains.index(max(gains))])
     for split in _HELD_OUT:
         for label in sorted(wanted):
             # All groups are larger than the share of the class: the smallest one is the nearest.

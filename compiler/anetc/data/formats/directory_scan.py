@@ -34,7 +34,9 @@ _OTHER_SUFFIXES = frozenset(
 
 def is_video_name(name: str) -> bool:
     """Return whether a file name is that of a video."""
-    return PurePosixPath(name).suffix.lower() in VIDEO_SUFFIXES and not _hidden(name)
+    # As PurePosixPath.suffix, but much faster: a data set may have a million files.
+    stem, dot, ending = name.rpartition(".")
+    return bool(stem) and f"{dot}{ending.lower()}" in VIDEO_SUFFIXES and not _hidden(name)
 
 
 def folders_in(folder: Path) -> list[str]:

@@ -124,7 +124,8 @@ def check_data(
         videos=len(entries),
         quarantined=len(listing.skipped),
         unlisted=sum(path not in listed for path in _videos_in_folders(spec, root)),
-        findings=tuple(sorted(findings, key=lambda f: (ranks[f.kind], f.name))),
+        # A video in two splits has its findings once.
+        findings=tuple(sorted({*findings}, key=lambda f: (ranks[f.kind], f.name, f.message))),
     )
 
 

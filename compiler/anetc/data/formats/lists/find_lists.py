@@ -14,9 +14,9 @@ import attrs
 from anetc.data.formats.directory_scan import folders_in
 from anetc.data.formats.lists import something
 from anetc.data.formats.lists.list_rows import ListKind
+from anetc.data.formats.lists.list_tables import is_kinetics, table_columns
 from anetc.data.formats.lists.official_splits import HMDB51_LIST, UCF101_CLASSES
 from anetc.data.formats.lists.path_lists import is_path_list
-from anetc.data.formats.lists.tables import is_kinetics, table_columns
 from anetc.data.split_names import split_of_name
 from anetc.data.values import Split
 from anetdsl.errors import CannotRun

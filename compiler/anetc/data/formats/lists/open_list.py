@@ -113,7 +113,8 @@ def list_content(spec: DataSpec) -> ListContent:
         found = path is not None or not look
         path = finder.listed_path(row) if path is None else path
         segment = row.segment
-        if segment is not None and segment.unless_cut and Path(path).stem == row.stems[0]:
+        stem = path.rpartition("/")[2].rpartition(".")[0]
+        if segment is not None and segment.unless_cut and stem == row.stems[0]:
             segment = None
         name = segment_name(path, segment)
         entry = ListEntry(name, path, found, labels, split, segment, row.place)

@@ -14,10 +14,10 @@ from anetc.data.formats.lists.find_lists import (
     split_of_file,
 )
 from anetc.data.formats.lists.list_rows import ListKind, ListRow, VideoList
+from anetc.data.formats.lists.list_tables import read_table
 from anetc.data.formats.lists.official_splits import read_hmdb51, read_ucf101
 from anetc.data.formats.lists.path_lists import read_path_list
 from anetc.data.formats.lists.something import read_something
-from anetc.data.formats.lists.tables import read_table
 from anetc.data.spec import existing_path, parse_whole_number, spec_text
 from anetc.data.values import DataSpec, Split
 from anetdsl.errors import CannotRun

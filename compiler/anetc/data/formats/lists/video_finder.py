@@ -5,6 +5,7 @@ Folders are listed once and kept, which is faster than a look at each of many fi
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import attrs
 
-from anetc.data.formats.directory_scan import VIDEO_SUFFIXES, folders_in, videos_below
+from anetc.data.formats.directory_scan import folders_in, is_video_name, videos_below
 from anetc.data.formats.lists.list_rows import ListRow
 from anetc.data.split_names import split_of_name
 
@@ -100,14 +101,15 @@ class VideoFinder:
         """Return the entries of a folder by name, by NFC and, with a zero byte, by stem."""
         if folder not in self._listed:
             try:
-                entries = sorted(path.name for path in (self.root / folder).iterdir())
+                with os.scandir(self.root / folder) as found:
+                    entries = sorted(entry.name for entry in found)
             except (OSError, ValueError):
                 entries = []
             normal = {unicodedata.normalize("NFC", name): name for name in reversed(entries)}
             stems = {
-                f"{Path(name).stem}\0": original
+                f"{name.rpartition('.')[0]}\0": original
                 for name, original in normal.items()
-                if Path(name).suffix.lower() in VIDEO_SUFFIXES
+                if is_video_name(name)
             }
             self._listed[folder] = {**stems, **normal, **{name: name for name in entries}}
         return self._listed[folder]
@@ -118,6 +120,6 @@ class VideoFinder:
         found: dict[str, list[str]] = defaultdict(list)
         if (self.root / folder).is_dir():
             for path in videos_below(self.root / folder):
-                stem = unicodedata.normalize("NFC", Path(path).stem)
+                stem = unicodedata.normalize("NFC", path.rpartition("/")[2].rpartition(".")[0])
                 found[stem].append(f"{folder}/{path}" if folder else path)
         return found
