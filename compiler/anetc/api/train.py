@@ -35,6 +35,7 @@ def train(
     init_text: AnyPath | None = None,
     new_head: bool = False,
     accept_changed_videos: bool = False,
+    make_flow: bool = False,
     tensorboard: bool = False,
     watch: Watcher | None = None,
     stop: StopRequest | None = None,
@@ -58,6 +59,8 @@ def train(
         new_head: The parent may have other classes. Classes with a name of the parent's start from
             its rows of the classifier, the others from initial values.
         accept_changed_videos: With `resume`: go on although videos were added or removed.
+        make_flow: Compute the optical flow of the training and validation videos that is not in the
+            cache before the first step, as `anetc data flow` does.
         tensorboard: Also write TensorBoard files.
         watch: Receiver of reports; by default nothing is reported.
         stop: Request to stop after a step, such as one that a signal handler makes.
@@ -88,6 +91,7 @@ def train(
         init_from=parent,
         tensorboard=tensorboard,
         accept_changed_videos=accept_changed_videos,
+        make_flow=make_flow,
         watch=watch,
         stop=stop,
     )

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from anetc.training.run.watcher import StepReport, Watcher
 
 _SECONDS_BETWEEN_LINES = 30.0
+_SECONDS_BETWEEN_TRAINING_LINES = 300.0
 _REFRESHES_PER_SECOND = 4.0
 _BAR_COLUMNS = 24
 _PARTS_OF_A_RUN = 20
@@ -100,7 +101,11 @@ def stage_progress() -> Iterator[Callable[[str, float | None], None]]:
 
 @contextmanager
 def training_progress(*, quiet: bool = False) -> Iterator[Watcher]:
-    """Yield a watcher of a training run: a bar, elsewhere a line for each twentieth of the run."""
+    """Yield a watcher of a training run.
+
+    It draws a bar on a terminal. Elsewhere it prints a line for each twentieth of the run, and one
+    every five minutes.
+    """
     with open_display("training", keep=True, quiet=quiet) as display:
         yield _TrainingDisplay(display)
 
@@ -109,6 +114,7 @@ class _TrainingDisplay:
     def __init__(self, display: Display) -> None:
         self.message = display.message
         self._display = display
+        self._start = time.monotonic()
         self._bar: _Bar | None = None
 
     def steps_done(self, report: StepReport) -> None:
@@ -117,7 +123,9 @@ class _TrainingDisplay:
         loss, speed = f"loss {report.loss:.4f}", f"{report.clips_per_second:.1f} clips/s"
         rate = f"learning rate {report.learning_rate:.3g}"
         line = f"{done:>{len(str(total))}}/{total}  {loss}  {rate}  {speed}"
-        self._display.update(self._bar.at(done, loss, speed), line, _PARTS_OF_A_RUN * done // total)
+        passed = time.monotonic() - self._start
+        milestone = (_PARTS_OF_A_RUN * done // total, int(passed / _SECONDS_BETWEEN_TRAINING_LINES))
+        self._display.update(self._bar.at(done, loss, speed), line, milestone)
 
 
 def print_line(text: str) -> None:

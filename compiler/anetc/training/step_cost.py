@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import attrs
@@ -30,9 +30,12 @@ if TYPE_CHECKING:
     from anetc.video.clips import Recipe
 
 _ENOUGH = 0.5
-"""Seconds of work after which a measurement ends. A shorter one is repeated, as the first call of a
-function is slower than the others."""
+"""Seconds of reading after which it ends."""
 _MAX_READS = 4
+_FAST = 2.0
+"""Seconds of a part of a step up to which it is computed with all its clips."""
+_WORTH_REPORTING = 60.0
+"""Seconds of a run from which a wrong forecast is corrected."""
 _MANY_PASSES = 500
 """Number of times that a run reads each video from which fewer steps are suggested. The paper's
 50,000 steps read each video of Charades 200 times."""
@@ -78,18 +81,23 @@ class StepCost:
         if self.workers:
             reading += f", shared by {self.workers} worker{'s' * (self.workers > 1)}"
         if self.computing is None:
-            return f"a step takes about {reading}; how long it computes, the first steps show"
+            return f"a step takes about {reading}; its computation is measured in the first steps"
         return (
             f"a step takes about {_short(self.seconds)}: {reading}, and {_short(self.computing)} "
             f"to compute; {_steps(steps)} about {duration(steps * self.seconds)}"
         )
 
-    def advice(self, recipe: Recipe, *, steps: int, videos: int, batch: int) -> Iterator[str]:
+    def advice(
+        self, recipe: Recipe, *, steps: int, videos: int, batch: int, misses_flow: bool
+    ) -> Iterator[str]:
         """Yield what makes a run of `steps` steps on `videos` training videos cheaper.
 
-        `batch` is the number of clips of a step in all processes.
+        `batch` is the number of clips of a step in all processes. With `misses_flow` some of the
+        flow is not in the cache, but could be.
         """
         total = steps * self.seconds
+        if misses_flow and self.flow > _LONG_READING * self.seconds:
+            yield f"--make-flow saves {_short(self.flow)} of a step"
         if self.workers == 0 and self.reading - self.flow > max(
             _LONG_READING * self.seconds, _MINUTES / steps
         ):
@@ -112,7 +120,7 @@ class StepTimer:
 
     cost: StepCost
     warm_up: int
-    """Number of reports to skip; the first steps on a GPU are slow."""
+    """Number of reports to skip: the first step is slow on a GPU and while workers start."""
 
     def report(self, count: int, seconds: float, waited: float, left: int) -> str | None:
         """Return a sentence about `count` steps that took `seconds` seconds, if it is news.
@@ -125,6 +133,8 @@ class StepTimer:
         if self.warm_up >= 0:
             return None
         step = seconds / count
+        if left * step < _WORTH_REPORTING:
+            return None
         if self.cost.computing is not None and 2 / 3 < step / self.cost.seconds < 3 / 2:
             return None
         return (
@@ -155,8 +165,7 @@ def measure_step(
     computing = None
     if accelerator.num_processes == 1 and accelerator.device.type == "cpu":
         _, cells = fewest_cells(state.network, settings, recipe)
-        count = 1 if cells > 1 else 2
-        computing = share / count * _compute_step(state, read, count)
+        computing = settings.accumulate * _part_seconds(state, read, share, 1 if cells > 1 else 2)
     return StepCost(share, share * reading, share * flow, computing, settings.workers)
 
 
@@ -184,8 +193,23 @@ def _read_clips(
     return found, reading, flow
 
 
-def _compute_step(state: TrainState, read: RawBatch, clips: int) -> float:
-    """Return the seconds of a step of `clips` clips, all the same, on a copy of the model."""
+def _part_seconds(state: TrainState, read: RawBatch, share: int, few: int) -> float:
+    """Return the seconds to compute a part of a step, extrapolated from `few` clips if it is slow.
+
+    A part has share / accumulate clips.
+    """
+    part = share // state.settings.accumulate
+    reference = copy.deepcopy(state.model)
+    module: nn.Module = reference
+    if not state.settings.plain:
+        module = TrainingModule(reference, checkpoint=state.settings.recompute)
+    module.train()
+    seconds = part / few * _compute(module, state, read, few)
+    return seconds if seconds > _FAST else _compute(module, state, read, part)
+
+
+def _compute(module: nn.Module, state: TrainState, read: RawBatch, clips: int) -> float:
+    """Return the seconds of the forward and backward pass of `clips` clips, all the same."""
     assert read.rgb is not None
     assert read.targets is not None
     given = {"rgb": read.rgb.float() / 255}
@@ -196,26 +220,11 @@ def _compute_step(state: TrainState, read: RawBatch, clips: int) -> float:
     }
     targets = torch.cat([read.targets[:1]] * clips)
     settings = state.settings
-    reference = copy.deepcopy(state.model)
-    module: nn.Module = reference
-    if not settings.plain:
-        module = TrainingModule(reference, checkpoint=settings.recompute)
-    module.train()
-    seconds = 0.0
-    for _ in range(2):
-        began = time.perf_counter()
-        with torch.autocast("cpu", torch.bfloat16, enabled=settings.precision == "bfloat16"):
-            logits = module(inputs)
-        loss_of(logits, targets, settings.label_smoothing).backward()
-        seconds = time.perf_counter() - began
-        if seconds > _ENOUGH:
-            break
-    return seconds
-
-
-def advice_line(advice: Sequence[str]) -> str:
-    """Return a line with what makes a run cheaper."""
-    return f"cheaper: {'; '.join(advice)}"
+    began = time.perf_counter()
+    with torch.autocast("cpu", torch.bfloat16, enabled=settings.precision == "bfloat16"):
+        logits = module(inputs)
+    torch.autograd.backward(loss_of(logits, targets, settings.label_smoothing))
+    return time.perf_counter() - began
 
 
 def _clips(count: int) -> str:

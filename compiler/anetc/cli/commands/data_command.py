@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import attrs
 import click
 
 from anetc.cli.options import SizeType
@@ -148,19 +148,27 @@ def check(
 @_format
 @click.option(
     "--short-side",
+    "short_sides",
+    multiple=True,
     type=click.IntRange(1, 8192),
-    help="Resize frames to this short side in pixels; 256 by default.",
+    metavar="N",
+    help="Resize frames to this short side in pixels; that of training by default. Repeatable.",
 )
 @click.option(
-    "--size", type=SizeType(), metavar="S|HxW", help="Resize whole frames to this size instead."
+    "--size",
+    "sizes",
+    multiple=True,
+    type=SizeType(),
+    metavar="S|HxW",
+    help="Resize whole frames to this size instead.",
 )
 @_fps
 @_workers
 def flow(
     data: str,
     format_: str | None,
-    short_side: int | None,
-    size: tuple[int, int] | None,
+    short_sides: tuple[int, ...],
+    sizes: tuple[tuple[int, int], ...],
     fps: float,
     workers: int | None,
 ) -> None:
@@ -169,36 +177,34 @@ def flow(
     Flow that is computed during training has the same numbers. Files in the cache are kept, so an
     interrupted command can be repeated. Exit code 1 if a video cannot be read.
     """
-    if short_side is not None and size is not None:
+    if short_sides and sizes:
         raise click.UsageError("--short-side and --size exclude each other.")
     spec, listing = _listed(data, format_)
     # torch, which computes flow, takes seconds to import.
-    from anetc.data.formats.video_dataset import flow_folder
-    from anetc.data.upkeep.flow_cache import compute_flow
+    from anetc.data.recipes import recipes_for
     from anetc.data.upkeep.flow_files import FlowKey
+    from anetc.data.upkeep.missing_flow import all_flow, compute_needed, default_keys
     from anetc.data.upkeep.process_pool import processor_count
 
-    folder = flow_folder(spec, listing.root, FlowKey(fps, size or short_side or 256))
-    outcomes: Counter[str] = Counter()
-    size_written = 0
-    failed: list[str] = []
-    paths = listing.paths()
-    with count_progress("flow", len(paths)) as progress:
-        results = compute_flow(listing.root, folder, paths, workers or processor_count())
-        for done, result in enumerate(results, 1):
-            outcomes[result.outcome] += 1
-            size_written += result.bytes
-            if result.outcome == "failed":
-                failed.append(result.reason)
-            progress(done)
-    for reason in failed[:_SHOWN]:
-        click.echo(visible(reason), err=True)
-    if len(failed) > _SHOWN:
-        click.echo(f"... and {len(failed) - _SHOWN} more; see `anetc data check`", err=True)
-    click.echo(
-        f"{visible(str(folder.path))}: {outcomes['computed']} computed "
-        f"({size_written / 1e6:.1f} MB), {outcomes['cached']} cached, {outcomes['failed']} failed"
-    )
+    given: tuple[int | tuple[int, int], ...] = sizes or short_sides
+    keys = [FlowKey(fps, size) for size in dict.fromkeys(given)]
+    if not keys:
+        keys = [attrs.evolve(key, fps=fps) for key in default_keys(recipes_for(spec))]
+    failed = False
+    for need in all_flow(spec, listing, keys):
+        with count_progress("flow", len(need.paths)) as progress:
+            done = compute_needed(need, workers or processor_count(), progress)
+        # The videos that fail are the same for each size.
+        for reason in () if failed else done.failures[:_SHOWN]:
+            click.echo(visible(reason), err=True)
+        if len(done.failures) > _SHOWN and not failed:
+            more = len(done.failures) - _SHOWN
+            click.echo(f"... and {more} more; see `anetc data check`", err=True)
+        failed = failed or bool(done.failures)
+        click.echo(
+            f"{visible(str(need.folder.path))}: {done.computed} computed "
+            f"({done.bytes / 1e6:.1f} MB), {done.cached} cached, {len(done.failures)} failed"
+        )
     if failed:
         raise click.exceptions.Exit(1)
 

@@ -128,6 +128,11 @@ if TYPE_CHECKING:
     is_flag=True,
     help="With --resume: go on although videos were added, removed or moved to other classes.",
 )
+@click.option(
+    "--make-flow",
+    is_flag=True,
+    help="First compute the optical flow that is missing in the cache, for all clips at once.",
+)
 @click.option("--tensorboard", is_flag=True, help="Also write RUN/tensorboard.")
 def command(
     file: str,
@@ -140,6 +145,7 @@ def command(
     init_text: str | None,
     new_head: bool,
     accept_changed_videos: bool,
+    make_flow: bool,
     tensorboard: bool,
     **options: Any,
 ) -> None:
@@ -188,6 +194,7 @@ def command(
             init_text=init_text,
             new_head=new_head,
             accept_changed_videos=accept_changed_videos,
+            make_flow=make_flow,
             tensorboard=tensorboard,
             watch=watch,
             stop=stop,

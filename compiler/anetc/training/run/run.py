@@ -22,11 +22,14 @@ import attrs
 import torch
 
 from anetc.data.batches.loader import Batch, needs_flow, training_batches
+from anetc.data.formats.video_dataset import no_flow_warning
 from anetc.data.open import open_data
+from anetc.data.upkeep.process_pool import processor_count
 from anetc.evaluation.runner import check_classes
 from anetc.training.batch_norm import check_cells
 from anetc.training.data_record import record_of, trained_on_of, write_videos
 from anetc.training.failures import report_out_of_memory
+from anetc.training.forecast import make_missing_flow, show_forecast
 from anetc.training.loop import TrainState, make_accelerator, make_train_state
 from anetc.training.optimiser import set_momentum
 from anetc.training.run.board import Board
@@ -106,15 +109,18 @@ def train(
     init_from: Parent | None = None,
     tensorboard: bool = False,
     accept_changed_videos: bool = False,
+    make_flow: bool = False,
     watch: Watcher | None = None,
     stop: StopRequest | None = None,
 ) -> TrainResult:
     """Train the network of a text in the folder `out`, or resume the run in that folder.
 
     Several processes call it alike; the first one writes. A resumed run needs the same classes and
-    videos; with `accept_changed_videos` it goes on with other videos. Raises AnetError for a text
-    with errors; CannotRun (or its subclass TrainingFailure) where the run cannot start or continue,
-    and the last checkpoint stays; KeyboardInterrupt where `stop` requests it, after a checkpoint.
+    videos; with `accept_changed_videos` it goes on with other videos. With `make_flow` the optical
+    flow of training and validation that is not in the cache is computed first. Raises AnetError for
+    a text with errors; CannotRun (or its subclass TrainingFailure) where the run cannot start or
+    continue, and the last checkpoint stays; KeyboardInterrupt where `stop` requests it, after a
+    checkpoint.
     One process at a time trains in a folder. A run that fails before its first step leaves nothing.
     """
     with claimed(out, SilentWatcher().message if watch is None else watch.message):
@@ -128,6 +134,7 @@ def train(
             init_from=init_from,
             tensorboard=tensorboard,
             accept_changed_videos=accept_changed_videos,
+            make_flow=make_flow,
             watch=watch,
             stop=stop,
         )
@@ -144,6 +151,7 @@ def _train(
     init_from: Parent | None,
     tensorboard: bool,
     accept_changed_videos: bool,
+    make_flow: bool,
     watch: Watcher | None,
     stop: StopRequest | None,
 ) -> TrainResult:
@@ -154,9 +162,10 @@ def _train(
     is_first = accelerator.is_main_process
     watch = watch if is_first and watch else SilentWatcher()
     flow = needs_flow(network)
-    training = open_data(data, "train", recipes.train, flow=flow)
-    validation = open_data(data, "validation", recipes.validation, flow=flow)
-    datasets = (training, validation)
+    has_forecast = not isinstance(watch, SilentWatcher)
+    # The forecast reports missing flow.
+    with no_flow_warning() if has_forecast or make_flow else contextlib.nullcontext():
+        datasets = training, validation = _open_splits(data, recipes, flow=flow)
     trained_on = trained_on_of(training, validation, recipes)
     record = record_of(datasets, trained_on)
     description = run_description(source.text, settings, data, recipes, init_from, record)
@@ -166,6 +175,16 @@ def _train(
         warning = check_run(out, description, datasets, accept_changed_videos=accept_changed_videos)
     check_classes(network, training)
     check_cells(network, settings, recipes.train)
+    if make_flow and flow:
+        if accelerator.num_processes > 1:
+            raise CannotRun(
+                "--make-flow: only a single process computes flow; run `anetc data flow` first"
+            )
+        make_missing_flow(data, recipes, settings.workers or processor_count(), watch)
+        # Only now the readers find the cache.
+        datasets = training, validation = _open_splits(data, recipes, flow=flow)
+    elif make_flow:
+        watch.message("--make-flow: the network has no input of optical flow, so none is computed")
     with report_out_of_memory("for the network"):
         state = make_train_state(network, settings, accelerator)
     last = newest_checkpoint(out / CHECKPOINTS)
@@ -195,6 +214,9 @@ def _train(
         for line in inheritance.lines():
             watch.message(line)
 
+    timer = None
+    if has_forecast:
+        timer = show_forecast(state, training, data, recipes, watch, done)
     start = time.perf_counter()
     kept = last.metrics_bytes if last else 0
     early = None
@@ -210,6 +232,7 @@ def _train(
             stop or StopRequest(),
             early=early,
             earlier_ends=earlier_ends(extensions),
+            timer=timer,
             done=done,
         )
         if is_first:
@@ -232,6 +255,14 @@ def _train(
         write_atomically(out / RESULT, json.dumps(result.to_json(), indent=2) + "\n")
     accelerator.wait_for_everyone()
     return result
+
+
+def _open_splits(data: DataSpec, recipes: Recipes, *, flow: bool) -> tuple[Dataset, Dataset]:
+    """Return the videos for training and for validation."""
+    return (
+        open_data(data, "train", recipes.train, flow=flow),
+        open_data(data, "validation", recipes.validation, flow=flow),
+    )
 
 
 def _restore(state: TrainState, last: Checkpoint, folder: Path) -> None:
