@@ -47,7 +47,10 @@ class Edge:
 
     @property
     def gate(self) -> float:
-        """Factor of the source's output in the sum of several inputs; 0.5 for an untrained edge."""
+        """Factor of the source's output in the sum of several inputs; 0.5 for an untrained edge.
+
+        A sole input has no factor: use `Node.edge_weight`.
+        """
         return UNTRAINED_WEIGHT if self.weight is None else self.weight
 
 

@@ -146,6 +146,17 @@ def test_journeys_name_functions_that_exist() -> None:
         assert name in {node.name for node in tree.body if isinstance(node, kinds)}, (name, target)
 
 
+def test_cited_sections_of_semantics_exist() -> None:
+    """Comments and docstrings cite sections of docs/semantics.md by number."""
+    headings = re.findall(r"(?m)^## (\d+)\.", (DOCS / "semantics.md").read_text(encoding="utf-8"))
+    for folder in ("anetdsl", "compiler", "tests"):
+        for path in sorted((REPOSITORY / folder).rglob("*.py")):
+            text = path.read_text(encoding="utf-8")
+            cited = re.findall(r"semantics (\d+(?:, \d+)*)", text)
+            numbers = {number for group in cited for number in group.split(", ")}
+            assert numbers <= set(headings), path
+
+
 # errors.md
 
 

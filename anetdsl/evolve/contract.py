@@ -33,7 +33,7 @@ FailureKind = Literal["out_of_memory", "nan", "timeout", "bad_data", "error", "k
 """Kinds of failure that the driver records: those of a trial, and `killed` for a lost process."""
 
 RETRIED: frozenset[FailureKind] = frozenset({"killed", "out_of_memory", "timeout", "error"})
-"""Failures that may not occur again. `nan` and `bad_data` occur again for the same job."""
+"""Failures after which a trial is started again. `nan` and `bad_data` would occur again."""
 
 EXIT_DONE = 0
 """Exit status of a trial whose result has the status `done`."""

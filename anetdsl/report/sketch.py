@@ -126,7 +126,7 @@ def _edges(network: Network, since: NetworkDiff | None, boxes: dict[str, _Box]) 
             if (edge.source, node.name) in new:
                 added.append(path)
             else:
-                shades[round(edge.gate * 4)].append(path)
+                shades[round(node.edge_weight(edge) * 4)].append(path)
     removed = (
         [_path(boxes, edge.source, edge.target) for edge in since.edges_removed] if since else []
     )

@@ -190,7 +190,8 @@ def test_errors_list_misfits_by_node(saved: Path) -> None:
         "missing: n5 (m0.conv1.weight, m0.conv2.weight), sink (fc.bias); "
         "not in the network: n9 (fuse.w), stray; "
         "of another shape or type: n2 (fuse.w float32 [3] instead of float32 [2]), "
-        "n3 (m0.conv1.weight int64 [1, 4, 1, 1, 1] instead of float32 [1, 4, 1, 1, 1])"
+        "n3 (m0.conv1.weight int64 [1, 4, 1, 1, 1] instead of float32 [1, 4, 1, 1, 1]); "
+        "use the text that the weights were trained with"
     )
 
 

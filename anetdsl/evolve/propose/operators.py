@@ -194,8 +194,9 @@ def _united(edges: Sequence[Edge]) -> tuple[Edge, ...]:
 
 
 def _mean_weight(edges: Sequence[Edge]) -> float | None:
-    weights = [edge.gate for edge in edges]
-    if all(edge.weight is None for edge in edges):
+    """Return the mean of the learned weights, or None if there is none."""
+    weights = [edge.weight for edge in edges if edge.weight is not None]
+    if not weights:
         return None
     return weights[0] if len(set(weights)) == 1 else sum(weights) / len(weights)
 

@@ -43,7 +43,7 @@ class Running:
     timeout: float | None = attrs.field(default=None, validator=above(0))
     """Seconds after which a trial is killed with all its processes. None: no limit."""
     retries: int = attrs.field(default=1, validator=at_least(0))
-    """Number of restarts of a trial that was killed, ran out of memory or hung."""
+    """Number of times a failed trial is started again, unless it would fail again."""
     inherit: bool = False
     """True if a child starts from its parent's weights where their shapes fit."""
     halving: int = attrs.field(default=1, validator=at_least(1))

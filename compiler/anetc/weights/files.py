@@ -101,7 +101,24 @@ def assign_weights(model: NetworkParts, tensors: Mapping[str, Tensor], source: s
     Messages name the tensors' `source`, such as a path. Raise WeightsError, which lists by node the
     tensors that are missing, unknown, or of a wrong shape.
     """
-    expected = {name: t for name, t in model.state_dict().items() if not is_counter(name)}
+    state = model.state_dict()
+    if problem := find_misfit(state, tensors):
+        raise WeightsError(
+            f"{source}: weights do not fit network {model.network.name}: {problem}; use the text "
+            "that the weights were trained with"
+        )
+    with torch.no_grad():
+        for name, tensor in state.items():
+            if not is_counter(name):
+                tensor.copy_(tensors[name])
+
+
+def find_misfit(state: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> str | None:
+    """Return in words why tensors do not fit a state dict, or None if they fit.
+
+    The text lists by node the tensors that are missing, unknown, or of a wrong shape or type.
+    """
+    expected = {name: t for name, t in state.items() if not is_counter(name)}
     given = {name: t for name, t in tensors.items() if not is_counter(name)}
     problems = [
         *_by_node("missing", [(name, "") for name in expected if name not in given]),
@@ -115,13 +132,7 @@ def assign_weights(model: NetworkParts, tensors: Mapping[str, Tensor], source: s
             ],
         ),
     ]
-    if problems:
-        raise WeightsError(
-            f"{source}: weights do not fit network {model.network.name}: {'; '.join(problems)}"
-        )
-    with torch.no_grad():
-        for name, tensor in expected.items():
-            tensor.copy_(given[name])
+    return "; ".join(problems) or None
 
 
 def _by_node(problem: str, tensors: Iterable[tuple[str, str]]) -> list[str]:

@@ -78,7 +78,7 @@ _MAY_CHANGE = (
     "--timeout", type=click.FloatRange(0, min_open=True), help="Time limit of a trial in seconds."
 )
 @click.option(
-    "--retries", type=click.IntRange(0), help="How often a trial that was killed is restarted."
+    "--retries", type=click.IntRange(0), help="How often a failed trial is started again."
 )
 @click.option(
     "--inherit", is_flag=True, default=None, help="Children start from their parents' weights."

@@ -104,11 +104,11 @@ def _prune_weights(pruning: Pruning, weights: str, out: str) -> None:
     # torch takes seconds to import.
     from anetc.modules.network import build_network
     from anetc.weights.files import assign_weights, read_weights, save_weights
-    from anetc.weights.inherit.lookup import find_misfit
+    from anetc.weights.inherit.lookup import find_network_misfit
     from anetc.weights.inherit.prune import pruned_tensors
 
     info, tensors = read_weights(weights)
-    if (problem := find_misfit(pruning.old, tensors)) is not None:
+    if (problem := find_network_misfit(pruning.old, tensors)) is not None:
         raise CannotRun(f"{weights}: these weights are not those of the network: {problem}")
     made = pruned_tensors(pruning, tensors)
     model = build_network(pruning.new)

@@ -10,9 +10,9 @@ import attrs
 import torch
 from torch import Tensor
 
-from anetc.modules.names import SINK, is_counter
+from anetc.modules.names import SINK
 from anetc.modules.network import NetworkModule, NetworkParts
-from anetc.weights.files import read_weights
+from anetc.weights.files import find_misfit, read_weights
 from anetc.weights.inherit.inheritance import Inheritance, inherit
 from anetc.weights.inherit.new_head import new_head, with_classes_of
 from anetc.weights.trained_on import ClassMatch, TrainedOn, match_classes
@@ -61,7 +61,7 @@ def inherit_from_file(
             tensors = reordered_classifier(tensors, match)
     if text is not None:
         parent = _load(Path(text))
-        if (problem := find_misfit(parent, tensors)) is not None:
+        if (problem := find_network_misfit(parent, tensors)) is not None:
             raise CannotRun(f"{weights}: the weights do not fit {text}: {problem}")
     else:
         own = model.network if head is None else with_classes_of(model.network, tensors)
@@ -97,35 +97,27 @@ def _match_parent(
     if not match.is_reordered:
         raise CannotRun(
             f"{weights}: {match.difference()}. The inherited classifier would belong to other "
-            "classes: use data with the same class names, or inherit only those (--new-head)"
+            "classes: use data with the same class names, or add --new-head, which inherits "
+            "only the classes with equal names"
         )
     if match.is_identical or match.by_number:
         return match, ()
     return match, ("classifier: the rows of the parent are reordered by the names of the classes",)
 
 
-def find_misfit(network: Network, tensors: Mapping[str, Tensor]) -> str | None:
-    """Return the first reason why tensors do not fit a network, or None if they fit."""
+def find_network_misfit(network: Network, tensors: Mapping[str, Tensor]) -> str | None:
+    """Return in words why tensors do not fit a network, or None if they fit."""
     with torch.device("meta"):
-        expected = NetworkModule(network).state_dict()
-    for name, tensor in expected.items():
-        if is_counter(name):
-            continue
-        if name not in tensors:
-            return f"{name} is missing"
-        if tensors[name].shape != tensor.shape:
-            found, wanted = (" x ".join(map(str, t.shape)) for t in (tensors[name], tensor))
-            return f"{name} has the shape {found} instead of {wanted}"
-    return None
+        return find_misfit(NetworkModule(network).state_dict(), tensors)
 
 
 def _find_parent(own: Network, weights: Path, tensors: Mapping[str, Tensor]) -> Network:
     """Return the network of a text beside the weights, or `own`, whichever the weights fit."""
     names = (f"{weights.stem}.anet", *_TEXT_NAMES)  # best.anet belongs to best.safetensors
     for path in map(weights.with_name, dict.fromkeys(names)):
-        if path.is_file() and find_misfit(parent := _load(path), tensors) is None:
+        if path.is_file() and find_network_misfit(parent := _load(path), tensors) is None:
             return parent
-    if find_misfit(own, tensors) is None:
+    if find_network_misfit(own, tensors) is None:
         return own
     raise CannotRun(
         f"{weights}: no network text found that these weights fit: neither this network nor a "
