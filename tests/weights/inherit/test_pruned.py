@@ -131,5 +131,6 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
         "prune", tmp_path / "a.anet", "--below", "0.5", "-o", tmp_path / "p.anet", *options
     )
     assert done.code == 2
-    assert "not those of the network: of another shape or type: s1 (conv.weight" in done.err
+    assert "these weights are not those of the network: " in done.err
+    assert "of another shape or type: s1 (conv.weight float32 [6, 2" in done.err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.anet", "w.safetensors"]
