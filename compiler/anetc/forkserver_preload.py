@@ -13,11 +13,14 @@ from types import TracebackType
 
 from anetc.worker_processes import kill_with_parent
 
+_NOT_PASSED_ON = ("EOFError", "UnpicklingError", "FileNotFoundError")
+"""Exceptions of a worker that does not receive its work, or whose semaphores have gone."""
+
 
 def _report(
     kind: type[BaseException], error: BaseException, traceback: TracebackType | None
 ) -> None:
-    if parent_process() is None and kind.__name__ in ("EOFError", "UnpicklingError"):
+    if parent_process() is None and kind.__name__ in _NOT_PASSED_ON:
         return
     sys.__excepthook__(kind, error, traceback)
 

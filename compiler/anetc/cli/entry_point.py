@@ -35,6 +35,10 @@ def run() -> None:
         for number in handled:
             _signal.signal(number, handlers[number])
         run_command()
+    except SystemExit as end:
+        if isinstance(end.code, int) and end.code in (code for code, _ in _EXITS.values()):
+            _end_at_once(end.code)
+        raise
     except KeyboardInterrupt as error:
         interrupted = type(error) is KeyboardInterrupt
         _exit(_signal.SIGINT if interrupted else _signal.SIGTERM)
@@ -49,4 +53,18 @@ def _exit(number: int, *_: object) -> None:
         os.write(2, line)
     except OSError:  # standard error is closed
         pass
+    os._exit(code)
+
+
+def _end_at_once(code: int) -> None:
+    """End the process as Python does, but leave its memory to the system: torch needs a second."""
+    import atexit
+    import sys
+
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        try:  # noqa: SIM105
+            stream.flush()
+        except (AttributeError, OSError, ValueError):  # closed, or None
+            pass
     os._exit(code)

@@ -223,17 +223,19 @@ def _announce_stop() -> None:
 def _stoppable(stop: StopRequest, folder: Path, iterations: int, *, quiet: bool) -> Iterator[None]:
     """Handle SIGINT and SIGTERM; print how many steps are saved, and exit with 130 or 143."""
     from anetc.training.run.checkpoint import saved_steps
-    from anetc.training.run.run_folder import CHECKPOINTS
+    from anetc.training.run.run_folder import CHECKPOINTS, RUN
 
     try:
         with stop.installed():
             yield
     except KeyboardInterrupt:
         if not quiet:
-            saved = saved_steps(folder / CHECKPOINTS)
-            click.echo(
-                f"anetc: interrupted; {saved} of {iterations} steps are saved in "
-                f"{visible(str(folder))}; the same command with --resume continues the run",
-                err=True,
+            name, saved = visible(str(folder)), saved_steps(folder / CHECKPOINTS)
+            state = (
+                f"{saved} of {iterations} steps are saved in {name}; the same command with "
+                "--resume continues the run"
+                if (folder / RUN).exists()
+                else f"no step was finished, and no run is left in {name}"
             )
+            click.echo(f"anetc: interrupted; {state}", err=True)
         raise click.exceptions.Exit(stop.exit_code) from None

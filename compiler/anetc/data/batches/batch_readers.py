@@ -123,13 +123,9 @@ def _read_sample(dataset: Dataset, index: int, seed: int, epoch: int) -> Sample 
         return FailedVideo(index, dataset.name(index), str(error))
     except CannotRun as error:
         return str(error)
-    except (
-        OSError
-    ) as error:  # such as too many open files, which has no text of its own in a worker
+    except OSError as error:  # such as too many open files
         name = dataset.name(index)
-        return FailedVideo(
-            index, name, f"{name}: {error.strerror or error or type(error).__name__}"
-        )
+        return FailedVideo(index, name, f"{name}: {error.strerror or error}")
     except MemoryError:
         return f"{dataset.name(index)}: there is not enough memory to read it"
 
