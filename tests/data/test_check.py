@@ -25,7 +25,7 @@ def check(*arguments: object) -> tuple[int, dict[str, list[str]], str]:
         kind, _, count = title.partition(": ")
         assert int(count) >= len(lines)
         found[kind] = [line.strip() for line in lines]
-    assert not done.err or done.err.startswith(("wrote ", "anetc: ", "list:"))
+    assert not done.err or done.err.startswith(("wrote ", "anetc: ", "list:", "folder:"))
     return done.code, found, head.strip()
 
 
@@ -265,12 +265,19 @@ def test_files_without_the_ending_of_a_video(folder: Path) -> None:
     for name in ("4", "5.rmvb", "6.mp4.part", "notes.txt", "7.jpg"):
         shutil.copy(folder / "train/run/1.mp4", folder / "train/run" / name)
     (folder / "train/run/8").write_text("text")
+    shutil.copytree(folder / "train/run", folder / "train/walk")
+    for path in (folder / "train/walk").glob("*.mp4"):
+        path.unlink()
+    (folder / "train/walk/5.rmvb").unlink()
+    (folder / "train/walk/6.mp4.part").unlink()
     code, found, head = check(folder, "--frames", 13)
-    assert (code, head) == (1, "5 videos checked; 4 findings")
+    assert (code, head) == (1, "5 videos checked; 6 findings")
     ending = "not used: its name has no ending of a video, such as .mp4; it"
     assert found == {
         "ending": [
             *(f"train/run/{name}: {ending} is a video" for name in ("4", "5.rmvb", "6.mp4.part")),
             f"train/run/8: {ending} cannot be read as a video",
+            f"train/walk/4: {ending} is a video",
+            f"train/walk/8: {ending} cannot be read as a video",
         ]
     }

@@ -208,6 +208,28 @@ def test_split_folders_one_level_deeper_are_refused_with_their_folder(tmp_path: 
     assert len(opened(tmp_path / "videos")) == 2
 
 
+def test_class_folders_one_level_deeper_are_refused(tmp_path: Path) -> None:
+    """The folder is the place where the data were unpacked."""
+    touch(tmp_path, *(f"UCF-101/{label}/{n}.avi" for label in ("Archery", "Biking") for n in "ab"))
+    with pytest.raises(CannotRun, match=f"use --data {tmp_path}/UCF-101 if these are the classes"):
+        opened(tmp_path)
+    assert opened(tmp_path, "train", "?layout=class").classes == ("UCF-101",)
+    assert opened(tmp_path / "UCF-101").classes == ("Archery", "Biking")
+
+
+def test_files_without_the_ending_of_a_video_are_named_in_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A class whose files have no endings would be lost without a word."""
+    touch(tmp_path, "train/run/1.mp4", "train/run/notes.txt", "train/jump/2", "train/jump/3.rmvb")
+    with caplog.at_level(logging.WARNING, "anetc.data"):
+        assert opened(tmp_path).classes == ("run",)
+    assert (
+        "2 files have no ending of a video, or an unknown one, so not used: "
+        "train/jump/2, train/jump/3.rmvb" in caplog.text
+    )
+
+
 def test_split_folders_without_class_folders_are_refused(tmp_path: Path) -> None:
     touch(tmp_path, "train/1.mp4", "test/2.mp4")
     with pytest.raises(CannotRun, match="train must contain a folder of videos for each class"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from unicodedata import normalize
 
 from anetdsl.errors import cannot_read
@@ -44,13 +44,15 @@ def folders_in(folder: Path) -> list[str]:
     return sorted(e.name for e in _entries(folder) if _is_folder(e) and not _hidden(e.name))
 
 
-def videos_below(folder: Path) -> list[str]:
+def videos_below(folder: Path, *, with_unknown_names: bool = False) -> list[str]:
     """Return the videos in a folder and its subfolders, as sorted relative paths with slashes.
 
-    Links are followed, except to a folder that contains the link. A broken link and a loop of links
-    are listed if their names are those of videos: reading them raises the error.
+    `with_unknown_names` also returns the files that are neither videos by their names nor known
+    other files. Links are followed, except to a folder that contains the link. A broken link and a
+    loop of links are listed if their names are those of videos: reading them raises the error.
     """
-    return sorted(_below(folder, "", ()))
+    wanted = _may_be_video if with_unknown_names else is_video_name
+    return sorted(_below(folder, "", (), wanted))
 
 
 def on_disk(root: Path, path: str) -> str:
@@ -73,22 +75,16 @@ def on_disk(root: Path, path: str) -> str:
     return found
 
 
-def other_files_below(folder: Path) -> list[str]:
-    """Return the files that are neither videos by their names nor known other files, sorted."""
-    return sorted(_below(folder, "", (), is_unknown_name))
-
-
-def is_unknown_name(name: str) -> bool:
-    """Return whether a file has no ending, or none that is known."""
-    suffix = PurePosixPath(name).suffix.lower()
-    return suffix not in VIDEO_SUFFIXES and suffix not in _OTHER_SUFFIXES and not _hidden(name)
+def _may_be_video(name: str) -> bool:
+    stem, dot, ending = name.rpartition(".")
+    return not (stem and f"{dot}{ending.lower()}" in _OTHER_SUFFIXES) and not _hidden(name)
 
 
 def _below(
     folder: Path,
     prefix: str,
     parents: tuple[str, ...],
-    wanted: Callable[[str], bool] = is_video_name,
+    wanted: Callable[[str], bool],
 ) -> Iterator[str]:
     real = os.path.realpath(folder)
     if any(Path(parent).is_relative_to(real) for parent in parents):

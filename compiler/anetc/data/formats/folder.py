@@ -31,7 +31,7 @@ from typing import Literal, get_args
 import attrs
 import numpy as np
 
-from anetc.data.formats.directory_scan import folders_in, videos_below
+from anetc.data.formats.directory_scan import folders_in, is_video_name, videos_below
 from anetc.data.formats.video_dataset import OPTIONS, VideoDataset, make_video_reader
 from anetc.data.spec import checked_options, existing_path, spec_text
 from anetc.data.split_names import split_of_name
@@ -92,7 +92,7 @@ def list_folder(spec: DataSpec) -> tuple[Path, list[FolderVideo]]:
     root = existing_path(spec)
     if not root.is_dir():
         raise CannotRun(f"--data {spec_text(spec)}: not a folder")
-    tops = {top: found for top in folders_in(root) if (found := videos_below(root / top))}
+    tops = _videos_by_folder(spec, root)
     layout = _layout(spec, tops)
     if layout == "class":
         listed = [
@@ -115,6 +115,27 @@ def list_folder(spec: DataSpec) -> tuple[Path, list[FolderVideo]]:
             listed = [*training, *(v for v in listed if v.split != "train")]
     _warn_of_similar_classes(spec, {video.label for video in listed})
     return root, listed
+
+
+def _videos_by_folder(spec: DataSpec, root: Path) -> dict[str, list[str]]:
+    """Return the videos in each folder with videos; warn of files that may be videos."""
+    found = {}
+    unknown: list[str] = []
+    for top in folders_in(root):
+        files = videos_below(root / top, with_unknown_names=True)
+        if videos := [path for path in files if is_video_name(path.rpartition("/")[2])]:
+            found[top] = videos
+        others = dict.fromkeys(files).keys() - dict.fromkeys(videos).keys()
+        unknown.extend(f"{top}/{path}" for path in sorted(others))
+    if unknown:
+        count = "1 file has" if len(unknown) == 1 else f"{len(unknown)} files have"
+        _log.warning(
+            "%s: %s no ending of a video, or an unknown one, so not used: %s",
+            spec_text(spec),
+            count,
+            _list(unknown),
+        )
+    return found
 
 
 def _drawn(
@@ -165,6 +186,15 @@ def _layout(spec: DataSpec, tops: Mapping[str, list[str]]) -> Layout:
             f"--data {spec_text(spec)}: the folders of the splits are one level deeper; "
             f"use --data {places}, or the option layout=class-split if {_list(deep)} is a class"
         )
+    if len(tops) == 1:
+        ((top, found),) = tops.items()
+        # A folder of folders, such as UCF-101 in the place where it was unpacked.
+        if len(_folders(found)) > 1 and all("/" in path for path in found):
+            raise CannotRun(
+                f"--data {spec_text(spec)}: there is one class, {top}, whose videos are in the "
+                f"folders {_list(_folders(found))}; use --data {spec.path}/{top} if these are the "
+                "classes, or the option layout=class if they are not"
+            )
     several = any(len({split_of_name(s) for s in splits}) > 1 for splits in split_below.values())
     return "class-split" if several or (tops and all(split_below.values())) else "class"
 

@@ -16,7 +16,7 @@ import attrs
 
 from anetc.data.formats import charades, moments
 from anetc.data.formats.charades_lists import CharadesRow, read_classes, read_rows
-from anetc.data.formats.directory_scan import other_files_below, videos_below
+from anetc.data.formats.directory_scan import folders_in, is_video_name, videos_below
 from anetc.data.formats.lists.open_list import list_content, shared_videos
 from anetc.data.upkeep.flow_files import fingerprint
 from anetc.data.upkeep.listing import ListedVideo, Listing
@@ -116,7 +116,7 @@ def check_data(
         *_check_lists(spec, root, files, {entry.name: entry for entry in entries}),
         *_check_videos(entries, files, frames, fps),
         *_find_copies(root, entries, files),
-        *(_check_endings(root, listing) if spec.format == "folder" else ()),
+        *(_check_endings(root) if spec.format == "folder" else ()),
     ]
     ranks = {kind: rank for rank, kind in enumerate(FINDING_KINDS)}
     listed = {entry.path for entry in (*entries, *listing.skipped)}
@@ -293,11 +293,12 @@ def _check_list(
     yield from _classes_without_training(content.classes, trained)
 
 
-def _check_endings(root: Path, listing: Listing) -> Iterator[Finding]:
-    """Find files that may be videos, but have no ending of a video, beside the listed videos."""
-    folders = {entry.path.rpartition("/")[0] for entry in (*listing.entries, *listing.skipped)}
-    for top in sorted({folder.split("/")[0] for folder in folders}):
-        for name in other_files_below(root / top):
+def _check_endings(root: Path) -> Iterator[Finding]:
+    """Find files that may be videos, but have no ending of a video."""
+    for top in folders_in(root):
+        for name in videos_below(root / top, with_unknown_names=True):
+            if is_video_name(name.rpartition("/")[2]):
+                continue
             try:
                 probe(root / top / name)
                 content = "is a video"

@@ -31,7 +31,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "youtube_id": ("youtube_id", "video_id", "ytid"),
     "label": ("label", "class", "class_name", "classname", "category", "action", "tag"),
     "labels": ("labels", "classes", "categories", "actions", "tags"),
-    "split": ("split", "subset", "partition", "set", "usage", "phase"),
+    "split": ("split", "subset", "partition", "usage", "phase"),
     "start": ("start", "time_start", "start_time", "start_s", "start_seconds", "begin"),
     "end": ("end", "time_end", "end_time", "end_s", "end_seconds", "stop"),
 }
@@ -51,7 +51,7 @@ def table_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     first = next((line for line in LINE_END.split(text) if line.strip()), "")
     marks = [mark for mark in ("\t", ";", ",") if mark in first]
     separator = max(marks, key=lambda mark: len(_columns(first.split(mark)) or ()), default=",")
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
     try:
         for row in reader:
             if any(cell.strip() for cell in row):

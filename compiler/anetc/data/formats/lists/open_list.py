@@ -14,6 +14,7 @@ from pathlib import Path
 
 import attrs
 
+from anetc.data.formats.directory_scan import on_disk
 from anetc.data.formats.lists.list_dataset import ListDataset, ListedClip
 from anetc.data.formats.lists.list_labels import number_labels
 from anetc.data.formats.lists.list_rows import VideoList, segment_name
@@ -202,9 +203,10 @@ def _videos_folder(spec: DataSpec, root: Path) -> str | None:
     option = dict(spec.options).get("videos")
     if option is None:
         return None
-    if not (root / option).is_dir():
+    found = on_disk(root, option)
+    if not (root / found).is_dir():
         raise CannotRun(f"--data {spec_text(spec)}: videos={option}: there is no such folder")
-    return option
+    return found
 
 
 def warn_of_missing(spec: DataSpec, entries: Sequence[ListEntry]) -> None:
