@@ -56,6 +56,7 @@ from anetc.video.timeline import (
 
 # Containers with a reliable index. AVI has no presentation times and MPEG streams no index.
 _SEEKABLE = frozenset({MP4, MATROSKA})
+_NO_KEY = "it has no key frame, so no frame can be decoded"
 # A pixel that is ten times as wide as high, or the reverse, is a damaged header.
 _ODDEST_PIXEL = 10
 
@@ -146,7 +147,7 @@ def probe(path: str | os.PathLike[str]) -> VideoInfo:
         with opened(path, index=index) as (container, stream):
             if info := _examine(path, container, stream, from_key):
                 return attrs.evolve(info, damage=JOINED) if joined else info
-    raise VideoError(path, "it has no key frame, so no frame can be decoded")
+    raise VideoError(path, _NO_KEY)
 
 
 def _examine(
@@ -184,6 +185,7 @@ def _examine(
     first = survey.first
     if first is None or tick is None:
         reason = "no frame can be decoded" if stamps else "it has no frames"
+        reason = reason if from_key else _NO_KEY
         raise VideoError(path, damage or reason, 0, expected or stream.frames or None)
     check_frame_size(path, first.width, first.height)
     joined, parts = join(

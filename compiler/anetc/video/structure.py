@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import re
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
@@ -46,6 +46,7 @@ _IN_SEGMENT = {
     b"\xbf",
     _CLUSTER,
 }
+_BOX_NAME = re.compile(rb"[\x20-\x7e\xa9]{4}")
 _AVI_FRAME = re.compile(rb"\d\dd[bc]")
 # Audio, video and two kinds of script data; the bits above are flags.
 _FLV_TAGS = frozenset({8, 9, 15, 18})
@@ -80,18 +81,23 @@ class Structure:
 
 
 def check_structure(path: str | os.PathLike[str], container: str) -> Structure:
-    """Follow the structure of a file; formats that are not known have no findings."""
-    with Path(path).open("rb") as file:
-        length = os.fstat(file.fileno()).st_size
-        match container:
-            case "mpegts":
+    """Follow the structure of a file; formats that are not known have no findings.
+
+    A file that cannot be read any more has none either: its packets have been read before.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            length = os.fstat(file.fileno()).st_size
+            if container == "mpegts":
                 return _check_transport_stream(file, length)
-            case "mpeg":
-                return Structure(joints=_clock_resets(file, length))
-        if (walk := _WALKS.get(container)) is not None:
-            return Structure(walk(file, length))
-        if (header := _HEADERS.get(container)) is not None:
-            return Structure(JOINED if _count(file, header) > 1 else None)
+            if container == "mpeg":
+                return _check_program_stream(file, length)
+            if (walk := _WALKS.get(container)) is not None:
+                return Structure(walk(file, length))
+            if (header := _HEADERS.get(container)) is not None:
+                return Structure(JOINED if _count(file, header) > 1 else None)
+    except OSError:
+        pass
     return Structure()
 
 
@@ -108,32 +114,31 @@ def _count(file: BinaryIO, header: re.Pattern[bytes]) -> int:
 
 
 def _check_mp4(file: BinaryIO, length: int) -> str | None:
-    """Look for a second header, and for gaps in the numbers of fragments (ISO/IEC 14496-12)."""
+    """Look for a second header and for lost fragments (ISO/IEC 14496-12).
+
+    The frames of a file without fragments are in its index.
+    """
     numbers: list[int] = []
-    headers = 0
-    for kind, content in _boxes(file, length):
-        headers += kind == b"moov"
-        if kind == b"moof" and content[4:8] == b"mfhd":
-            numbers.append(int.from_bytes(content[12:16]))
-    if headers > 1:
-        return JOINED
-    lost = any(later > sooner + 1 for sooner, later in pairwise(numbers) if sooner > 0)
-    return CORRUPT if lost else None
-
-
-def _boxes(file: BinaryIO, length: int) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the type of each top-level box, and the 24 bytes after its header."""
-    place = 0
+    headers = place = size = 0
     while place + 8 <= length:
         file.seek(place)
         start = file.read(40)
         size, kind, header = int.from_bytes(start[:4]), start[4:8], 8
         if size == 1:
             size, header = int.from_bytes(start[8:16]), 16
-        yield kind, start[header : header + 24]
-        if size < header:
-            return
+        headers += kind == b"moov"
+        if kind == b"moof" and start[header + 4 : header + 8] == b"mfhd":
+            numbers.append(int.from_bytes(start[header + 12 : header + 16]))
+        if size < header or not _BOX_NAME.fullmatch(kind):
+            break
         place += size
+    if headers > 1:
+        return JOINED
+    if numbers and size and place > length:
+        return TRUNCATED
+    broken = numbers and size and place + 8 <= length
+    lost = any(later > sooner + 1 for sooner, later in pairwise(numbers) if sooner > 0)
+    return CORRUPT if broken or lost else None
 
 
 def _check_avi(file: BinaryIO, length: int) -> str | None:
@@ -324,8 +329,8 @@ def _loses_first_unit(packets: list[bytes]) -> bool:
     return False
 
 
-def _clock_resets(file: BinaryIO, length: int) -> tuple[int, ...]:
-    """Return the packs of an MPEG program stream that follow an end, or whose clock starts anew.
+def _check_program_stream(file: BinaryIO, length: int) -> Structure:
+    """Follow the packets. The joints are packs after an end, or whose clock starts anew.
 
     The clock of a pack is in ticks of 1/90000 s (ISO/IEC 13818-1, 2.5.3.4).
     """
@@ -335,7 +340,8 @@ def _clock_resets(file: BinaryIO, length: int) -> tuple[int, ...]:
         start = file.read(14)
         kind = start[3]
         if start[:3] != b"\0\0\1" or kind < _PS_END:
-            break
+            # Some files do not start with a pack, or end with space that was not used.
+            return Structure(CORRUPT if before is not None and any(start) else None)
         if kind == _PS_PACK:
             clock, size = _clock(start)
             step = 0 if before is None else clock - before
@@ -347,7 +353,7 @@ def _clock_resets(file: BinaryIO, length: int) -> tuple[int, ...]:
             ended = kind == _PS_END
             size = 4 if kind == _PS_END else 6 + int.from_bytes(start[4:6])
         place += size
-    return tuple(resets)
+    return Structure(joints=tuple(resets))
 
 
 def _clock(pack: bytes) -> tuple[int, int]:
