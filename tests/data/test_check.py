@@ -14,10 +14,21 @@ from anetc.data.upkeep.quarantine import read_quarantine
 from tests.command_line import anetc
 from tests.data.test_published import CLASSES, HEADER, row
 
+NO_VALIDATION = "there are no validation videos, and training needs them"
+
+
+@pytest.fixture
+def folder(folder: Path, add: Callable[..., Path]) -> Path:
+    """The folder, with a test video and a validation video of each class: 8 videos."""
+    for place, name in enumerate(("test/jump/4.mp4", "validation/jump/5.mp4")):
+        add(f"data/{name}", 36 + 2 * place, noisy=True)
+    add("data/validation/run/6.mp4", 40, noisy=True)
+    return folder
+
 
 def check(*arguments: object) -> tuple[int, dict[str, list[str]], str]:
     """Return the exit code, the findings by kind, and the first line."""
-    done = anetc("data", "check", *arguments, "--workers", 1)
+    done = anetc("data", "check", *arguments, "--size", 24, "--workers", 1)
     head, *parts = done.out.split("\n\n")
     found = {}
     for part in parts:
@@ -30,7 +41,7 @@ def check(*arguments: object) -> tuple[int, dict[str, list[str]], str]:
 
 
 def test_a_folder_without_findings(folder: Path) -> None:
-    assert check(folder, "--frames", 13) == (0, {}, "5 videos checked; 0 findings")
+    assert check(folder, "--frames", 13) == (0, {}, "8 videos checked; 0 findings")
 
 
 def test_a_folder_with_every_kind_of_finding(folder: Path, add: Callable[..., Path]) -> None:
@@ -41,7 +52,7 @@ def test_a_folder_with_every_kind_of_finding(folder: Path, add: Callable[..., Pa
     add("data/train/run/slow.mp4", 20, fps=5, gop=3)
     add("data/train/run/short.mp4", 4)
     code, found, head = check(folder, "--frames", 13)
-    assert (code, head) == (1, "8 videos checked; 6 findings")
+    assert (code, head) == (1, "11 videos checked; 6 findings")
     assert found == {
         "missing": ["train/jump/2.mp4: a link to nothing: 0 frames readable; check the path"],
         "corrupt": [
@@ -57,6 +68,69 @@ def test_a_folder_with_every_kind_of_finding(folder: Path, add: Callable[..., Pa
     }
 
 
+def test_a_check_follows_the_clips_of_training(folder: Path) -> None:
+    """Without options the clips are those of `anetc train` without options."""
+    done = anetc("data", "check", folder, "--workers", 1)
+    assert "short: 3\n" in done.out
+    assert "train/run/1.mp4: 15 frames at 12.5 a second (1.20 s); a clip has 16" in done.out
+    assert "small: 8\n" in done.out
+    assert "test/run/3.mp4: 32 x 24 pixels; the short side of a clip is 112\n" in done.out
+    assert check(folder, "--frames", 8)[:2] == (0, {})
+    found = anetc("data", "check", folder, "--frames", 8, "--size", "24x36", "--workers", 1).out
+    assert found == "8 videos checked; 0 findings\n"
+    assert anetc("data", "check", folder, "--fps", "nan").code == 2
+
+
+def test_one_class_is_not_enough(tmp_path: Path, add: Callable[..., Path]) -> None:
+    for split in ("train", "validation"):
+        add(f"data/{split}/run/1.mp4", 26 + len(split))
+    code, found, _ = check(tmp_path / "data", "--frames", 13)
+    question = f"the data have no other class; is {tmp_path / 'data'} the right folder?"
+    assert (code, found) == (1, {"one-class": [f"run: {question}"]})
+
+
+def test_classes_and_splits_without_videos(folder: Path) -> None:
+    """A video that cannot be read does not count. What is missing everywhere is said once."""
+    (folder / "validation/jump/5.mp4").write_bytes(b"")
+    shutil.rmtree(folder / "test/jump")
+    _, found, _ = check(folder, "--frames", 13)
+    assert found["class"] == ["jump: this class has no validation or test video"]
+    assert "split" not in found
+    shutil.rmtree(folder / "validation")
+    shutil.rmtree(folder / "train/run")
+    _, found, _ = check(folder, "--frames", 13)
+    assert found == {
+        "split": [
+            f"validation: {NO_VALIDATION}: make a folder validation, or use the option "
+            "validation=10"
+        ],
+        "class": ["jump: this class has no test video", "run: this class has no training video"],
+    }
+
+
+def test_splits_of_unequal_kind(folder: Path, add: Callable[..., Path]) -> None:
+    """All test videos, and four of five validation videos, are of another kind."""
+    shutil.rmtree(folder / "test")
+    for label in ("jump", "run"):
+        size = (48, 32)
+        add(f"data/test/{label}/9.mkv", 40 + len(label), size=size, codec="mpeg4", fps=30)
+    for number in range(8):
+        add(f"data/validation/run/{number}0.mp4", 50 + number, fps=50)
+    _, found, _ = check(folder, "--frames", 8)
+    assert found == {
+        "split": [
+            "train and test: 100 % of the training videos have 32 x 24 pixels, but 0 % of the test "
+            "videos, of which 100 % have 48 x 32 pixels",
+            "train and test: 100 % of the training videos have about 25 frames a second, but 0 % "
+            "of the test videos, of which 100 % have about 30 frames a second",
+            "train and test: 100 % of the training videos have the codec h264, but 0 % of the test "
+            "videos, of which 100 % have the codec mpeg4",
+            "train and validation: 100 % of the training videos have about 25 frames a second, but "
+            "20 % of the validation videos, of which 80 % have about 50 frames a second",
+        ]
+    }
+
+
 def test_quarantine(folder: Path) -> None:
     """Unusable videos are written to the list; the next check skips them and extends the list."""
     (folder / "train/jump/1.mp4").write_bytes(b"")
@@ -66,7 +140,7 @@ def test_quarantine(folder: Path) -> None:
     assert list(read_quarantine(path)) == ["train/jump/1.mp4"]
     code, found, head = check(folder, "--frames", 13, "--quarantine", path)
     assert (code, found) == (0, {})
-    assert head == "4 videos checked, 1 more in quarantine; 0 findings"
+    assert head == "7 videos checked, 1 more in quarantine; 0 findings"
     (folder / "train/run/1.mp4").write_text("text")
     check(folder, "--quarantine", path)
     assert list(read_quarantine(path)) == ["train/jump/1.mp4", "train/run/1.mp4"]
@@ -95,8 +169,9 @@ def test_moments(tmp_path: Path, add: Callable[..., Path]) -> None:
         add(f"training/jumping/{name}.mp4", 64 + 2 * len(name))
     shutil.copy(tmp_path / "training/jumping/unlisted.mp4", tmp_path / "training/jumping/b.mp4")
     code, found, head = check(tmp_path)
-    assert (code, head) == (1, "3 videos checked, 1 more in no list; 4 findings")
+    assert (code, head) == (1, "3 videos checked, 1 more in no list; 5 findings")
     assert found == {
+        "split": [f"validation: {NO_VALIDATION}: add validationSet.csv"],
         "missing": ["training/jumping/gone.mp4: no such file: 0 frames readable; check the path"],
         "label": [
             "training/jumping/b.mp4: trainingSet.csv:3: the label `jumpin` is not in "
@@ -119,9 +194,10 @@ def test_charades(tmp_path: Path, add: Callable[..., Path]) -> None:
     )
     for place, name in enumerate(("AAAAA", "BBBBB", "CCCCC")):
         add(f"Charades_v1_480/{name}.mp4", 75 + 2 * place)
-    code, found, head = check(tmp_path)
-    assert (code, head) == (1, "3 videos checked; 4 findings")
+    code, found, head = check(tmp_path, "--frames", 37)
+    assert (code, head) == (1, "3 videos checked; 5 findings")
     assert found == {
+        "split": [f"validation: {NO_VALIDATION}: use the option validation=10"],
         "label": ["BBBBB: Charades_v1_train.csv:3: there is no class c157"],
         "cut-action": [
             "AAAAA: Charades_v1_train.csv:2: an action ends after the video, which ends at 3.00 s",
@@ -155,12 +231,13 @@ def test_info(folder: Path) -> None:
     assert done.code == 0
     assert [line.split() for line in done.out.splitlines() if not line.startswith("-")] == [
         ["split", "videos", "classes", "labels", "a", "video", "fewest", "most"],
-        ["test", "1", "1", "1.00", "1", "1"],
+        ["test", "2", "2", "1.00", "1", "1"],
         ["train", "4", "2", "1.00", "2", "2"],
+        ["validation", "2", "2", "1.00", "1", "1"],
         [],
-        ["class", "test", "train"],
-        ["jump", "0", "2"],
-        ["run", "1", "2"],
+        ["class", "test", "train", "validation"],
+        ["jump", "1", "2", "1"],
+        ["run", "1", "2", "1"],
     ]
 
 
@@ -169,12 +246,12 @@ def test_flow(folder: Path) -> None:
     arguments = ("data", "flow", folder, "--short-side", 24, "--workers", 1)
     done = anetc(*arguments)
     assert done.code == 1
-    assert "4 computed (0.0 MB), 0 cached, 1 failed" in done.out
+    assert "7 computed (0.1 MB), 0 cached, 1 failed" in done.out
     assert "train/jump/1.mp4: an empty file" in done.err
     (folder / "quarantine.txt").write_text("train/jump/1.mp4")
     done = anetc(*arguments)
     assert done.code == 0
-    assert "0 computed (0.0 MB), 4 cached, 0 failed" in done.out
+    assert "0 computed (0.0 MB), 7 cached, 0 failed" in done.out
     done = anetc("data", "flow", folder, "--size", "12x20", "--workers", 1)
     assert f"{folder}/.flow/12x20-12.5fps-" in done.out
 
@@ -239,8 +316,12 @@ def segments(add: Callable[..., Path], tmp_path: Path) -> Path:
 
 def test_a_list_of_segments(segments: Path) -> None:
     code, found, head = check(segments, "--frames", 10)
-    assert (code, head) == (1, "5 videos checked; 5 findings")
+    assert (code, head) == (1, "5 videos checked; 6 findings")
     assert found == {
+        "split": [
+            f"validation: {NO_VALIDATION}: name a list with the option validation=FILE, or use "
+            "validation=10"
+        ],
         "missing": ["gone.mp4#t=0,1: no such file: 0 frames readable; check the path"],
         "segment": ["short.mp4#t=5,6: it begins after the end of the video, at 1.00 s"],
         "short": ["long.mp4#t=1.5,9: 6 frames at 12.5 a second (0.48 s); a clip has 10"],
@@ -271,7 +352,7 @@ def test_files_without_the_ending_of_a_video(folder: Path) -> None:
     (folder / "train/walk/5.rmvb").unlink()
     (folder / "train/walk/6.mp4.part").unlink()
     code, found, head = check(folder, "--frames", 13)
-    assert (code, head) == (1, "5 videos checked; 6 findings")
+    assert (code, head) == (1, "8 videos checked; 6 findings")
     ending = "not used: its name has no ending of a video, such as .mp4; it"
     assert found == {
         "ending": [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,8 +34,17 @@ _format = click.option(
 _workers = click.option(
     "--workers", type=click.IntRange(1, 1024), help="Processes; one for each processor by default."
 )
+
+
+def _checked_rate(_context: click.Context, _option: click.Parameter, fps: float) -> float:
+    if math.isnan(fps):  # NaN is in every range
+        raise click.BadParameter("'nan' is not a number.")
+    return fps
+
+
 _fps = click.option(
     "--fps",
+    callback=_checked_rate,
     type=click.FloatRange(0.1, 1000),
     default=12.5,
     show_default=True,
@@ -89,9 +99,13 @@ def info(data: str, format_: str | None, classes: bool) -> None:
 @click.option(
     "--frames",
     type=click.IntRange(1, 100_000),
-    default=32,
-    show_default=True,
-    help="Frames per clip; a video with fewer frames is short.",
+    help="Frames per clip, by default as in training; a video with fewer frames is short.",
+)
+@click.option(
+    "--size",
+    type=SizeType(),
+    metavar="S|HxW",
+    help="Pixels of a clip, by default as in training; a video with fewer pixels is small.",
 )
 @_fps
 @click.option(
@@ -105,7 +119,8 @@ def info(data: str, format_: str | None, classes: bool) -> None:
 def check(
     data: str,
     format_: str | None,
-    frames: int,
+    frames: int | None,
+    size: tuple[int, int] | None,
     fps: float,
     quick: bool,
     show_all: bool,
@@ -114,9 +129,12 @@ def check(
 ) -> None:
     """Check the lists of DIR and decode every video. Exit code 1 if there is any finding.
 
-    Findings are missing and corrupt videos, unknown labels, short and slow videos, copies, and
-    wrong annotations. Videos in quarantine are not checked.
+    Findings are a single class, classes and splits without videos, splits of unequal kind, missing
+    and corrupt videos, unknown labels, short, slow and small videos, copies, and wrong annotations.
+    The clips are those of `anetc train` with the same options. Videos in quarantine are not
+    checked.
     """
+    from anetc.data.recipes import recipes_for
     from anetc.data.upkeep.dataset_check import check_data
     from anetc.data.upkeep.process_pool import processor_count
     from anetc.data.upkeep.quarantine import extended_quarantine
@@ -124,12 +142,12 @@ def check(
     if quarantine is not None:
         check_writable(quarantine)
     spec, listing = _listed(data, format_)
-    with count_progress("videos", len(listing.entries)) as progress:
+    recipe = attrs.evolve(recipes_for(spec, frames, size).train, fps=fps)
+    with count_progress("videos", len(listing.paths())) as progress:
         found = check_data(
             spec,
             listing,
-            frames=frames,
-            fps=fps,
+            recipe=recipe,
             quick=quick,
             workers=workers or processor_count(),
             progress=progress,
@@ -222,7 +240,7 @@ def _listed(data: str, format_: str | None) -> tuple[DataSpec, Listing]:
 
 
 def _show_findings(found: DatasetCheck, show_all: bool) -> None:
-    from anetc.data.upkeep.dataset_check import FINDING_KINDS
+    from anetc.data.upkeep.findings import FINDING_KINDS
 
     click.echo(_many(found.videos, "video") + " checked", nl=False)
     if found.quarantined:

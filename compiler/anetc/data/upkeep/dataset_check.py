@@ -7,10 +7,9 @@ findings are for the user to judge.
 from __future__ import annotations
 
 import filecmp
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Literal, get_args
 
 import attrs
 
@@ -18,41 +17,18 @@ from anetc.data.formats import charades, moments
 from anetc.data.formats.charades_lists import CharadesRow, read_classes, read_rows
 from anetc.data.formats.directory_scan import folders_in, is_video_name, videos_below
 from anetc.data.formats.lists.open_list import list_content, shared_videos
+from anetc.data.upkeep.findings import FINDING_KINDS, UNUSABLE, FileCheck, Finding, FindingKind
 from anetc.data.upkeep.flow_files import fingerprint
 from anetc.data.upkeep.listing import ListedVideo, Listing
 from anetc.data.upkeep.process_pool import map_in_processes
+from anetc.data.upkeep.split_check import check_splits
 from anetc.data.values import DataSpec
+from anetc.video.clips import Recipe
 from anetc.video.decode import VideoError, grid_length, probe, verify
 from anetdsl.diagnostics import did_you_mean
 
-FindingKind = Literal[
-    "missing",
-    "corrupt",
-    "label",
-    "segment",
-    "ending",
-    "short",
-    "slow",
-    "copy",
-    "repeated",
-    "cut-action",
-    "empty-action",
-    "class",
-]
-FINDING_KINDS: tuple[FindingKind, ...] = get_args(FindingKind)
-UNUSABLE: frozenset[FindingKind] = frozenset({"missing", "corrupt", "label", "segment"})
-
 _SLACK = 1.0
 """Tolerance of action ends, in seconds, if the list does not hold the length of the video."""
-
-
-@attrs.frozen
-class Finding:
-    """A finding about the video (or class) `name`."""
-
-    kind: FindingKind
-    name: str
-    message: str
 
 
 @attrs.frozen
@@ -74,47 +50,31 @@ class DatasetCheck:
         return dict(sorted(found.items()))
 
 
-@attrs.frozen
-class FileCheck:
-    """The result of reading a file: a problem, or its length and fingerprint."""
-
-    path: str
-    problem: FindingKind | None
-    message: str = ""
-    """Description of the problem."""
-    frames: int = 0
-    """Number of frames at the frame rate of clips."""
-    fps: float = 0.0
-    """Frame rate of the file."""
-    duration: float = 0.0
-    """Length in seconds."""
-    fingerprint: str = ""
-
-
 def check_data(
     spec: DataSpec,
     listing: Listing,
     *,
-    frames: int,
-    fps: float,
+    recipe: Recipe,
     quick: bool,
     workers: int,
     progress: Callable[[int], None],
 ) -> DatasetCheck:
-    """Check the lists and all videos; `progress` gets the number of videos checked so far.
+    """Check the lists and all videos; `progress` gets the number of files read so far.
 
-    A video is short if it has fewer than `frames` frames at `fps`, and slow if its frame rate is
-    below `fps`. `quick` reads all packets but decodes only the first frame of a video.
+    `recipe` is that of the training clips. A video is short if it has fewer frames at the clip's
+    rate than a clip, slow if its frame rate is below that of clips, and small if its short side is
+    below that of clips. `quick` reads all packets but decodes only the first frame of a video.
     """
     root, entries = listing.root, listing.entries
     files: dict[str, FileCheck] = {}
-    check = partial(check_file, root, fps=fps, quick=quick)
+    check = partial(check_file, root, fps=recipe.fps, quick=quick)
     for file in map_in_processes(check, listing.paths(), workers, _lost):
         files[file.path] = file
         progress(len(files))
     findings = [
+        *check_splits(spec, entries, files, _classes(spec, root, entries)),
         *_check_lists(spec, root, files, {entry.name: entry for entry in entries}),
-        *_check_videos(entries, files, frames, fps),
+        *_check_videos(entries, files, recipe),
         *_find_copies(root, entries, files),
         *(_check_endings(root) if spec.format == "folder" else ()),
     ]
@@ -146,6 +106,9 @@ def check_file(root: Path, path: str, *, fps: float, quick: bool) -> FileCheck:
         frames=grid_length(info, fps),
         fps=info.fps,
         duration=info.duration,
+        width=info.width,
+        height=info.height,
+        codec=info.codec,
         fingerprint=f"{digest['bytes']} {digest['digest']}",
     )
 
@@ -161,8 +124,9 @@ def _reason(error: VideoError | OSError) -> str:
 
 
 def _check_videos(
-    entries: Sequence[ListedVideo], files: dict[str, FileCheck], frames: int, fps: float
+    entries: Sequence[ListedVideo], files: dict[str, FileCheck], recipe: Recipe
 ) -> Iterator[Finding]:
+    frames, fps, side = recipe.frames, recipe.fps, min(recipe.size)
     for entry in entries:
         file = files[entry.path]
         if file.problem is not None:
@@ -186,6 +150,9 @@ def _check_videos(
         # The rate of a file is an average; a single frame has no rate.
         if file.frames > 1 and file.fps < 0.98 * fps:
             yield Finding("slow", entry.name, f"{file.fps:.2f} frames a second, fewer than {fps:g}")
+        if min(file.width, file.height) < side:
+            message = f"{file.width} x {file.height} pixels; the short side of a clip is {side}"
+            yield Finding("small", entry.name, message)
 
 
 def _find_copies(
@@ -215,24 +182,28 @@ def _check_lists(
 ) -> Iterator[Finding]:
     match spec.format:
         case "moments":
-            yield from _check_moments(root, files, entries)
+            yield from _check_moments(root, entries)
         case "charades":
             yield from _check_charades(root, files, entries)
         case "list":
-            yield from _check_list(spec, files, entries)
-        case _:
-            labels = {label for entry in entries.values() for label in entry.labels}
-            good = [v for v in entries.values() if files[v.path].problem is None]
-            trained = {v.labels[0] for v in good if v.split == "train"}
-            yield from _classes_without_training(sorted(labels), trained)
+            yield from _check_list(spec, entries)
 
 
-def _check_moments(
-    root: Path, files: dict[str, FileCheck], entries: dict[str, ListedVideo]
-) -> Iterator[Finding]:
+def _classes(spec: DataSpec, root: Path, entries: Sequence[ListedVideo]) -> list[str]:
+    """Return the names of the classes, also of those without videos."""
+    match spec.format:
+        case "moments":
+            return list(moments.read_categories(root / moments.CATEGORIES))
+        case "charades":
+            return list(read_classes(charades.annotation_file(root, charades.CLASSES)))
+        case "list":
+            return list(list_content(spec).classes)
+    return sorted({label for entry in entries for label in entry.labels})
+
+
+def _check_moments(root: Path, entries: dict[str, ListedVideo]) -> Iterator[Finding]:
     classes = moments.read_categories(root / moments.CATEGORIES)
     known = set(classes)
-    trained: set[str] = set()
     for split, (file, _) in moments.LISTS.items():
         if not (root / file).is_file():
             continue
@@ -250,17 +221,13 @@ def _check_moments(
                 label = "" if other.label == row.label else f", as `{other.label}`"
                 message = f"{file}:{row.line}: already listed in line {other.line}{label}"
                 yield Finding("repeated", row.name, message)
-            elif split == "train" and files[row.name].problem is None:
-                trained.add(row.label)
-    yield from _classes_without_training(classes, trained)
 
 
 def _check_charades(
     root: Path, files: dict[str, FileCheck], entries: dict[str, ListedVideo]
 ) -> Iterator[Finding]:
     classes = read_classes(charades.annotation_file(root, charades.CLASSES))
-    trained: set[int] = set()
-    for split, file in charades.LISTS.items():
+    for file in charades.LISTS.values():
         path = charades.annotation_file(root, file)
         if not path.is_file():
             continue
@@ -268,15 +235,10 @@ def _check_charades(
             if row.id not in entries:
                 continue
             video = files[entries[row.id].path]
-            if split == "train" and video.problem is None:
-                trained.update(row.classes)
             yield from _check_charades_row(row, f"{file}:{row.line}", video)
-    yield from _classes_without_training(classes, {classes[number] for number in trained})
 
 
-def _check_list(
-    spec: DataSpec, files: dict[str, FileCheck], entries: dict[str, ListedVideo]
-) -> Iterator[Finding]:
+def _check_list(spec: DataSpec, entries: dict[str, ListedVideo]) -> Iterator[Finding]:
     content = list_content(spec)
     for entry in content.entries:
         if entry.name in entries and entry.repeated:
@@ -287,10 +249,6 @@ def _check_list(
         places = ", ".join(dict.fromkeys(entry.place for entry in shared))
         if any(entry.name in entries for entry in shared):
             yield Finding("copy", shared[0].name, f"it is in {splits}: {places}")
-    good = (entry for entry in content.entries if entry.name in entries)
-    good = (e for e in good if e.split == "train" and files[e.path].problem is None)
-    trained = {content.classes[number] for entry in good for number in entry.labels}
-    yield from _classes_without_training(content.classes, trained)
 
 
 def _check_endings(root: Path) -> Iterator[Finding]:
@@ -324,12 +282,6 @@ def _check_charades_row(row: CharadesRow, place: str, video: FileCheck) -> Itera
         if row.empty > 1:
             ends = f"{row.empty} actions end at or before their start"
         yield Finding("empty-action", row.id, f"{place}: {ends}")
-
-
-def _classes_without_training(classes: Iterable[str], trained: set[str]) -> Iterator[Finding]:
-    for label in classes:
-        if label not in trained:
-            yield Finding("class", label, "this class has no training video")
 
 
 def _videos_in_folders(spec: DataSpec, root: Path) -> Iterator[str]:

@@ -1,0 +1,58 @@
+"""The findings of a check of a data set, and the result of reading one file."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import attrs
+
+FindingKind = Literal[
+    "one-class",
+    "split",
+    "class",
+    "missing",
+    "corrupt",
+    "label",
+    "segment",
+    "ending",
+    "short",
+    "slow",
+    "small",
+    "copy",
+    "repeated",
+    "cut-action",
+    "empty-action",
+]
+FINDING_KINDS: tuple[FindingKind, ...] = get_args(FindingKind)
+"""All kinds, those about the whole data set first."""
+UNUSABLE: frozenset[FindingKind] = frozenset({"missing", "corrupt", "label", "segment"})
+
+
+@attrs.frozen
+class Finding:
+    """A finding about the video (or class, or split) `name`."""
+
+    kind: FindingKind
+    name: str
+    message: str
+
+
+@attrs.frozen
+class FileCheck:
+    """The result of reading a file: a problem, or its properties and fingerprint."""
+
+    path: str
+    problem: FindingKind | None
+    message: str = ""
+    """Description of the problem."""
+    frames: int = 0
+    """Number of frames at the frame rate of clips."""
+    fps: float = 0.0
+    """Frame rate of the file."""
+    duration: float = 0.0
+    """Length in seconds."""
+    width: int = 0
+    """Width in pixels, as displayed."""
+    height: int = 0
+    codec: str = ""
+    fingerprint: str = ""
