@@ -16,6 +16,7 @@ H264 = "h264"
 _START = b"\0\0\1"
 _SLICES = frozenset({1, 2, 5})
 _IDR, _SPS, _PPS = 5, 7, 8
+_REFERENCE = 0x60
 # Table 7-6; each kind has a second number.
 _INTRA_SLICES = frozenset({2, 4})
 # Profiles whose sequence parameter sets hold the chroma format and scaling lists.
@@ -163,6 +164,12 @@ class FrameNumbers:
             self._read_parameters(unit)
         return False
 
+    def is_reference(self, packet: bytes) -> bool:
+        """Return whether other frames may depend on this one, by `nal_ref_idc` (7.4.1)."""
+        slices = (unit for unit in self._units(packet) if unit and unit[0] & 31 in _SLICES)
+        first = next(slices, None)
+        return first is None or bool(first[0] & _REFERENCE)
+
     def _units(self, packet: bytes) -> Iterator[bytes]:
         """Yield the NAL units of a packet; of slices only the start."""
         place = 0 if self.length_bytes else packet.find(_START) + 3
@@ -192,7 +199,7 @@ class FrameNumbers:
             pass  # the decoder reports it
 
     def _is_after_gap(self, unit: bytes) -> bool:
-        kind, reference = unit[0] & 31, bool(unit[0] & 0x60)
+        kind, reference = unit[0] & 31, bool(unit[0] & _REFERENCE)
         bits = _Bits.of(unit[1:_SLICE_HEADER])
         try:
             bits.golomb()

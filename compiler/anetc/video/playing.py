@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
+from fractions import Fraction
 from typing import Any
 
 import attrs
@@ -128,13 +129,15 @@ def play(
     due = (wanted + TOLERANCE).tolist()
     shown: tuple[int, VideoFrame] | None = None
     with opened(info.path, threads, info.stream) as (container, stream):
-        for time, frame in _decoded(info, container, stream, clip.health, key, seek):
+        shapes = _Shape.of(info, container)
+        needed = set(info.timeline.on_screen(wanted + TOLERANCE).tolist())
+        for time, frame in _decoded(info, container, stream, clip.health, needed, key, seek):
             # A frame stays on screen until the next one; the first also covers the time before it.
             while shown and clip.filled < len(due) and due[clip.filled] < time:
                 _put(info, clip, *shown)
             if clip.filled == len(due):
                 return clip
-            _check_shape(info, container, stream, frame)
+            shapes.check(stream, frame)
             shown = time, frame
         if shown:
             # The last frame stays on screen to the end, but does not replace lost frames.
@@ -149,8 +152,9 @@ def play_through(info: VideoInfo, threads: int) -> Health:
     """Decode all frames without keeping them."""
     health = Health()
     with opened(info.path, threads, info.stream) as (container, stream):
+        shapes = _Shape.of(info, container)
         for _, frame in _decoded(info, container, stream, health):
-            _check_shape(info, container, stream, frame)
+            shapes.check(stream, frame)
     return health
 
 
@@ -169,19 +173,34 @@ def _put(info: VideoInfo, clip: Played, time: int, frame: VideoFrame) -> None:
         raise damage_error(info, reason, clip.health) from error
 
 
-def _check_shape(
-    info: VideoInfo, container: InputContainer, stream: VideoStream, frame: VideoFrame
-) -> None:
-    """Raise VideoError for a frame of other proportions than the first: it would be distorted."""
-    aspect = info.pixel_aspect
-    if container.format.name in STREAMS:
-        aspect = pixel_aspect(stream.codec_context.sample_aspect_ratio)
-    width, height = displayed_size(frame, aspect)
-    first = (info.height, info.width) if info.orientation.transpose else (info.width, info.height)
-    if abs(width * first[1] / (height * first[0]) - 1) > _SAME_SHAPE:
-        reason = f"the picture changes from {first[0]}x{first[1]} to {width}x{height} pixels"
-        readable = len(info.timeline.shown)
-        raise VideoError(info.path, reason, readable, advice="cut it where the picture changes")
+@attrs.define
+class _Shape:
+    """The proportions that all frames must have: others would be distorted."""
+
+    info: VideoInfo
+    changing: bool
+    """Whether the stream, not the container, states the shape of pixels."""
+    latest: tuple[int, int, Fraction | None] | None = None
+
+    @classmethod
+    def of(cls, info: VideoInfo, container: InputContainer) -> _Shape:
+        return cls(info, container.format.name in STREAMS)
+
+    def check(self, stream: VideoStream, frame: VideoFrame) -> None:
+        """Raise VideoError for a frame of other proportions than the first one."""
+        aspect = stream.codec_context.sample_aspect_ratio if self.changing else None
+        if (stored := (frame.width, frame.height, aspect)) == self.latest:
+            return
+        self.latest, info = stored, self.info
+        shape = pixel_aspect(aspect) if self.changing else info.pixel_aspect
+        width, height = displayed_size(frame, shape)
+        first = (info.width, info.height)
+        if info.orientation.transpose:
+            first = first[::-1]
+        if abs(width * first[1] / (height * first[0]) - 1) > _SAME_SHAPE:
+            reason = f"the picture changes from {first[0]}x{first[1]} to {width}x{height} pixels"
+            readable = len(info.timeline.shown)
+            raise VideoError(info.path, reason, readable, advice="cut it where the picture changes")
 
 
 def _decoded(
@@ -189,10 +208,14 @@ def _decoded(
     container: InputContainer,
     stream: VideoStream,
     health: Health,
+    wanted: Set[int] | None = None,
     key: int | None = None,
     seek: bool = False,
 ) -> Iterator[tuple[int, VideoFrame]]:
-    """Yield good frames with ascending times in microseconds; count the bad ones."""
+    """Yield good frames with ascending times in microseconds; count the bad ones.
+
+    Frames at other times than `wanted` (None: all) may be missing.
+    """
     timeline = info.timeline
     number, begin = 0, timeline.parts[0].key or 0
     found: Iterable[Packet[Any]] = packets(container, stream)
@@ -202,7 +225,7 @@ def _decoded(
             number = begin
             found = _packets_from(container, stream, int(timeline.key_ticks[key]))
     rank, latest = 0, 0
-    for frames in _decoded_packets(info, found, stream, health, number, begin):
+    for frames in _decoded_packets(info, found, stream, health, number, begin, wanted):
         for frame in frames:
             time = timeline.time_of(frame.pts, rank)
             rank += 1
@@ -225,13 +248,16 @@ def _decoded_packets(
     health: Health,
     number: int,
     begin: int,
+    wanted: Set[int] | None,
 ) -> Iterator[list[VideoFrame]]:
     """Yield the frames that each packet gives; `number` is that of the next packet.
 
-    Packets before `begin`, and those before the first key frame of a part, are not decoded. The
-    decoder is drained at the end of a part: frames of one part never depend on another.
+    Packets before `begin`, and those before the first key frame of a part, are not decoded, nor
+    those of frames that are neither wanted nor used by others. The decoder is drained at the end of
+    a part: frames of one part never depend on another.
     """
     timeline = info.timeline
+    wanted = None if timeline.by_rank else wanted
     parts = {part.begin: part for part in timeline.parts[1:]}
     gaps = _gap_detector(stream)
     earliest = max(int(timeline.times[begin]), 0)
@@ -250,11 +276,15 @@ def _decoded_packets(
                 time = int(timeline.times[number]) if number < len(timeline.times) else earliest
                 # Frames that are displayed before the first key frame may depend on missing ones.
                 needed = time >= earliest
-                gap = gaps is not None and gaps.has_gap(bytes(packet))
-                if needed:
+                used = True
+                if gaps is not None:
+                    content = bytes(packet)
+                    health.failures += gaps.has_gap(content) and needed
+                    used = wanted is None or time in wanted or gaps.is_reference(content)
+                if needed and used:
                     health.awaited.add(time)
-                    health.failures += gap
-                yield _attempt(stream, packet, number, health, needed)
+                if used:
+                    yield _attempt(stream, packet, number, health, needed)
             number += 1
         yield _attempt(stream, None, number, health)
         health.count_lost()
