@@ -241,7 +241,7 @@ def test_a_warning_names_the_command_that_computes_flow_once(
     folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     opened(folder)
-    expected = f"`anetc data flow folder:{folder} --short-side 24 --fps 12.5` computes it once"
+    expected = f"`anetc data flow folder:{folder} --short-side 24` computes it once"
     assert expected in caplog.text
     caplog.clear()
     make(folder)
