@@ -25,7 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anetc.video.playing import TOLERANCE, Played, damage_error, play, play_through
-from anetc.video.probe import VideoInfo, probe
+from anetc.video.probe import VideoInfo
+from anetc.video.probe_cache import probe
 from anetc.video.source import VideoError, check_frame_size
 from anetc.video.structure import CORRUPT
 from anetc.video.timeline import SECOND

@@ -1,6 +1,6 @@
 """Examine a video file in one pass over its packets.
 
-A header may be wrong. `probe` reads all packets once, which takes milliseconds for a short clip,
+A header may be wrong. `examine` reads all packets once, which takes milliseconds for a short clip,
 and decodes only the first frame. It compares the packets with the header (`damage`), and keeps the
 display times of the frames (`timeline`), so that a clip can be located by time.
 
@@ -130,7 +130,7 @@ class VideoInfo:
         return self.orientation.degrees
 
 
-def probe(path: str | os.PathLike[str]) -> VideoInfo:
+def examine(path: str | os.PathLike[str]) -> VideoInfo:
     """Read all packets of a file and decode its first frame.
 
     Damage that leaves readable frames is reported in `VideoInfo.damage`. Raises VideoError for a
