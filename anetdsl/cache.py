@@ -24,3 +24,16 @@ def cache_folder() -> str:
     else:
         base = os.environ.get("XDG_CACHE_HOME") or os.path.join(home, ".cache")
     return os.path.join(base, "anetdsl")
+
+
+def make_cache_folder(name: str = "") -> str:
+    """Make the cache folder, or a folder `name` in it, and return its path. Raises OSError.
+
+    A cache folder that this makes is private. The folders in it have the usual permissions, so that
+    several users can share a cache folder that was made for all of them.
+    """
+    top = cache_folder()
+    os.makedirs(top, mode=0o700, exist_ok=True)
+    folder = os.path.join(top, name)
+    os.makedirs(folder, exist_ok=True)
+    return folder

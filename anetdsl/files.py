@@ -7,10 +7,15 @@ import errno
 import os
 import secrets
 import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from anetdsl.errors import CannotRun
+
+_DAY = 24 * 3600
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Errors of a disk, quota or limit that is too small."""
 
 
 @contextlib.contextmanager
@@ -57,6 +62,14 @@ def write_atomically(path: str | Path, data: str | bytes, *, durable: bool = Fal
         if durable:
             with part.open("rb") as file:
                 os.fsync(file.fileno())
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Delete what killed processes have left in a folder: unfinished files older than a day."""
+    for part in folder.glob(".anetc-*.part"):
+        with contextlib.suppress(OSError):
+            if time.time() - part.stat().st_mtime > _DAY:
+                part.unlink()
 
 
 def check_writable(path: str | Path) -> None:

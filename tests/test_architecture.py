@@ -53,8 +53,8 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "report",
     ),
     "anetc": (
-        "devices memory worker_processes",
-        "modules forkserver_preload",
+        "devices memory process_reaper worker_processes",
+        "modules forkserver_preload process_family",
         "weights",
         "plan",
         "engines",

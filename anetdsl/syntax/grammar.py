@@ -19,7 +19,7 @@ import lark
 from lark.grammar import Rule
 from lark.lexer import TerminalDef
 
-from anetdsl.cache import cache_folder
+from anetdsl.cache import cache_folder, make_cache_folder
 
 START_RULES = ["file", "statement", "attribute", "stray"]
 
@@ -85,7 +85,7 @@ def _write_cache(path: str, tables: dict[str, Any]) -> None:
 
     # The parser also works without a cache: on a full or read-only disk, or without a home folder.
     with contextlib.suppress(OSError, CannotRun):
-        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        make_cache_folder()
         data = json.dumps(_to_json(tables)).encode()
         write_atomically(path, _checksum(data) + b"\n" + data)
 

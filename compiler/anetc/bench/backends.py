@@ -28,6 +28,7 @@ from anetc.modules.network import NetworkModule
 from anetc.plan.lower import lower
 from anetc.plan.passes import optimise
 from anetc.plan.plan import Op, Plan
+from anetc.process_family import processes_end_with_this_one
 from anetdsl.errors import CannotRun
 
 BACKENDS = ("plain", "plan", "plan-bf16", "compile", "frozen")
@@ -163,7 +164,11 @@ def _compiled_quietly(name: str, lowered: Plan, model: NetworkModule, inputs: In
     start = time.perf_counter()
     try:
         # Not an option of `torch.compile`: tracing also reads whether weights are frozen.
-        with inductor.patch(freezing=name == "frozen"), patched_scheduler():
+        with (
+            inductor.patch(freezing=name == "frozen"),
+            patched_scheduler(),
+            processes_end_with_this_one(),
+        ):
             compiled(inputs)
     except Exception as error:  # a compiler of others may raise anything
         lines = str(error).strip().splitlines() or [type(error).__name__]

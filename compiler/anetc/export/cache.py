@@ -12,9 +12,9 @@ import hashlib
 import json
 import os
 import platform
+import secrets
 import shutil
 import sys
-import tempfile
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -23,10 +23,13 @@ import attrs
 
 import anetdsl
 from anetc.export.about import About
-from anetdsl.cache import cache_folder
+from anetdsl.cache import cache_folder, make_cache_folder
+from anetdsl.files import DISK_FULL
+from anetdsl.locks import locked_if_possible
 
 LIMIT = 4 * 2**30
 """Maximum size of the cache in bytes."""
+_FOLDER = "artifacts"
 _VERSIONS = ("torch", "safetensors", "onnx", "onnxscript")
 
 
@@ -66,7 +69,7 @@ def load(key: str, into: Path) -> CacheEntry | None:
     """Copy the entry of a key into a folder, and mark it as used. Return None if there is none.
 
     The copy is checked, not the entry: other processes may delete entries meanwhile. A damaged
-    entry is deleted.
+    entry is deleted. Raises OSError where the disk of the copy is full.
     """
     folder = _root() / key
     try:
@@ -81,7 +84,10 @@ def load(key: str, into: Path) -> CacheEntry | None:
             return CacheEntry(files, float(about["error"]), float(about["first"]))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except OSError as error:
+        if error.errno in DISK_FULL:  # the disk of the copy, so the entry may be good
+            raise
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         pass
     shutil.rmtree(folder, ignore_errors=True)
     return None
@@ -89,23 +95,31 @@ def load(key: str, into: Path) -> CacheEntry | None:
 
 def store(key: str, files: tuple[Path, ...], error: float, first: float) -> None:
     """Copy an artifact's files into the cache. Do nothing if the cache cannot be written."""
-    root = _root()
     with contextlib.suppress(OSError):
-        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        root = Path(make_cache_folder(_FOLDER))
         if sum(file.stat().st_size for file in files) > LIMIT:
             return
-        part = Path(tempfile.mkdtemp(prefix=".part-", dir=root))
-        try:
-            for file in files:
-                shutil.copyfile(file, part / file.name)
-            digests = {file.name: file_digest(part / file.name) for file in files}
-            about = {"files": digests, "error": error, "first": first}
-            (part / "entry.json").write_text(json.dumps(about), encoding="utf-8")
-            with contextlib.suppress(OSError):  # another process has stored it
-                part.rename(root / key)
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
-        _trim(root)
+        with locked_if_possible(root / ".lock") as held:
+            if held:  # so nobody else is storing
+                for unfinished in root.glob(".part-*"):
+                    shutil.rmtree(unfinished, ignore_errors=True)
+            _store(root, key, files, error, first)
+            _trim(root)
+
+
+def _store(root: Path, key: str, files: tuple[Path, ...], error: float, first: float) -> None:
+    part = root / f".part-{secrets.token_hex(8)}"
+    part.mkdir()
+    try:
+        for file in files:
+            shutil.copyfile(file, part / file.name)
+        digests = {file.name: file_digest(part / file.name) for file in files}
+        about = {"files": digests, "error": error, "first": first}
+        (part / "entry.json").write_text(json.dumps(about), encoding="utf-8")
+        with contextlib.suppress(OSError):  # another process has stored it
+            part.rename(root / key)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def _trim(root: Path) -> None:
@@ -126,7 +140,7 @@ def _trim(root: Path) -> None:
 
 
 def _root() -> Path:
-    return Path(cache_folder()) / "artifacts"
+    return Path(cache_folder()) / _FOLDER
 
 
 def _source_digest() -> str:

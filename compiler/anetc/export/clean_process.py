@@ -11,11 +11,14 @@ header and a job, and writes one line of JSON to standard output. Header, job, a
 
 from __future__ import annotations
 
+import ctypes
 import importlib.abc
 import importlib.util
 import json
 import os
+import signal
 import sys
+import threading
 import time
 from typing import Any
 
@@ -31,9 +34,24 @@ class ForbiddenFinder(importlib.abc.MetaPathFinder):
             raise ImportError(f"{name} is not available here")
 
 
+def end_with_parent() -> None:
+    """Have this process end when its parent ends; `anetc.worker_processes` cannot be imported."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+    if sys.platform.startswith("linux"):
+        ctypes.CDLL(None).prctl(1, int(signal.SIGKILL))  # PR_SET_PDEATHSIG
+
+
 def main() -> None:
     """Answer one job. An error of any kind is an answer, too."""
     # Libraries may print. Only the answer goes to the real standard output.
+    end_with_parent()
     answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     header = json.loads(sys.stdin.readline())

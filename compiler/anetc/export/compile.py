@@ -35,6 +35,9 @@ class CompiledArtifact:
     """Name and seconds of each stage."""
 
 
+_FULL = 10_000_000
+"""Free space, in bytes, below which a failure is probably due to a full disk."""
+
 StageReport = Callable[[str, float | None], None]
 """Function that receives the name of a stage: with None at its begin, then with its seconds."""
 
@@ -80,7 +83,25 @@ def compile_artifact(
         raise CannotRun(f"{output}: cannot be written: {error.strerror or error}") from None
     if (about.kind, about.dtype) == ("onnx", "bfloat16"):
         raise CannotRun("--emit onnx: ONNX Runtime has no convolutions in bfloat16; use float32")
-    clock = _Clock(report)
+    try:
+        return _compile(network, about, targets, weights, seed, use_cache, _Clock(report))
+    except OSError as error:
+        raise CannotRun(
+            f"{error.filename or 'the folder for temporary files'}: the artifact cannot be made "
+            f"there: {error.strerror or error}; set TMPDIR to a folder with more space"
+        ) from None
+
+
+def _compile(
+    network: Network,
+    about: About,
+    targets: tuple[Path, ...],
+    weights: str | Path | None,
+    seed: int,
+    use_cache: bool,
+    clock: _Clock,
+) -> CompiledArtifact:
+    """Make the artifact in a temporary folder. Raise OSError where that cannot be written."""
     with tempfile.TemporaryDirectory(prefix="anetc-") as name:
         made, cached = (Path(name, part) for part in ("made", "cached"))
         made.mkdir()
@@ -95,12 +116,24 @@ def compile_artifact(
             return CompiledArtifact(targets, entry.error, entry.first, True, tuple(clock.stages))
         from anetc.export.build import write_and_verify
 
-        files, verdict = write_and_verify(network, about, made, weights, seed, clock.stage)
+        try:
+            files, verdict = write_and_verify(network, about, made, weights, seed, clock.stage)
+        except CannotRun as error:
+            raise CannotRun(f"{error}{_little_space(name)}") from None
         with clock.stage("write"):
             _put_in_place(files, targets)
             if use_cache:
                 cache.store(key, files, verdict.error, verdict.first)
     return CompiledArtifact(targets, verdict.error, verdict.first, False, tuple(clock.stages))
+
+
+def _little_space(folder: str) -> str:
+    """Return a hint if the disk of the temporary folder is full: a runtime may not say so."""
+    with contextlib.suppress(OSError):
+        free = shutil.disk_usage(folder).free
+        if free < _FULL:
+            return f"; {tempfile.gettempdir()} has only {free / 1e6:.1f} MB free; set TMPDIR"
+    return ""
 
 
 class _Clock:

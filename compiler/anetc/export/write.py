@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import logging
 import re
+import time
 import warnings
 import zipfile
 from collections.abc import Iterator
@@ -24,6 +26,7 @@ from anetc.export.portable import PortableModule
 from anetc.modules.network import NetworkModule
 from anetc.plan.plan import Plan
 from anetc.plan.plan_text import print_plan
+from anetc.process_family import processes_end_with_this_one
 from anetdsl.errors import CannotRun
 
 LONGEST_BATCH, LONGEST_CLIP = 4096, 100_000
@@ -52,24 +55,27 @@ def write_artifact(model: NetworkModule, plan: Plan, about: About, folder: Path)
     with _quiet(), torch.no_grad():
         portable = PortableModule(folded, dtype=dtype).eval()
         inputs = _examples(model, about)
+        # PyTorch writes into memory: where its own writer cannot write, the process aborts.
+        archive = io.BytesIO()
         match about.kind:
             case "pt2":
-                torch.export.save(_exported(portable, inputs, about), target)
+                torch.export.save(_exported(portable, inputs, about), archive)
             case "aoti":
-                _compile_ahead(portable, inputs, about, target)
+                _compile_ahead(portable, inputs, about, archive)
             case "torchscript":
-                _trace(portable, inputs, target)
+                _trace(portable, inputs, archive)
             case "onnx":
                 _export_onnx(portable, model, inputs, about, target)
                 return
-    _add_to_archive(target, about)
+    _add_to_archive(archive, about)
+    with target.open("wb") as file:
+        file.write(archive.getbuffer())
 
 
 def file_names(about: About) -> tuple[str, ...]:
     """Return the names of an artifact's files in its folder; the first one is loaded."""
     if about.kind == "python":
         return ("artifact.py", "artifact.safetensors")
-    # The file name becomes the top folder of the archive.
     return ("artifact.pt2" if about.kind in ("pt2", "aoti") else "artifact",)
 
 
@@ -133,19 +139,20 @@ def _dynamic_shapes(inputs: tuple[Tensor, ...], about: About) -> Any:
 
 
 def _compile_ahead(
-    portable: PortableModule, inputs: tuple[Tensor, ...], about: About, target: Path
+    portable: PortableModule, inputs: tuple[Tensor, ...], about: About, archive: io.BytesIO
 ) -> None:
     from torch._inductor import aoti_compile_and_package
     from torch._inductor.cpp_builder import get_cpp_compiler
     from torch._inductor.exc import InductorError, InvalidCxxCompiler
 
+    start = time.time()
     try:
         get_cpp_compiler()
         program = _exported(portable, inputs, about)
-        with patched_scheduler():
+        with patched_scheduler(), processes_end_with_this_one():
             aoti_compile_and_package(
                 program,
-                package_path=str(target),
+                package_path=archive,
                 # Freezing packs the weights into the code. With symbolic sizes they cannot be
                 # packed, and Inductor then misreads the layout of tensors with one channel.
                 inductor_configs={"freezing": not about.dynamic},
@@ -155,15 +162,35 @@ def _compile_ahead(
             "--emit aoti needs a C++ compiler; install g++, or set CXX to another compiler"
         ) from None
     except InductorError as error:
-        reason = " ".join(str(error).split())[:300]
-        raise CannotRun(f"--emit aoti: Inductor failed: {reason}") from None
+        _remove_written_since(start)
+        raise CannotRun(f"--emit aoti: Inductor failed: {_reason(str(error))}") from None
+    except OSError:
+        _remove_written_since(start)
+        raise
 
 
-def _trace(portable: PortableModule, inputs: tuple[Tensor, ...], target: Path) -> None:
+def _reason(text: str) -> str:
+    """Return the first line of a compiler's output that names an error, or else the start."""
+    lines = (line.strip() for line in text.splitlines())
+    errors = [line for line in lines if "error:" in line.lower() or "no space left" in line.lower()]
+    return " ".join((errors[0] if errors else text).split())[:300]
+
+
+def _remove_written_since(start: float) -> None:
+    """Delete what a failed compilation has left in Inductor's cache: some of it may be cut off."""
+    from torch._inductor.runtime.cache_dir_utils import cache_dir
+
+    for path in Path(cache_dir()).rglob("*"):
+        with contextlib.suppress(OSError):
+            if path.is_file() and path.stat().st_mtime >= start:
+                path.unlink()
+
+
+def _trace(portable: PortableModule, inputs: tuple[Tensor, ...], archive: io.BytesIO) -> None:
     traced: Any = torch.jit.trace(  # type: ignore[no-untyped-call]
         portable, inputs, check_trace=False
     )
-    torch.jit.save(torch.jit.freeze(traced.eval()), str(target))
+    torch.jit.save(torch.jit.freeze(traced.eval()), archive)
 
 
 def _export_onnx(
@@ -216,10 +243,10 @@ def _name_free_axes(proto: Any) -> None:
                 axis.dim_param = re.sub(r"\w+", lambda m: names.get(m[0], m[0]), axis.dim_param)
 
 
-def _add_to_archive(target: Path, about: About) -> None:
-    with zipfile.ZipFile(target, "a") as archive:
-        top = archive.namelist()[0].partition("/")[0]
-        archive.writestr(zipfile.ZipInfo(f"{top}/{ZIP_ENTRY}"), about.to_json())
+def _add_to_archive(archive: io.BytesIO, about: About) -> None:
+    with zipfile.ZipFile(archive, "a") as file:
+        top = file.namelist()[0].partition("/")[0]
+        file.writestr(zipfile.ZipInfo(f"{top}/{ZIP_ENTRY}"), about.to_json())
 
 
 @contextlib.contextmanager

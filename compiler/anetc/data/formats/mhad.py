@@ -28,9 +28,10 @@ from anetc.data.formats.quantised_flow import compute_flow8
 from anetc.data.spec import checked_options, existing_path, spec_text
 from anetc.data.values import DataSpec, Split
 from anetc.video.clips import Recipe
-from anetdsl.cache import cache_folder
+from anetdsl.cache import cache_folder, make_cache_folder
 from anetdsl.errors import CannotRun
-from anetdsl.files import replacing
+from anetdsl.files import remove_unfinished, replacing
+from anetdsl.locks import locked_if_possible
 
 log = logging.getLogger("anetc.data")
 
@@ -48,6 +49,7 @@ SPLITS = {"train": "1,3,5", "validation": "7", "test": "2,4,6,8"}
 MOST_UNREADABLE = 0.05
 """Largest fraction of damaged files that are left out of the archive without an error."""
 
+_FOLDER = "utd-mhad"
 _NAME = re.compile(r"a(\d+)_s(\d+)_t(\d+)_depth\.mat", re.ASCII)
 
 
@@ -129,14 +131,36 @@ def _archive(spec: DataSpec, flow: bool) -> Path:
     """Return the cached archive of the files, with or without flow; write it if missing."""
     files = recordings(spec)
     key = _key(files)
-    folder = Path(cache_folder()) / "utd-mhad"
+    folder = Path(cache_folder()) / _FOLDER
     plain, with_flow = folder / f"{key}.npz", folder / f"{key}-flow.npz"
     if with_flow.is_file():
         return with_flow
+    if plain.is_file() and not flow:
+        return plain
+    try:
+        remove_unfinished(Path(make_cache_folder(_FOLDER)))
+    except OSError as error:
+        raise CannotRun(
+            f"{folder}: cannot be created: {error.strerror}; set ANETDSL_CACHE to another folder"
+        ) from None
+    # Of several processes that need the archive, one makes it and the others wait.
+    with locked_if_possible(folder / f"{key}.lock", _report_wait):
+        return _make_archive(spec, files, plain, with_flow if flow else None)
+
+
+def _report_wait(holder: str) -> None:
+    log.info("waiting for %s, which prepares the same data", holder)
+
+
+def _make_archive(
+    spec: DataSpec, files: tuple[Recording, ...], plain: Path, with_flow: Path | None
+) -> Path:
     if not plain.is_file():
         _save(plain, _convert(spec, files))
-    if not flow:
+    if with_flow is None:
         return plain
+    if with_flow.is_file():
+        return with_flow
     with np.load(plain, allow_pickle=False) as archive:
         arrays = dict(archive)
     log.info("computing the optical flow of %d clips; this is done once", len(arrays["x"]))
@@ -145,10 +169,6 @@ def _archive(spec: DataSpec, flow: bool) -> Path:
 
 
 def _save(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise CannotRun(f"{path.parent}: cannot be created: {error.strerror}") from None
     with replacing(path) as part, part.open("wb") as file:
         np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
 

@@ -19,11 +19,12 @@ from anetc.video.decode import VideoInfo, decode, grid_length, probe
 from anetc.video.flow.fields import whole_flow
 from anetc.video.source import VideoError
 from anetdsl.errors import CannotRun
+from anetdsl.files import DISK_FULL
 from anetdsl.locks import locked_if_possible
 
 _log = logging.getLogger("anetc.data")
 _WAITING = "%s computes this flow; waiting until it has ended"
-_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+_FOR_ALL = (*DISK_FULL, errno.EROFS)
 """Errors after which no other file can be written either."""
 FRAMES_AT_ONCE = 64
 """Number of decoded frames in memory at a time: a video may be long."""
@@ -69,7 +70,7 @@ def _compute(root: Path, folder: FlowFolder, path: str) -> FlowOutcome:
     except VideoError as error:
         return FlowOutcome(path, "failed", reason=str(error))
     except CannotRun as error:
-        if isinstance(error.__context__, OSError) and error.__context__.errno in _DISK_FULL:
+        if isinstance(error.__context__, OSError) and error.__context__.errno in _FOR_ALL:
             raise
         return FlowOutcome(path, "failed", reason=str(error))
     except OSError as error:

@@ -7,6 +7,7 @@ cannot be kept, they are generated again each time. docs/motion.md lists results
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import logging
@@ -24,9 +25,10 @@ from anetc.data.formats.motion.levels import MotionConfig, motion_config
 from anetc.data.formats.quantised_flow import compute_flow8
 from anetc.data.values import DataSpec, Split
 from anetc.video.clips import Recipe, generator
-from anetdsl.cache import cache_folder
+from anetdsl.cache import cache_folder, make_cache_folder
 from anetdsl.errors import CannotRun
-from anetdsl.files import replacing
+from anetdsl.files import remove_unfinished, replacing
+from anetdsl.locks import locked_if_possible
 
 log = logging.getLogger("anetc.data")
 
@@ -81,15 +83,30 @@ def _cached(
 ) -> NDArray[Any]:
     """Return an array of a split, mapped from its file in the cache; generate it if missing.
 
-    Several processes that generate the same set write the same file.
+    Of several processes that need the same set, one generates it and the others wait.
     """
     path = Path(cache_folder()) / "motion" / f"{_key(config)}-{split}-{name}.npy"
     found = _read(path, config, split)
     if found is not None:
         return found
+    with contextlib.suppress(OSError):
+        remove_unfinished(Path(make_cache_folder("motion")))
+    with locked_if_possible(path.with_suffix(".lock"), _report_wait):
+        found = _read(path, config, split)
+        return _generate(path, config, split, generate) if found is None else found
+
+
+def _report_wait(holder: str) -> None:
+    log.info("waiting for %s, which prepares the same data", holder)
+
+
+def _generate(
+    path: Path, config: MotionConfig, split: Split, generate: Callable[[], NDArray[Any]]
+) -> NDArray[Any]:
+    """Generate an array and keep it in the cache, if that is possible."""
     generated = generate()
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_cache_folder("motion")
         with replacing(path) as part, part.open("wb") as file:
             np.save(file, generated)
     except (OSError, CannotRun) as error:
