@@ -86,9 +86,10 @@ def compile_artifact(
     try:
         return _compile(network, about, targets, weights, seed, use_cache, _Clock(report))
     except OSError as error:
+        place = error.filename or tempfile.tempdir or "the folder for temporary files"
         raise CannotRun(
-            f"{error.filename or 'the folder for temporary files'}: the artifact cannot be made "
-            f"there: {error.strerror or error}; set TMPDIR to a folder with more space"
+            f"{place}: the artifact cannot be made there: {error.strerror or error}; set TMPDIR to "
+            "a folder with more space"
         ) from None
 
 
