@@ -121,6 +121,45 @@ def test_frames_that_an_edit_list_hides_are_not_decoded(film, numbers, tmp_path)
     assert numbers(decode(info, fps=25, start=1, frames=2).pixels) == [40, 41]
 
 
+# The parts of a film of 50 frames that an edit list displays, as (first frame, last frame + 1).
+EDITS = {
+    "swapped": [(20, 30), (0, 10)],
+    "repeated": [(10, 20), (10, 20)],
+    "with a hole": [(10, 20), (30, 40)],
+}
+
+
+@pytest.mark.parametrize("parts", EDITS.values(), ids=EDITS)
+def test_the_edits_of_an_mp4_are_displayed_one_after_the_other(film, numbers, parts):
+    """As in a player: the timeline goes on from part to part."""
+    path = film("film.mp4", 50, gop=10, options={"bf": "0"})
+    path.write_bytes(_with_edits(path.read_bytes(), parts))
+    info = verify(path)
+    expected = [n for first, last in parts for n in range(first, last)]
+    assert numbers(decode(info, fps=25).pixels) == expected
+    for start in (0, 4, 9, 10, 14):
+        found = decode(info, fps=25, start=start / 25, frames=3)
+        assert numbers(found.pixels) == expected[start : start + 3]
+
+
+def _with_edits(mp4: bytes, parts: list[tuple[int, int]]) -> bytes:
+    """Replace the edit list of a file at 25 frames a second; its header is at the end."""
+    place = mp4.index(b"elst") - 4
+    old = int.from_bytes(mp4[place : place + 4])
+    # The header counts in 1/1000 s, the track in 1/12800 s.
+    edits = [
+        struct.pack(">IiI", 40 * (last - first), 512 * first, 1 << 16) for first, last in parts
+    ]
+    content = b"elst" + struct.pack(">II", 0, len(edits)) + b"".join(edits)
+    box = struct.pack(">I", len(content) + 4) + content
+    data = bytearray(mp4[:place] + box + mp4[place + old :])
+    for name in (b"moov", b"trak", b"edts"):
+        start = data.index(name) - 4
+        (size,) = struct.unpack_from(">I", data, start)
+        struct.pack_into(">I", data, start, size + len(box) - old)
+    return bytes(data)
+
+
 def test_frames_dropped_on_purpose_in_an_avi_are_not_damage(film, numbers):
     """Capture programs write empty chunks: the frame before is displayed longer."""
     path = film("film.avi", 20, codec="mjpeg", pixel_format="yuvj420p")
