@@ -23,6 +23,7 @@ from typing import Any
 import attrs
 
 from anetdsl.errors import CannotRun, cannot_read
+from anetdsl.evolve.workers.gpu_slots import VARIABLE, gpu_slots
 from anetdsl.evolve.workers.trial_process import Outcome, RunningTrials, TrialTask, run_trial
 
 MOST_THREADS = 4096
@@ -63,13 +64,17 @@ def open_workers(text: str, gpus: Sequence[str] = ()) -> Iterator[Workers]:
 
 
 def check_workers(text: str, gpus: Sequence[str] = ()) -> None:
-    """Raise CannotRun if `--executor` names no workers. This connects to no cluster."""
+    """Raise CannotRun if `--executor` names no workers, or `--gpus` no GPUs of this process.
+
+    This connects to no cluster.
+    """
     kind, _, rest = text.partition(":")
     if kind == "threads":
         if not (rest.isdecimal() and 1 <= int(rest) <= MOST_THREADS):
             raise CannotRun(
                 f"--executor: `{text}`: after `threads:` write a number from 1 to {MOST_THREADS}"
             )
+        gpu_slots(gpus)
         return
     if kind != "dask" or not rest:
         raise CannotRun(f"--executor: `{text}` is neither threads:N nor dask:ADDRESS")
@@ -88,17 +93,17 @@ def check_workers(text: str, gpus: Sequence[str] = ()) -> None:
 @contextlib.contextmanager
 def _threads(count: int, gpus: Sequence[str]) -> Iterator[Workers]:
     running = RunningTrials()
-    numbers = itertools.count()
+    numbers, slots = itertools.count(), gpu_slots(gpus)
     slot = threading.local()
 
     def enter() -> None:
         slot.number = next(numbers)
 
     def run(task: TrialTask) -> Outcome:
-        return run_trial(task, {"CUDA_VISIBLE_DEVICES": gpus[slot.number % len(gpus)]}, running)
+        return run_trial(task, {VARIABLE: slots[slot.number % len(slots)]}, running)
 
     executor = ThreadPoolExecutor(count, "trial", enter)
-    function = run if gpus else functools.partial(run_trial, running=running)
+    function = run if slots else functools.partial(run_trial, running=running)
     try:
         yield Workers(executor, lambda: count, function, running.stop)
     finally:

@@ -73,7 +73,11 @@ _MAY_CHANGE = (
 @click.option(
     "--executor", metavar="threads:N|dask:ADDRESS", help="Where trials run, and how many at a time."
 )
-@click.option("--gpus", metavar="0,1,...", help="GPUs for threads:N; each trial uses one.")
+@click.option(
+    "--gpus",
+    metavar="0,1,...",
+    help="GPUs for threads:N (positions, or names GPU-...); each trial uses one.",
+)
 @click.option(
     "--timeout", type=click.FloatRange(0, min_open=True), help="Time limit of a trial in seconds."
 )
@@ -176,7 +180,9 @@ def _search(directory: RunDir, options: dict[str, Any], *, resume: bool) -> None
     settings = {name: value for name, value in options.items() if name not in _ARGUMENTS}
     if settings["gpus"] is not None:
         gpus = [part.strip() for part in settings["gpus"].split(",")]
-        settings["gpus"] = [gpu for gpu in gpus if gpu] or None
+        settings["gpus"] = [gpu for gpu in gpus if gpu]
+        if not settings["gpus"]:
+            raise CannotRun("--gpus: name at least one GPU, such as --gpus 0,1")
     name = str(directory.path)
     with _signal_handlers_restored(), progress_display(name) as display:
         result = search(
