@@ -231,13 +231,13 @@ def test_info(folder: Path) -> None:
     assert done.code == 0
     assert [line.split() for line in done.out.splitlines() if not line.startswith("-")] == [
         ["split", "videos", "classes", "labels", "a", "video", "fewest", "most"],
-        ["test", "2", "2", "1.00", "1", "1"],
         ["train", "4", "2", "1.00", "2", "2"],
         ["validation", "2", "2", "1.00", "1", "1"],
+        ["test", "2", "2", "1.00", "1", "1"],
         [],
-        ["class", "test", "train", "validation"],
-        ["jump", "1", "2", "1"],
-        ["run", "1", "2", "1"],
+        ["class", "train", "validation", "test"],
+        ["jump", "2", "1", "1"],
+        ["run", "2", "1", "1"],
     ]
 
 

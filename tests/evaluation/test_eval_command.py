@@ -176,7 +176,8 @@ def test_confusion_matrix_as_table_and_as_picture(case: Case, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("{network}",), "give a network FILE, --weights and --data; or --predictions"),
+        ((), "give a network FILE, --weights and --data, or score a file with --predictions"),
+        (("{network}",), "give also --weights and --data, or score a file with --predictions"),
         (("{network}", "--predictions", "p.csv"), "leave out FILE and --weights"),
         (
             ("{network}", "--weights", "no.safetensors", "--data", "{data}"),
@@ -231,6 +232,17 @@ def test_errors(case: Case, arguments: tuple[str, ...], message: str, tmp_path: 
     done = anetc("eval", *given)
     assert (done.code, done.out) == (2, "")
     assert message in done.err
+
+
+def test_the_folder_of_a_run_is_not_its_network(whole: Path, clips: DataSpec) -> None:
+    done = anetc("eval", whole, "--data", f"arrays:{clips.path}")
+    assert f"give also --weights (maybe --weights {whole / 'weights.safetensors'})" in done.err
+    done = anetc(
+        *("eval", whole, "--weights", whole / "weights.safetensors"),
+        *("--data", f"arrays:{clips.path}"),
+    )
+    message = f"{whole}: a folder; the network of the run in it is {whole / 'model.anet'}\n"
+    assert (done.code, message in done.err) == (2, True)
 
 
 def test_errors_in_the_network_are_reported(case: Case, tmp_path: Path) -> None:

@@ -139,6 +139,20 @@ def test_wrong_options_are_named(
     assert "Traceback" not in found.err
 
 
+def test_another_number_of_classes_is_an_option(clips: DataSpec, tmp_path: Path) -> None:
+    """The text of the result has it; without it the message names the option."""
+    text = TEXT.replace("classes=3", "classes=12")
+    (tmp_path / "toy.anet").write_text(text)
+    given = ["train", tmp_path / "toy.anet", "--data", clips.path, "--out", tmp_path / "run"]
+    given += ["--frames", 4, "--size", 16, "--batch", 4, "--device", "cpu", "--iterations", 1]
+    refused = anetc(*given)
+    assert (refused.code, "or train it with --classes 3\n" in refused.err) == (2, True)
+    done = anetc(*given, "--classes", 3)
+    assert done.code == 0, done.err
+    assert "classes=3  # the end" in (tmp_path / "run/model.anet").read_text()
+    assert anetc(*given, "--classes", 3, "--resume").code == 0
+
+
 ONE_FRAME = ("--frames", "1", "--size", "8", "--device", "cpu", "--iterations", "1")
 
 

@@ -11,10 +11,13 @@ import attrs
 from anetc.data.recipes import ClipSettings, clip_arguments, recipes_of
 from anetc.data.spec import parse_spec
 from anetc.training.settings import Parent, TrainSettings
+from anetdsl.checking import check_file, check_source, network_of
 from anetdsl.errors import CannotRun, cannot_read
 from anetdsl.ir import Network
 from anetdsl.settings_reader import option_values, read_value
 from anetdsl.source import SourceFile
+from anetdsl.syntax.parser import parse_syntax
+from anetdsl.text.edits import apply, find, set_attribute
 
 if TYPE_CHECKING:
     from anetc.training.run.run import TrainResult
@@ -30,6 +33,7 @@ def train(
     out: AnyPath,
     *,
     format: str | None = None,
+    classes: int | None = None,
     resume: bool = False,
     init_from: AnyPath | None = None,
     init_text: AnyPath | None = None,
@@ -52,6 +56,7 @@ def train(
         data: Name of the data set, as for `--data`: a path, or `FORMAT:PATH?option=value`.
         out: Folder of the run. It must not hold a run unless `resume` is set.
         format: Format of `data`, if its path does not show it.
+        classes: Number of classes, in place of the network's own.
         resume: Continue the run in `out`. Without `iterations` it has as many steps as before; with
             more, the learning rates of the other steps are those of a run with the new number.
         init_from: Weights file of a parent network to start from.
@@ -81,8 +86,9 @@ def train(
     # torch takes seconds to import.
     from anetc.training.run.run import train as train_in_folder
 
+    source = source_of(network)
     return train_in_folder(
-        source_of(network),
+        source if classes is None else with_classes(source, classes),
         train_settings,
         spec,
         recipes,
@@ -122,9 +128,15 @@ def source_of(network: AnyPath | SourceFile | Network) -> SourceFile:
         return network
     if isinstance(network, Network):
         return SourceFile(network.name, str(network))
-    from anetdsl.checking import check_file
-
     return check_file(os.fspath(network)).source
+
+
+def with_classes(source: SourceFile, classes: int) -> SourceFile:
+    """Return a text with another number of classes. Raises AnetError for a text with errors."""
+    network_of(check_source(source))
+    tree = parse_syntax(source)
+    edits = set_attribute(tree, find(tree, "sink"), "classes", str(classes))
+    return attrs.evolve(source, text=apply(source.text, edits))
 
 
 def _parent(weights: AnyPath | None, text: AnyPath | None, *, new_head: bool) -> Parent | None:

@@ -32,6 +32,8 @@ def name_and_data(path: str) -> tuple[str, bytes | None]:
 
 def check_path(path: str, *, search: bool = False, allow: Collection[str] = ()) -> Checked:
     """Read and check a file or standard input. Raise CannotRun if it cannot be read."""
+    if os.path.isfile(model := os.path.join(path, "model.anet")):
+        raise CannotRun(f"{path}: a folder; the network of the run in it is {model}")
     name, data = name_and_data(path)
     return check_file(name, search=search, allow=allow, data=data)
 

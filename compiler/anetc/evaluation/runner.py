@@ -100,7 +100,7 @@ def check_classes(network: Network, dataset: Dataset) -> None:
     if ours != theirs:
         raise CannotRun(
             f"network {network.name} has {ours} classes, but the data have {theirs}: "
-            f"write `classes={theirs}` in its `sink`"
+            f"write `classes={theirs}` in its `sink`, or train it with --classes {theirs}"
         )
 
 

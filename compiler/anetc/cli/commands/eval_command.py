@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -161,7 +162,7 @@ def command(
         check_confusion_labels(confusion, multi_label=evaluation.multi_label)
     else:
         if file is None or weights is None or data is None:
-            raise CannotRun("give a network FILE, --weights and --data; or --predictions")
+            raise CannotRun(f"{_missing(file, weights, data)}, or score a file with --predictions")
         computing = _Computing(
             batch, workers, engine, device, precision, max_failures, save, confusion
         )
@@ -196,6 +197,21 @@ class _Computing:
     max_failures: float
     save: str | None
     confusion: str | None
+
+
+def _missing(file: str | None, weights: str | None, data: str | None) -> str:
+    """Return which arguments are missing, with the weights that `file` may belong to."""
+    given = {"a network FILE": file, "--weights": weights, "--data": data}
+    text = f"give also {' and '.join(name for name, value in given.items() if value is None)}"
+    if file is None and weights is None and data is None:
+        text = "give a network FILE, --weights and --data"
+    if file is not None and weights is None:
+        from anetc.training.run.run_folder import WEIGHTS
+
+        beside = Path(file) / WEIGHTS if Path(file).is_dir() else Path(file).with_name(WEIGHTS)
+        if beside.is_file():
+            text += f" (maybe --weights {beside})"
+    return text
 
 
 def _run_network(

@@ -12,7 +12,7 @@ import click
 
 from anetc.cli.clip_options import augmentation_options, read_class_pairs
 from anetc.cli.network_input import check_path, require_network
-from anetc.cli.options import SizeType
+from anetc.cli.options import SizeType, classes_option
 from anetdsl.terminal import visible
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 @click.option(
     "--format", "format_", metavar="FORMAT", help="Format of --data, if it cannot be guessed."
 )
+@classes_option
 @click.option("--out", required=True, metavar="RUN", help="The folder of the run.")
 @click.option("--resume", is_flag=True, help="Resume the run in RUN.")
 @click.option(
@@ -138,6 +139,7 @@ def command(
     file: str,
     data: str,
     format_: str | None,
+    classes: int | None,
     out: str,
     resume: bool,
     mirror_classes: str | None,
@@ -189,6 +191,7 @@ def command(
             data,
             folder,
             format=format_,
+            classes=classes,
             resume=resume,
             init_from=init_from,
             init_text=init_text,

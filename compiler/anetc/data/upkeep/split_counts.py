@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import get_args
 
 import attrs
 
 from anetc.data.upkeep.listing import ListedVideo
+from anetc.data.values import Split
 
 
 @attrs.frozen
@@ -21,9 +23,10 @@ class SplitCounts:
 
 
 def count_videos(entries: Sequence[ListedVideo]) -> list[SplitCounts]:
-    """Return the counts of each split."""
+    """Return the counts of each split, in the order train, validation, test."""
     found = []
-    for split in dict.fromkeys(entry.split for entry in entries):
+    present = {entry.split for entry in entries}
+    for split in (name for name in get_args(Split) if name in present):
         members = [entry for entry in entries if entry.split == split]
         classes = Counter(label for entry in members for label in dict.fromkeys(entry.labels))
         ranked = sorted(classes.items(), key=lambda item: (-item[1], item[0]))
