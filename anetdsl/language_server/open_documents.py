@@ -71,7 +71,7 @@ class AnetProtocol(LanguageServerProtocol):
         """Choose UTF-16, which every client has."""
         if params.capabilities.general is not None:
             params.capabilities.general.position_encodings = None
-        return super().lsp_initialize(params)
+        return (yield from super().lsp_initialize(params))
 
     @lsp_method(types.TEXT_DOCUMENT_DID_OPEN)
     def lsp_text_document__did_open(self, params: types.DidOpenTextDocumentParams) -> Iterator[Any]:
@@ -100,6 +100,7 @@ class AnetServer(LanguageServer):
         super().__init__("anetc", version, protocol_cls=AnetProtocol)
         self.documents: dict[str, OpenDocument] = {}
         self.settings = ClientSettings()
+        self.was_shut_down = False
         page = values.errors_page()
         self.page = None if page is None else page.as_uri()
 

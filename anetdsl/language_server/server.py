@@ -54,6 +54,10 @@ def _add_documents(server: AnetServer) -> None:
             except CannotRun as error:
                 logger.warning("%s", error)
 
+    @server.feature(types.SHUTDOWN)
+    def _shut_down(params: None) -> None:  # noqa: ARG001
+        server.was_shut_down = True
+
     @server.feature(types.TEXT_DOCUMENT_DID_OPEN)
     def _open(params: types.DidOpenTextDocumentParams) -> None:
         item = params.text_document

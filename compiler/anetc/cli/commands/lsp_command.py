@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 
 import click
@@ -15,7 +16,7 @@ from anetdsl.errors import CannotRun
 @click.command("lsp")
 @click.option("--stdio", is_flag=True, help="Use standard input and output, as always.")
 @click.option("--verbose", is_flag=True, help="Log what happens to standard error.")
-def command(stdio: bool, verbose: bool) -> None:  # noqa: ARG001 (editors pass --stdio)
+def command(stdio: bool, verbose: bool) -> None:  # noqa: ARG001 (some editors give --stdio)
     """Start the language server, which editors use for .anet files.
 
     It speaks the Language Server Protocol on standard input and output. An editor starts it;
@@ -37,4 +38,8 @@ def command(stdio: bool, verbose: bool) -> None:  # noqa: ARG001 (editors pass -
         level=logging.INFO if verbose else logging.ERROR,
         format="%(name)s: %(message)s",
     )
-    make_server(anetdsl.__version__).start_io()
+    server = make_server(anetdsl.__version__)
+    # The server closes its output at the end, but the command line still flushes standard output.
+    server.start_io(stdout=os.fdopen(os.dup(sys.stdout.fileno()), "wb"))
+    if not server.was_shut_down:
+        raise click.exceptions.Exit(1)  # As the protocol asks for an `exit` without `shutdown`.
