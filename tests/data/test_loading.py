@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+import resource
+import signal
 from collections import Counter
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -16,6 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import anetdsl
+from anetc import worker_processes
 from anetc.data.batches.loader import (
     Batch,
     needs_flow,
@@ -41,6 +45,9 @@ class PixelData:
     multi_label: bool = False
     dies: bool = False
     fails: bool = False
+    stops: bool = False
+    limit: int = 0
+    """Largest file, and shared memory, in bytes, that its process can write; 0 for any."""
     spec: DataSpec = SPEC
     split: Split = "train"
     classes: tuple[str, ...] = ("a", "b", "c")
@@ -59,6 +66,10 @@ class PixelData:
     def sample(self, index: int, *, seed: int, epoch: int) -> Sample:
         if self.dies:
             os._exit(1)
+        if self.stops:
+            os.kill(os.getpid(), signal.SIGSTOP)
+        if self.limit:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (self.limit, self.limit))
         if self.fails:
             raise CannotRun("the disk is gone")
         if index in self.broken:
@@ -205,8 +216,24 @@ def test_other_errors_are_raised_again(workers: int) -> None:
 
 
 def test_a_killed_worker_is_an_error() -> None:
-    with pytest.raises(CannotRun, match="use fewer --workers"):
+    with pytest.raises(CannotRun, match=r"ended with exit code 1.*use fewer --workers"):
         first_batches(1, PixelData(dies=True), batch=2, seed=0, workers=1)
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
+def test_a_stopped_worker_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker_processes, "STOPPED_SECONDS", 0.5)
+    with pytest.raises(CannotRun, match="has been stopped by a signal"):
+        first_batches(1, PixelData(stops=True), batch=2, seed=0, workers=1)
+
+
+@pytest.mark.skipif(not Path("/dev/shm").exists(), reason="shared memory is no file here")
+def test_shared_memory_that_is_too_small_is_an_error() -> None:
+    """As with Docker's default, 64 MB; here a limit of files takes its place."""
+    with pytest.raises(CannotRun) as found:
+        first_batches(1, PixelData(limit=100), batch=4, seed=0, workers=1)
+    assert "does not fit into shared memory (/dev/shm" in str(found.value)
+    assert "use --workers 0 or a smaller batch" in str(found.value)
 
 
 # Testing
