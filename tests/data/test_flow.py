@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
+import os
+import threading
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +27,8 @@ from anetc.video.clips import Recipe, sample_clips
 from anetc.video.decode import decode, probe
 from anetc.video.flow.clip_flow import clip_flow
 from anetc.video.flow.fields import dequantise, fill_flow, mirror_flow, quantise, whole_flow
+from anetdsl.errors import CannotRun
+from anetdsl.locks import locked
 
 RECIPE = Recipe(
     frames=5, size=(16, 16), short_side=24, when="random", where="random", flip=True, clips=4
@@ -235,6 +241,75 @@ def test_files_stay_within_the_cache(folder: Path) -> None:
     cache = stored(folder)
     for name, expected in [("a/b.mp4", "a/b.mp4"), ("/a/b.mp4", "a/b.mp4"), ("../b", "up/b")]:
         assert cache.path_of(name) == cache.path / f"{expected}.npz"
+
+
+def test_long_names_are_cut_and_hashed(folder: Path, tmp_path: Path) -> None:
+    """A name may have 255 bytes, as may be reached by 83 Chinese characters and .mp4."""
+    source = folder / "train/run/1.mp4"
+    long = [
+        f"train/run/{'外國老婆不好搞' * 11 + last}.mp4" for last in ("外國老婆不好", "外國老婆不壞")
+    ]
+    deep = "/".join(["d" * 250] * 16)
+    for name in long:
+        (folder / name).write_bytes(source.read_bytes())
+    cache = stored(folder)
+    outcomes = compute_flow(folder, cache, long, 1)
+    assert [(o.outcome, o.reason) for o in outcomes] == [("computed", "")] * 2
+    files = [cache.path_of(name) for name in long]
+    assert len(set(files)) == 2
+    for name, path in zip(long, files, strict=True):
+        assert len(os.fsencode(path.name)) <= 255
+        assert path.name.startswith("外國老婆")
+        assert cache.find(name, probe(folder / name)) is not None
+    assert cache.path_of(f"{deep}/{'f' * 250}.mp4").parent == cache.path
+    assert not cache.path_of(f"{deep}/{'f' * 250}.mp4").is_file()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_one_video_does_not_stop_the_others(folder: Path, workers: int) -> None:
+    cache = stored(folder)
+    cache.path_of("train/jump/2.mp4").mkdir(parents=True)
+    (folder / "train/run/1.mp4").write_bytes(b"no video")
+    paths = ["train/jump/1.mp4", "train/jump/2.mp4", "train/run/1.mp4", "train/run/2.mp4"]
+    outcomes = list(compute_flow(folder, cache, paths, workers))
+    assert [o.outcome for o in outcomes] == ["computed", "failed", "failed", "computed"]
+    assert outcomes[1].reason.endswith("train/jump/2.mp4.npz: is a folder")
+
+
+def test_a_full_disk_stops_all(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No unfinished file is left."""
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    cache = stored(folder)
+    monkeypatch.setattr("anetc.data.upkeep.flow_files._put", full)
+    with pytest.raises(CannotRun, match=r"1\.mp4\.npz: cannot be written: No space left"):
+        list(compute_flow(folder, cache, ["train/run/1.mp4", "train/run/2.mp4"], 1))
+    assert not [path for path in (folder / ".flow").rglob("*") if path.is_file()]
+
+
+def test_a_second_process_waits_for_the_first(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It finds the flow that the first one has computed; unfinished files are removed."""
+    cache = stored(folder)
+    paths = ["train/run/1.mp4"]
+    list(compute_flow(folder, cache, paths, 1))
+    part = cache.path / "train" / ".anetc-0.part"
+    part.touch()
+    found: list[str] = []
+    second = threading.Thread(
+        target=lambda: found.extend(o.outcome for o in compute_flow(folder, cache, paths, 1))
+    )
+    with locked(cache.lock):
+        second.start()
+        while "computes this flow; waiting" not in caplog.text:
+            time.sleep(0.01)
+        assert (found, part.exists()) == ([], True)
+    second.join()
+    assert (found, part.exists()) == (["cached"], False)
+    assert not cache.lock.exists()
 
 
 def test_a_warning_names_the_command_that_computes_flow_once(

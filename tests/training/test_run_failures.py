@@ -5,18 +5,22 @@ from __future__ import annotations
 import errno
 import math
 import os
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
 from torch import nn
 
+from anetc.data.batches.loader import training_batches
 from anetc.data.values import DataSpec
-from anetc.training.failures import NotANumber, OutOfMemory
-from anetc.training.run import checkpoint
+from anetc.training.failures import BadData, NotANumber, OutOfMemory
+from anetc.training.run import checkpoint, run_claim
 from anetc.training.run.journal import Journal
+from anetc.training.run.watcher import SilentWatcher
 from anetdsl.errors import CannotRun
+from anetdsl.locks import LocksUnsupported, locked
 from anetdsl.source import SourceFile
 from tests.training.running import (
     TEXT,
@@ -74,6 +78,75 @@ def test_metrics_on_a_full_disk_are_an_error(tmp_path: Path) -> None:
         os.close(full)
         with pytest.raises(CannotRun, match=r"metrics\.jsonl: cannot be written: No space left"):
             journal.write({"iteration": 0})
+
+
+def test_one_process_trains_in_a_folder(clips: DataSpec, tmp_path: Path, whole: Path) -> None:
+    """The run of the other one is as it was."""
+    with pytest.raises(Interrupted):
+        run(tmp_path, clips, watch=StopsAt(9))
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.*")}
+    busy = r"a run is being trained here \(process \d+ on .*\); wait for it, or stop it first"
+    with locked(tmp_path / "lock"), pytest.raises(CannotRun, match=busy):
+        run(tmp_path, clips, resume=True)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.*")} == before
+    run(tmp_path, clips, resume=True)
+    assert outcome(tmp_path) == outcome(whole)
+    assert not (tmp_path / "lock").exists()
+
+
+def test_a_file_system_without_locks_is_reported(
+    clips: DataSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise LocksUnsupported("lock: this file system does not support locks")
+
+    class Listener(SilentWatcher):
+        lines: ClassVar[list[str]] = []
+
+        def message(self, text: str) -> None:
+            self.lines.append(text)
+
+    monkeypatch.setattr(run_claim, "locked", refuse)
+    run(tmp_path, clips, watch=Listener(), iterations=2)
+    assert "do not train twice in this folder at once" in Listener.lines[0]
+
+
+@pytest.mark.parametrize("before", [[], ["notes.txt"]])
+def test_a_run_that_fails_before_its_first_step_leaves_nothing(
+    before: list[str], clips: DataSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same command can be repeated, without --resume."""
+    out = tmp_path / "runs" / "new"
+    for name in before:
+        out.mkdir(parents=True)
+        (out / name).write_text("mine")
+
+    def batches(*_: Any, **__: Any) -> Iterator[Any]:
+        yield from ()
+        raise CannotRun("a worker process was killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("anetc.training.run.run.training_batches", batches)
+        with pytest.raises(BadData, match="was killed"):
+            run(out, clips)
+    assert [path.name for path in tmp_path.rglob("*")] == (
+        ["runs", "new", *before] if before else []
+    )
+    run(out, clips, iterations=1)
+    assert (out / "model.anet").exists()
+
+
+def test_a_run_that_fails_after_a_step_stays(
+    clips: DataSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def batches(*arguments: Any, **options: Any) -> Iterator[Any]:
+        yield next(training_batches(*arguments, **options))
+        raise CannotRun("a worker process was killed")
+
+    monkeypatch.setattr("anetc.training.run.run.training_batches", batches)
+    with pytest.raises(BadData, match="was killed"):
+        run(tmp_path / "new", clips)
+    assert (tmp_path / "new" / "run.json").exists()
 
 
 @pytest.mark.parametrize(

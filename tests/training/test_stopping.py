@@ -91,6 +91,31 @@ def test_a_validation_is_interrupted_at_once(
     assert outcome(tmp_path) == outcome(whole)
 
 
+@EACH_SIGNAL
+def test_a_wait_for_clips_is_interrupted_at_once(
+    number: signal.Signals,
+    whole: Path,
+    clips: DataSpec,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Reading a batch may take minutes. The steps before it are saved."""
+
+    def batches(*arguments: Any, **options: Any) -> Iterator[Batch]:
+        real = training_batches(*arguments, **options)
+        for _ in range(5):
+            yield next(real)
+        os.kill(os.getpid(), number)
+        pytest.fail("the wait went on")
+
+    monkeypatch.setattr("anetc.training.run.run.training_batches", batches)
+    stopped_run(tmp_path, clips)
+    monkeypatch.undo()
+    assert saved_steps(tmp_path / "checkpoints") == 5
+    run(tmp_path, clips, resume=True)
+    assert outcome(tmp_path) == outcome(whole)
+
+
 def test_a_second_signal_stops_at_once(
     whole: Path, clips: DataSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

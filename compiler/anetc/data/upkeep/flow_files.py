@@ -41,8 +41,8 @@ _ABOUT = "about.json"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _BLOCK = 16 * 1024
 _LEVEL = 6
-_LONGEST_NAME, _LONGEST_PATH = 255, 4096
-"""Bytes of a file name and of a path that Linux accepts."""
+_LONGEST_NAME, _LONGEST_PATH = 255, 4000
+"""Bytes of a file name that Linux accepts, and of a path, with room for an unfinished file."""
 _KEPT_OF_LONG_NAME = 100
 """Bytes of a long name that remain before the hash."""
 
