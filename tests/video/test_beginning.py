@@ -140,3 +140,35 @@ def test_numbers_of_frames_survive_any_bytes(length_bytes):
         for kind in (b"", b"\0\0\1\x67", b"\0\0\1\x68", b"\0\0\1\x65", b"\0\0\1\x41"):
             numbers.has_gap(kind + packet)
             numbers.is_intra(kind + packet)
+
+
+def _uncoded(number: int) -> bytes:
+    """Return an MPEG-4 frame without content (ISO/IEC 14496-2, 6.2.5), at 25 frames a second."""
+    # P, no full second, marker, 5 bits of time, marker, not coded, and the end of the byte.
+    bits = f"01{'0'}1{number % 25:05b}10".ljust(16, "1")
+    return b"\0\0\1\xb6" + int(bits, 2).to_bytes(2)
+
+
+@pytest.mark.parametrize("name", ["film.avi", "film.mkv", "film.mp4"])
+def test_frames_without_content_are_not_damage(film, numbers, tmp_path, name):
+    """MPEG-4 encoders write them where they drop a frame: the frame before stays on screen."""
+    never = {"sc_threshold": "1000000000"}
+    whole = film(f"whole-{name}", 30, codec="mpeg4", gop=10, size=SIZE, options=never)
+    path = tmp_path / name
+    with av.open(str(whole)) as source, av.open(str(path), "w") as out:
+        stream = out.add_stream_from_template(source.streams.video[0])
+        for number, packet in enumerate(source.demux(video=0)):
+            if packet.size == 0:
+                continue
+            written = packet
+            if number in (8, 9, 18):
+                written = av.Packet(_uncoded(number))
+                written.pts, written.dts = packet.pts, packet.dts
+                written.time_base = packet.time_base
+            written.stream = stream
+            out.mux(written)
+    shown = numbers(decode(verify(path), fps=25).pixels)
+    # Frame 19 depends on 18.
+    assert shown[:19] == [*range(8), 7, 7, *range(10, 18), 17]
+    assert shown[20:] == list(range(20, 30))
+    assert numbers(decode(path, fps=25, start=0.36, frames=3).pixels) == [7, 10, 11]

@@ -94,8 +94,7 @@ def decode(
     played = _play_from_key(info, wanted, screen, shape, threads)
     if played is None:
         played = play(info, wanted, shape, threads)
-    lost = played.health.failures or not (played.health.interlaced or played.matches(screen))
-    damage = info.damage or (CORRUPT if lost else None)
+    damage = info.damage or (None if played.matches(screen) else CORRUPT)
     if (strict and damage) or played.filled == 0:
         raise _damaged(info, damage or "no frame can be decoded", threads)
     filled = played.filled

@@ -144,15 +144,12 @@ class FrameNumbers:
         FFmpeg also marks the start of a gradual refresh as a key frame. The frames after it are
         complete some time later, but not always equal to those that are decoded from the start.
         """
-        for unit in self._units(packet):
-            if unit and unit[0] & 31 in _SLICES:
-                bits = _Bits.of(unit[1:_SLICE_HEADER])
-                try:
-                    bits.golomb()
-                    return bits.golomb() % 5 in _INTRA_SLICES
-                except _EndOfBits:
-                    return False
-        return False
+        bits = _Bits.of(self._first_slice(packet)[1:_SLICE_HEADER])
+        try:
+            bits.golomb()
+            return bits.golomb() % 5 in _INTRA_SLICES
+        except _EndOfBits:
+            return False
 
     def has_gap(self, packet: bytes) -> bool:
         """Return whether a reference frame is missing between the last packet and this one."""
@@ -166,9 +163,16 @@ class FrameNumbers:
 
     def is_reference(self, packet: bytes) -> bool:
         """Return whether other frames may depend on this one, by `nal_ref_idc` (7.4.1)."""
+        first = self._first_slice(packet)
+        return not first or bool(first[0] & _REFERENCE)
+
+    def has_frame(self, packet: bytes) -> bool:
+        """Return whether a packet has a slice, not only parameters."""
+        return bool(self._first_slice(packet))
+
+    def _first_slice(self, packet: bytes) -> bytes:
         slices = (unit for unit in self._units(packet) if unit and unit[0] & 31 in _SLICES)
-        first = next(slices, None)
-        return first is None or bool(first[0] & _REFERENCE)
+        return next(slices, b"")
 
     def _units(self, packet: bytes) -> Iterator[bytes]:
         """Yield the NAL units of a packet; of slices only the start."""

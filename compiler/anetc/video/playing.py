@@ -35,6 +35,11 @@ Matroska and FLV round time stamps to milliseconds: without a tolerance a frame 
 stamp 67 would be missed. It is not a multiple of 1 ms, so no such stamp is exactly at the limit.
 """
 
+# Decoders that return a frame for every packet, or report damage. Others return none where the
+# picture does not change, as for the frames that a program dropped from an AVI file on purpose.
+_COMPLETE = frozenset(
+    {"h264", "hevc", "mpeg1video", "mpeg2video", "mjpeg", "ffv1", "vp9", "libdav1d", "av1"}
+)
 # Largest difference of proportions that is a matter of rounding or of a cropped border.
 _SAME_SHAPE = 0.05
 
@@ -53,20 +58,19 @@ _FILTER = (
 class Health:
     """Counts of decoded frames, and of packets and frames that failed or are lost.
 
-    `awaited` holds the display times of packets whose frames the decoder has not returned yet.
+    `awaited` holds the display times of packets whose frames the decoder has not returned yet. With
+    `complete` every packet should give a frame. It is off for interlaced films, where two packets
+    may hold the two fields of a frame.
     """
 
     frames: int = 0
     failures: int = 0
-    interlaced: bool = False
+    complete: bool = True
     awaited: set[int] = attrs.field(factory=set)
 
     def count_lost(self) -> None:
-        """Count the packets that gave no frame, after the decoder was drained.
-
-        Two packets may hold the two fields of one frame.
-        """
-        if not self.interlaced:
+        """Count the packets that gave no frame, after the decoder was drained."""
+        if self.complete:
             self.failures += len(self.awaited)
         self.awaited.clear()
 
@@ -104,10 +108,10 @@ class Played:
         self.pixels[place] = self.orientation.apply(stored)
 
     def matches(self, times: NDArray[np.int64]) -> bool:
-        """Return whether nothing failed and no frame is shown in place of a later one."""
+        """Return whether nothing failed and no frame is displayed in place of a lost one."""
         if self.health.failures or self.filled < len(times):
             return False
-        return bool((self.times >= times).all())
+        return not self.health.complete or bool((self.times >= times).all())
 
 
 def play(
@@ -217,6 +221,7 @@ def _decoded(
     Frames at other times than `wanted` (None: all) may be missing.
     """
     timeline = info.timeline
+    health.complete = stream.codec_context.name in _COMPLETE
     number, begin = 0, timeline.parts[0].key or 0
     found: Iterable[Packet[Any]] = packets(container, stream)
     if key is not None:
@@ -230,7 +235,7 @@ def _decoded(
             time = timeline.time_of(frame.pts, rank)
             rank += 1
             health.awaited.discard(time)
-            health.interlaced |= frame.interlaced_frame
+            health.complete &= not frame.interlaced_frame
             if time == NOT_SHOWN:
                 continue
             if frame.is_corrupt:

@@ -57,6 +57,8 @@ from anetc.video.timeline import (
 # Containers with a reliable index. AVI has no presentation times and MPEG streams no index.
 _SEEKABLE = frozenset({MP4, MATROSKA})
 _NO_KEY = "it has no key frame, so no frame can be decoded"
+# Packets of H.264 up to this size may hold parameters but no frame.
+_ONLY_PARAMETERS = 256
 # A pixel that is ten times as wide as high, or the reverse, is a damaged header.
 _ODDEST_PIXEL = 10
 
@@ -274,7 +276,11 @@ def _survey(container: InputContainer, stream: VideoStream, from_key: bool) -> _
                 survey.end = max(survey.end, end)
             if packet.stream_index != stream.index or packet.size == 0:
                 continue
-            key = packet.is_keyframe and (slices is None or slices.is_intra(bytes(packet)))
+            key, hidden = packet.is_keyframe, packet.is_discard
+            if slices is not None:
+                key = key and slices.is_intra(bytes(packet))
+                if packet.size <= _ONLY_PARAMETERS:
+                    hidden = hidden or not slices.has_frame(bytes(packet))
             survey.stamps.append(
                 Stamp(
                     pts=packet.pts,
@@ -282,7 +288,7 @@ def _survey(container: InputContainer, stream: VideoStream, from_key: bool) -> _
                     length=packet.duration or 0,
                     key=key,
                     corrupt=packet.is_corrupt,
-                    hidden=packet.is_discard,
+                    hidden=hidden,
                     place=packet.pos,
                 )
             )
