@@ -1,4 +1,4 @@
-"""The language server in Neovim, without a screen: a finding, a correction, renaming, formatting."""
+"""The language server in Neovim without a screen: finding, correction, renaming, formatting."""
 
 from __future__ import annotations
 
@@ -33,8 +33,11 @@ def test_neovim_shows_a_finding_renames_and_formats(tmp_path: Path) -> None:
     home = {f"XDG_{name}_HOME": str(tmp_path / name) for name in ("CONFIG", "DATA", "STATE")}
     assert NVIM is not None
     subprocess.run(
-        [NVIM, "--headless", "-u", "NONE", "-i", "NONE", "-n", "--cmd", f"let g:anet = {json.dumps(given)}"]
-        + ["-S", str(Path(__file__).with_name("neovim.lua"))],
+        [
+            *(NVIM, "--headless", "-u", "NONE", "-i", "NONE", "-n"),
+            *("--cmd", f"let g:anet = {json.dumps(given)}"),
+            *("-S", str(Path(__file__).with_name("neovim.lua"))),
+        ],
         env={**os.environ, **home, "PYTHONPATH": python_path, "HOME": str(tmp_path)},
         stdin=subprocess.DEVNULL,
         capture_output=True,

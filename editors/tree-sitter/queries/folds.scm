@@ -1,0 +1,8 @@
+[
+  (network_statement)
+  (input_statement)
+  (node_statement)
+  (sink_statement)
+  (origin_statement)
+  (score_statement)
+] @fold
