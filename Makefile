@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 # One thread per test process: two processes already share the cores.
 QUIET_CORES := OMP_NUM_THREADS=1
 
-.PHONY: help demo test test-slow lint types format bench bench-scale train-motion motion-table compare-search compare-mhad docs golden clean
+.PHONY: help demo test test-slow lint types format bench bench-scale train-motion motion-table compare-search compare-mhad docs golden clean vscode tree-sitter tree-sitter-parser
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -76,6 +76,18 @@ compare-mhad: $(READY) ## search on UTD-MHAD, then test on other people; hours: 
 	else set -- --preset small --config benchmarks/search_mhad.toml --data "$$MHAD" --out demo/mhad; fi; \
 	mkdir -p demo && $(QUIET_CORES) $(BIN)/anetc evolve "$$@"
 	$(QUIET_CORES) $(BIN)/python benchmarks/compare_mhad.py demo/mhad --data "$$MHAD" --workers 2 --out demo/mhad.jsonl --table demo/mhad.md
+
+vscode: ## compile and pack the VS Code extension: editors/vscode/anet.vsix; needs Node.js 20 and the network
+	cd editors/vscode && npm ci --ignore-scripts --no-audit --no-fund
+	cd editors/vscode && npm run --silent check && npm run --silent compile && npm run --silent package
+
+tree-sitter: $(READY) ## build the tree-sitter parser and run its tests; needs a C compiler
+	mkdir -p editors/tree-sitter/build
+	$(CC) -shared -fPIC -O2 -Ieditors/tree-sitter/src editors/tree-sitter/src/parser.c -o editors/tree-sitter/build/anet.so
+	$(BIN)/python -m pytest -q tests/test_tree_sitter.py
+
+tree-sitter-parser: ## write the tree-sitter parser anew from grammar.js; needs Node.js and the network
+	cd editors/tree-sitter && npm ci --no-audit --no-fund && npm run --silent generate
 
 docs: $(READY) ## regenerate docs/errors.md and docs/pictures/motion.png
 	$(BIN)/python docs/make_errors.py
