@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
+import zipfile
+from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 import anetdsl
 from anetdsl.codes import CODES
+from anetdsl.language_server.client_settings import ClientSettings, read_client_settings
 from anetdsl.rendering.findings import render_concise
 from anetdsl.source import SourceFile
 from anetdsl.syntax.parser import tokenize
@@ -79,6 +85,59 @@ def test_problem_matcher_parses_every_finding() -> None:
             assert int(found[pattern["line"]]) == position.line + 1
             assert int(found[pattern["column"]]) == position.column + 1
             assert found[pattern["code"]] == finding.code, code
+
+
+def test_settings_of_the_extension_are_those_of_the_server() -> None:
+    package = json.loads((VSCODE / "package.json").read_text(encoding="utf-8"))
+    properties = package["contributes"]["configuration"]["properties"]
+    own = {name.removeprefix("anet.") for name in properties} - {"server.path"}
+    assert own == {field.name for field in attrs.fields(ClientSettings)}
+    given = {name: properties[f"anet.{name}"]["default"] for name in own}
+    assert read_client_settings(given) == ClientSettings()
+
+
+@pytest.mark.parametrize("folder", ["vscode", "tree-sitter"])
+def test_npm_packages_are_pinned(folder: str) -> None:
+    """Exact versions, and no address of a registry."""
+    package = json.loads((VSCODE.parent / folder / "package.json").read_text(encoding="utf-8"))
+    wanted = {**package.get("dependencies", {}), **package["devDependencies"]}
+    assert all(re.fullmatch(r"\d+\.\d+\.\d+", version) for version in wanted.values())
+    lock = json.loads((VSCODE.parent / folder / "package-lock.json").read_text(encoding="utf-8"))
+    assert lock["version"] == package["version"]
+    for path, entry in lock["packages"].items():
+        assert "resolved" not in entry, path
+        name = path.removeprefix("node_modules/")
+        assert entry["version"] == wanted.get(name, entry["version"])
+
+
+@pytest.mark.slow
+def test_the_extension_compiles_and_packs(tmp_path: Path) -> None:
+    """Needs npm and the network; the same as `make vscode`."""
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip("needs npm")
+    folder = tmp_path / "vscode"
+    shutil.copytree(VSCODE, folder, ignore=shutil.ignore_patterns("node_modules", "dist", "*.vsix"))
+    steps = ["ci --ignore-scripts --no-audit --no-fund", "run check", "run compile", "run package"]
+    for step in steps:
+        done = subprocess.run(
+            [npm, *step.split()],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=600,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    with zipfile.ZipFile(folder / "anet.vsix") as package:
+        names = {name for name in package.namelist() if name.startswith("extension/")}
+    assert {name.removeprefix("extension/") for name in names} == {
+        "dist/extension.js",
+        "language-configuration.json",
+        "package.json",
+        "readme.md",
+        "syntaxes/anet.tmLanguage.json",
+    }
 
 
 def test_files_named_in_the_package_exist() -> None:
