@@ -65,6 +65,7 @@ class WorkerContext(_Context):
         super().__init__()
         self.processes: list[WorkerProcess] = []
         self._preload = list(preload)
+        self._is_ready = False
 
     def Process(self, *args: Any, **options: Any) -> WorkerProcess:  # type: ignore[override]  # noqa: N802
         """Return a new worker process, which is killed by `kill` or at exit."""
@@ -77,11 +78,19 @@ class WorkerContext(_Context):
     def starting(self) -> Iterator[None]:
         """Start the fork server before a block that starts workers, and only does that.
 
-        Raises CannotRun where the system cannot start a process.
+        A signal takes effect after the block: DataLoader cannot be interrupted while it starts its
+        workers. Raises CannotRun where the system cannot start a process.
         """
         try:
             _start_fork_server(self._preload)
-            yield
+            if not self._is_ready:
+                # Wait here, where a signal may interrupt, until the fork server has imported all.
+                first = WorkerProcess(target=_do_nothing, daemon=True)
+                first.start()
+                first.join()
+                self._is_ready = True
+            with _signals_deferred():
+                yield
         except (OSError, EOFError) as error:
             # EOFError: the fork server has ended.
             reason = getattr(error, "strerror", None) or "they end at once"
@@ -119,6 +128,30 @@ def _end_with_main_process() -> None:
     if parent is not None:
         parent.join()
         os._exit(1)
+
+
+def _do_nothing() -> None:
+    """End at once."""
+
+
+@contextlib.contextmanager
+def _signals_deferred() -> Iterator[None]:
+    """Handle SIGINT and SIGTERM after the block."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Python handles signals in the main thread
+        return
+    received: list[int] = []
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: handler for number, handler in handlers.items() if callable(handler)}
+    for number in handlers:
+        signal.signal(number, lambda number, _: received.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for late in received:
+            signal.raise_signal(late)
 
 
 def _start_fork_server(preload: list[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from unittest import mock
 
@@ -10,6 +11,7 @@ import click
 import pytest
 
 from anetc.cli import main
+from anetc.cli.terminated import Terminated
 from tests.command_line import Result, anetc
 
 
@@ -38,6 +40,40 @@ def test_an_interrupt_gives_130(failing: mock.Mock, error: BaseException) -> Non
     failing.main.side_effect = error
     result = anetc("check", "x")
     assert (result.code, result.err) == (130, "anetc: interrupted\n")
+
+
+def test_sigterm_gives_143(failing: mock.Mock) -> None:
+    failing.main.side_effect = Terminated()
+    assert (result := anetc("check", "x")).code == 143
+    assert result.err == "anetc: terminated\n"
+
+
+def test_an_end_of_file_is_no_interrupt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Click takes it for one. A worker process that ends at once causes it."""
+
+    def end(*_: object) -> None:
+        raise EOFError("a pipe has ended")
+
+    monkeypatch.setattr(click.Command, "invoke", end)
+    result = anetc("check", "x")
+    assert result.code == 2
+    assert result.err.lstrip().startswith("anetc: internal error: EOFError: a pipe has ended")
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (OSError(errno.ENOSPC, "No space left", "a/b"), "a/b: No space left"),
+        (OSError(errno.EIO, "I/O error"), "the output cannot be written: I/O error"),
+        (OSError("only a text"), "internal error: OSError: only a text"),
+    ],
+)
+def test_errors_of_files_keep_their_text(failing: mock.Mock, error: OSError, message: str) -> None:
+    failing.main.side_effect = error
+    with mock.patch("anetc.cli.main._drop_output"):
+        result = anetc("check", "x")
+    assert result.code == 2
+    assert result.err.startswith(f"anetc: {message}")
 
 
 def test_deep_recursion_and_lack_of_memory_are_reported(failing: mock.Mock) -> None:

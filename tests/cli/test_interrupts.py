@@ -1,4 +1,4 @@
-"""Ctrl-C at any moment after the start of the entry point: one line, exit code 130."""
+"""Ctrl-C and SIGTERM at any moment after the start of the entry point: one line, 130 or 143."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ INTERRUPTS_ITSELF = """\
 import os, signal, sys
 from anetc.cli.entry_point import run
 
+number = getattr(signal, sys.argv.pop(1))
 if sys.argv.pop(1) == "ignore":
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(number, signal.SIG_IGN)
 left = int(sys.argv.pop(1))
 
 def count(event, _):
@@ -25,24 +26,27 @@ def count(event, _):
     if event == "import":
         left -= 1
         if left == 0:
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), number)
 
 sys.addaudithook(count)
 run()
 """
-"""A program that runs `anetc` and sends SIGINT to itself at its n-th import."""
+"""A program that runs `anetc` and sends a signal to itself at its n-th import."""
 
 
 INTERRUPTED = (130, "\nanetc: interrupted\n")
+TERMINATED = (143, "\nanetc: terminated\n")
 
 
-def interrupted(number: int, *arguments: str, signals: str = "handle") -> tuple[int, str]:
+def interrupted(
+    number: int, *arguments: str, signals: str = "handle", name: str = "SIGINT"
+) -> tuple[int, str]:
     """Return the exit code and the standard error of a command interrupted at an import.
 
     The moment is an import, not a time, so that the load of the machine does not matter.
     """
     done = subprocess.run(
-        [sys.executable, "-c", INTERRUPTS_ITSELF, signals, str(number), *arguments],
+        [sys.executable, "-c", INTERRUPTS_ITSELF, name, signals, str(number), *arguments],
         env=environment(),
         capture_output=True,
         text=True,
@@ -72,6 +76,12 @@ def test_an_interrupt_during_the_imports(
         assert outcome == INTERRUPTED, number
         count += 1
     assert count > 2
+
+
+def test_sigterm_at_any_import(folder: Path) -> None:
+    for number in (1, 60, 120):
+        assert interrupted(number, "check", "good.anet", name="SIGTERM") == TERMINATED
+    assert interrupted(1, "check", "good.anet", signals="ignore", name="SIGTERM") == (0, "")
 
 
 @pytest.mark.slow

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
+import stat
+import threading
 from pathlib import Path
 
 import attrs
@@ -11,6 +14,7 @@ import pytest
 
 from anetc.export import cache
 from anetc.export.about import About
+from anetdsl.locks import locked
 from tests.export.conftest import Compile
 
 ABOUT = About("module", "anet 1\n")
@@ -52,6 +56,60 @@ def test_a_damaged_entry_is_deleted(file: str, folder: Path, tmp_path: Path) -> 
     (folder / "k" / file).write_bytes(b"{}")
     assert cache.load("k", tmp_path) is None
     assert not (folder / "k").exists()
+
+
+def test_what_a_killed_process_has_left_is_deleted(folder: Path) -> None:
+    folder.mkdir(parents=True)
+    (folder / ".part-0").mkdir()
+    fill("k", folder)
+    assert [path.name for path in folder.iterdir()] == ["k"]
+
+
+def test_one_process_at_a_time_stores(folder: Path) -> None:
+    """What the other one has not finished stays."""
+    folder.mkdir(parents=True)
+    with locked(folder / ".lock"):
+        (folder / ".part-0").mkdir()
+        second = threading.Thread(target=fill, args=("k", folder))
+        second.start()
+        second.join(0.2)
+        assert sorted(path.name for path in folder.iterdir()) == [".lock", ".part-0"]
+        (folder / ".part-0").rename(folder / "other")
+    second.join()
+    assert sorted(path.name for path in folder.iterdir()) == ["k", "other"]
+
+
+def test_several_users_can_share_a_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cache folder of one's own is private; folders in one that was made for all are not."""
+    mask = os.umask(0o002)
+    try:
+        for name, private in (("own", True), ("shared", False)):
+            place = tmp_path / name
+            monkeypatch.setenv("ANETDSL_CACHE", str(place))
+            if not private:
+                place.mkdir()
+                place.chmod(0o775)
+            fill("k", place)
+            assert stat.S_IMODE(place.stat().st_mode) == (0o700 if private else 0o775)
+            for path in (place / "artifacts", place / "artifacts" / "k"):
+                assert stat.S_IMODE(path.stat().st_mode) == 0o775
+    finally:
+        os.umask(mask)
+
+
+def test_a_full_disk_under_the_copy_keeps_the_entry(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill("k", folder)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "copyfile", full)
+        with pytest.raises(OSError, match="No space left"):
+            cache.load("k", tmp_path)
+    assert cache.load("k", tmp_path) is not None
 
 
 def test_the_least_recently_used_entry_is_deleted_first(

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import subprocess
+import sys
+import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -21,6 +25,7 @@ from anetc.export.kinds import read_about
 from anetc.weights.files import save_weights
 from anetdsl.errors import CannotRun
 from anetdsl.ir import Network
+from tests.cli.conftest import environment
 from tests.export.conftest import Compile, scrambled
 
 
@@ -54,6 +59,60 @@ def test_an_artifact_that_fails_leaves_no_file(
     with pytest.raises(CannotRun, match="the artifact fails"):
         compiled("torchscript", use_cache=False)
     assert (tmp_path / "out").read_text() == "as it was"
+
+
+LIMITED = """
+import resource, sys
+from anetc.cli.entry_point import run
+import torch  # before the limit: it writes a file
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+run()
+"""
+"""`anetc` on a disk that is nearly full: no file may be longer than 20 kB."""
+
+
+@pytest.mark.parametrize("kind", ["torchscript", pytest.param("pt2", marks=pytest.mark.slow)])
+def test_a_full_disk_for_temporary_files(kind: str, tiny: Network, tmp_path: Path) -> None:
+    """PyTorch's own writer would abort the process."""
+    (tmp_path / "n.anet").write_text(str(tiny))
+    (tmp_path / "temporary").mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, "compile", "n.anet", "--emit", kind, "-o", "out"],
+        cwd=tmp_path,
+        env=environment(TMPDIR=str(tmp_path / "temporary")),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 2, done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith(f"anetc: {tmp_path / 'temporary'}: the artifact cannot be made there")
+    assert last.endswith(": File too large; set TMPDIR to a folder with more space")
+    assert not (tmp_path / "out").exists()
+    assert not list((tmp_path / "temporary").glob("anetc-*"))
+
+
+def test_a_failure_on_a_full_disk_names_it(
+    compiled: Compile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A runtime may fail with another message."""
+
+    def broken(model: object, plan: object, about: Any, folder: Path) -> None:
+        raise CannotRun("--emit pt2: it fails")
+
+    monkeypatch.setattr(write, "write_artifact", broken)
+    monkeypatch.setattr(compile, "_FULL", 10**18)
+    with pytest.raises(CannotRun, match=r"it fails; .* has only .* MB free; set TMPDIR"):
+        compiled("torchscript", use_cache=False)
+
+
+def test_no_folder_for_temporary_files(compiled: Compile, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(**_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/full/anetc-1")
+
+    monkeypatch.setattr(tempfile, "TemporaryDirectory", refuse)
+    with pytest.raises(CannotRun, match=r"^/full/anetc-1: the artifact .*: No space left"):
+        compiled("module")
 
 
 def test_bfloat16_in_onnx_is_refused_before_any_work(compiled: Compile) -> None:
