@@ -41,11 +41,13 @@ class ClientSettings:
 
 
 def read_client_settings(values: Any) -> ClientSettings:
-    """Return the settings in values from an editor: None, or settings by name.
+    """Return the settings in values from an editor: settings by name, or nothing.
+
+    Neovim sends no settings as an empty list.
 
     Raise CannotRun, with a text for the user, for a value that cannot be used.
     """
-    if values is None:
+    if values is None or values == []:
         return ClientSettings()
     given = named_values(values, "settings of anet")
     try:

@@ -95,7 +95,8 @@ def _add_documents(server: AnetServer) -> None:
             item = types.ConfigurationItem(section=SECTION)
             found = await server.workspace_configuration_async(types.ConfigurationParams([item]))
             given = _plain(found[0]) if found else None
-        server.use_settings(given)
+        if given:  # Otherwise the settings stay those of the initialization.
+            server.use_settings(given)
 
 
 def _plain(given: Any) -> Any:

@@ -138,7 +138,7 @@ def test_costs_are_for_the_clip_of_the_settings() -> None:
         ({"frames": 0}, "from 1 to 100000"),
         ({"size": "0x3"}, "is not a size"),
         ({"allow": ["A101"]}, "A101 is an error"),
-        ([], "must hold settings by name"),
+        (["frames"], "must hold settings by name"),
     ],
 )
 def test_wrong_settings_are_explained(given: object, message: str) -> None:

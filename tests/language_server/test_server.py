@@ -230,6 +230,10 @@ def test_settings_can_change() -> None:
         ):
             client.workspace_did_change_configuration(types.DidChangeConfigurationParams(given))
             assert [d.code for d in (await editor.findings()).diagnostics] == codes
+        for nothing in (None, {}, {"anet": []}, {"anet": None}):
+            client.workspace_did_change_configuration(types.DidChangeConfigurationParams(nothing))
+        (lens,) = await client.text_document_code_lens_async(types.CodeLensParams(DOCUMENT))
+        assert "(8 frames" in lens.command.title
         wrong = types.DidChangeConfigurationParams({"anet": {"frame": 8}})
         client.workspace_did_change_configuration(wrong)
         await client.text_document_code_lens_async(types.CodeLensParams(DOCUMENT))
