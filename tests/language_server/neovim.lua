@@ -21,6 +21,11 @@ local ok, failure = pcall(function()
   local found = vim.diagnostic.get(0)[1]
   result.code, result.line, result.message = found.code, found.lnum, found.message
 
+  vim.api.nvim_win_set_cursor(0, { found.lnum + 1, 0 })
+  vim.cmd('AnetExplain')
+  result.explained = vim.fn.getline(1)
+  vim.cmd('close')
+
   -- Correct the mistake as a person would: the findings go.
   local line = vim.fn.getline(found.lnum + 1)
   vim.fn.setline(found.lnum + 1, (line:gsub('strid=', 'stride=')))

@@ -49,6 +49,7 @@ def test_neovim_shows_a_finding_renames_and_formats(tmp_path: Path) -> None:
     assert result["diagnosed"]
     assert (result["code"], result["line"]) == ("A401", 3)
     assert "did you mean `stride`?" in result["message"]
+    assert result["explained"] == "A401 (error): unknown attribute"
     assert result["corrected"]
     assert result["renamed"]
     assert result["text"] + "\n" == format_text(GOOD.replace("s0", "stem_rgb"))

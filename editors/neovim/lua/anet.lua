@@ -50,7 +50,14 @@ function M.explain(code)
     vim.notify('There is no finding on this line.')
     return
   end
-  local text = vim.fn.systemlist({ M.options.cmd[1], 'explain', code })
+  local command = {}
+  for _, word in ipairs(M.options.cmd) do
+    if word ~= 'lsp' then
+      table.insert(command, word)
+    end
+  end
+  vim.list_extend(command, { 'explain', code })
+  local text = vim.fn.systemlist(command)
   vim.cmd('new')
   vim.bo.buftype, vim.bo.bufhidden, vim.bo.swapfile = 'nofile', 'wipe', false
   vim.api.nvim_buf_set_lines(0, 0, -1, false, text)
