@@ -1,4 +1,4 @@
-"""Text for people: replacement of unsafe characters, width in columns, durations, dates, amounts."""
+"""Text for people: replace unsafe characters, width in columns, durations, dates, amounts."""
 
 from __future__ import annotations
 

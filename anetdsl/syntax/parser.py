@@ -60,7 +60,7 @@ def parse_syntax(source: SourceFile) -> SyntaxTree:
 def parse_tokens(
     source: SourceFile,
     tokens: tuple[Token, ...],
-    reuse: Callable[[Span], StatementNode | None] = lambda span: None,
+    reuse: Callable[[Span], StatementNode | None] = lambda _: None,
 ) -> SyntaxTree:
     """Parse the statements of a file, given all of its tokens.
 
@@ -70,7 +70,7 @@ def parse_tokens(
     if any(token.type == "UNEXPECTED_CHARACTER" for token in significant):
         reduced = list(without_slash_comments(significant, source))
         if len(reduced) < len(significant):
-            significant, reuse = reduced, lambda span: None
+            significant, reuse = reduced, lambda _: None
     statements: list[StatementNode] = []
     diagnostics: list[Diagnostic] = []
     suspects: set[str] = set()
