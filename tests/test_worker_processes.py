@@ -149,6 +149,16 @@ def test_workers_import_nothing_from_the_current_folder(tmp_path: Path) -> None:
     assert (done.stdout, done.stderr) == ("[1, 2, 3]\n", "")
 
 
+def test_a_script_without_a_main_guard_is_told(tmp_path: Path) -> None:
+    script = tmp_path / "pool.py"
+    script.write_text(POOL.replace('__name__ == "__main__"', "True"))
+    done = subprocess.run(
+        [sys.executable, script], env=environment(), capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 1
+    assert "CannotRun: a worker process ended with exit code 1" in done.stderr.splitlines()[-1]
+
+
 def test_a_process_that_cannot_be_started_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """EOFError: the fork server has ended."""
     for error, reason in ((BlockingIOError(11, "no more"), "no more"), (EOFError(), "end at once")):

@@ -88,6 +88,12 @@ class WorkerContext(_Context):
                 first = WorkerProcess(target=_do_nothing, daemon=True)
                 first.start()
                 first.join()
+                if first.exitcode:
+                    raise CannotRun(
+                        f"a worker process {describe_exit(first.exitcode)} before it began to "
+                        "work; a script of your own that uses workers needs the line `if __name__ "
+                        '== "__main__":`'
+                    )
                 self._is_ready = True
             with _signals_deferred():
                 yield
