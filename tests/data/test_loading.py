@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 import anetdsl
 from anetc import worker_processes
+from anetc.data.batches import batch_workers
 from anetc.data.batches.loader import (
     Batch,
     needs_flow,
@@ -225,6 +226,16 @@ def test_a_stopped_worker_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker_processes, "STOPPED_SECONDS", 0.5)
     with pytest.raises(CannotRun, match="has been stopped by a signal"):
         first_batches(1, PixelData(stops=True), batch=2, seed=0, workers=1)
+
+
+def test_shared_memory_of_dead_workers_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("torch_7_123_0", "torch_70_123_0", "other"):
+        (tmp_path / name).touch()
+    monkeypatch.setattr(batch_workers, "SHARED_MEMORY", tmp_path)
+    batch_workers._remove_shared_memory([7, None])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["other", "torch_70_123_0"]
 
 
 @pytest.mark.skipif(not Path("/dev/shm").exists(), reason="shared memory is no file here")

@@ -6,6 +6,7 @@ error that names the remedy; no batch is waited for in vain.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -39,11 +40,15 @@ def read_batches(
         yield from map(reader, numbers)
         return
     context = WorkerContext(["anetc.data.batches.batch_readers"])
-    with context.killed_at_end():
+    pids: list[int | None] = []
+    with contextlib.ExitStack() as stack:
+        stack.callback(_remove_shared_memory, pids)
+        stack.enter_context(context.killed_at_end())
         with context.starting(), warnings.catch_warnings():
             # More workers than processors are allowed.
             warnings.filterwarnings("ignore", "This DataLoader will create", UserWarning)
             reads = iter(_loader(_SharedBatches(reader), numbers, workers, context))
+        pids += [process.pid for process in context.processes]
         watch = StallWatch()
         while True:
             watch.restart()
@@ -51,6 +56,17 @@ def read_batches(
             if batch is None:
                 return
             yield batch
+
+
+def _remove_shared_memory(pids: Iterable[int | None]) -> None:
+    """Delete the shared memory that processes have left; it has no name any more once it is used.
+
+    PyTorch leaves it where it fails to make it, and where the process is killed meanwhile.
+    """
+    for pid in pids:
+        for path in SHARED_MEMORY.glob(f"torch_{pid}_*"):
+            with contextlib.suppress(OSError):
+                path.unlink()
 
 
 def _loader(
