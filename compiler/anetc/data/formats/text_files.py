@@ -10,6 +10,11 @@ from pathlib import Path
 from anetdsl.errors import CannotRun, cannot_read
 from anetdsl.source import LINE_END, decode_text
 
+_OPEN_QUOTE = (
+    "a cell begins with a quote that does not end in this line; remove the quote, or write a quote "
+    'that belongs to the text twice, in a quoted cell: """a"" b"'
+)
+
 
 def read_text(path: Path) -> str:
     """Return a file's text without a byte order mark.
@@ -34,15 +39,30 @@ def lines(path: Path) -> Iterator[tuple[int, str]]:
             yield number, line.strip()
 
 
-def csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Yield the rows of a CSV file that are not blank, each with the number of its last line."""
-    reader = csv.reader(io.StringIO(read_text(path), newline=""))
+def csv_rows(
+    path: Path, *, separator: str = ",", skip_blanks: bool = False
+) -> Iterator[tuple[int, list[str]]]:
+    """Yield the rows of a CSV file that are not blank, each with the number of its line.
+
+    `skip_blanks` skips blanks after a separator. A quoted cell must end in its line, as otherwise
+    a single stray quote would silently swallow the rows that follow it. Raises CannotRun with the
+    line where such a quote begins.
+    """
+    text = io.StringIO(read_text(path), newline="")
+    reader = csv.reader(text, delimiter=separator, skipinitialspace=skip_blanks, strict=True)
+    line = 0
     try:
         for row in reader:
+            line += 1
+            if reader.line_num > line:
+                raise line_error(path, line, _OPEN_QUOTE)
             if any(cell.strip() for cell in row):
-                yield reader.line_num, row
+                yield line, row
     except csv.Error as error:
-        raise line_error(path, reader.line_num, f"not valid CSV ({error})") from None
+        line += 1
+        unclosed = reader.line_num > line or "unexpected end" in str(error)
+        what = _OPEN_QUOTE if unclosed else f"not valid CSV ({error})"
+        raise line_error(path, line, what) from None
 
 
 def line_error(path: Path, line: int, message: str) -> CannotRun:

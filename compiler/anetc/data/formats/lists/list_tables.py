@@ -11,17 +11,15 @@ ID_000012_000022.mp4 (ID, start and end with six digits) or ID.mp4.
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from anetc.data.formats.lists.list_rows import ListRow, VideoList, seconds, whole_number
-from anetc.data.formats.text_files import line_error, read_text
+from anetc.data.formats.text_files import csv_rows, line_error, lines
 from anetc.data.split_names import split_of_name
 from anetc.data.values import Segment, Split
-from anetdsl.source import LINE_END
+from anetdsl.errors import CannotRun
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     "path": (
@@ -40,24 +38,26 @@ _NO_LABEL = ("", "?", "none", "null", "nan", "-")
 
 def table_columns(path: Path) -> dict[str, int] | None:
     """Return the numbers of the known columns by their usual name; None if it is not a table."""
-    for _, cells in table_rows(path):
-        return _columns(cells)
-    return None
+    first, separator = _first_line(path)
+    try:
+        return next((_columns(cells) for _, cells in table_rows(path)), None)
+    except CannotRun:
+        # A table all the same, so that its reader names the line of the wrong quote.
+        return _columns(first.split(separator))
 
 
 def table_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Yield the rows that are not blank, each with the number of its last line."""
-    text = read_text(path)
-    first = next((line for line in LINE_END.split(text) if line.strip()), "")
+    """Yield the rows that are not blank, each with the number of its line. Raises CannotRun."""
+    _, separator = _first_line(path)
+    for line, row in csv_rows(path, separator=separator, skip_blanks=True):
+        yield line, [cell.strip() for cell in row]
+
+
+def _first_line(path: Path) -> tuple[str, str]:
+    """Return the first line that is not blank, and the mark that separates its cells."""
+    first = next((line for _, line in lines(path)), "")
     marks = [mark for mark in ("\t", ";", ",") if mark in first]
-    separator = max(marks, key=lambda mark: len(_columns(first.split(mark)) or ()), default=",")
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
-    try:
-        for row in reader:
-            if any(cell.strip() for cell in row):
-                yield reader.line_num, [cell.strip() for cell in row]
-    except csv.Error as error:
-        raise line_error(path, reader.line_num, f"not valid CSV ({error})") from None
+    return first, max(marks, key=lambda mark: len(_columns(first.split(mark)) or ()), default=",")
 
 
 def read_table(path: Path, split: Split | None) -> VideoList:
