@@ -7,18 +7,21 @@ from pathlib import Path
 
 import attrs
 import pytest
+import torch
 from safetensors.torch import load_file, save_file
 
 from anetc.modules.network import build_network
 from anetc.weights.files import WeightsError, load_weights, read_weights, save_weights
-from anetc.weights.inherit.lookup import inherit_from_file
+from anetc.weights.inherit.lookup import inherit_from_file, reordered_classifier
 from anetc.weights.metadata import WeightsInfo, read_info
 from anetc.weights.trained_on import (
+    MATCHED_BY_NUMBER,
     TrainedClip,
     TrainedOn,
     are_numbered,
     listed_classes,
     match_classes,
+    numbered_classes,
     trained_on_from_json,
 )
 from anetdsl.errors import CannotRun
@@ -157,6 +160,46 @@ def test_a_parent_of_other_classes_is_refused(tmp_path: Path, classes: tuple[str
         f"{len(classes)} classes (walk, Größe"
     )
     assert "only in the training: sit, down" in message
+
+
+@pytest.mark.parametrize("are_named", [True, False])
+def test_classes_matched_by_number_are_reported(tmp_path: Path, are_named: bool) -> None:
+    """Names on one side only cannot be compared; the warning is that of an evaluation."""
+    names = TRAINED_ON.classes if are_named else numbered_classes(3)
+    given = numbered_classes(3) if are_named else TRAINED_ON.classes
+    weights = parent(tmp_path, attrs.evolve(TRAINED_ON, classes=names))
+    model = build_network(network(), seed=1)
+    report = inherit_from_file(model, weights, classes=given)
+    assert report.notes == (f"warning: {weights}: {MATCHED_BY_NUMBER}",)
+    assert model.sink.fc.weight.equal(read_weights(weights)[1]["sink.fc.weight"])
+
+
+def test_the_training_of_other_classes_is_not_saved(tmp_path: Path) -> None:
+    path = tmp_path / "w.safetensors"
+    with pytest.raises(CannotRun, match="has 12 classes, but the training had 3 classes"):
+        save_weights(build_network(network(12)), path, TRAINED_ON)
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_more_or_fewer_names_than_rows_are_damage(tmp_path: Path, count: int) -> None:
+    """The names are in another order than those of the data, so that rows would be exchanged."""
+    weights = parent(tmp_path, None)
+    names = ("x", *numbered_classes(count)[1:])
+    info = WeightsInfo("toy", "0", attrs.evolve(TRAINED_ON, classes=names))
+    save_file(load_file(weights), weights, info.to_metadata())
+    with pytest.raises(WeightsError, match=f"damaged: it has the names of {count} classes, but"):
+        inherit_from_file(build_network(network(count)), weights, classes=names[::-1])
+
+
+def test_a_damaged_classifier_is_not_reordered() -> None:
+    """A tensor with another number of rows stays, to be reported where it does not fit."""
+    match = match_classes(("a", "b", "c"), ("c", "b", "a"))
+    tensors = {"sink.fc.bias": torch.arange(3.0), "sink.x": torch.zeros(2)}
+    made = reordered_classifier({**tensors, "sink.z": torch.tensor(1.0)}, match)
+    assert made["sink.fc.bias"].tolist() == [2, 1, 0]
+    assert made["sink.x"].equal(tensors["sink.x"])
+    assert made["sink.z"].shape == ()
 
 
 def test_a_parent_without_names_is_inherited_with_a_warning(tmp_path: Path) -> None:

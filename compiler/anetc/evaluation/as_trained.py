@@ -10,6 +10,7 @@ import attrs
 from anetc.data.relabelled import relabelled
 from anetc.video.clips import Recipe
 from anetc.weights.trained_on import (
+    MATCHED_BY_NUMBER,
     TrainedClip,
     TrainedOn,
     are_numbered,
@@ -87,10 +88,7 @@ def with_trained_classes(
             "training, or pass the weights of a network that was trained on these classes"
         )
     if match.by_number:
-        notes.append(
-            "class names are known only of one side, the data or the weights; classes are matched "
-            "by number"
-        )
+        notes.append(MATCHED_BY_NUMBER)
     elif match.is_reordered and not match.is_identical:
         notes.append("the classes of the data are in another order; they are matched by name")
     elif not match.is_identical:

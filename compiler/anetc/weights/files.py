@@ -16,8 +16,10 @@ import safetensors
 import torch
 from safetensors.torch import save
 
-from anetc.modules.names import is_counter, split_name
+from anetc.modules.names import SINK, is_counter, split_name
 from anetc.weights.metadata import WeightsError, WeightsInfo, info_of_metadata, unreadable
+from anetc.weights.trained_on import TrainedOn, listed_classes
+from anetdsl.errors import CannotRun
 from anetdsl.files import write_atomically
 
 if TYPE_CHECKING:
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from anetc.modules.network import NetworkParts
-    from anetc.weights.trained_on import TrainedOn
     from anetdsl.ir import Network
 
 __all__ = [
@@ -56,8 +57,15 @@ def save_weights(
     """Write the weights of a model to a file, atomically. Equal models give equal bytes.
 
     `trained_on` describes the training; without it, commands know neither the names of the classes
-    nor the size of the clips. Raise CannotRun if the file cannot be written.
+    nor the size of the clips. Raise CannotRun if the file cannot be written, and if `trained_on`
+    has another number of classes than the model.
     """
+    if trained_on is not None and len(trained_on.classes) != model.network.sink.classes:
+        raise CannotRun(
+            f"{path}: not written: network {model.network.name} has {model.network.sink.classes} "
+            f"classes, but the training had {listed_classes(trained_on.classes)}; pass the "
+            "training of this network"
+        )
     tensors = {
         name: tensor.detach().cpu().contiguous()
         for name, tensor in model.state_dict().items()
@@ -82,7 +90,8 @@ def load_weights(model: NetworkParts, path: str | Path) -> WeightsInfo:
 def read_weights(path: str | Path) -> tuple[WeightsInfo, dict[str, Tensor]]:
     """Return the description in a weights file and its tensors by name.
 
-    Raise WeightsError for a file that cannot be read.
+    Raise WeightsError for a file that cannot be read, and for one that names more or fewer classes
+    than its classifier has.
     """
     path = Path(path)
     if path.is_dir():
@@ -90,9 +99,18 @@ def read_weights(path: str | Path) -> tuple[WeightsInfo, dict[str, Tensor]]:
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             info = info_of_metadata(path, file.metadata() or {})
-            return info, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, safetensors.SafetensorError) as error:
         raise unreadable(path, error) from error
+    bias = tensors.get(f"{SINK}.fc.bias")
+    if info.trained_on is not None and bias is not None and bias.ndim == 1:
+        names, rows = len(info.trained_on.classes), len(bias)
+        if names != rows:
+            raise WeightsError(
+                f"{path}: the file is damaged: it has the names of {names} classes, but its "
+                f"classifier has {rows}; use another copy of the weights"
+            )
+    return info, tensors
 
 
 def assign_weights(model: NetworkParts, tensors: Mapping[str, Tensor], source: str) -> None:

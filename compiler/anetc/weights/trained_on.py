@@ -111,6 +111,11 @@ def _clip_to_json(clip: TrainedClip) -> dict[str, Any]:
 
 # Classes of other data
 
+MATCHED_BY_NUMBER = (
+    "class names are known only of one side, the data or the weights; classes are matched by number"
+)
+"""Warning about classes that `match_classes` matches by number."""
+
 
 @attrs.frozen
 class ClassMatch:

@@ -15,7 +15,7 @@ from anetc.modules.network import NetworkModule, NetworkParts
 from anetc.weights.files import find_misfit, read_weights
 from anetc.weights.inherit.inheritance import Inheritance, inherit
 from anetc.weights.inherit.new_head import new_head, with_classes_of
-from anetc.weights.trained_on import ClassMatch, TrainedOn, match_classes
+from anetc.weights.trained_on import MATCHED_BY_NUMBER, ClassMatch, TrainedOn, match_classes
 from anetdsl.checking import check_file
 from anetdsl.errors import CannotRun
 
@@ -72,11 +72,15 @@ def inherit_from_file(
 def reordered_classifier(tensors: Mapping[str, Tensor], match: ClassMatch) -> dict[str, Tensor]:
     """Return the tensors with the rows of the classifier in the order of the data's classes.
 
-    The network must have all classes of the data (`match.is_complete`).
+    The network must have all classes of the data (`match.is_complete`). Tensors without one row for
+    each of its classes do not change.
     """
     order = torch.tensor([number for number in match.numbers if number is not None])
+    rows = len(match.trained)
     return {
-        name: tensor[order] if name.startswith(f"{SINK}.") and len(tensor) > 0 else tensor
+        name: tensor[order]
+        if name.startswith(f"{SINK}.") and tensor.shape[:1] == (rows,)
+        else tensor
         for name, tensor in tensors.items()
     }
 
@@ -100,7 +104,9 @@ def _match_parent(
             "classes: use data with the same class names, or add --new-head, which inherits "
             "only the classes with equal names"
         )
-    if match.is_identical or match.by_number:
+    if match.by_number:
+        return match, (f"warning: {weights}: {MATCHED_BY_NUMBER}",)
+    if match.is_identical:
         return match, ()
     return match, ("classifier: the rows of the parent are reordered by the names of the classes",)
 
