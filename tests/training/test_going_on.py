@@ -17,6 +17,7 @@ from anetc.training.run.early_stopping import EarlyStopping, restore_early_stopp
 from anetc.training.schedule import learning_rate
 from anetc.training.settings import TrainSettings
 from anetc.weights.files import read_weights
+from anetc.weights.metadata import read_info
 from anetdsl.errors import CannotRun
 from tests.training.running import (
     ITERATIONS,
@@ -194,15 +195,70 @@ def test_patience_needs_validations() -> None:
         TrainSettings(patience=3)
 
 
-def test_a_measure_that_is_not_finite_is_no_gain(tmp_path: Path) -> None:
+def test_only_validations_since_the_best_weights_are_kept_count(
+    clips: DataSpec, tmp_path: Path
+) -> None:
+    """Patience begins after step 5; the better validation after step 4 left no weights."""
+    with with_fitness([1, 9]), pytest.raises(Interrupted):
+        run(tmp_path, clips, evaluate_every=2, save_every=1, watch=StopsAt(6))
+    with with_fitness([3, 2]), pytest.raises(Interrupted):
+        run(
+            tmp_path,
+            clips,
+            evaluate_every=2,
+            save_every=1,
+            patience=3,
+            resume=True,
+            watch=StopsAt(10),
+        )
+    with with_fitness([4, 3, 2]):
+        result = run(
+            tmp_path, clips, evaluate_every=2, save_every=1, patience=3, resume=True, iterations=14
+        )
+    assert (result.iterations, result.best and result.best.iteration) == (14, 10)
+    assert kept_best(tmp_path) == (10, 4)
+
+
+def test_early_stopping_that_was_off_goes_on_from_the_kept_best(
+    clips: DataSpec, tmp_path: Path
+) -> None:
+    """Validations without --patience leave no weights and do not count."""
+    with with_fitness([3, 5]):
+        run(tmp_path, clips, iterations=4, evaluate_every=2, patience=2)
+    with with_fitness([5, 9, 1]):
+        result = run(tmp_path, clips, iterations=8, evaluate_every=2, resume=True)
+    assert (result.best, kept_best(tmp_path)) == (None, (4, 5))
+    with with_fitness([1, 6, 2, 3]):
+        result = run(tmp_path, clips, iterations=20, evaluate_every=2, patience=2, resume=True)
+    assert (result.iterations, result.best and result.best.iteration) == (14, 10)
+    assert kept_best(tmp_path) == (10, 6)
+
+
+def kept_best(out: Path) -> tuple[int, float]:
+    """Return the step and the fitness of the best weights; their text must agree."""
+    validation = read_info(out / "best.safetensors").validation
+    score = anetdsl.load(out / "best.anet").score
+    assert validation is not None
+    assert score is not None
+    fitness = validation["measures"]["fitness"]
+    assert dict(score.values)["fitness"] == fitness
+    return validation["iteration"], fitness
+
+
+def test_a_measure_that_is_not_finite_is_no_gain() -> None:
     state = EarlyStopping(2)
     assert state.add(1, {"fitness": None})
     assert not state.add(2, {"fitness": float("nan")})
     assert state.add(3, {"fitness": 1.0})
     assert not state.is_over
-    path = tmp_path / "metrics.jsonl"
-    path.write_text('{"iteration": 3, "validation": {"fitness": 1.0}}\n')
-    size = path.stat().st_size
-    assert restore_early_stopping(2, path, size, has_best=True) == state
-    assert restore_early_stopping(2, path, size, has_best=False) == EarlyStopping(2)
-    assert restore_early_stopping(2, path, 0, has_best=True) == EarlyStopping(2)
+
+
+def test_a_best_file_that_names_no_validation_is_replaced(tmp_path: Path) -> None:
+    """It is damaged, or of an old version."""
+    path = tmp_path / "best.safetensors"
+    assert restore_early_stopping(2, path, 4, 1) == (EarlyStopping(2), None)
+    path.write_bytes(b"no weights")
+    state, warning = restore_early_stopping(2, path, 4, 1)
+    assert state == EarlyStopping(2)
+    assert warning is not None
+    assert "the next one will replace it" in warning

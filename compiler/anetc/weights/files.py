@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import safetensors
 import torch
@@ -18,6 +18,7 @@ from safetensors.torch import save
 
 from anetc.modules.names import SINK, is_counter, split_name
 from anetc.weights.metadata import WeightsError, WeightsInfo, info_of_metadata, unreadable
+from anetc.weights.structure import structure_hash
 from anetc.weights.trained_on import TrainedOn, listed_classes
 from anetdsl.errors import CannotRun
 from anetdsl.files import write_atomically
@@ -52,13 +53,16 @@ def text_hash(network: Network) -> str:
 
 
 def save_weights(
-    model: NetworkParts, path: str | Path, trained_on: TrainedOn | None = None
+    model: NetworkParts,
+    path: str | Path,
+    trained_on: TrainedOn | None = None,
+    validation: Mapping[str, Any] | None = None,
 ) -> None:
     """Write the weights of a model to a file, atomically. Equal models give equal bytes.
 
     `trained_on` describes the training; without it, commands know neither the names of the classes
-    nor the size of the clips. Raise CannotRun if the file cannot be written, and if `trained_on`
-    has another number of classes than the model.
+    nor the size of the clips. `validation` is as in WeightsInfo. Raise CannotRun if the file cannot
+    be written, and if `trained_on` has another number of classes than the model.
     """
     if trained_on is not None and len(trained_on.classes) != model.network.sink.classes:
         raise CannotRun(
@@ -71,7 +75,10 @@ def save_weights(
         for name, tensor in model.state_dict().items()
         if not is_counter(name)
     }
-    info = WeightsInfo(model.network.name, text_hash(model.network), trained_on)
+    network = model.network
+    info = WeightsInfo(
+        network.name, text_hash(network), trained_on, validation, structure_hash(network)
+    )
     # `save_file` would write a file that only its owner can read.
     write_atomically(path, save(tensors, info.to_metadata()))
 

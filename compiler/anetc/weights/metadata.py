@@ -1,7 +1,8 @@
 """The description in a weights file, which can be read without torch.
 
 The header of the file has one metadata entry, `anet`, which is JSON: the version of the format, the
-name of the network, the SHA-256 of its text and, for trained networks, `trained_on`.
+name of the network, the SHA-256 of its text and of its structure and, for trained networks,
+`trained_on`.
 """
 
 from __future__ import annotations
@@ -35,6 +36,10 @@ class WeightsInfo:
     """`text_hash` of the network. The tensors may fit other texts, too."""
     trained_on: TrainedOn | None = None
     """Classes and clips of the training; None for untrained weights and those of old versions."""
+    validation: Mapping[str, Any] | None = None
+    """For the best weights of a run: the `iteration` and the `measures` of their validation."""
+    structure_sha256: str | None = None
+    """`structure_hash` of the network. None for files of old versions."""
 
     def to_metadata(self) -> dict[str, str]:
         """Return the metadata for the header of the file."""
@@ -43,8 +48,12 @@ class WeightsInfo:
             "network": self.network,
             "text_sha256": self.text_sha256,
         }
+        if self.structure_sha256 is not None:
+            about["structure_sha256"] = self.structure_sha256
         if self.trained_on is not None:
             about["trained_on"] = self.trained_on.to_json()
+        if self.validation is not None:
+            about["validation"] = dict(self.validation)
         # Only one entry, because the order of several entries differs between runs.
         return {METADATA_KEY: json.dumps(about)}
 
@@ -77,9 +86,15 @@ def info_of_metadata(path: Path, metadata: Mapping[str, str]) -> WeightsInfo:
                 f"{FORMAT_VERSION}"
             )
         trained_on = trained_on_from_json(about.get("trained_on"))
+        structure = about.get("structure_sha256")
+        if not isinstance(structure, str | None):
+            raise TypeError("structure_sha256 is not a text")
+        validation = about.get("validation")
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise WeightsError(f"{path}: the metadata entry {METADATA_KEY!r} is damaged") from error
-    return WeightsInfo(str(network), str(digest), trained_on)
+    if not isinstance(validation, dict):
+        validation = None
+    return WeightsInfo(str(network), str(digest), trained_on, validation, structure)
 
 
 def unreadable(path: Path, error: Exception) -> WeightsError:

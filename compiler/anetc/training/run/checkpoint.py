@@ -41,6 +41,8 @@ class Checkpoint:
     momentum: Mapping[str, Tensor]
     random: Tensor
     """State of PyTorch's random generator on the CPU."""
+    without_gain: int = 0
+    """Number of validations since the best one whose weights are kept (early stopping)."""
 
 
 def save_checkpoint(folder: Path, state: Checkpoint) -> Path:
@@ -55,6 +57,7 @@ def save_checkpoint(folder: Path, state: Checkpoint) -> Path:
         "version": FORMAT_VERSION,
         "iteration": state.iteration,
         "metrics_bytes": state.metrics_bytes,
+        "without_gain": state.without_gain,
     }
     path = folder / f"{state.iteration:08}.safetensors"
     data = save({**tensors, "random": state.random}, {_KEY: json.dumps(about)})
@@ -91,6 +94,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
             _group(tensors, "model."),
             _group(tensors, "momentum."),
             tensors["random"],
+            int(about.get("without_gain", 0)),
         )
     except (OSError, safetensors.SafetensorError, LookupError, ValueError, TypeError) as error:
         reason = " ".join(str(error).split())[:200]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import attrs
+
+from anetc.weights.metadata import read_info
+from anetdsl.errors import CannotRun
 
 MEASURE = "fitness"
 """The measure that is compared: the sum of top-1 and top-5, or the mAP; larger is better."""
@@ -27,6 +29,10 @@ class BestValidation:
     def value(self) -> float:
         """The measure that is compared."""
         return _value(self.measures)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the value for the metadata of the weights."""
+        return {"iteration": self.iteration, "measures": dict(self.measures)}
 
 
 @attrs.define
@@ -55,28 +61,31 @@ class EarlyStopping:
 
 
 def restore_early_stopping(
-    patience: int, metrics: Path, size: int, *, has_best: bool
-) -> EarlyStopping:
-    """Return the state after the validations in the first `size` bytes of metrics.jsonl.
+    patience: int, weights: Path, done: int, without_gain: int
+) -> tuple[EarlyStopping, str | None]:
+    """Return the state after `done` steps, and a warning where the best validation is unknown.
 
-    Without `has_best`, the weights of the best validation were not kept, so that none counts.
+    `weights` is best.safetensors, which names the validation that it was kept after. It counts if
+    it was before `done`: later ones are repeated. `without_gain` is the number of validations since
+    then, as in the checkpoint. Validations of which no weights could be kept do not count.
     """
-    state = EarlyStopping(patience)
-    for iteration, measures in _validations(metrics, size) if has_best else ():
-        state.add(iteration, measures)
-    return state
-
-
-def _validations(metrics: Path, size: int) -> Iterator[tuple[int, dict[str, Any]]]:
+    if not weights.exists():
+        return EarlyStopping(patience), None
     try:
-        with metrics.open("rb") as file:
-            lines = file.read(size).splitlines()
-    except OSError:
-        return  # the journal, which is opened next, reports it
-    for line in lines:
-        values = json.loads(line)
-        if "validation" in values:
-            yield int(values["iteration"]), dict(values["validation"])
+        best = _best_from_json(read_info(weights).validation)
+    except (CannotRun, LookupError, ValueError, TypeError, AttributeError):
+        return EarlyStopping(patience), (
+            f"{weights}: does not say which validation it is of, so the next one will replace it"
+        )
+    if best.iteration >= done:
+        return EarlyStopping(patience), None
+    return EarlyStopping(patience, best, without_gain), None
+
+
+def _best_from_json(value: Any) -> BestValidation:
+    """Return the value of `BestValidation.to_json`. Raise an error for another value."""
+    measures = {str(k): None if v is None else float(v) for k, v in value["measures"].items()}
+    return BestValidation(int(value["iteration"]), measures)
 
 
 def _value(measures: Mapping[str, float | None]) -> float:

@@ -34,7 +34,11 @@ from anetc.training.loop import TrainState, make_accelerator, make_train_state
 from anetc.training.optimiser import set_momentum
 from anetc.training.run.board import Board
 from anetc.training.run.checkpoint import Checkpoint, newest_checkpoint
-from anetc.training.run.early_stopping import BestValidation, restore_early_stopping
+from anetc.training.run.early_stopping import (
+    BestValidation,
+    EarlyStopping,
+    restore_early_stopping,
+)
 from anetc.training.run.extension import earlier_ends, extensions_of, extensions_to_json
 from anetc.training.run.journal import Journal
 from anetc.training.run.records import json_measures
@@ -219,10 +223,13 @@ def _train(
         timer = show_forecast(state, training, data, recipes, watch, done)
     start = time.perf_counter()
     kept = last.metrics_bytes if last else 0
-    early = None
-    if settings.patience is not None:
-        has_best = (out / BEST_WEIGHTS).exists()
-        early = restore_early_stopping(settings.patience, out / METRICS, kept, has_best=has_best)
+    # Without --patience the state is kept as it was, for a later --patience.
+    state_before, warning = restore_early_stopping(
+        settings.patience or 1, out / BEST_WEIGHTS, done, last.without_gain if last else 0
+    )
+    early = None if settings.patience is None else state_before
+    if early is not None and warning is not None:
+        watch.message(f"warning: {warning}")
     with contextlib.ExitStack() as stack:
         loop = RunLoop(
             state,
@@ -231,13 +238,16 @@ def _train(
             watch,
             stop or StopRequest(),
             early=early,
+            without_gain=state_before.without_gain,
             earlier_ends=earlier_ends(extensions),
             timer=timer,
             done=done,
         )
         if is_first:
             best_files = (out / BEST_MODEL, out / BEST_WEIGHTS)
-            loop.keep_best = functools.partial(_write_model, best_files, source, state, trained_on)
+            loop.keep_best = functools.partial(
+                _write_best, best_files, source, state, trained_on, early
+            )
             loop.journal = stack.enter_context(Journal(out / METRICS, keep=kept))
             if tensorboard:
                 loop.board = stack.enter_context(Board(out / BOARD, done))
@@ -295,14 +305,29 @@ def _batches(
     )
 
 
+def _write_best(
+    files: tuple[Path, Path],
+    source: SourceFile,
+    state: TrainState,
+    trained_on: TrainedOn,
+    early: EarlyStopping | None,
+    evaluation: Evaluation,
+) -> None:
+    """Write the best weights so far, which name their validation."""
+    best = None if early is None else early.best
+    validation = None if best is None else best.to_json()
+    _write_model(files, source, state, trained_on, evaluation, validation)
+
+
 def _write_model(
     files: tuple[Path, Path],
     source: SourceFile,
     state: TrainState,
     trained_on: TrainedOn,
     evaluation: Evaluation,
+    validation: dict[str, Any] | None = None,
 ) -> None:
     """Write the text with the learned edge weights and the score, and the weights."""
     text, weights = files
-    save_weights(state.model, weights, trained_on)
+    save_weights(state.model, weights, trained_on, validation)
     write_atomically(text, trained_text(source, state.model, evaluation.score()))

@@ -58,6 +58,8 @@ class RunLoop:
     board: Board | None = None
     early: EarlyStopping | None = None
     """Early stopping; None trains all steps."""
+    without_gain: int = 0
+    """Without early stopping: the number to keep in checkpoints, for a run that had it before."""
     keep_best: Callable[[Evaluation], None] = lambda _: None
     """Called after the best validation so far, to keep the weights."""
     earlier_ends: frozenset[int] = frozenset()
@@ -238,6 +240,7 @@ class RunLoop:
                 model=model.state_dict(),
                 momentum=momentum_of(self.state.optimiser, model),
                 random=torch.get_rng_state(),
+                without_gain=self.early.without_gain if self.early else self.without_gain,
             )
             save_checkpoint(self.folder / CHECKPOINTS, checkpoint)
         self.saved = self.done
