@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import pytest
@@ -53,3 +54,76 @@ def test_an_open_quote_in_the_rows_of_charades_and_moments(tmp_path: Path) -> No
     path.write_text('a/x.mp4,a,1,0\n\na/y.mp4,"a,1,0')
     with pytest.raises(CannotRun, match=r"l.csv:3: a cell begins with a quote"):
         list(csv_rows(path))
+
+
+# Labels
+
+
+@pytest.mark.parametrize(
+    ("label", "message"),
+    [
+        ("-1", r"the label -1 means that there is no label; remove this row"),
+        ("-1.0", r"the label -1.0 means that there is no label"),
+        ("-7", r"the label -7 is negative; classes are numbered from 0 or 1"),
+        ("l", r"the label `l` is not a number, but 9 of the 10 labels are; .* classes=FILE"),
+        ("1.5", r"the label `1.5` is not a number"),
+        ("999999999", r"the label 999999999 is too large .* only 10 rows"),
+        ("20190101", r"the label 20190101 is too large"),
+        ("99999999999999999999", r"the label 9{20} is too large"),
+        ("1101", r"the label 1101 is too large"),
+    ],
+)
+@pytest.mark.parametrize("header", ["", "path,label\n", "path,labels\n"])
+def test_a_wrong_label_among_numbers(tmp_path: Path, header: str, label: str, message: str) -> None:
+    """All rows would become names because of one, or there would be as many classes."""
+    given = ["0", "1", "2", "0", label, "2", "0", "1", "2", "0"]
+    rows = "".join(f"{n}.mp4,{number}\n" for n, number in enumerate(given))
+    write(tmp_path, train_0csv=header + rows)
+    touch(tmp_path, *(f"{n}.mp4" for n in range(10)))
+    with pytest.raises(CannotRun, match=rf"train.csv:{6 if header else 5}: {message}"):
+        opened(tmp_path)
+
+
+@pytest.mark.parametrize("header", ["", "path,label\n", "path,labels\n"])
+def test_numbers_as_pandas_writes_them(tmp_path: Path, header: str) -> None:
+    write(tmp_path, train_0csv=f"{header}a.mp4,0\nb.mp4,1.0\nc.mp4,2.00\n")
+    touch(tmp_path, "a.mp4", "b.mp4", "c.mp4")
+    data = opened(tmp_path, "train", "?labels=one")
+    assert data.classes == ("class 0", "class 1", "class 2")
+    assert [data.target(index) for index in range(3)] == [0, 1, 2]
+
+
+def test_names_that_look_like_numbers(tmp_path: Path) -> None:
+    """Names stay names where they are many, or where the option `classes` lists them."""
+    given = ["3", "three", "four", "five", "six", "1.0"]
+    write(tmp_path, train_0txt="".join(f"{n}.mp4 {label}\n" for n, label in enumerate(given)))
+    touch(tmp_path, *(f"{n}.mp4" for n in range(6)))
+    assert opened(tmp_path).classes == ("1.0", "3", "five", "four", "six", "three")
+    write(tmp_path, train_0txt="0.mp4 1.0\n1.mp4 1.5\n2.mp4 -1\n", names="-1\n1.0\n1.5\n")
+    data = opened(tmp_path, "train", "?classes=names")
+    assert [data.target(index) for index in range(3)] == [1, 2, 0]
+
+
+def test_numbers_of_many_rows_may_be_large(tmp_path: Path) -> None:
+    write(tmp_path, train_0txt="".join(f"{n}.mp4 1100\n" for n in range(10)))
+    touch(tmp_path, *(f"{n}.mp4" for n in range(10)))
+    assert len(opened(tmp_path).classes) == 1101
+
+
+# Comments
+
+
+def test_paths_that_begin_with_a_hash_are_rows(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write(
+        tmp_path,
+        train_0txt="# path label\n#\n#1 day.mp4 0\n#path label\nb.mp4 1\n# b.mp4 0\n#no 3\n",
+    )
+    touch(tmp_path, "#1 day.mp4", "b.mp4")
+    with caplog.at_level(logging.WARNING, "anetc.data"):
+        data = opened(tmp_path)
+    assert [data.name(index) for index in range(len(data))] == ["#1 day.mp4", "b.mp4"]
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{tmp_path / 'train.txt'}:4: taken as a comment: #path label and 1 more"
+    ]

@@ -8,6 +8,7 @@ from pathlib import Path
 import attrs
 
 from anetc.data.formats.lists.class_names import read_class_names
+from anetc.data.formats.lists.label_numbers import plain_numbers
 from anetc.data.formats.lists.list_rows import ListRow, VideoList
 from anetc.data.formats.text_files import line_error
 from anetc.data.spec import spec_text
@@ -42,12 +43,13 @@ def number_labels(spec: DataSpec, videos: VideoList, root: Path) -> NumberedLabe
         several = wanted == "several"
     if more is not None and not several:
         raise _error(more, "several labels, but the option labels=one is given")
-    numbers = [n for row in videos.rows for n in row.labels if isinstance(n, int)]
-    names = {_normal(n) for row in videos.rows for n in row.labels if isinstance(n, str)}
     classes = videos.classes
     given = None if "classes" not in options else read_class_names(root / options["classes"])
     if given is not None:
         classes = tuple(_normal(given[number]) for number in sorted(given))
+    rows = plain_numbers(videos.rows, classes)
+    numbers = [n for row in rows for n in row.labels if isinstance(n, int)]
+    names = {_normal(n) for row in rows for n in row.labels if isinstance(n, str)}
     if classes is None and not names:
         classes = tuple(f"class {number}" for number in range(max(numbers, default=0) + 1))
     elif classes is None:
@@ -58,9 +60,7 @@ def number_labels(spec: DataSpec, videos: VideoList, root: Path) -> NumberedLabe
         classes = tuple(sorted(names))
     first = _first(spec, numbers, given, len(classes)) if numbers else 0
     index = {name: place for place, name in enumerate(classes)}
-    labels = [
-        tuple(_number(row, n, index, classes, first) for n in row.labels) for row in videos.rows
-    ]
+    labels = [tuple(_number(row, n, index, classes, first) for n in row.labels) for row in rows]
     return NumberedLabels(classes, labels, several)
 
 

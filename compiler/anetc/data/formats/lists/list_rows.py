@@ -83,3 +83,9 @@ def _number(value: float) -> str:
 def whole_number(text: str) -> int | None:
     """Return the number of a text of digits, or None."""
     return int(text) if re.fullmatch(r"\d{1,9}", text.strip(), re.ASCII) else None
+
+
+def label_of(text: str) -> str | int:
+    """Return a label: a number for digits, or else the text."""
+    number = whole_number(text)
+    return text if number is None else number

@@ -15,7 +15,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from anetc.data.formats.lists.list_rows import ListRow, VideoList, seconds, whole_number
+from anetc.data.formats.lists.label_numbers import is_number
+from anetc.data.formats.lists.list_rows import ListRow, VideoList, label_of, seconds
 from anetc.data.formats.text_files import csv_rows, line_error, lines
 from anetc.data.split_names import split_of_name
 from anetc.data.values import Segment, Split
@@ -124,16 +125,15 @@ def _split(path: Path, line: int, cell: str, default: Split | None) -> Split | N
 def _labels(row: dict[str, str]) -> tuple[str | int, ...]:
     if "labels" in row:
         cell = row["labels"].strip("[]()")
-        numbers = [whole_number(part) for part in re.split(r"[\s,;|]+", cell) if part]
-        if numbers and all(number is not None for number in numbers):
-            return tuple(number for number in numbers if number is not None)
+        numbers = [part.strip("'\"") for part in re.split(r"[\s,;|]+", cell) if part]
+        if numbers and all(map(is_number, numbers)):
+            return tuple(dict.fromkeys(map(label_of, numbers)))
         parts = [part.strip().strip("'\"") for part in re.split(r"[;|]", cell)]
         return tuple(dict.fromkeys(filter(None, parts)))
     cell = row.get("label", "")
     if cell.lower() in _NO_LABEL:
         return ()
-    number = whole_number(cell)
-    return (cell if number is None else number,)
+    return (label_of(cell),)
 
 
 def _row(

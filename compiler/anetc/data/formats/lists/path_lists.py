@@ -5,29 +5,38 @@
     videos/a.mp4 3 17      several labels, numbers
     videos/a.mp4,3,17      (also `videos/a.mp4 3,17` and with quotes)
 
-A path may contain spaces. Lists of folders with frames (`folder frames label`) cannot be used.
+A path may contain spaces. Lines that begin with `#` and a blank are comments. A path may begin with
+`#` if it has the ending of a video; other lines with `#` are left out with a warning.
+
+Lists of folders with frames (`folder frames label`) cannot be used.
 """
 
 from __future__ import annotations
 
+import logging
 import re
 from pathlib import Path
 
 from anetc.data.formats.directory_scan import is_video_name
-from anetc.data.formats.lists.list_rows import ListRow, VideoList, whole_number
+from anetc.data.formats.lists.label_numbers import is_number
+from anetc.data.formats.lists.list_rows import ListRow, VideoList, label_of
 from anetc.data.formats.text_files import line_error, lines
 from anetc.data.values import Split
 
 _QUOTES = "\"'"
+_log = logging.getLogger("anetc.data")
 _FORM = "expected `path label` or `path,label`"
 
 
 def read_path_list(path: Path, split: Split | None) -> VideoList:
     """Read a list; `split` is the split of its videos. Raises CannotRun."""
     rows: list[ListRow] = []
+    comments: list[tuple[int, str]] = []
     unlabelled = 0
     for line, text in lines(path):
-        if text.startswith("#"):
+        if _is_comment(text):
+            if text[1:2].strip():
+                comments.append((line, text[:80]))
             continue
         name, labels = _parse(path, line, text)
         if not labels:
@@ -38,6 +47,9 @@ def read_path_list(path: Path, split: Split | None) -> VideoList:
         if unlabelled:
             raise line_error(path, line, "this video has a label, the videos before have none")
         rows.append(ListRow(path, line, (name,), (), labels, split))
+    if comments:
+        more = f" and {len(comments) - 1} more" if len(comments) > 1 else ""
+        _log.warning("%s:%d: taken as a comment: %s%s", path, *comments[0], more)
     hidden: frozenset[Split] = frozenset({split}) if unlabelled and split else frozenset()
     return VideoList(rows, unlabelled=hidden)
 
@@ -45,11 +57,19 @@ def read_path_list(path: Path, split: Split | None) -> VideoList:
 def is_path_list(path: Path) -> bool:
     """Return whether the first line of a file has the path of a video and a label."""
     for _, text in lines(path):
-        if text.startswith("#"):
+        if _is_comment(text):
             continue
         name, rest = _cut(text)
         return bool(rest.strip(" \t,;")) and is_video_name(Path(name).name)
     return False
+
+
+def _is_comment(text: str) -> bool:
+    """Return whether a line begins with # and is not the path of a video and a label."""
+    if not text.startswith("#"):
+        return False
+    name, rest = _cut(text)
+    return not text[1:2].strip() or not (rest.strip(" \t,;") and is_video_name(Path(name).name))
 
 
 def _cut(text: str) -> tuple[str, str]:
@@ -73,10 +93,9 @@ def _cut(text: str) -> tuple[str, str]:
 def _parse(path: Path, line: int, text: str) -> tuple[str, tuple[str | int, ...]]:
     name, rest = _cut(text)
     parts = [part.strip(_QUOTES) for part in re.split(r"[\s,;]+", rest) if part.strip(_QUOTES)]
-    numbers = [number for part in parts if (number := whole_number(part)) is not None]
     if not name.strip():
         raise line_error(path, line, f"{_FORM}, not `{text[:80]}`")
-    if len(numbers) == len(parts):
+    if all(map(is_number, parts)):
         if len(parts) == 2 and not is_video_name(Path(name).name):
             raise line_error(
                 path,
@@ -84,7 +103,7 @@ def _parse(path: Path, line: int, text: str) -> tuple[str, tuple[str | int, ...]
                 f"`{text[:80]}` seems to name a folder of frames, their number and a label; "
                 "only video files can be used",
             )
-        return name, tuple(dict.fromkeys(numbers))
+        return name, tuple(dict.fromkeys(map(label_of, parts)))
     if rest.lstrip()[:1] in (",", ";") or "\t" in rest:
         cells = [cell.strip().strip(_QUOTES) for cell in re.split(r"[,;\t]", rest)]
         labels = [cell for cell in cells if cell]
