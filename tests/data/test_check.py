@@ -362,3 +362,29 @@ def test_files_without_the_ending_of_a_video(folder: Path) -> None:
             f"train/walk/8: {ending} cannot be read as a video",
         ]
     }
+
+
+def test_files_that_are_cut_already_have_no_cut_action(
+    tmp_path: Path, add: Callable[..., Path]
+) -> None:
+    """A file of Kinetics that is called by its id may be the segment, or the whole video."""
+    add("data/cut.mp4", 25, noisy=True)
+    add("data/whole.mp4", 75, noisy=True)
+    (tmp_path / "data/train.csv").write_text(
+        "label,youtube_id,time_start,time_end\na,cut,30,31\nb,whole,2.5,4.2\n"
+    )
+    _, found, _ = check(tmp_path / "data", "--frames", 10)
+    assert found["cut-action"] == [
+        "whole.mp4#t=2.5,4.2: the segment ends after the video, which ends at 3.00 s"
+    ]
+
+
+def test_rows_of_one_video_with_different_labels(tmp_path: Path, add: Callable[..., Path]) -> None:
+    add("data/a.mp4", 25, noisy=True)
+    add("data/b.mp4", 26, noisy=True)
+    (tmp_path / "data/train.txt").write_text("a.mp4 0\nb.mp4 1\na.mp4 1\nb.mp4 1\n")
+    _, found, _ = check(tmp_path / "data", "--frames", 10)
+    assert found["repeated"] == [
+        "a.mp4: listed in train.txt:1 and train.txt:3; their labels differ, and the first is used",
+        "b.mp4: listed in train.txt:2 and train.txt:4",
+    ]

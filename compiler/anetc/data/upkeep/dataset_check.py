@@ -140,7 +140,9 @@ def _check_videos(
                 message = f"it begins after the end of the video, at {duration:.2f} s"
                 yield Finding("segment", entry.name, message)
                 continue
-            if begin + count == file.frames and end > duration + _SLACK:
+            # With `unless_cut`, a file that is the segment begins with it.
+            whole = entry.segment.unless_cut and (begin, count) == (0, file.frames)
+            if not whole and begin + count == file.frames and end > duration + _SLACK:
                 message = f"the segment ends after the video, which ends at {duration:.2f} s"
                 yield Finding("cut-action", entry.name, message)
             duration = count / fps
@@ -242,8 +244,10 @@ def _check_list(spec: DataSpec, entries: dict[str, ListedVideo]) -> Iterator[Fin
     content = list_content(spec)
     for entry in content.entries:
         if entry.name in entries and entry.repeated:
-            more = f" and {', '.join(entry.repeated)}"
-            yield Finding("repeated", entry.name, f"listed in {entry.place}{more}")
+            message = f"listed in {entry.place} and {', '.join(entry.repeated)}"
+            if entry.differs:
+                message += "; their labels differ, and the first is used"
+            yield Finding("repeated", entry.name, message)
     for shared in shared_videos(content).values():
         splits = " and ".join(dict.fromkeys(entry.split for entry in shared))
         places = ", ".join(dict.fromkeys(entry.place for entry in shared))

@@ -45,7 +45,8 @@ class ListEntry:
     """A video or segment of a list, in one split; `path` is relative to the data set's folder.
 
     `found` tells whether the file exists. `place` is the list and the line, `repeated` are the
-    places of the other rows of the same video in this split.
+    places of the other rows of the same video in this split; `differs` tells whether one of them
+    has another label, which is not used.
     """
 
     name: str
@@ -56,6 +57,7 @@ class ListEntry:
     segment: Segment | None
     place: str
     repeated: tuple[str, ...] = ()
+    differs: bool = False
 
 
 @attrs.frozen
@@ -84,6 +86,9 @@ def open_list(spec: DataSpec, split: Split, recipe: Recipe, *, flow: bool) -> Li
     if any(entry.repeated for entry in chosen):
         again = [entry.name for entry in chosen if entry.repeated]
         _log.warning("%s: listed more than once: %s", spec_text(spec), _names(again))
+    if differing := [entry.name for entry in chosen if entry.differs]:
+        text = "%s: listed again with another label; the first is used: %s"
+        _log.warning(text, spec_text(spec), _names(differing))
     _warn_of_leaks(spec, content, split)
     return ListDataset(
         spec=spec,
@@ -155,7 +160,8 @@ def _merge(first: ListEntry, again: ListEntry, several: bool) -> ListEntry:
     repeated = first.repeated
     if not several or labels == first.labels:
         repeated = (*repeated, again.place)
-    return attrs.evolve(first, labels=labels, repeated=repeated)
+    differs = first.differs or (not several and again.labels != first.labels)
+    return attrs.evolve(first, labels=labels, repeated=repeated, differs=differs)
 
 
 def _splits(spec: DataSpec, videos: VideoList, ucf101: bool) -> list[Split]:
