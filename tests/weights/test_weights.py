@@ -24,6 +24,8 @@ from anetc.weights.files import (
     save_weights,
     text_hash,
 )
+from anetc.weights.metadata import info_of_metadata
+from anetc.weights.network_structure import structure_hash, structure_warning
 from anetdsl.errors import CannotRun
 from tests.modules.networks import SMALL, clip
 
@@ -62,7 +64,8 @@ def test_weights_files_round_trip(model: NetworkModule, saved: Path) -> None:
     """Parameters, statistics, edge weights and logits are equal, bit for bit."""
     other = build_network(NETWORK)
     info = load_weights(other, saved)
-    assert info == WeightsInfo("small", text_hash(NETWORK))
+    hashes = {"text_sha256": text_hash(NETWORK), "structure_sha256": structure_hash(NETWORK)}
+    assert info == WeightsInfo("small", **hashes)
     for name, tensor in model.state_dict().items():
         if not name.endswith("num_batches_tracked"):
             assert torch.equal(tensor, other.state_dict()[name]), name
@@ -248,6 +251,39 @@ def test_messages_have_the_names_in_the_text(tmp_path: Path) -> None:
     assert "missing: n3 (m0.proj.weight, " in message
     assert "not in the network: keys (m0.conv1.weight, " in message
     assert "keys_" not in message
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("n2 level=1 C=2 r=8", "n2 level=1 C=2 r=4"),
+        ("n2 level=1 C=2 r=8 stride=1", "n2 level=1 C=2 r=8 stride=2"),
+        ("sink inputs=[n6, n7] classes=5", "sink inputs=[n6, n7] classes=5 head=maxpool"),
+    ],
+)
+def test_weights_of_another_structure_are_reported(saved: Path, old: str, new: str) -> None:
+    """The tensors have the same shapes, but the network computes something else."""
+    network = anetdsl.parse(SMALL.replace(old, new))
+    warning = structure_warning(network, load_weights(build_network(network), saved), saved)
+    assert warning is not None
+    assert warning.startswith(f"{saved}: the weights were trained with another network text (")
+
+
+def test_the_structure_is_without_what_training_learns(saved: Path) -> None:
+    """Name, origin, score, edge weights, layout and the order of the nodes have no effect."""
+    lines = SMALL.splitlines()
+    lines[6], lines[7] = lines[7], lines[6]
+    text = "\n".join(lines).replace("n2@0.75", "n2@0.5").replace("network small", "network  other")
+    origin = 'origin parent="p" round=3 seed=1\nscore top1=50\ninput rgb'
+    network = anetdsl.parse(text.replace("input rgb", origin, 1))
+    assert structure_warning(network, read_weights(saved)[0], saved) is None
+
+
+def test_files_without_a_structure_are_silent(saved: Path) -> None:
+    info = attrs.evolve(read_weights(saved)[0], structure_sha256=None)
+    again = info_of_metadata(saved, info.to_metadata())
+    assert again == info
+    assert structure_warning(anetdsl.parse(SMALL.replace("r=8", "r=4")), again, saved) is None
 
 
 def test_the_hash_depends_on_the_canonical_text_only() -> None:

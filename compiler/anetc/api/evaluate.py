@@ -12,6 +12,7 @@ import attrs
 from anetc.evaluation.as_trained import check_network_fits
 from anetc.evaluation.eval_request import EvalRequest
 from anetc.weights.metadata import read_info
+from anetc.weights.network_structure import structure_warning
 from anetdsl.api import load
 from anetdsl.errors import cannot_read
 from anetdsl.ir import Network
@@ -104,13 +105,16 @@ def evaluate(
     weights = os.fspath(weights)
     if not Path(weights).exists():
         raise cannot_read(weights)
-    trained_on = read_info(weights).trained_on
+    info = read_info(weights)
+    trained_on = info.trained_on
     if trained_on is not None:
         check_network_fits(network, trained_on, weights)
     height_width = (size, size) if isinstance(size, int) else size
     request = EvalRequest(data, format, split, protocol, frames, height_width, clips, fps, seed)
     flow = any(value.kind == "flow" for value in network.inputs)
     dataset, about, notes = request.open_videos(weights, trained_on, flow=flow)
+    if (warning := structure_warning(network, info, weights)) is not None:
+        notes = (warning, *notes)
     progress = None if ready is None else ready(dataset, notes)
     # torch takes seconds to import.
     from anetc.devices import check_device

@@ -18,7 +18,7 @@ from safetensors.torch import save
 
 from anetc.modules.names import SINK, is_counter, split_name
 from anetc.weights.metadata import WeightsError, WeightsInfo, info_of_metadata, unreadable
-from anetc.weights.structure import structure_hash
+from anetc.weights.network_structure import structure_hash
 from anetc.weights.trained_on import TrainedOn, listed_classes
 from anetdsl.errors import CannotRun
 from anetdsl.files import write_atomically

@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-import attrs
 import torch
 from torch import nn
 
 from anetc.modules.names import EDGES, full_name
 from anetc.modules.network import NetworkParts
+from anetc.weights.network_structure import structure_of
 from anetdsl.checking import check_file, check_source, network_of
 from anetdsl.errors import CannotRun
-from anetdsl.ir import Network, Score
+from anetdsl.ir import Score
 from anetdsl.source import SourceFile
 from anetdsl.syntax.parser import parse_syntax
 from anetdsl.text.edits import apply, set_learned, set_score
@@ -62,7 +62,7 @@ def learned_text(
     model = _network_part(module)
     text = _source(source)
     network = network_of(check_source(text))
-    if _without_weights(network) != _without_weights(model.network):
+    if structure_of(network) != structure_of(model.network):
         raise CannotRun(
             f"{text.name}: the text is of another network than the module, {model.network.name}"
         )
@@ -93,15 +93,6 @@ def _source(source: str | os.PathLike[str] | SourceFile) -> SourceFile:
     if isinstance(source, str) and "\n" in source.strip():
         return SourceFile("the text", source)
     return check_file(os.fspath(source)).source
-
-
-def _without_weights(network: Network) -> Network:
-    """Return a network without its name, origin, score and edge weights, to compare it."""
-    nodes = tuple(
-        attrs.evolve(node, inputs=tuple(attrs.evolve(edge, weight=None) for edge in node.inputs))
-        for node in network.nodes
-    )
-    return attrs.evolve(network, name="", nodes=nodes, origin=None, score=None)
 
 
 def trained_text(source: SourceFile, model: NetworkParts, score: Score | None) -> str:

@@ -63,6 +63,20 @@ def test_weights_without_a_text_may_fit_the_network_itself(tmp_path: Path) -> No
     assert not report.not_inherited
 
 
+def test_a_parent_of_another_structure_is_reported(tmp_path: Path) -> None:
+    """A text with another rate r fits the shapes of the weights."""
+    weights = written(tmp_path, network())
+    model = build_network(network())
+    assert inherit_from_file(model, weights).notes == ()
+    first, *others = network().nodes
+    other = attrs.evolve(network(), nodes=(attrs.evolve(first, dilation=2), *others))
+    path = tmp_path / "other.anet"
+    path.write_text(str(other))
+    (note,) = inherit_from_file(model, weights, path).notes
+    start = f"warning: {weights}: the weights were trained with another network text ("
+    assert note.startswith(start)
+
+
 def test_the_sentences_in_origin_are_not_used(tmp_path: Path) -> None:
     """Without operations, nodes inherit by equal names, so that the halves of n2 do not inherit."""
     report = inherit_from_file(build_network(child()), written(tmp_path, network()))

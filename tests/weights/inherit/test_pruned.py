@@ -11,6 +11,8 @@ import anetdsl
 from anetc.modules.network import NetworkModule, build_network
 from anetc.weights.files import assign_weights, load_weights, save_weights
 from anetc.weights.inherit.prune import pruned_tensors
+from anetc.weights.metadata import read_info
+from anetc.weights.network_structure import structure_hash
 from anetdsl.pruning import Pruning, prune
 from tests.command_line import Result, anetc
 from tests.modules.networks import clip
@@ -120,6 +122,22 @@ def test_the_command_prunes_weights(tmp_path: Path) -> None:
     torch.testing.assert_close(
         found, logits_without_dropped_edges(pruning, model), rtol=1e-4, atol=1e-5
     )
+
+
+def test_weights_of_another_rate_are_reported(tmp_path: Path) -> None:
+    """Their shapes fit the text. The pruned text and the pruned weights belong together."""
+    pruning, model = case("s1@0.8, s0@0.6", "n2@0.9, n3@0.8")
+    text = str(pruning.old)
+    (tmp_path / "a.anet").write_text(text)
+    save_weights(model, tmp_path / "w.safetensors")
+    assert "warning: " not in pruned_by_command(tmp_path).err
+    made = anetdsl.load(tmp_path / "p.anet")
+    assert read_info(tmp_path / "p.safetensors").structure_sha256 == structure_hash(made)
+    (tmp_path / "a.anet").write_text(text.replace("r=1", "r=2", 1))
+    done = pruned_by_command(tmp_path)
+    assert done.code == 0, done.err
+    path = tmp_path / "w.safetensors"
+    assert f"warning: {path}: the weights were trained with another network text" in done.err
 
 
 def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:

@@ -117,8 +117,12 @@ def _training(
     from anetc.evaluation.as_trained import check_network_fits, clip_warning, nothing_known
     from anetc.video.clips import Recipe
     from anetc.weights.metadata import read_info
+    from anetc.weights.network_structure import structure_warning
 
-    trained_on = read_info(weights).trained_on
+    info = read_info(weights)
+    if (warning := structure_warning(network, info, weights)) is not None:
+        show_warnings([warning])
+    trained_on = info.trained_on
     if trained_on is None:
         show_warnings([nothing_known(weights)])
         return None, frames, size

@@ -10,6 +10,7 @@ import click
 
 from anetc.cli.network_input import check_path, require_network, show_findings
 from anetc.cli.options import frames_option, size_option
+from anetc.cli.streams import show_warnings
 from anetdsl.checking import check_source
 from anetdsl.diff import diff
 from anetdsl.errors import CannotRun, cannot_read
@@ -106,10 +107,13 @@ def _prune_weights(pruning: Pruning, weights: str, out: str) -> None:
     from anetc.weights.files import assign_weights, read_weights, save_weights
     from anetc.weights.inherit.lookup import find_network_misfit
     from anetc.weights.inherit.prune import pruned_tensors
+    from anetc.weights.network_structure import structure_warning
 
     info, tensors = read_weights(weights)
     if (problem := find_network_misfit(pruning.old, tensors)) is not None:
         raise CannotRun(f"{weights}: these weights are not those of the network: {problem}")
+    if (warning := structure_warning(pruning.old, info, weights)) is not None:
+        show_warnings([warning])
     made = pruned_tensors(pruning, tensors)
     model = build_network(pruning.new)
     assign_weights(model, made.tensors, weights)

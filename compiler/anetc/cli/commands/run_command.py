@@ -26,6 +26,7 @@ from anetc.export.about import About
 from anetc.export.kinds import read_about
 from anetc.video.clips import Recipe
 from anetc.weights.metadata import read_info
+from anetc.weights.network_structure import structure_warning
 from anetc.weights.trained_on import listed_classes, match_classes
 from anetdsl.api import parse
 from anetdsl.errors import AnetError, CannotRun, cannot_read
@@ -225,7 +226,10 @@ def _network_of(file: str, about: About) -> Network:
 
 def _training(weights: str, network: Network) -> TrainedOn | None:
     """Return the training that a weights file holds; print a warning if it holds none."""
-    trained_on = read_info(weights).trained_on
+    info = read_info(weights)
+    if (warning := structure_warning(network, info, weights)) is not None:
+        show_warnings([warning])
+    trained_on = info.trained_on
     if trained_on is None:
         show_warnings([nothing_known(weights)])
     else:

@@ -15,6 +15,7 @@ from anetc.modules.network import NetworkModule, NetworkParts
 from anetc.weights.files import find_misfit, read_weights
 from anetc.weights.inherit.inheritance import Inheritance, inherit
 from anetc.weights.inherit.new_head import new_head, with_classes_of
+from anetc.weights.network_structure import structure_warning
 from anetc.weights.trained_on import MATCHED_BY_NUMBER, ClassMatch, TrainedOn, match_classes
 from anetdsl.checking import check_file
 from anetdsl.errors import CannotRun
@@ -66,6 +67,8 @@ def inherit_from_file(
     else:
         own = model.network if head is None else with_classes_of(model.network, tensors)
         parent = _find_parent(own, weights, tensors)
+    if (warning := structure_warning(parent, info, weights)) is not None:
+        notes = (*notes, f"warning: {warning}")
     return attrs.evolve(inherit(model, parent, tensors, operations, head), notes=notes)
 
 
