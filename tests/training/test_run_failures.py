@@ -178,12 +178,44 @@ def test_a_damaged_checkpoint_is_named(
     assert outcome(tmp_path) == outcome(whole)
 
 
-def test_metrics_of_another_run_are_an_error(clips: DataSpec, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("left", "lost"),
+    [
+        (lambda _: None, 8),
+        (lambda _: "", 8),
+        (lambda text: "\n".join(text.split("\n")[:5])[:-3], 4),
+        (lambda _: "no metrics " * 999, 8),
+    ],
+    ids=["missing", "empty", "cut", "other"],
+)
+def test_a_run_goes_on_without_its_earlier_metrics(
+    left: Any, lost: int, whole: Path, clips: DataSpec, tmp_path: Path
+) -> None:
+    """A warning says so; the lines that are left stay, and the weights are the same."""
     with pytest.raises(Interrupted):
         run(tmp_path, clips, watch=StopsAt(9))
-    (tmp_path / "metrics.jsonl").write_text("")
-    with pytest.raises(CannotRun, match=r"holds 0 bytes, but held .* when the checkpoint"):
-        run(tmp_path, clips, resume=True)
+    path = tmp_path / "metrics.jsonl"
+    text = left(path.read_text())
+    path.unlink() if text is None else path.write_text(text)
+    watch = Messages()
+    run(tmp_path, clips, resume=True, watch=watch)
+    (warning,) = (line for line in watch.lines if line.startswith("warning"))
+    assert "metrics.jsonl: earlier lines are missing or damaged" in warning
+    assert losses(tmp_path) == [*losses(whole)[: 8 - lost], *losses(whole)[8:]]
+    assert {**outcome(tmp_path), "metrics.jsonl": b""} == {**outcome(whole), "metrics.jsonl": b""}
+    watch = Messages()
+    run(tmp_path, clips, resume=True, watch=watch)
+    assert not any(line.startswith("warning") for line in watch.lines)
+
+
+class Messages(SilentWatcher):
+    """A watcher that keeps the messages."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def message(self, text: str) -> None:
+        self.lines.append(text)
 
 
 def test_a_folder_with_other_files_is_an_error(clips: DataSpec, tmp_path: Path) -> None:

@@ -59,6 +59,11 @@ def validate(state: TrainState, dataset: Dataset) -> Evaluation:
     )
 
 
+def counted(count: int, thing: str) -> str:
+    """Return a number of things in words, such as 1 step or 2 steps."""
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+
+
 def json_measures(measures: Mapping[str, float]) -> dict[str, float | None]:
     """Return measures for JSON, with None for a measure that is not finite."""
     return {name: value if math.isfinite(value) else None for name, value in measures.items()}

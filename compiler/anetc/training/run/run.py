@@ -248,7 +248,9 @@ def _train(
             loop.keep_best = functools.partial(
                 _write_best, best_files, source, state, trained_on, early
             )
-            loop.journal = stack.enter_context(Journal(out / METRICS, keep=kept))
+            loop.journal = stack.enter_context(Journal(out / METRICS, keep=kept, done=done))
+            if loop.journal.warning is not None:
+                watch.message(f"warning: {loop.journal.warning}")
             if tensorboard:
                 loop.board = stack.enter_context(Board(out / BOARD, done))
         evaluation = loop.finish(stack.enter_context(_batches(training, state, done)))

@@ -21,6 +21,7 @@ from anetc.training.run.journal import Journal
 from anetc.training.run.records import (
     STEPS_PER_FLUSH,
     check_finite,
+    counted,
     json_measures,
     step_lines,
     validate,
@@ -113,8 +114,8 @@ class RunLoop:
         if self.done == self.state.settings.iterations:
             return False
         self.watch.message(
-            f"stopped after {self.done} of {self.state.settings.iterations} steps: "
-            f"{self.early.without_gain} validations without a gain since step "
+            f"stopped after {self.done} of {counted(self.state.settings.iterations, 'step')}: "
+            f"{counted(self.early.without_gain, 'validation')} without a gain since step "
             f"{self.early.best.iteration}; to go on, --resume with a larger --patience"
         )
         return True
@@ -261,7 +262,7 @@ class RunLoop:
             self.keep_best(evaluation)
         self._write({"iteration": self.done, "validation": json_measures(measures)})
         values = "  ".join(f"{name} {value:.4g}" for name, value in measures.items())
-        self.watch.message(f"validation after {self.done} steps: {values}")
+        self.watch.message(f"validation after {counted(self.done, 'step')}: {values}")
         return evaluation
 
     def _write(self, *lines: dict[str, Any]) -> None:
