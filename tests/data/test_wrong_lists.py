@@ -127,3 +127,37 @@ def test_paths_that_begin_with_a_hash_are_rows(
     assert [record.getMessage() for record in caplog.records] == [
         f"{tmp_path / 'train.txt'}:4: taken as a comment: #path label and 1 more"
     ]
+
+
+# Files
+
+
+@pytest.mark.parametrize("options", ["", "?kind=ucf101", "?split=1"])
+def test_ucf101_without_its_classes(tmp_path: Path, options: str) -> None:
+    rows = "Archery/v_Archery_g08_c01.avi"
+    write(tmp_path, l__trainlist01_0txt=f"{rows} 1\n", l__testlist01_0txt=f"{rows}\n")
+    for place in (tmp_path, tmp_path / "l", tmp_path / "l/trainlist01.txt"):
+        with pytest.raises(CannotRun, match=r"l/classInd.txt is missing, .* trainlist01.txt"):
+            opened(f"list:{place}", "train", options)
+
+
+@pytest.mark.parametrize(
+    ("files", "named"),
+    [
+        ({"val_0csv": "clip,what\nb.mp4,1\n"}, "val.csv"),
+        ({"val_0txt": "nothing known\n", "more_0csv": "a,b\n"}, "more.csv, val.txt"),
+        ({"val_0txt": "b.mp4 run\n"}, "val.txt"),
+        ({"all_0csv": "path,label\nb.mp4,run\n"}, "all.csv"),
+        ({"README_0txt": "a train list\n", "classes_0csv": "a,b\n", "quarantine_0txt": "x\n"}, ""),
+    ],
+)
+def test_lists_that_are_not_used_are_named(
+    tmp_path: Path, files: dict[str, str], named: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A list of unknown columns, of no kind, of another kind, and one of no split."""
+    write(tmp_path, train_0csv="path,label\na.mp4,run\n", **files)
+    touch(tmp_path, "a.mp4", "b.mp4")
+    with caplog.at_level(logging.WARNING, "anetc.data"):
+        assert len(opened(f"list:{tmp_path}")) == 1
+    assert (f"table with a split in its name: {named}; name" in caplog.text) == bool(named)
+    assert bool(caplog.records) == bool(named)

@@ -9,6 +9,9 @@ from unicodedata import normalize
 
 from anetdsl.errors import cannot_read
 
+QUARANTINE_NAME = "quarantine.txt"
+"""The name of the list of videos that are left out, in the folder of a data set."""
+
 VIDEO_SUFFIXES = frozenset(
     (
         *(".264", ".265", ".3g2", ".3gp", ".3gpp", ".asf", ".avi", ".divx", ".dv", ".f4v", ".flv"),

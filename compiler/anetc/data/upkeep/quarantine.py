@@ -13,13 +13,14 @@ from pathlib import Path
 from unicodedata import normalize
 from urllib.parse import quote, unquote
 
+from anetc.data.formats.directory_scan import QUARANTINE_NAME
 from anetc.data.formats.text_files import lines
 from anetc.data.spec import spec_text
 from anetc.data.values import DataSpec
 from anetdsl.errors import cannot_read
 from anetdsl.terminal import visible
 
-NAME = "quarantine.txt"
+NAME = QUARANTINE_NAME
 OPTION = "quarantine"
 
 _log = logging.getLogger("anetc.data")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -12,10 +13,11 @@ from anetc.data.formats.lists.find_lists import (
     find_lists,
     kind_of_file,
     split_of_file,
+    ucf101_without_classes,
 )
 from anetc.data.formats.lists.list_rows import ListKind, ListRow, VideoList
 from anetc.data.formats.lists.list_tables import read_table
-from anetc.data.formats.lists.official_splits import read_hmdb51, read_ucf101
+from anetc.data.formats.lists.official_splits import UCF101_CLASSES, read_hmdb51, read_ucf101
 from anetc.data.formats.lists.path_lists import read_path_list
 from anetc.data.formats.lists.something import read_something
 from anetc.data.spec import existing_path, parse_whole_number, spec_text
@@ -24,6 +26,8 @@ from anetdsl.errors import CannotRun
 
 OPTIONS = ("kind", "split", "train", "validation", "test", "classes", "first")
 
+_SHOWN = 5
+_log = logging.getLogger("anetc.data")
 _SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 _READERS: dict[ListKind, Callable[[Path, Split | None], VideoList]] = {
     "table": read_table,
@@ -98,16 +102,36 @@ def _found(spec: DataSpec, place: Path) -> FoundLists:
         if chosen is None:
             raise _unknown(spec, "the lists are of different or unknown kinds")
         return FoundLists(chosen, root, tuple(named))
+    if kind in (None, "ucf101") and "classes" not in options:
+        lone = ucf101_without_classes(place)
+        if lone is not None:
+            raise CannotRun(
+                f"--data {spec_text(spec)}: {lone.parent / UCF101_CLASSES} is missing, the names "
+                f"of the classes for {lone.name}; it belongs to the lists of UCF101"
+            )
     found = find_lists(place)
     if kind is None or (found is not None and found.kind == kind):
         if found is None:
             raise _unknown(spec, "there is no list of a known kind")
+        _warn_of_unused(spec, root, found)
         return found
     if kind in _READERS and place.is_file():
         return FoundLists(kind, root, ((place, split_of_file(place)),))
     if kind in _READERS:
         raise CannotRun(f"--data {spec_text(spec)}: name the lists, such as train=FILE&test=FILE")
     return FoundLists(kind, root)
+
+
+def _warn_of_unused(spec: DataSpec, root: Path, found: FoundLists) -> None:
+    """Name the files beside the lists that look like lists and are not used."""
+    named = {root / value for _, value in spec.options}
+    unused = [path.name for path in found.unused if path not in named]
+    if unused:
+        more = f" and {len(unused) - _SHOWN} more" if len(unused) > _SHOWN else ""
+        text = "%s: not used, as it is no list of the kind %s%s: %s%s; name lists with train=FILE"
+        split = " with a split in its name" if any(own for _, own in found.files) else ""
+        shown = ", ".join(unused[:_SHOWN])
+        _log.warning(text, spec_text(spec), found.kind, split, shown, more)
 
 
 def _one_of_each(
