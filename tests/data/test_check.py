@@ -388,3 +388,17 @@ def test_rows_of_one_video_with_different_labels(tmp_path: Path, add: Callable[.
         "a.mp4: listed in train.txt:1 and train.txt:3; their labels differ, and the first is used",
         "b.mp4: listed in train.txt:2 and train.txt:4",
     ]
+
+
+def test_info_lists_classes_without_videos(tmp_path: Path, add: Callable[..., Path]) -> None:
+    add("data/a.mp4", 2)
+    add("data/b.mp4", 2)
+    (tmp_path / "data/train.txt").write_text("a.mp4 0\nb.mp4 2\n")
+    (tmp_path / "data/names").write_text("run\njump\nswim\nwalk\n")
+    done = anetc("data", "info", f"{tmp_path / 'data'}?classes=names", "--classes")
+    assert [line.split() for line in done.out.splitlines()[-4:]] == [
+        ["jump", "0"],
+        ["run", "1"],
+        ["swim", "1"],
+        ["walk", "0"],
+    ]

@@ -60,7 +60,7 @@ def command() -> None:
 @command.command("info")
 @click.argument("data", metavar="DIR")
 @_format
-@click.option("--classes", is_flag=True, help="List every class.")
+@click.option("--classes", is_flag=True, help="List every class, also without videos.")
 def info(data: str, format_: str | None, classes: bool) -> None:
     """Count the videos of DIR by split and class. No video is read."""
     from anetc.data.upkeep.split_counts import count_videos
@@ -85,7 +85,8 @@ def info(data: str, format_: str | None, classes: bool) -> None:
         click.echo(f"\n{len(listing.skipped)} more are in quarantine.")
     if classes:
         by_split = {counts.split: dict(counts.classes) for counts in splits}
-        labels = sorted({label for counts in splits for label, _ in counts.classes})
+        found = {label for counts in splits for label, _ in counts.classes}
+        labels = sorted(found | {*listing.classes})
         click.echo()
         show_table(
             ("class", *by_split),

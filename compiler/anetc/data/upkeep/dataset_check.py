@@ -16,7 +16,7 @@ import attrs
 from anetc.data.formats import charades, moments
 from anetc.data.formats.charades_lists import CharadesRow, read_classes, read_rows
 from anetc.data.formats.directory_scan import folders_in, is_video_name, videos_below
-from anetc.data.formats.lists.open_list import list_content, shared_videos
+from anetc.data.formats.lists.open_list import ListContent, shared_videos
 from anetc.data.upkeep.findings import FINDING_KINDS, UNUSABLE, FileCheck, Finding, FindingKind
 from anetc.data.upkeep.flow_files import fingerprint
 from anetc.data.upkeep.listing import ListedVideo, Listing
@@ -72,8 +72,8 @@ def check_data(
         files[file.path] = file
         progress(len(files))
     findings = [
-        *check_splits(spec, entries, files, _classes(spec, root, entries)),
-        *_check_lists(spec, root, files, {entry.name: entry for entry in entries}),
+        *check_splits(spec, entries, files, listing.classes),
+        *_check_lists(spec, listing, files),
         *_check_videos(entries, files, recipe),
         *_find_copies(root, entries, files),
         *(_check_endings(root) if spec.format == "folder" else ()),
@@ -180,27 +180,17 @@ def _find_copies(
 
 
 def _check_lists(
-    spec: DataSpec, root: Path, files: dict[str, FileCheck], entries: dict[str, ListedVideo]
+    spec: DataSpec, listing: Listing, files: dict[str, FileCheck]
 ) -> Iterator[Finding]:
+    root, entries = listing.root, {entry.name: entry for entry in listing.entries}
     match spec.format:
         case "moments":
             yield from _check_moments(root, entries)
         case "charades":
             yield from _check_charades(root, files, entries)
         case "list":
-            yield from _check_list(spec, entries)
-
-
-def _classes(spec: DataSpec, root: Path, entries: Sequence[ListedVideo]) -> list[str]:
-    """Return the names of the classes, also of those without videos."""
-    match spec.format:
-        case "moments":
-            return list(moments.read_categories(root / moments.CATEGORIES))
-        case "charades":
-            return list(read_classes(charades.annotation_file(root, charades.CLASSES)))
-        case "list":
-            return list(list_content(spec).classes)
-    return sorted({label for entry in entries for label in entry.labels})
+            if listing.lists is not None:
+                yield from _check_list(listing.lists, entries)
 
 
 def _check_moments(root: Path, entries: dict[str, ListedVideo]) -> Iterator[Finding]:
@@ -240,8 +230,7 @@ def _check_charades(
             yield from _check_charades_row(row, f"{file}:{row.line}", video)
 
 
-def _check_list(spec: DataSpec, entries: dict[str, ListedVideo]) -> Iterator[Finding]:
-    content = list_content(spec)
+def _check_list(content: ListContent, entries: dict[str, ListedVideo]) -> Iterator[Finding]:
     for entry in content.entries:
         if entry.name in entries and entry.repeated:
             message = f"listed in {entry.place} and {', '.join(entry.repeated)}"

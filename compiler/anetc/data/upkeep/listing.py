@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import attrs
@@ -9,7 +10,7 @@ import attrs
 from anetc.data.formats import charades, moments
 from anetc.data.formats.charades_lists import read_classes, read_rows
 from anetc.data.formats.folder import list_folder
-from anetc.data.formats.lists.open_list import list_content, warn_of_missing
+from anetc.data.formats.lists.open_list import ListContent, list_content, warn_of_missing
 from anetc.data.spec import existing_path, spec_text
 from anetc.data.upkeep.quarantine import quarantined_names
 from anetc.data.values import DataSpec, Format, Segment
@@ -34,12 +35,15 @@ class ListedVideo:
 class Listing:
     """The videos below `root`, each once. The videos in `skipped` are in quarantine.
 
-    Several segments of a video have the same path.
+    Several segments of a video have the same path. `classes` are the names of the classes, also of
+    those without videos; `lists` is the content of a data set of the format `list`.
     """
 
     root: Path
     entries: tuple[ListedVideo, ...]
     skipped: tuple[ListedVideo, ...]
+    classes: tuple[str, ...]
+    lists: ListContent | None = None
 
     def paths(self) -> list[str]:
         """Return the path of each file once."""
@@ -57,16 +61,22 @@ def list_videos(spec: DataSpec) -> Listing:
             f"the formats with video files are {', '.join(VIDEO_FORMATS)}"
         )
     root = existing_path(spec)
+    classes: tuple[str, ...] = ()
+    lists = None
     match spec.format:
         case "folder":
             _, listed = list_folder(spec)
             entries = [ListedVideo(v.split, v.name, v.name, (v.label,)) for v in listed]
         case "moments":
             entries = _moments(spec, root)
+            if (root / moments.CATEGORIES).is_file():
+                classes = moments.read_categories(root / moments.CATEGORIES)
         case "charades":
-            entries = _charades(spec, root)
+            classes = read_classes(charades.annotation_file(root, charades.CLASSES))
+            entries = _charades(spec, root, classes)
         case _:
-            root, entries = _lists(spec)
+            lists = list_content(spec)
+            root, classes, entries = lists.root, lists.classes, _listed(spec, lists)
     once: dict[str, ListedVideo] = {}
     for entry in entries:
         # A list may have segments of one file, and the same video in two splits.
@@ -77,13 +87,14 @@ def list_videos(spec: DataSpec) -> Listing:
         root,
         tuple(entry for entry in once.values() if entry.name not in names),
         tuple(entry for entry in once.values() if entry.name in names),
+        classes or tuple(sorted({label for entry in once.values() for label in entry.labels})),
+        lists,
     )
 
 
-def _lists(spec: DataSpec) -> tuple[Path, list[ListedVideo]]:
-    content = list_content(spec)
+def _listed(spec: DataSpec, content: ListContent) -> list[ListedVideo]:
     warn_of_missing(spec, content.entries)
-    return content.root, [
+    return [
         ListedVideo(
             entry.split,
             entry.name,
@@ -107,8 +118,7 @@ def _moments(spec: DataSpec, root: Path) -> list[ListedVideo]:
     ]
 
 
-def _charades(spec: DataSpec, root: Path) -> list[ListedVideo]:
-    classes = read_classes(charades.annotation_file(root, charades.CLASSES))
+def _charades(spec: DataSpec, root: Path, classes: Sequence[str]) -> list[ListedVideo]:
     folder = charades.video_folder(spec, root)
     lists = {split: charades.annotation_file(root, file) for split, file in charades.LISTS.items()}
     found = {split: path for split, path in lists.items() if path.is_file()}
