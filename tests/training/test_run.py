@@ -152,8 +152,8 @@ def test_a_run_is_not_overwritten_without_resume(whole: Path, clips: DataSpec) -
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"batch": 4}, "batch 8, now there is batch 4"),
-        ({"seed": 5}, "seed 0, now there is seed 5"),
+        ({"batch": 4}, "--batch: 8 in this run, 4 now"),
+        ({"seed": 5}, "--seed: 0 in this run, 5 now"),
         ({"source": SourceFile("x", TEXT.replace("C=2", "C=3"))}, "another text of the network"),
     ],
 )

@@ -14,6 +14,7 @@ from anetc.data.spec import spec_text
 from anetc.data.values import DataSpec
 from anetc.training.data_record import DataRecord, check_same_data, record_from_json
 from anetc.training.run.checkpoint import checkpoints
+from anetc.training.run.differences import differences
 from anetc.training.run.extension import EXTENSIONS
 from anetc.training.settings import (
     CHANGEABLE,
@@ -154,12 +155,15 @@ def _check_same(path: Path, before: str, description: Mapping[str, Any]) -> dict
         then, now = _comparable(held), _comparable(description)
     except (ValueError, TypeError, AttributeError, LookupError):
         raise _not_a_run(path) from None
-    for key in {**then, **now}:
-        if then.get(key) != now.get(key):
-            raise CannotRun(
-                f"{path}: the run was started with {_shown(key, then.get(key))}, "
-                f"now there is {_shown(key, now.get(key))}; --resume requires the same"
-            )
+    if then != now:
+        try:
+            lines = differences(then, now)
+        except (ValueError, TypeError, AttributeError, LookupError):
+            raise _not_a_run(path) from None
+        raise CannotRun(
+            f"{path}: --resume requires the options of the run; these differ:\n"
+            + "\n".join(f"  {line}" for line in lines)
+        )
     return dict(held)
 
 
@@ -172,9 +176,3 @@ def _comparable(description: Mapping[str, Any]) -> dict[str, Any]:
     apart = ("settings", EXTENSIONS, *_OF_DATA)
     named = {k: v for k, v in description.items() if k not in apart}
     return named | {k: v for k, v in settings.items() if k not in CHANGEABLE | EXTENDING}
-
-
-def _shown(key: str, value: Any) -> str:
-    if key == "network_sha256":
-        return "another text of the network" if value else "no network"
-    return f"{key} {json.dumps(value)[:120]}"
