@@ -95,6 +95,72 @@ def test_clips_of_an_archive_have_no_frame_rate(clips: DataSpec) -> None:
     assert stored_frames(dataset) == 2
 
 
+@pytest.fixture
+def without_partner(tmp_path: Path) -> DataSpec:
+    """Noise of the classes "turn left", "turn right" and "wave left"."""
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 256, (24, 2, 8, 8, 3), np.uint8)
+    path = tmp_path / "waves.npz"
+    classes = np.array(["turn left", "turn right", "wave left"])
+    np.savez(path, x=x, y=np.arange(24) % 3, classes=classes)
+    return DataSpec("arrays", str(path))
+
+
+def test_a_class_without_partner_is_not_mirrored(
+    without_partner: DataSpec, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its clips are those without mirroring, pixels and flow; the warning names the class."""
+    settings = {"mirror_words": ("left", "right")}
+    with_map = open_data(without_partner, "train", recipe(**settings), flow=True)
+    (message,) = caplog.messages
+    assert message.startswith("mirrored classes: 'wave left': no class has this name with")
+    plain = open_data(without_partner, "train", recipe(), flow=True)
+    mirrored = 0
+    for index in range(len(with_map)):
+        one, other = (data.sample(index, seed=1, epoch=0) for data in (with_map, plain))
+        mirrored += one.flipped == (True,)
+        if other.target == 2:
+            assert (one.target, one.flipped) == (2, (False,))
+            assert np.array_equal(one.rgb, other.rgb)
+            assert one.flow is not None
+            assert other.flow is not None
+            assert np.array_equal(one.flow, other.flow)
+    assert mirrored > 0
+
+
+def test_a_named_partner_makes_a_class_mirrored(
+    without_partner: DataSpec, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A class may be its own partner: then its mirrored clips have the same class."""
+    settings = {"mirror_words": ("left", "right"), "mirror_classes": (("wave left", "wave left"),)}
+    dataset = open_data(without_partner, "train", recipe(**settings), flow=False)
+    assert caplog.messages == []
+    samples = [dataset.sample(k, seed=0, epoch=e) for e in range(3) for k in range(len(dataset))]
+    assert any(sample.target == 2 and sample.flipped == (True,) for sample in samples)
+
+
+def test_videos_with_a_label_without_partner_are_not_mirrored(without_partner: DataSpec) -> None:
+    inner = open_data(without_partner, "train", recipe(flip=True), flow=False)
+
+    class Labels(ArrayDataset):
+        """Each clip turns left; every second one waves left, too."""
+
+        def target(self, index: int) -> np.ndarray:  # type: ignore[override, type-arg]
+            return np.array([1, 0, index % 2], np.float32)
+
+    assert isinstance(inner, ArrayDataset)
+    several = Labels(**attrs.asdict(attrs.evolve(inner, multi_label=True), recurse=False))
+    dataset = exchange_classes(several, WORDS)  # type: ignore[arg-type]
+    turned = 0
+    for index in range(len(dataset)):
+        sample = dataset.sample(index, seed=0, epoch=0)
+        turned += sample.flipped[0]
+        expected = [1, 0, 1] if index % 2 else [0, 1, 0] if sample.flipped[0] else [1, 0, 0]
+        assert np.array_equal(sample.target, expected)
+        assert not (index % 2 and sample.flipped[0])
+    assert turned > 0
+
+
 def test_several_labels_are_exchanged(clips: DataSpec) -> None:
     inner = open_data(clips, "train", recipe(flip=True), flow=False)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from typing import TYPE_CHECKING, cast
 
@@ -10,20 +11,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anetc.data.values import Dataset, DataSpec, Sample, Split
+from anetc.video.flow.fields import mirror_flow
 from anetdsl.diagnostics import did_you_mean
 from anetdsl.errors import CannotRun
 
 if TYPE_CHECKING:
     from anetc.video.clips import MirroredClasses
 
+_MAX_NAMES = 8
+"""Most class names in a message."""
+
+_log = logging.getLogger("anetc.data")
+
 
 @attrs.frozen(eq=False)
 class MirroredDataset:
-    """A data set whose mirrored clips have the classes of `places`."""
+    """A data set whose mirrored clips have the classes of `places`.
+
+    A clip of a class in `unpaired` is not mirrored.
+    """
 
     inner: Dataset
     places: NDArray[np.int64]
     """(classes,): the class of the mirrored clip, for each class."""
+    unpaired: NDArray[np.bool_]
+    """(classes,): whether the mirrored clip would be of no class of the data."""
     spec: DataSpec
     split: Split
     classes: tuple[str, ...]
@@ -56,6 +68,9 @@ class MirroredDataset:
         if not sample.flipped[0]:
             return sample
         target = sample.target
+        is_array = isinstance(target, np.ndarray)
+        if self.unpaired[np.flatnonzero(target) if is_array else target].any():
+            return _mirrored_back(sample)
         if isinstance(target, np.ndarray):
             return attrs.evolve(sample, target=target[self.places])
         return attrs.evolve(sample, target=int(self.places[target]))
@@ -64,14 +79,28 @@ class MirroredDataset:
 def exchange_classes(dataset: Dataset, mirror: MirroredClasses) -> Dataset:
     """Return the data set with exchanged classes of mirrored clips.
 
+    Clips of a class that has one of the words, but no partner, are not mirrored; a warning in the
+    log (`anetc.data`) names these classes.
+
     Raises CannotRun for the name of an unknown class, a class in two pairs, and words that exchange
     no classes.
     """
     places = np.arange(len(dataset.classes))
     for first, second in class_pairs(dataset.classes, mirror):
         places[first], places[second] = second, first
+    alone = unpaired_classes(dataset.classes, mirror)
+    if alone:
+        more = len(alone) - _MAX_NAMES
+        names = ", ".join(repr(dataset.classes[place]) for place in alone[:_MAX_NAMES])
+        _log.warning(
+            "mirrored classes: %s: no class has this name with the words exchanged, so clips of "
+            "such a class are not mirrored; name its partner with --mirror-classes",
+            names + (f" and {more} more" if more > 0 else ""),
+        )
+    unpaired = np.zeros(len(places), np.bool_)
+    unpaired[alone] = True
     d = dataset
-    mirrored = MirroredDataset(d, places, d.spec, d.split, d.classes, d.multi_label)
+    mirrored = MirroredDataset(d, places, unpaired, d.spec, d.split, d.classes, d.multi_label)
     return cast(Dataset, mirrored)
 
 
@@ -108,6 +137,29 @@ def class_pairs(classes: tuple[str, ...], mirror: MirroredClasses) -> list[tuple
                 f"and {mirror.words[1]!r}; the first class is {classes[0]!r}"
             )
     return [(first, second) for first, second in pairs.items() if first < second]
+
+
+def unpaired_classes(classes: tuple[str, ...], mirror: MirroredClasses) -> list[int]:
+    """Return the numbers of the classes that have one of the words, but no partner.
+
+    Raises the errors of `exchange_classes`.
+    """
+    if mirror.words is None:
+        return []
+    paired = {place for pair in class_pairs(classes, mirror) for place in pair}
+    named = {name for names in mirror.pairs for name in names}
+    return [
+        place
+        for place, name in enumerate(classes)
+        if place not in paired and name not in named and _exchange_words(name, mirror.words) != name
+    ]
+
+
+def _mirrored_back(sample: Sample) -> Sample:
+    """Return a sample of one mirrored clip as it is without mirroring."""
+    rgb = np.ascontiguousarray(sample.rgb[:, :, :, ::-1])
+    flow = None if sample.flow is None else np.stack([mirror_flow(part) for part in sample.flow])
+    return attrs.evolve(sample, rgb=rgb, flow=flow, flipped=(False,))
 
 
 def _exchange_words(name: str, words: tuple[str, str]) -> str:
