@@ -53,7 +53,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "report",
     ),
     "anetc": (
-        "devices memory process_reaper worker_processes",
+        "arguments devices memory process_reaper worker_processes",
         "modules forkserver_preload process_family",
         "weights",
         "plan",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +138,56 @@ def test_evaluation_is_that_of_the_command(trained: Path, clips: DataSpec) -> No
     assert report.measures == pytest.approx(last, rel=1e-4)
     assert seen[0] == (9, ())
     assert seen[-1] == 9
+
+
+@pytest.mark.parametrize(
+    ("argument", "value", "message"),
+    [
+        ("engine", "referense", 'must be one of "fast", "reference", not "referense"'),
+        ("precision", "float16", 'must be one of "float32", "bfloat16", not "float16"'),
+        ("protocol", "kinetics", 'must be one of "moments", "charades", not "kinetics"'),
+        ("split", "val", 'must be one of "train", "validation", "test", not "val"'),
+        ("max_failures", float("nan"), "must be a number from 0 to 1, not NaN"),
+        ("batch", 0, "must be a whole number at least 1, not 0"),
+        ("batch", None, "must be a whole number, not null"),
+        ("workers", -1, "must be a whole number at least 0, not -1"),
+        ("frames", 0, "must be a whole number at least 1, not 0"),
+        ("size", "16", "must be a list of 2 whole numbers"),
+        ("seed", 0.5, "must be a whole number, not 0.5"),
+    ],
+)
+def test_wrong_arguments_of_an_evaluation_are_named(
+    trained: Path, clips: DataSpec, argument: str, value: object, message: str
+) -> None:
+    with pytest.raises(CannotRun, match=re.escape(f"evaluate: `{argument}` {message}")):
+        anetc.evaluate(
+            trained / "model.anet",
+            trained / "weights.safetensors",
+            Path(clips.path or ""),
+            **{argument: value},  # type: ignore[arg-type]
+        )
+
+
+def test_swapped_arguments_are_named(trained: Path, clips: DataSpec, tmp_path: Path) -> None:
+    network = anetdsl.parse(TEXT)
+    with pytest.raises(CannotRun, match="`weights` must be str or a path, not Network"):
+        anetc.evaluate(trained / "model.anet", network, clips.path or "")  # type: ignore[arg-type]
+    with pytest.raises(CannotRun, match="must be a text or a path, not Network"):
+        anetc.train(TEXT, network, tmp_path / "run")  # type: ignore[arg-type]
+    with pytest.raises(CannotRun, match="`out` must be str or a path, not int"):
+        anetc.train(network, clips.path or "", 3)  # type: ignore[arg-type]
+
+
+def test_data_may_be_a_path(trained: Path, clips: DataSpec, tmp_path: Path) -> None:
+    path = Path(clips.path or "")
+    weights = trained / "weights.safetensors"
+    reports = [
+        anetc.evaluate(trained / "model.anet", weights, data, split="validation")
+        for data in (path, str(path))
+    ]
+    assert reports[0].to_json() == reports[1].to_json()
+    anetc.train(anetdsl.parse(TEXT), path, tmp_path / "run", **{**SETTINGS, "iterations": 1})
+    assert (tmp_path / "run" / "result.json").exists()
 
 
 def test_what_cannot_be_evaluated_is_refused(trained: Path, clips: DataSpec) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,28 @@ def test_items_have_the_documented_form(archive: Path) -> None:
     assert 0 <= inputs["rgb"].min() < 0.1 < 0.9 < inputs["rgb"].max() <= 1
     assert (target.dtype, target.shape, target.item()) == (torch.int64, (), 1)
     assert set(opened(archive)[0][0]) == {"rgb"}
+
+
+def test_data_may_be_a_path(archive: Path) -> None:
+    assert len(torch_dataset(archive, "train", size=(16, 16))) == len(opened(archive))
+
+
+@pytest.mark.parametrize(
+    ("data", "split", "arguments", "message"),
+    [
+        (None, "val", {}, '`split` must be one of "train", "validation", "test", not "val"'),
+        (None, None, {}, "`split` must be one of"),
+        (3, "train", {}, "must be a text or a path, not int"),
+        (anetdsl.parse(NETWORK), "train", {}, "must be a text or a path, not Network"),
+        (None, "train", {"network": "x.anet"}, "`network` must be Network, not str"),
+        (None, "train", {"seed": 1.5}, "`seed` must be a whole number, not 1.5"),
+    ],
+)
+def test_swapped_and_wrong_arguments_are_named(
+    archive: Path, data: object, split: object, arguments: dict[str, object], message: str
+) -> None:
+    with pytest.raises(CannotRun, match=re.escape(message)):
+        torch_dataset(data or archive, split, **arguments)  # type: ignore[arg-type]
 
 
 def test_items_are_the_samples_of_the_data_set(archive: Path) -> None:

@@ -47,6 +47,25 @@ def test_the_source_is_a_path_a_text_or_a_source_file(model: nn.Module, tmp_path
     assert path.read_text() == TEXT
 
 
+def test_values_that_a_text_cannot_hold_are_refused(model: nn.Module) -> None:
+    for value in (float("nan"), float("inf"), "61"):
+        with pytest.raises(CannotRun, match="`top1` must be a finite number, not"):
+            anetc.learned_text(model, TEXT, score={"top1": value})  # type: ignore[dict-item]
+    with torch.no_grad():
+        model.get_parameter("nodes.n2.fuse.w")[0] = float("nan")
+    with pytest.raises(CannotRun, match="the edge weights of node n2 are not finite"):
+        anetc.learned_text(model, TEXT)
+
+
+def test_wrong_arguments_are_named(model: nn.Module) -> None:
+    with pytest.raises(CannotRun, match="`module` must be Module, not str"):
+        anetc.learned_text(TEXT, model)  # type: ignore[arg-type]
+    with pytest.raises(CannotRun, match="`source` must be str or a path or SourceFile, not Netw"):
+        anetc.learned_text(model, anetdsl.parse(TEXT))  # type: ignore[arg-type]
+    with pytest.raises(CannotRun, match="`score` must be Mapping or None, not float"):
+        anetc.learned_text(model, TEXT, score=61.5)  # type: ignore[arg-type]
+
+
 class Own(nn.Module):
     """A module of one's own that holds the network."""
 

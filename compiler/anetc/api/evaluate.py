@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 
+from anetc.arguments import Kinds, check_arguments, check_type
 from anetc.evaluation.as_trained import check_network_fits
 from anetc.evaluation.eval_request import EvalRequest
 from anetc.weights.metadata import read_info
@@ -16,6 +17,7 @@ from anetc.weights.network_structure import structure_warning
 from anetdsl.api import load
 from anetdsl.errors import cannot_read
 from anetdsl.ir import Network
+from anetdsl.settings_reader import above, at_least, between
 
 if TYPE_CHECKING:
     from anetc.data.values import Dataset, Split
@@ -48,10 +50,32 @@ class EvaluationReport:
         return to_json(self.evaluation, self.about)
 
 
+def _kinds() -> Kinds:
+    from anetc.data.values import Split
+    from anetc.devices import Precision
+    from anetc.evaluation.protocols import Protocol
+
+    return {
+        "format": (str | None, None),
+        "split": (Split | None, None),
+        "protocol": (Protocol | None, None),
+        "frames": (int | None, at_least(1)),
+        "size": (tuple[int, int] | None, None),
+        "clips": (int | None, at_least(1)),
+        "fps": (float | None, above(0)),
+        "seed": (int, None),
+        "batch": (int, at_least(1)),
+        "workers": (int, at_least(0)),
+        "engine": (Literal["fast", "reference"], None),
+        "precision": (Precision, None),
+        "max_failures": (float, between(0, 1)),
+    }
+
+
 def evaluate(
     network: str | os.PathLike[str] | Network,
     weights: str | os.PathLike[str],
-    data: str,
+    data: str | os.PathLike[str],
     *,
     format: str | None = None,
     split: Split | None = None,
@@ -100,6 +124,25 @@ def evaluate(
         CannotRun: A file cannot be read, the weights do not fit, the data have other classes, or
             too many videos cannot be read.
     """
+    check_type("evaluate", "network", network, str, os.PathLike, Network)
+    check_type("evaluate", "weights", weights, str, os.PathLike)
+    height_width = (size, size) if isinstance(size, int) else size
+    given = {
+        "format": format,
+        "split": split,
+        "protocol": protocol,
+        "frames": frames,
+        "size": height_width,
+        "clips": clips,
+        "fps": fps,
+        "seed": seed,
+        "batch": batch,
+        "workers": workers,
+        "engine": engine,
+        "precision": precision,
+        "max_failures": max_failures,
+    }
+    check_arguments("evaluate", given, _kinds())
     if not isinstance(network, Network):
         network = load(os.fspath(network))
     weights = os.fspath(weights)
@@ -109,7 +152,6 @@ def evaluate(
     trained_on = info.trained_on
     if trained_on is not None:
         check_network_fits(network, trained_on, weights)
-    height_width = (size, size) if isinstance(size, int) else size
     request = EvalRequest(data, format, split, protocol, frames, height_width, clips, fps, seed)
     flow = any(value.kind == "flow" for value in network.inputs)
     dataset, about, notes = request.open_videos(weights, trained_on, flow=flow)

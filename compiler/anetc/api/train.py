@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from anetc.arguments import check_arguments, check_type
 from anetc.data.recipes import ClipSettings, clip_arguments, recipes_of
 from anetc.data.spec import parse_spec
 from anetc.training.settings import Parent, TrainSettings
 from anetdsl.checking import check_file, check_source, network_of
 from anetdsl.errors import CannotRun, cannot_read
 from anetdsl.ir import Network
-from anetdsl.settings_reader import option_values, read_value
+from anetdsl.settings_reader import at_least, option_values, read_value
 from anetdsl.source import SourceFile
 from anetdsl.syntax.parser import parse_syntax
 from anetdsl.text.edits import apply, find, set_attribute
@@ -29,7 +30,7 @@ AnyPath = str | os.PathLike[str]
 
 def train(
     network: AnyPath | SourceFile | Network,
-    data: str,
+    data: AnyPath,
     out: AnyPath,
     *,
     format: str | None = None,
@@ -79,6 +80,12 @@ def train(
             stays. Its subclass `TrainingFailure` has the kind of the failure.
         KeyboardInterrupt: `stop` requested it; a checkpoint was saved.
     """
+    check_type("train", "network", network, str, os.PathLike, SourceFile, Network)
+    check_type("train", "out", out, str, os.PathLike)
+    numbers = {"classes": classes, "format": format}
+    check_arguments(
+        "train", numbers, {"classes": (int | None, at_least(1)), "format": (str | None, None)}
+    )
     train_settings, clips = read_settings(out, settings, resume=resume)
     spec = parse_spec(data, format)
     recipes = recipes_of(spec, clips)

@@ -8,6 +8,7 @@ separately.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Collection
 from pathlib import Path
@@ -45,12 +46,13 @@ _TYPICAL_FILES: tuple[tuple[Format, tuple[str, ...]], ...] = (
 )
 
 
-def parse_spec(data: str, format: str | None = None) -> DataSpec:
+def parse_spec(data: str | os.PathLike[str], format: str | None = None) -> DataSpec:
     """Parse `data`, a spec or a bare path; `format` is the format of a bare path.
 
-    Raises CannotRun for an unknown format, malformed options, a bare path that does not exist, and
-    one whose format cannot be guessed.
+    Raises CannotRun for a value that is neither a text nor a path, an unknown format, malformed
+    options, a bare path that does not exist, and one whose format cannot be guessed.
     """
+    data = _data_text(data)
     given = None if format is None else _format(format)
     head, colon, rest = data.partition(":")
     if _is_format(head, path_follows=bool(colon)):
@@ -64,6 +66,13 @@ def parse_spec(data: str, format: str | None = None) -> DataSpec:
         raise CannotRun(f"--data {data}: {given} has no path; write --data {given}")
     path, options = _split_options(data)
     return DataSpec(given or _guess(path), path, _pairs(options, "&"))
+
+
+def _data_text(data: object) -> str:
+    text = os.fspath(data) if isinstance(data, os.PathLike) else data
+    if not isinstance(text, str):
+        raise CannotRun(f"--data: must be a text or a path, not {type(data).__name__}")
+    return text
 
 
 def spec_text(spec: DataSpec) -> str:

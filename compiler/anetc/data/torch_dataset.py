@@ -11,6 +11,7 @@ for epoch in range(10):
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset as MapDataset
 
+from anetc.arguments import Kinds, check_arguments, check_type
 from anetc.data.batches.loader import named_inputs, needs_flow
 from anetc.data.open import open_data
 from anetc.data.recipes import ClipSettings, clip_arguments, recipes_of
@@ -129,8 +131,17 @@ class VideoClips(MapDataset[Item]):
         return inputs, torch.tensor(target, dtype=torch.int64)
 
 
+_KINDS: Kinds = {
+    "split": (Split, None),
+    "format": (str | None, None),
+    "seed": (int, None),
+    "flow": (bool | None, None),
+    "training": (bool | None, None),
+}
+
+
 def torch_dataset(
-    data: str,
+    data: str | os.PathLike[str],
     split: Split,
     *,
     network: Network | None = None,
@@ -163,6 +174,10 @@ def torch_dataset(
     Raises:
         CannotRun: The data cannot be opened, or an argument is wrong.
     """
+    arguments = {"split": split, "format": format, "seed": seed, "flow": flow, "training": training}
+    check_arguments("torch_dataset", arguments, _KINDS)
+    if network is not None:
+        check_type("torch_dataset", "network", network, Network)
     spec = parse_spec(data, format)
     given = named_values(clip_arguments(clips), "torch_dataset")
     recipes = recipes_of(spec, read_value(given, ClipSettings))

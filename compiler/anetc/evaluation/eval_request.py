@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 class EvalRequest:
     """Values that select the videos of an evaluation and how clips are cut from them."""
 
-    data: str | None
+    data: str | os.PathLike[str] | None
     format: str | None
     split: Split | None
     protocol: Protocol | None

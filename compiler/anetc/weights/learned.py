@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
+from numbers import Real
+from typing import Any
 
 import torch
 from torch import nn
 
+from anetc.arguments import check_type
 from anetc.modules.names import EDGES, full_name
 from anetc.modules.network import NetworkParts
 from anetc.weights.network_structure import structure_of
@@ -57,8 +61,11 @@ def learned_text(
     Raises:
         AnetError: The text has errors.
         CannotRun: The text cannot be read or is of another network, the module does not hold one
-            network, or there is no such measure.
+            network, its edge weights or a measure are not finite, or there is no such measure.
     """
+    check_type("learned_text", "module", module, nn.Module)
+    check_type("learned_text", "source", source, str, os.PathLike, SourceFile)
+    check_type("learned_text", "score", score, Mapping, type(None))
     model = _network_part(module)
     text = _source(source)
     network = network_of(check_source(text))
@@ -67,11 +74,21 @@ def learned_text(
             f"{text.name}: the text is of another network than the module, {model.network.name}"
         )
     measures = [attribute.name for attribute in STATEMENTS["score"].attributes]
-    for name in score or {}:
+    given: Mapping[str, Any] = score or {}
+    for name, value in given.items():
         if name not in measures:
             raise CannotRun(f"score: there is no measure {name!r}; there are {', '.join(measures)}")
+        if not isinstance(value, Real) or not math.isfinite(value):
+            raise CannotRun(f"score: `{name}` must be a finite number, not {value!r}")
     tree = parse_syntax(text)
-    weights = set_learned(tree, learned_edge_weights(model), None)
+    learned = learned_edge_weights(model)
+    for name, values in learned.items():
+        if not all(map(math.isfinite, values)):
+            raise CannotRun(
+                f"{text.name}: the edge weights of node {name} are not finite, so no text can hold "
+                "them; use weights from before the training diverged"
+            )
+    weights = set_learned(tree, learned, None)
     return apply(text.text, (*weights, *set_score(tree, _rounded(score) if score else None)))
 
 
@@ -106,4 +123,4 @@ def trained_text(source: SourceFile, model: NetworkParts, score: Score | None) -
 
 
 def _rounded(measures: Mapping[str, float]) -> Score:
-    return Score(tuple((name, round(value, 4)) for name, value in measures.items()))
+    return Score(tuple((name, round(float(value), 4)) for name, value in measures.items()))
