@@ -51,6 +51,13 @@ def test_an_open_quote_in_the_rows_of_charades_and_moments(tmp_path: Path) -> No
     path.write_text('id,actions\nA,"c000 0 1\nB,c000 0 1\nC,"\n')
     with pytest.raises(CannotRun, match=r"l.csv:2: a cell begins with a quote"):
         list(csv_rows(path))
+    # The scripts of Charades are free text, which may span lines.
+    path.write_text('id,script\nA,"one\ntwo"\nB,three\n')
+    rows = [(1, ["id", "script"]), (2, ["A", "one\ntwo"]), (4, ["B", "three"])]
+    assert list(csv_rows(path, free_text=True)) == rows
+    path.write_text('id,script\nA,"one\ntwo\nB,three\n')
+    with pytest.raises(CannotRun, match=r"l.csv:2: a cell begins with a quote"):
+        list(csv_rows(path, free_text=True))
     path.write_text('a/x.mp4,a,1,0\n\na/y.mp4,"a,1,0')
     with pytest.raises(CannotRun, match=r"l.csv:3: a cell begins with a quote"):
         list(csv_rows(path))

@@ -68,7 +68,7 @@ def read_rows(path: Path, classes: int) -> tuple[list[CharadesRow], int]:
     """
     rows: dict[str, CharadesRow] = {}
     header: list[str] | None = None
-    for line, cells in csv_rows(path):
+    for line, cells in csv_rows(path, free_text=True):
         if header is None:
             header = [cell.strip().lower() for cell in cells]
             if missing := {"id", "actions"} - set(header):

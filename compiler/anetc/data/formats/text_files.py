@@ -40,13 +40,14 @@ def lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def csv_rows(
-    path: Path, *, separator: str = ",", skip_blanks: bool = False
+    path: Path, *, separator: str = ",", skip_blanks: bool = False, free_text: bool = False
 ) -> Iterator[tuple[int, list[str]]]:
     """Yield the rows of a CSV file that are not blank, each with the number of its line.
 
     `skip_blanks` skips blanks after a separator. A quoted cell must end in its line, as otherwise
-    a single stray quote would silently swallow the rows that follow it. Raises CannotRun with the
-    line where such a quote begins.
+    a single stray quote would silently swallow the rows that follow it. With `free_text`, as in the
+    scripts of Charades, a quoted cell may span lines but must end. Raises CannotRun with the line
+    where a wrong quote begins.
     """
     text = io.StringIO(read_text(path), newline="")
     reader = csv.reader(text, delimiter=separator, skipinitialspace=skip_blanks, strict=True)
@@ -54,10 +55,11 @@ def csv_rows(
     try:
         for row in reader:
             line += 1
-            if reader.line_num > line:
+            if reader.line_num > line and not free_text:
                 raise line_error(path, line, _OPEN_QUOTE)
             if any(cell.strip() for cell in row):
                 yield line, row
+            line = reader.line_num
     except csv.Error as error:
         line += 1
         unclosed = reader.line_num > line or "unexpected end" in str(error)
