@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import attrs
 import numpy as np
 import pytest
 
@@ -188,6 +189,17 @@ def test_data_may_be_a_path(trained: Path, clips: DataSpec, tmp_path: Path) -> N
     assert reports[0].to_json() == reports[1].to_json()
     anetc.train(anetdsl.parse(TEXT), path, tmp_path / "run", **{**SETTINGS, "iterations": 1})
     assert (tmp_path / "run" / "result.json").exists()
+
+
+def test_a_text_with_another_rate_is_reported(trained: Path, clips: DataSpec) -> None:
+    """The weights fit its shapes. The trained text, which has learned edge weights, is silent."""
+    weights, data = trained / "weights.safetensors", Path(clips.path or "")
+    network = anetdsl.load(trained / "model.anet")
+    assert anetc.evaluate(network, weights, data, split="validation").notes == ()
+    first, *others = network.nodes
+    other = attrs.evolve(network, nodes=(attrs.evolve(first, dilation=3), *others))
+    (note,) = anetc.evaluate(other, weights, data, split="validation").notes
+    assert note.startswith(f"{weights}: the weights were trained with another network text (")
 
 
 def test_what_cannot_be_evaluated_is_refused(trained: Path, clips: DataSpec) -> None:
