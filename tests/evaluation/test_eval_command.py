@@ -197,7 +197,7 @@ def test_confusion_matrix_as_table_and_as_picture(case: Case, tmp_path: Path) ->
         ),
         (
             ("{network}", "--weights", "{weights}", "--data", "folder:.", "--fps", "nan"),
-            "clips: ",
+            "`fps` must be a number above 0, not NaN",
         ),
         (
             ("{network}", "--weights", "{weights}", "--data", "{data}", "--fps", "5"),
