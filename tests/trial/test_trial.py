@@ -22,6 +22,7 @@ from anetc.trial import trial
 from anetc.trial.job import TrialSetup, trial_setup
 from anetc.trial.trial import run_trial
 from anetc.weights.files import read_weights
+from anetc.weights.network_structure import structure_hash
 from anetdsl.errors import CannotRun
 from anetdsl.evolve.contract import EXIT_DONE, EXIT_FAILED, EXIT_NO_RESULT, TrialFolder
 from anetdsl.settings_reader import named_values
@@ -104,6 +105,7 @@ def test_trained_text_has_learned_weights_and_score(done: Path) -> None:
     assert "# of the motion" in (done / "trained.anet").read_text()
     info, _ = read_weights(done / "weights.safetensors")
     assert info.network == "toy"
+    assert info.structure_sha256 == structure_hash(network)
 
 
 def test_trial_is_reproducible(done: Path, clips: DataSpec, tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ class SearchResult:
 
 
 def search(
-    data: str | None,
+    data: str | os.PathLike[str] | None,
     out: str | os.PathLike[str],
     *,
     format: str | None = None,
@@ -141,7 +141,9 @@ def _make(directory: RunDir, settings: RunSettings) -> None:
     )
 
 
-def _options(data: str | None, format: str | None, given: Mapping[str, Any]) -> Options:
+def _options(
+    data: str | os.PathLike[str] | None, format: str | None, given: Mapping[str, Any]
+) -> Options:
     recipe = {name: _as_lists(value) for name, value in _chosen(given, _CLIPS).items()}
     return Options(
         data=data,

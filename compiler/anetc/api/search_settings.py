@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,7 @@ def preset(name: str) -> RunSettings:
 class Options:
     """Values of the options; None for an option that was not given."""
 
-    data: str | None
+    data: str | os.PathLike[str] | None
     data_format: str | None
     search: Mapping[str, Any]
     """Values by the names of SearchSettings."""
