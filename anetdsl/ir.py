@@ -117,7 +117,7 @@ class Sink:
 
 @attrs.frozen
 class Origin:
-    """How a search made the network. It has no effect on what the network computes."""
+    """Parent and operations of a network in a search. They have no effect on its computation."""
 
     parent: str | None = None
     round: int | None = None

@@ -1,4 +1,4 @@
-"""How long an editor waits after a key: change the text of a network with 200 nodes, and check it.
+"""Time the wait of an editor after a key: change the text of a network of 200 nodes, check it.
 
 The typed character is in the first, the middle or the last node; what follows it must be moved.
 Times are those of the processor, so that other work matters less.

@@ -1,4 +1,4 @@
-"""How fast a text becomes a checked network, and what the steps take (one core)."""
+"""Time the steps from a text to a checked network (one core)."""
 
 from __future__ import annotations
 

@@ -118,7 +118,7 @@ class Step:
 
     @property
     def is_run(self) -> bool:
-        """Whether the tests run the command."""
+        """True if the tests run the command."""
         return self.command.split(maxsplit=1)[0] in RUNNABLE
 
 

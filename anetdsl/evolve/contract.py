@@ -229,7 +229,7 @@ class TrialResult:
     multiply_adds: int | None = None
     """Multiply-adds of one clip."""
     trained_on: Mapping[str, Any] | None = None
-    """What the candidate was trained on: class names, clips, kind of labels, format of the data."""
+    """Training data of the candidate: class names, clips, kind of labels, format."""
     inherited: tuple[str, ...] | None = None
     """Report of the inherited weights, by line; None if training started afresh."""
     failure: FailureKind | None = None

@@ -1,4 +1,4 @@
-"""What stands at an offset of a text: a keyword, a name, an attribute or a value."""
+"""Find the part of a text at an offset: a keyword, a name, an attribute or a value."""
 
 from __future__ import annotations
 

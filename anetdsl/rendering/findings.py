@@ -94,7 +94,7 @@ class _Excerpt:
     start: int
     """Offset of `text` in the file."""
     cut: tuple[bool, bool]
-    """Whether the line has more characters before and after `text`."""
+    """True if the line has more characters before and after `text`."""
     marks: list[Mark] = attrs.Factory(list)
 
     @property

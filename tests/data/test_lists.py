@@ -231,7 +231,7 @@ def test_something_something(tmp_path: Path, prefix: str) -> None:
     ],
 )
 def test_lists_of_paths(tmp_path: Path, text: str, expected: dict[str, list[int]] | None) -> None:
-    """Those of mmaction2 and SlowFast."""
+    """Lists of mmaction2 and SlowFast."""
     write(tmp_path, train_0csv=text)
     touch(tmp_path, "videos/a.mp4", "videos/b c.mp4")
     options = "?videos=videos&kind=paths&train=train.csv"

@@ -66,7 +66,7 @@ def test_what_a_killed_process_has_left_is_deleted(folder: Path) -> None:
 
 
 def test_one_process_at_a_time_stores(folder: Path) -> None:
-    """What the other one has not finished stays."""
+    """Unfinished files of the other process stay."""
     folder.mkdir(parents=True)
     with locked(folder / ".lock"):
         (folder / ".part-0").mkdir()

@@ -1,4 +1,4 @@
-"""What the language server answers, without a server."""
+"""Answers of the language server, without a server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a network was trained on: in the metadata of weights files, and compared with other data."""
+"""Training data in the metadata of weights files, and compared with other data."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ class Candidate:
 
     @property
     def is_finished(self) -> bool:
-        """Whether the candidate is done or has failed."""
+        """True if the candidate is done or has failed."""
         return self.record.status in ("done", "failed")
 
 

@@ -46,7 +46,7 @@ class Workers:
     stop: Callable[[], None]
     """Function that kills all running trials."""
     remote: bool = False
-    """Whether trials run on other machines and notice the end of the driver by its heartbeat."""
+    """True if trials run on other machines and notice the end of the driver by its heartbeat."""
     is_connected: Callable[[], bool] = lambda: True
     """Function that returns whether the workers can still be reached."""
 

@@ -66,7 +66,7 @@ class Outcome:
 
     @property
     def is_disk_full(self) -> bool:
-        """Whether the trial failed because the disk is full; any other trial would fail, too."""
+        """True if the trial failed because the disk is full; any other trial would fail, too."""
         return self.failure is not None and any(words in self.message for words in _DISK_FULL)
 
 

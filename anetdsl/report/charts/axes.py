@@ -18,11 +18,11 @@ class Axis:
 
     label: str = ""
     log: bool = False
-    """Whether the axis is logarithmic. Values that are not positive are left out."""
+    """True if the axis is logarithmic. Values that are not positive are left out."""
     low: float | None = None
     high: float | None = None
     whole: bool = False
-    """Whether the ticks are integers."""
+    """True if the ticks are integers."""
 
 
 @attrs.frozen

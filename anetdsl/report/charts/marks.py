@@ -23,11 +23,11 @@ class Line:
     color: int | None = None
     """Number of the colour, 0 to 5; None takes the next colour."""
     dashed: bool | None = None
-    """Whether the line is dashed; None: by its colour, so that lines differ without colours."""
+    """True if the line is dashed; None: by its colour, so that lines differ without colours."""
     stepped: bool = False
-    """Whether a value holds until the next point."""
+    """True if a value holds until the next point."""
     faint: bool = False
-    """Whether the line is thin and pale. Such a line is not in the legend."""
+    """True if the line is thin and pale. Such a line is not in the legend."""
 
 
 @attrs.frozen
@@ -48,4 +48,4 @@ class Dots:
     dots: Sequence[Dot]
     color: int | None = None
     faint: bool = False
-    """Whether the dots are small and pale."""
+    """True if the dots are small and pale."""

@@ -42,11 +42,11 @@ class Evaluation:
     failed: tuple[str, ...] = ()
     """Names of the videos without scores, such as videos that could not be read."""
     are_logits: bool = True
-    """Whether the scores are logits. Other scores give a ranking, but no probabilities or loss."""
+    """True if the scores are logits. Other scores give a ranking, but no probabilities or loss."""
 
     @property
     def multi_label(self) -> bool:
-        """Whether a video may have several classes or none."""
+        """True if a video may have several classes or none."""
         return self.targets.ndim == 2
 
     @property

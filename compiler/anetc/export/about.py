@@ -38,7 +38,7 @@ class About:
     """Axes of free size. `batch` and `frames` are examples on such axes."""
     dtype: DType = "float32"
     trained: bool = False
-    """Whether the weights come from a file; otherwise they are drawn from a seed."""
+    """True if the weights come from a file; otherwise they are drawn from a seed."""
     trained_on: TrainedOn | None = None
     """Classes and clips of the training; None if the weights do not hold them."""
 

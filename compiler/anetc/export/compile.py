@@ -30,7 +30,7 @@ class CompiledArtifact:
     first: float
     """Seconds from opening the file to the first result, in the process that verified it."""
     cached: bool
-    """Whether the artifact comes from the cache."""
+    """True if the artifact comes from the cache."""
     stages: tuple[tuple[str, float], ...]
     """Name and seconds of each stage."""
 

@@ -1,4 +1,4 @@
-"""What a run was trained on: the value that travels with its weights, and its list of videos.
+"""Record of the training data: the value that travels with the weights, and the list of videos.
 
 A run keeps a `DataRecord` of its training and validation data, and the list itself in a file beside
 it. Resuming compares both with the data of that moment. This module does not need torch.

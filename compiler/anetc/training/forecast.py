@@ -1,4 +1,4 @@
-"""What a run will cost, reported before its first step, with the cheaper choices."""
+"""Report the cost of a run before its first step, with the cheaper choices."""
 
 from __future__ import annotations
 

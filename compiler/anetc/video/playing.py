@@ -183,7 +183,7 @@ class _Shape:
 
     info: VideoInfo
     changing: bool
-    """Whether the stream, not the container, states the shape of pixels."""
+    """True if the stream, not the container, states the shape of pixels."""
     latest: tuple[int, int, Fraction | None] | None = None
 
     @classmethod

@@ -1,4 +1,4 @@
-"""What a network was trained on: class names, clips, kind of labels and format of the data.
+"""Training data of a network: class names, clips, kind of labels and format.
 
 Training makes this value (`anetc.training.data_record`). It is stored in the metadata of weights
 files, in `run.json`, in results of trials and in artifacts, and `trained_on_from_json` reads it
@@ -39,12 +39,12 @@ class TrainedClip:
 
 @attrs.frozen
 class TrainedOn:
-    """What a network was trained on."""
+    """Description of the data that a network was trained on."""
 
     classes: tuple[str, ...]
     """Names of the classes, in the order of the logits."""
     multi_label: bool
-    """Whether a video has any number of classes (sigmoid), not exactly one (softmax)."""
+    """True if a video has any number of classes (sigmoid), not exactly one (softmax)."""
     data_format: str
     """Format of the data, such as `folder`."""
     training: TrainedClip
@@ -127,21 +127,21 @@ class ClassMatch:
     """For each class of the data its number in the network; None for a class that the network does
     not have."""
     by_number: bool = False
-    """Whether either side has no names, so that equal numbers correspond."""
+    """True if either side has no names, so that equal numbers correspond."""
 
     @property
     def is_identical(self) -> bool:
-        """Whether both have the same classes in the same order."""
+        """True if both have the same classes in the same order."""
         return self.is_complete and self.numbers == tuple(range(len(self.trained)))
 
     @property
     def is_complete(self) -> bool:
-        """Whether the network has all classes of the data. It may have more."""
+        """True if the network has all classes of the data. It may have more."""
         return None not in self.numbers
 
     @property
     def is_reordered(self) -> bool:
-        """Whether both have the same classes in any order."""
+        """True if both have the same classes in any order."""
         return self.is_complete and len(self.given) == len(self.trained)
 
     def difference(self) -> str:

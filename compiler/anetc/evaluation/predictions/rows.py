@@ -31,7 +31,7 @@ class Predictions:
     targets: NDArray[np.int64] | NDArray[np.float64] | None
     classes: tuple[str, ...] | None
     are_logits: bool
-    """Whether the scores are known to be logits."""
+    """True if the scores are known to be logits."""
     about: Mapping[str, Any] = attrs.Factory(dict)
     """Other values of the first object of a `.jsonl` file."""
 
@@ -51,7 +51,7 @@ class RowCollector:
     width: int | None = None
     """Number of classes; None until it is known."""
     multi_label: bool | None = None
-    """Whether targets are lists; None until a row with a target was read."""
+    """True if targets are lists; None until a row with a target was read."""
     lines: dict[str, int] = attrs.Factory(dict)
     """Line of each video."""
     scores: list[list[float]] = attrs.Factory(list)

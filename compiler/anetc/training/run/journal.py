@@ -26,7 +26,7 @@ class Journal:
         """
         self.path = path
         self.warning: str | None = None
-        """What is missing in the file; None if nothing is."""
+        """Description of the missing lines; None if no line is missing."""
         try:
             if keep and not _ends_line(path, keep):
                 keep = _keep_steps(path, done)

@@ -18,7 +18,7 @@ LOCK = "lock"
 """Name of the lock file, which exists while a process trains."""
 
 _OF_A_START = (RUN, VIDEOS, METRICS, BOARD)
-"""What a run has before its first step, besides the folder of checkpoints."""
+"""Files of a run before its first step, besides the folder of checkpoints."""
 
 
 @contextlib.contextmanager

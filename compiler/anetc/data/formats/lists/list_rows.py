@@ -50,7 +50,7 @@ class VideoList:
     classes: tuple[str, ...] | None = None
     unlabelled: frozenset[Split] = frozenset()
     several: bool | None = None
-    """Whether a video can have several labels; None if the rows decide."""
+    """True if a video can have several labels; None if the rows decide."""
 
 
 def seconds(path: Path, line: int, text: str) -> float:

@@ -67,7 +67,7 @@ class ListContent:
     root: Path
     classes: tuple[str, ...]
     several: bool
-    """Whether a video can have several labels."""
+    """True if a video can have several labels."""
     entries: tuple[ListEntry, ...]
     unlabelled: frozenset[Split]
 
