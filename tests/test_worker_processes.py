@@ -94,7 +94,7 @@ def test_a_stopped_process_does_not_hang_the_rest(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_process_stalls_that_uses_no_processor_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of two processes, one waits all the time; the other one computes at first, then waits."""
+    """One process waits all the time; the other one computes at first, then waits."""
     now, used = 0.0, 0.0
     monkeypatch.setattr(worker_processes.time, "monotonic", lambda: now)
     monkeypatch.setattr(

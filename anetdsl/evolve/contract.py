@@ -14,7 +14,6 @@ Both packages import this module: `anetdsl.evolve` for the driver and `anetc.tri
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -23,6 +22,7 @@ import attrs
 
 from anetdsl.evolve.operations import Operation, operations_from_json, operations_to_json
 from anetdsl.settings_reader import NamedValues, above, named_values, read_value
+from anetdsl.settings_reader.value_types import finite_number
 
 # Failures
 
@@ -280,7 +280,7 @@ class TrialResult:
             if kind not in get_args(FailureKind):
                 kind, message = "error", f"{kind}: {message}"
             return cls(status="failed", failure=kind, message=message, **found)
-        fitness = _float(document.get("fitness"))
+        fitness = finite_number(document.get("fitness"))
         if fitness is None:
             raise ValueError("it has no finite fitness")
         inherited = document.get("inherited")
@@ -288,7 +288,7 @@ class TrialResult:
             status="done",
             fitness=fitness,
             measures={
-                name: _float(value) for name, value in _mapping(document, "measures").items()
+                name: finite_number(value) for name, value in _mapping(document, "measures").items()
             },
             edges=_mapping(document, "edges"),
             parameters=_int(document.get("parameters")),
@@ -305,7 +305,7 @@ def _common_fields(document: Mapping[str, Any]) -> dict[str, Any]:
         "versions": {
             name: str(version) for name, version in _mapping(document, "versions").items()
         },
-        "seconds": _float(document.get("seconds")),
+        "seconds": finite_number(document.get("seconds")),
         "peak_memory": _int(document.get("peak_memory")),
     }
 
@@ -315,18 +315,7 @@ def _mapping(document: Mapping[str, Any], name: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _float(value: object) -> float | None:
-    """Return a finite number as a float; None for any other value."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        number = float(value)
-    except OverflowError:
-        return None
-    return number if math.isfinite(number) else None
-
-
 def _int(value: object) -> int | None:
     """Return a number as an integer that fits SQLite; None for any other value."""
-    number = _float(value)
+    number = finite_number(value)
     return int(number) if number is not None and abs(number) < 2**62 else None

@@ -68,13 +68,14 @@ def _converted(value: Any, kind: Any) -> Any:
     if origin is tuple:
         return _converted_items(value, parts)
     if kind is float:
-        return _finite(value)
+        return finite_number(value)
     if kind is int:
         return value if isinstance(value, int) and not isinstance(value, bool) else None
     return value if isinstance(value, origin or kind) else None
 
 
-def _finite(value: Any) -> float | None:
+def finite_number(value: object) -> float | None:
+    """Return a finite number as a float; None for any other value."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:

@@ -60,7 +60,7 @@ def test_a_segment_beyond_the_end_is_an_error(long: Path) -> None:
 
 
 def test_segments_on_the_grid() -> None:
-    """Of a video of 50 grid frames."""
+    """The video has 50 grid frames."""
     assert Segment(1, 2).on_grid(12.5, 50, 4.0) == (13, 12)
     assert Segment(3.99, 9).on_grid(12.5, 50, 4.0) == (50, 0)
     assert Segment(3.9, 9).on_grid(12.5, 50, 4.0) == (49, 1)

@@ -219,7 +219,7 @@ def test_a_film_has_a_limited_number_of_frames(city):
 def test_a_late_clip_of_a_long_film_is_not_decoded_from_the_start(
     film, numbers, monkeypatch, name, codec
 ):
-    """Of 3000 frames with key frames each 250, at most 250 and a few are decoded for any clip."""
+    """A clip decodes at most about 250 of 3000 frames; every 250th is a key frame."""
     frames = [picture(n % 256, 32, 16, noisy=False) for n in range(3000)]
     fast = {"preset": "ultrafast"} if codec == "libx264" else {}
     info = probe(film(name, frames, codec=codec, size=(32, 16), gop=250, options=fast))
