@@ -21,10 +21,11 @@ def comparison_report(runs: Sequence[Run], renderer: Renderer) -> str:
     groups = groups_of(runs)
     names = ", ".join(group.label for group in groups)
     lead = paragraph(text(f"{len(runs)} searches compared: {names}."))
-    return html_page("Searches compared", lead, list(_sections(groups, renderer)))
+    return html_page("Searches compared", lead, list(comparison_sections(groups, renderer)))
 
 
-def _sections(groups: tuple[RunGroup, ...], renderer: Renderer) -> Iterator[Section]:
+def comparison_sections(groups: tuple[RunGroup, ...], renderer: Renderer) -> Iterator[Section]:
+    """Yield the sections of the page that compares several runs."""
     curves = joined([method_curves(groups), run_curves(groups)])
     yield Section("fitness", "Fitness over rounds", curves)
     yield Section("finals", "Results", joined([method_results(groups), run_results(groups)]))

@@ -11,7 +11,7 @@ from importlib import resources
 import attrs
 
 from anetdsl.report.charts import STYLE
-from anetdsl.report.markup import Markup, joined, tag, text
+from anetdsl.report.markup import Markup, tag, text
 
 CHART_WIDTH = 1040
 """Width of a chart that fills the page, in pixels."""
@@ -34,7 +34,7 @@ def html_page(title: str, lead: Markup, sections: Sequence[Section]) -> str:
     The content security policy allows the script of the page, by its hash, and embedded pictures.
     A hostile name could not run or load anything, even if it were not escaped.
     """
-    script = _file("sort.js")
+    script = page_file("sort.js")
     policy = (
         "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
         f"script-src '{_hash(script)}'; base-uri 'none'; form-action 'none'"
@@ -46,29 +46,40 @@ def html_page(title: str, lead: Markup, sections: Sequence[Section]) -> str:
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", name="color-scheme", content="light dark"),
         tag("title", text(title)),
-        tag("style", Markup(f"\n{_file('page.css')}{STYLE}\n")),
-    )
-    contents = joined(
-        tag("li", tag("a", text(section.heading), href=f"#{section.anchor}"))
-        for section in sections
+        tag("style", Markup(f"\n{page_style()}\n")),
     )
     body = tag(
         "body",
         tag("header", tag("h1", text(title)), lead),
-        tag("nav", tag("ul", contents), aria_label="contents"),
-        tag("main", *map(_section, sections)),
+        tag("nav", tag("ul", *contents_list(sections)), aria_label="contents"),
+        tag("main", *map(section_markup, sections)),
         tag("script", Markup(script)),
     )
     return f'<!DOCTYPE html>\n<html lang="en">\n{head}\n{body}\n</html>\n'
 
 
-def _section(section: Section) -> Markup:
+def contents_list(sections: Sequence[Section]) -> list[Markup]:
+    """Return the entries of the table of contents."""
+    return [
+        tag("li", tag("a", text(section.heading), href=f"#{section.anchor}"))
+        for section in sections
+    ]
+
+
+def section_markup(section: Section) -> Markup:
+    """Return a section with its heading."""
     heading = tag("h2", text(section.heading))
     return Markup(f"\n{tag('section', heading, section.content, id=section.anchor)}\n")
 
 
+def page_style() -> str:
+    """Return the CSS rules of a page and of its charts."""
+    return f"{page_file('page.css')}{STYLE}"
+
+
 @functools.cache
-def _file(name: str) -> str:
+def page_file(name: str) -> str:
+    """Return the content of a file of this folder, such as `sort.js`."""
     return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 

@@ -25,10 +25,11 @@ from anetdsl.report.sections.trajectories import weight_trajectories
 
 def search_report(run: Run, renderer: Renderer) -> str:
     """Return the page about one run, as HTML, without the sections that would be empty."""
-    return html_page(f"Search {run.name}", lead(run), list(_sections(run, renderer)))
+    return html_page(f"Search {run.name}", lead(run), list(search_sections(run, renderer)))
 
 
-def _sections(run: Run, renderer: Renderer) -> Iterator[Section]:
+def search_sections(run: Run, renderer: Renderer) -> Iterator[Section]:
+    """Yield the sections of the page about one run."""
     best = ranked(scored_candidates(run))
     yield Section("summary", "Summary", joined([tiles(run), settings_tables(run)]))
     if best:

@@ -1,6 +1,6 @@
 // A click on a heading sorts its table; a second click reverses the order.
 "use strict";
-for (const table of document.querySelectorAll("table.sortable")) {
+function makeSortable(table) {
   const body = table.tBodies[0];
   const heads = [...table.tHead.rows[0].cells];
   heads.forEach((head, column) => {
@@ -30,6 +30,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
     });
   });
 }
+document.querySelectorAll("table.sortable").forEach(makeSortable);
 // Print the content of closed parts, except for long tables.
 addEventListener("beforeprint", () => {
   for (const part of document.querySelectorAll("details:not(.long)")) part.open = true;
