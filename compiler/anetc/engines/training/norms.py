@@ -158,10 +158,11 @@ def _backward_by_sums(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return the same gradients; the input gradient is a g + b x + c for each channel."""
     mean, tiles, count = stats.mean, _tiles(x), x.numel() // x.shape[-1]
+    # The weight has no effect on these two sums, but without it CUDA's sums are of size 0.
     _, of_weight, of_bias = _aten.native_batch_norm_backward(
         _tiled(grad, tiles),
         _tiled(x, tiles),
-        None,
+        _repeated(weight, tiles),
         None,
         None,
         _repeated(mean, tiles),
