@@ -35,7 +35,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "cache source vocabulary",
         "diagnostics",
         "codes errors terminal",
-        "files locks rendering settings_reader report.charts",
+        "confidence files locks rendering settings_reader report.charts",
         "syntax",
         "ir",
         "rules",
