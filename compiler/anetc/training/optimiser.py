@@ -1,38 +1,97 @@
-"""Momentum SGD with weight decay of kernels only (semantics 10)."""
+"""Momentum SGD with weight decay of kernels only, and rules of edge weights (semantics 10)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from anetc.modules.names import EDGES, NODES, split_name
-from anetc.training.settings import TrainSettings
+from anetc.training.settings import EdgeOptimiser, TrainSettings
 from anetdsl.ir import Network
 
+ADAM_BETAS = (0.5, 0.999)
+"""Decay of the averages of gradients and of their squares, as for the architecture weights of DARTS
+(Liu et al. 2019)."""
+_ADAM_STATE = ("mean", "square", "count")
+_EPSILON = 1e-8
 
-def make_optimiser(model: nn.Module, settings: TrainSettings) -> torch.optim.SGD:
+
+class NetworkSGD(torch.optim.SGD):
+    """Momentum SGD whose groups may have a rule that replaces gradients by directions.
+
+    A rule is the entry `rule` of a group: a function of the gradient and of the state of a
+    parameter.
+    """
+
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+        """Replace the gradients of groups that have a rule, then do a step of SGD."""
+        with torch.no_grad():
+            for group in self.param_groups:
+                if (rule := group.get("rule")) is not None:
+                    for parameter in group["params"]:
+                        if parameter.grad is not None:
+                            parameter.grad = rule(parameter.grad, self.state[parameter])
+        return super().step(closure)  # type: ignore[no-any-return]
+
+
+def make_optimiser(model: nn.Module, settings: TrainSettings) -> NetworkSGD:
     """Return the optimiser of a model's trainable parameters.
 
     A step is v = 0.9 v + g + 1e-4 w; w = w - rate v, where only kernels have the weight decay
     (1e-4 w). Call `set_rate` before each step. The parameter groups are kernels, edge weights and
-    all others.
+    all others. `edge_optimiser` replaces the g of edge weights.
     """
     decaying, others = decay_groups(model)
     edges = {name: p for name, p in others.items() if split_name(name)[1] == EDGES}
     rest = {name: p for name, p in others.items() if name not in edges}
-    groups = [
+    groups: list[dict[str, Any]] = [
         {"params": list(decaying.values()), "weight_decay": settings.weight_decay, "factor": 1.0},
-        {"params": list(edges.values()), "weight_decay": 0.0, "factor": settings.edge_rate},
+        {
+            "params": list(edges.values()),
+            "weight_decay": 0.0,
+            "factor": settings.edge_rate,
+            **_EDGE_RULES[settings.edge_optimiser],
+        },
         {"params": list(rest.values()), "weight_decay": 0.0, "factor": 1.0},
     ]
-    return torch.optim.SGD(
+    return NetworkSGD(
         [group for group in groups if group["params"]],
         lr=settings.peak_learning_rate,
         momentum=settings.momentum,
         foreach=True,
     )
+
+
+def _normalised(grad: Tensor, _state: dict[str, Any]) -> Tensor:
+    """Return the gradient of a node's edge weights, scaled to a root mean square of 1."""
+    size = grad.square().mean().sqrt()
+    return grad / size if float(size) > 0 else grad
+
+
+def _adam(grad: Tensor, state: dict[str, Any]) -> Tensor:
+    """Return the direction of Adam: the mean of gradients over the root of their mean square."""
+    for name in _ADAM_STATE:
+        if name not in state:
+            state[name] = torch.zeros_like(grad) if name != "count" else grad.new_zeros(())
+    beta, gamma = ADAM_BETAS
+    state["count"] += 1
+    state["mean"].lerp_(grad, 1 - beta)
+    state["square"].lerp_(grad.square(), 1 - gamma)
+    count = float(state["count"])
+    mean: Tensor = state["mean"] / (1 - beta**count)
+    square: Tensor = state["square"] / (1 - gamma**count)
+    return mean / (square.sqrt() + _EPSILON)
+
+
+_EDGE_RULES: dict[EdgeOptimiser, dict[str, Any]] = {
+    "sgd": {},
+    "normalised": {"rule": _normalised},
+    # The averages of Adam take the place of momentum.
+    "adam": {"rule": _adam, "momentum": 0.0},
+}
 
 
 def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
@@ -69,21 +128,28 @@ def freeze_unread(model: nn.Module, network: Network) -> None:
 
 
 def momentum_of(optimiser: torch.optim.Optimizer, model: nn.Module) -> dict[str, Tensor]:
-    """Return the momentum buffers by parameter name; empty before the first step."""
+    """Return the momentum buffers by parameter name; empty before the first step.
+
+    The averages of Adam have the name of their parameter and a suffix, such as `.mean`.
+    """
     names: dict[Tensor, str] = {parameter: name for name, parameter in model.named_parameters()}
-    return {
-        names[parameter]: state["momentum_buffer"]
-        for parameter, state in optimiser.state.items()
-        if state.get("momentum_buffer") is not None
-    }
+    found: dict[str, Tensor] = {}
+    for parameter, state in optimiser.state.items():
+        if state.get("momentum_buffer") is not None:
+            found[names[parameter]] = state["momentum_buffer"]
+        found |= {f"{names[parameter]}.{key}": state[key] for key in _ADAM_STATE if key in state}
+    return found
 
 
 def set_momentum(
     optimiser: torch.optim.Optimizer, model: nn.Module, momentum: Mapping[str, Tensor]
 ) -> None:
-    """Restore the momentum buffers that `momentum_of` returned."""
+    """Restore the momentum buffers and averages that `momentum_of` returned."""
     for name, parameter in model.named_parameters():
         if name in momentum:
             # The buffer needs the parameter's memory layout for the fast (foreach) steps.
             buffer = torch.empty_like(parameter).copy_(momentum[name])
             optimiser.state[parameter]["momentum_buffer"] = buffer
+        for key in _ADAM_STATE:
+            if (value := momentum.get(f"{name}.{key}")) is not None:
+                optimiser.state[parameter][key] = value.to(parameter.device, copy=True)

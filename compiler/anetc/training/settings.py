@@ -16,6 +16,10 @@ LEARNING_RATE_PER_CLIP = 0.00625
 
 Device = Literal["auto", "cpu"]
 
+EdgeOptimiser = Literal["sgd", "normalised", "adam"]
+"""Rule by which edge weights learn: as all other parameters; with gradients of a root mean square
+of 1 in each node; or Adam."""
+
 
 @attrs.frozen(kw_only=True)
 class TrainSettings:
@@ -35,6 +39,9 @@ class TrainSettings:
     With the factor 1, runs much shorter than the paper's 10,000 iterations hardly move the edge
     weights from 0.5, so these guide no search.
     """
+    edge_optimiser: EdgeOptimiser = "sgd"
+    """Rule by which edge weights learn. With `normalised` and `adam` a step of an edge weight does
+    not depend on the size of its gradient, so `edge_rate` must be far below 1."""
     warmup: float = attrs.field(default=0.24, validator=between(0, 1))
     """Fraction of the run in which the learning rate rises."""
     momentum: float = attrs.field(default=0.9, validator=between(0, 1))

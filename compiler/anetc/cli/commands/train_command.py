@@ -56,6 +56,13 @@ if TYPE_CHECKING:
     help="Learning rate of edge weights, as a multiple of the others'.",
 )
 @click.option(
+    "--edge-optimiser",
+    type=click.Choice(["sgd", "normalised", "adam"]),
+    default="sgd",
+    show_default=True,
+    help="How edge weights learn: as the others, with normalised gradients, or by Adam.",
+)
+@click.option(
     "--warmup",
     type=click.FloatRange(0, 1),
     default=0.24,
