@@ -65,6 +65,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "training",
         "trial bench",
         "api",
+        "study",
         "cli",
         "__main__",
     ),

@@ -55,6 +55,7 @@ _COMMANDS = {
     "mutate": "Create children of a network, as a search does.",
     "evolve": "Search for a network that does well on a data set.",
     "report": "Write a page about a search, or a comparison of several.",
+    "study": "Measure the method: searches, networks and edge weights.",
     "bench": "Measure how fast a network runs on this machine.",
 }
 

@@ -1,0 +1,109 @@
+"""The folder of a study: its plan, its networks before training, and a file for each result.
+
+    study.json          the plan: the study's name and its settings
+    networks/NAME.anet  the networks that the plan names
+    trainings/*.json    the results (`trainings`)
+
+With these files the tables are made again without training, also after an example has changed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import attrs
+
+from anetc.study.networks import StudyNetwork
+from anetdsl.errors import CannotRun, cannot_read
+from anetdsl.files import write_atomically
+from anetdsl.settings_reader import named_values, read_value
+
+T = TypeVar("T")
+
+SCHEMA = "anetdsl-study"
+SCHEMA_VERSION = 1
+
+
+@attrs.frozen
+class ResultsFolder:
+    """The paths in the folder of a study."""
+
+    path: Path
+
+    @property
+    def plan(self) -> Path:
+        """File of the plan."""
+        return self.path / "study.json"
+
+    @property
+    def networks(self) -> Path:
+        """Folder of the networks."""
+        return self.path / "networks"
+
+    @property
+    def trainings(self) -> Path:
+        """Folder of the results of trainings."""
+        return self.path / "trainings"
+
+
+def write_plan(
+    folder: ResultsFolder, study: str, plan: Any, networks: Iterable[StudyNetwork]
+) -> None:
+    """Write the plan and the networks of a study; create the folder if necessary.
+
+    Raise CannotRun if the folder holds another study.
+    """
+    if folder.plan.exists() and (other := _document(folder)["study"]) != study:
+        raise CannotRun(f"{folder.path}: holds results of the study {other}; name another --out")
+    try:
+        folder.networks.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CannotRun(f"{folder.networks}: cannot be created: {error.strerror}") from None
+    names = []
+    for network in networks:
+        names.append(network.name)
+        write_atomically(folder.networks / f"{network.name}.anet", network.text)
+    document = {
+        "schema": SCHEMA,
+        "schema_version": SCHEMA_VERSION,
+        "study": study,
+        "plan": attrs.asdict(plan),
+        "networks": names,
+    }
+    write_atomically(folder.plan, json.dumps(document, indent=1) + "\n")
+
+
+def read_plan(folder: ResultsFolder, study: str, cls: type[T]) -> tuple[T, list[StudyNetwork]]:
+    """Return the plan and the networks of a study. Raise CannotRun if the folder has none."""
+    document = _document(folder)
+    if document["study"] != study:
+        raise CannotRun(f"{folder.plan}: is of the study {document['study']}, not of {study}")
+    plan = read_value(named_values(document["plan"], f"{folder.plan}: plan"), cls)
+    networks = []
+    for name in document["networks"]:
+        path = folder.networks / f"{name}.anet"
+        try:
+            networks.append(StudyNetwork(name, path.read_text(encoding="utf-8")))
+        except OSError as error:
+            raise cannot_read(path, error) from None
+    return plan, networks
+
+
+def _document(folder: ResultsFolder) -> dict[str, Any]:
+    try:
+        document: Any = json.loads(folder.plan.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CannotRun(f"{folder.path}: holds no study.json, so no results of a study") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise CannotRun(f"{folder.plan}: cannot be read: {error}") from None
+    if (
+        not isinstance(document, dict)
+        or document.get("schema") != SCHEMA
+        or not isinstance(document.get("plan"), dict)
+        or not isinstance(document.get("networks"), list)
+    ):
+        raise CannotRun(f"{folder.plan}: is no plan of a study")
+    return document

@@ -1,0 +1,203 @@
+"""Run the trainings of a study, in parallel, and keep each result as a small JSON file.
+
+A study is a list of cases, the most informative ones first. A case calls `Trainings.run` for each
+training that it needs, and may make a network from the result of an earlier training. A training
+whose result is in the folder is not repeated, so a study that was stopped continues where it was,
+and tables are made again without training.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Generic, TypeVar
+
+import attrs
+
+from anetdsl.errors import CannotRun
+from anetdsl.evolve.contract import TrialFolder, TrialJob, TrialResult
+from anetdsl.evolve.workers.executors import Workers
+from anetdsl.evolve.workers.trial_process import TrialTask
+from anetdsl.files import write_atomically
+
+T = TypeVar("T")
+
+SCHEMA = "anetdsl-study-training"
+SCHEMA_VERSION = 1
+_DIGITS = 10
+"""Digits of the digest in a file's name."""
+_LEFT_OUT = ("schema", "schema_version", "trained_on", "inherited", "peak_memory")
+"""Fields of a trial's result that no study needs."""
+
+
+class NotTrained(Exception):
+    """A result is not in the folder, and nothing may be trained."""
+
+
+class TrainingFailed(Exception):
+    """A training failed. `message` says why."""
+
+
+@attrs.frozen
+class Training:
+    """A training of a study, from the initial weights of its seed."""
+
+    name: str
+    """Readable start of the file name, such as `edges-fixed-small_assemblenet-0`."""
+    text: str
+    job: TrialJob
+
+    @property
+    def file_name(self) -> str:
+        """Name of the file of the result. Other texts and jobs have other names."""
+        key = json.dumps([self.text, self.job.to_json()], sort_keys=True)
+        return f"{self.name}-{hashlib.sha256(key.encode()).hexdigest()[:_DIGITS]}.json"
+
+
+@attrs.define
+class Trainings:
+    """The trainings of a study, with a folder of results. Several threads may use it."""
+
+    folder: Path
+    workers: Workers | None = None
+    """Workers that train; None to use the results of the folder alone."""
+    trained: int = 0
+    """Number of trainings that this process did."""
+    _locks: dict[str, threading.Lock] = attrs.field(factory=dict)
+    _lock: threading.Lock = attrs.field(factory=threading.Lock)
+
+    def run(self, training: Training) -> TrialResult:
+        """Return the result of a training; train if it is not known yet.
+
+        Raise NotTrained, or TrainingFailed for a training that failed, also in an earlier process.
+        """
+        path = self.folder / training.file_name
+        with self._lock:
+            lock = self._locks.setdefault(path.name, threading.Lock())
+        with lock:  # another case may need the same training
+            result = read_result(path)
+            if result is None:
+                if self.workers is None:
+                    raise NotTrained(path.name)
+                text = _file_text(training, self._train(training, self.workers))
+                write_atomically(path, text)
+                result = _from_text(text)  # the same value as that of a later process
+        if result.status == "failed":
+            raise TrainingFailed(f"{training.name}: {result.failure}: {result.message}")
+        return result
+
+    def _train(self, training: Training, workers: Workers) -> TrialResult:
+        """Train in a process of its own. A result that would differ next time is not returned."""
+        with TemporaryDirectory(prefix="training-", dir=self.folder) as scratch:
+            folder = TrialFolder(scratch)
+            folder.candidate.write_text(training.text, encoding="utf-8")
+            folder.job.write_text(json.dumps(training.job.to_json()), encoding="utf-8")
+            task = TrialTask(training.name, scratch)
+            outcome = workers.executor.submit(workers.run, task).result()
+        with self._lock:
+            self.trained += 1
+        if outcome.result is not None:
+            return outcome.result
+        if outcome.failure == "nan":
+            return TrialResult(status="failed", failure="nan", message=outcome.message)
+        raise TrainingFailed(f"{training.name}: {outcome.failure}: {outcome.message}")
+
+
+def read_result(path: Path) -> TrialResult | None:
+    """Return the result in a file; None if there is none. Raise CannotRun for a damaged file."""
+    try:
+        return _from_text(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+        raise CannotRun(
+            f"{path}: cannot be used: {error}; remove it, and its network is trained again"
+        ) from None
+
+
+def _from_text(text: str) -> TrialResult:
+    document = json.loads(text)
+    if document["schema"] != SCHEMA:
+        raise ValueError("it is no result of a study")
+    return TrialResult.from_json(document["result"])
+
+
+def _file_text(training: Training, result: TrialResult) -> str:
+    job, found = training.job.to_json(), result.to_json()
+    document = {
+        "schema": SCHEMA,
+        "schema_version": SCHEMA_VERSION,
+        "name": training.name,
+        "job": {name: job[name] for name in ("data", "split", "settings", "recipe") if name in job},
+        "result": {name: value for name, value in found.items() if name not in _LEFT_OUT},
+    }
+    return json.dumps(document, indent=1, sort_keys=True) + "\n"
+
+
+@attrs.frozen
+class Case(Generic[T]):
+    """A part of a study that does not depend on other cases."""
+
+    name: str
+    compute: Callable[[Trainings], T]
+    """Function that returns the row of the case. It may raise NotTrained and TrainingFailed."""
+
+
+@attrs.frozen
+class Finished(Generic[T]):
+    """A case that ended: its row, or why there is none."""
+
+    case: Case[T]
+    row: T | None
+    problem: str = ""
+
+
+def run_cases(cases: Sequence[Case[T]], folder: Path, workers: Workers) -> Iterator[Finished[T]]:
+    """Compute cases, as many at a time as there are workers, and yield each when it ends.
+
+    They start in their order. When the iterator is closed, all trainings are stopped; the results
+    of finished ones are in the folder. Raise CannotRun if the folder cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CannotRun(f"{folder}: cannot be created: {error.strerror}") from None
+    trainings = Trainings(folder, workers)
+    pool = ThreadPoolExecutor(max(workers.capacity(), 1), "case")
+    running: dict[Future[T], Case[T]] = {}
+    try:
+        for case in cases:
+            running[pool.submit(case.compute, trainings)] = case
+        for future in as_completed(running):
+            yield _finished(running[future], future)
+    finally:
+        for future in running:
+            future.cancel()
+        workers.stop()
+        pool.shutdown(wait=True)
+
+
+def known_cases(cases: Sequence[Case[T]], folder: Path) -> Iterator[Finished[T]]:
+    """Yield the cases whose trainings are all in a folder, and those that failed there."""
+    trainings = Trainings(folder)
+    for case in cases:
+        future: Future[T] = Future()
+        try:
+            future.set_result(case.compute(trainings))
+        except NotTrained:
+            continue
+        except TrainingFailed as error:
+            future.set_exception(error)
+        yield _finished(case, future)
+
+
+def _finished(case: Case[T], future: Future[T]) -> Finished[T]:
+    try:
+        return Finished(case, future.result())
+    except TrainingFailed as error:
+        return Finished(case, None, str(error))

@@ -1,0 +1,114 @@
+"""The study of edge weights, with trainings that take no time."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import attrs
+import pytest
+
+from anetc.study.edges import (
+    SETTINGS,
+    EdgesPlan,
+    EdgesRow,
+    by_network_table,
+    edges_cases,
+    edges_table,
+    read_setting,
+)
+from anetc.study.networks import random_network_of
+from anetc.study.results_folder import ResultsFolder, read_plan, write_plan
+from anetc.study.trainings import known_cases, run_cases
+from anetdsl.errors import CannotRun
+from anetdsl.evolve.contract import TrialResult
+from anetdsl.evolve.settings.presets import space
+from anetdsl.ir import Network
+from tests.study.synthetic_workers import (
+    Settings,
+    SyntheticTrainings,
+    sum_of_values,
+    synthetic_workers,
+)
+
+NETWORKS = [random_network_of(space("small", 18), seed) for seed in range(2)]
+PLAN = EdgesPlan(data="motion:level=2", settings=("edge_rate=50", "edge_rate=4"), seeds=2)
+
+
+def result(network: Network, settings: Settings) -> TrialResult:
+    """Give true weights with the edge rate 50, and random ones with another."""
+    found = sum_of_values(network, settings)
+    if settings["edge_rate"] == 50:
+        return found
+    rng = random.Random(settings["seed"])
+    noise = {name: tuple(rng.random() for _ in values) for name, values in found.edges.items()}
+    return attrs.evolve(found, edges=noise)
+
+
+def rows_of(folder: Path, synthetic: SyntheticTrainings, plan: EdgesPlan = PLAN) -> list[EdgesRow]:
+    cases = list(edges_cases(plan, NETWORKS))
+    with synthetic_workers(synthetic) as workers:
+        rows = {end.case.name: end.row for end in run_cases(cases, folder, workers)}
+    return [row for case in cases if (row := rows[case.name]) is not None]
+
+
+def test_true_weights_guide_and_random_ones_do_not(tmp_path: Path) -> None:
+    synthetic = SyntheticTrainings(result)
+    rows = rows_of(tmp_path, synthetic)
+    assert len(rows) == 8
+    for row in rows:
+        if row.setting == "edge_rate=50":
+            assert row.fitness["upper"] > row.fitness["random"] > row.fitness["lower"]
+    # For each network and seed: a random half for both settings, and 2 x 3 other trainings.
+    assert len(synthetic.tasks) == 4 * 7
+    table = edges_table(PLAN, rows)
+    good, bad = table.splitlines()[2:]
+    assert good.startswith("| `edge_rate=50` |")
+    assert " | +" in good
+    assert float(good.split(" | ")[-2].replace("below ", "")) < 0.05
+    assert float(bad.split(" | ")[-2].replace("below ", "")) > 0.05
+    assert len(by_network_table(rows).splitlines()) == 4
+
+
+def test_tables_are_made_again_from_the_folder(tmp_path: Path) -> None:
+    folder = ResultsFolder(tmp_path)
+    write_plan(folder, "edges", PLAN, NETWORKS)
+    rows = rows_of(folder.trainings, SyntheticTrainings(result))
+    plan, networks = read_plan(folder, "edges", EdgesPlan)
+    assert plan == PLAN
+    assert networks == NETWORKS
+    again = [end.row for end in known_cases(list(edges_cases(plan, networks)), folder.trainings)]
+    assert again == rows
+
+
+def test_a_folder_has_one_study(tmp_path: Path) -> None:
+    folder = ResultsFolder(tmp_path)
+    with pytest.raises(CannotRun, match="holds no study"):
+        read_plan(folder, "edges", EdgesPlan)
+    write_plan(folder, "edges", PLAN, NETWORKS)
+    with pytest.raises(CannotRun, match="results of the study edges"):
+        write_plan(folder, "table3", PLAN, NETWORKS)
+    with pytest.raises(CannotRun, match="is of the study edges"):
+        read_plan(folder, "table3", EdgesPlan)
+    folder.plan.write_text("{}")
+    with pytest.raises(CannotRun, match="is no plan"):
+        read_plan(folder, "edges", EdgesPlan)
+
+
+@pytest.mark.parametrize("text", SETTINGS)
+def test_settings_can_be_read(text: str) -> None:
+    assert "edge_rate" in read_setting(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("edge_rate", "write NAME=VALUE"),
+        ("edge_rat=3", "did you mean"),
+        ("edge_rate=-1", "at least 0"),
+        ("edge_optimiser=rmsprop", "adam"),
+    ],
+)
+def test_wrong_settings_are_reported(text: str, message: str) -> None:
+    with pytest.raises(CannotRun, match=message):
+        read_setting(text)
