@@ -159,6 +159,11 @@ class TrialJob:
     init_from: ParentWeights | None = None
     timeout: float | None = attrs.field(default=None, validator=above(0))
     """Seconds after which the trial fails."""
+    checkpoints: str | None = None
+    """Path of a folder where the training saves its state and from which it continues; None: the
+    training starts from its first step."""
+    evaluate: str | None = None
+    """Path of a weights file. The trial evaluates it as `anetc eval` does, and trains nothing."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON object of `job.json`."""
@@ -175,6 +180,9 @@ class TrialJob:
             document["device"] = self.device
         document["timeout"] = self.timeout
         document["init_from"] = None if self.init_from is None else self.init_from.to_json()
+        for name, path in (("checkpoints", self.checkpoints), ("evaluate", self.evaluate)):
+            if path is not None:
+                document[name] = path
         return document
 
     @classmethod

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 import anetdsl
+from anetc.api.evaluate import evaluate
 from anetc.data.values import DataSpec, Split
 from anetc.training.run import run as training_run
 from anetc.training.settings import Parent, settings_defaults
@@ -347,3 +348,69 @@ def test_mistakes_in_a_job_have_lines(tmp_path: Path) -> None:
     (tmp_path / "job.json").write_text(json.dumps(job, indent=1))
     with pytest.raises(CannotRun, match=r"job\.json:7: `iterations` must be a whole number"):
         run_trial(TrialFolder(tmp_path))
+
+
+# Long trials: checkpoints, and the evaluation of trained weights
+
+
+def test_trial_continues_from_its_checkpoints(
+    done: Path, clips: DataSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A trial that was killed after its second checkpoint ends with the same bytes."""
+    saved = tmp_path / "checkpoints"
+    changes = {"settings": {"save_every": 5}, "checkpoints": str(saved)}
+    first = job(tmp_path / "1", clips, **changes)
+    save = trial.save_checkpoint
+
+    def killed(folder: Path, state: Any) -> Path:
+        path = save(folder, state)
+        if state.iteration == 10:
+            raise KeyboardInterrupt
+        return path
+
+    monkeypatch.setattr(trial, "save_checkpoint", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run_trial(TrialFolder(first))
+    monkeypatch.undo()
+    assert [path.name for path in sorted(saved.iterdir())] == [
+        "00000005.safetensors",
+        "00000010.safetensors",
+    ]
+    (saved / "00000012.safetensors").write_bytes(b"damaged")
+    second = job(tmp_path / "2", clips, **changes)
+    assert run_trial(TrialFolder(second)) == "done"
+    lines = (second / "log.jsonl").read_text().splitlines()
+    assert [json.loads(line)["iteration"] for line in lines] == [10, 11, 12]
+    for name in ("trained.anet", "weights.safetensors"):
+        assert (second / name).read_bytes() == (done / name).read_bytes()
+
+
+def test_checkpoints_of_another_network_fail(clips: DataSpec, tmp_path: Path) -> None:
+    changes = {"settings": {"save_every": 5}, "checkpoints": str(tmp_path / "checkpoints")}
+    run_trial(TrialFolder(job(tmp_path / "1", clips, **changes)))
+    other = TEXT.replace("D=[4,", "D=[8,")
+    assert other != TEXT
+    folder = job(tmp_path / "2", clips, other, **changes)
+    assert run_trial(TrialFolder(folder)) == "failed"
+    assert "are of another network" in result(folder)["message"]
+
+
+def test_trained_weights_are_evaluated_as_by_eval(
+    done: Path, clips: DataSpec, tmp_path: Path
+) -> None:
+    text, weights = (done / "trained.anet").read_text(), str(done / "weights.safetensors")
+    folder = job(tmp_path / "look", clips, text, split="train", evaluate=weights)
+    assert run_trial(TrialFolder(folder)) == "done"
+    assert not (folder / "weights.safetensors").exists()
+    found = result(folder)
+    report = evaluate(done / "trained.anet", weights, f"arrays:{clips.path}", split="train")
+    expected = report.measures
+    assert found["fitness"] == expected["fitness"]
+    assert found["measures"]["top1"] == expected["top1"]
+    validate("trial-job", json.loads((folder / "job.json").read_text()))
+
+
+def test_missing_weights_are_a_failure(clips: DataSpec, tmp_path: Path) -> None:
+    folder = job(tmp_path / "look", clips, evaluate=str(tmp_path / "none.safetensors"))
+    assert run_trial(TrialFolder(folder)) == "failed"
+    assert "none.safetensors" in result(folder)["message"]

@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import attrs
 
 from anetc.arguments import Kinds, check_arguments, check_type
-from anetc.evaluation.as_trained import check_network_fits
 from anetc.evaluation.eval_request import EvalRequest
-from anetc.weights.metadata import read_info
-from anetc.weights.network_structure import structure_warning
+from anetc.evaluation.weights_evaluation import EvalComputation, evaluate_weights
 from anetdsl.api import load
 from anetdsl.errors import cannot_read
 from anetdsl.ir import Network
@@ -148,36 +146,14 @@ def evaluate(
     weights = os.fspath(weights)
     if not Path(weights).exists():
         raise cannot_read(weights)
-    info = read_info(weights)
-    trained_on = info.trained_on
-    if trained_on is not None:
-        check_network_fits(network, trained_on, weights)
     request = EvalRequest(data, format, split, protocol, frames, height_width, clips, fps, seed)
-    flow = any(value.kind == "flow" for value in network.inputs)
-    dataset, about, notes = request.open_videos(weights, trained_on, flow=flow)
-    if (warning := structure_warning(network, info, weights)) is not None:
-        notes = (warning, *notes)
-    progress = None if ready is None else ready(dataset, notes)
-    # torch takes seconds to import.
-    from anetc.devices import check_device
-    from anetc.engines.inference.inference_engine import compile_network
-    from anetc.evaluation.runner import check_classes
-    from anetc.evaluation.runner import evaluate as evaluate_split
-
-    check_device(device)
-    check_classes(network, dataset)
-    compiled = compile_network(network, weights=weights, device=device)
-    evaluation = evaluate_split(
-        compiled if engine == "fast" else compiled.reference,
-        network,
-        dataset,
+    how = EvalComputation(
         batch=batch,
         workers=workers,
+        engine=engine,
         device=device,
         precision=precision,
-        seed=seed,
         max_failures=max_failures,
-        progress=progress,
     )
-    about = {"network": network.name, **about, "seed": seed, "precision": precision}
+    evaluation, about, notes = evaluate_weights(network, weights, request, how, ready)
     return EvaluationReport(evaluation, about, notes)

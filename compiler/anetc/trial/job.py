@@ -29,6 +29,10 @@ class TrialSetup:
     """Weights to start from."""
     timeout: float | None = None
     """Seconds after which the trial fails."""
+    checkpoints: Path | None = None
+    """Folder where the training saves its state and from which it continues."""
+    evaluate: Path | None = None
+    """Weights file to evaluate; then nothing is trained."""
 
 
 def read_job(folder: TrialFolder) -> TrialSetup:
@@ -56,4 +60,6 @@ def trial_setup(given: NamedValues) -> TrialSetup:
         if parent is None
         else Parent(Path(parent.weights), Path(parent.text), parent.operations),
         job.timeout,
+        None if job.checkpoints is None else Path(job.checkpoints),
+        None if job.evaluate is None else Path(job.evaluate),
     )

@@ -30,6 +30,7 @@ from anetc.training.batch_norm import check_cells
 from anetc.training.data_record import trained_on_of
 from anetc.training.failures import BadData, TimedOut, TrainingFailure
 from anetc.training.loop import TrainState, make_accelerator, make_train_state, steps
+from anetc.training.run.checkpoint import checkpoint_of, save_checkpoint
 from anetc.training.run.journal import Journal
 from anetc.training.run.records import (
     STEPS_PER_FLUSH,
@@ -39,6 +40,7 @@ from anetc.training.run.records import (
     validate,
 )
 from anetc.trial.job import TrialSetup, read_job
+from anetc.trial.long_trial import continue_from, evaluate_trained
 from anetc.weights.files import save_weights
 from anetc.weights.inherit.lookup import inherit_from_file
 from anetc.weights.learned import learned_edge_weights, trained_text
@@ -65,7 +67,11 @@ def run_trial(folder: TrialFolder) -> TrialStatus:
     checked = check_file(folder.candidate)
     began = time.perf_counter()
     try:
-        result = _train_and_evaluate(folder, checked, setup, began)
+        if setup.evaluate is None:
+            result = _train_and_evaluate(folder, checked, setup, began)
+        else:
+            result = evaluate_trained(network_of(checked), setup, setup.evaluate)
+            write_atomically(folder.trained, checked.source.text)
     except Exception as error:
         result = _failure(error)
     result = attrs.evolve(
@@ -96,9 +102,12 @@ def _train_and_evaluate(
             state.model, parent.weights, parent.text, parent.operations, classes=training.classes
         )
         inherited = report.lines()
+    done = 0 if setup.checkpoints is None else continue_from(setup.checkpoints, state)
     with Journal(folder.log) as journal:
-        batches = training_batches(training, batch=setup.settings.batch, seed=setup.settings.seed)
-        _train(state, batches, journal, deadline)
+        batches = training_batches(
+            training, batch=setup.settings.batch, seed=setup.settings.seed, start=done
+        )
+        _train(state, batches, journal, deadline, setup.checkpoints, done)
         evaluation = validate(state, evaluated)
         measures = json_measures(evaluation.measures())
         journal.write({"iteration": setup.settings.iterations, "validation": measures})
@@ -125,17 +134,26 @@ def _open(network: Network, setup: TrialSetup) -> tuple[Dataset, Dataset]:
 
 
 def _train(
-    state: TrainState, batches: Iterator[Batch], journal: Journal, deadline: float | None
+    state: TrainState,
+    batches: Iterator[Batch],
+    journal: Journal,
+    deadline: float | None,
+    checkpoints: Path | None,
+    done: int,
 ) -> None:
-    """Do all training steps. Raise NotANumber or TimedOut."""
+    """Do all training steps after the first `done`. Raise NotANumber or TimedOut."""
     pending = []
-    for step in steps(state, batches):
+    for step in steps(state, batches, done):
         pending.append(step)
-        if len(pending) == STEPS_PER_FLUSH or step.iteration + 1 == state.settings.iterations:
+        finished = step.iteration + 1
+        is_saved = checkpoints is not None and finished % state.settings.save_every == 0
+        if len(pending) == STEPS_PER_FLUSH or finished == state.settings.iterations or is_saved:
             lines = step_lines(state, pending)
             check_finite(lines)
             journal.write(*lines)
             pending = []
+        if checkpoints is not None and is_saved:
+            save_checkpoint(checkpoints, checkpoint_of(state, finished))
         _check_time(deadline)
 
 

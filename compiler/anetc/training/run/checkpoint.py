@@ -12,15 +12,21 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import safetensors
+import torch
 from safetensors.torch import save
 from torch import Tensor
 
+from anetc.training.failures import report_out_of_memory
+from anetc.training.optimiser import momentum_of, set_momentum
 from anetdsl.errors import CannotRun
 from anetdsl.files import write_atomically
+
+if TYPE_CHECKING:
+    from anetc.training.loop import TrainState
 
 FORMAT_VERSION = 1
 KEPT = 2
@@ -43,6 +49,36 @@ class Checkpoint:
     """State of PyTorch's random generator on the CPU."""
     without_gain: int = 0
     """Number of validations since the best one whose weights are kept (early stopping)."""
+
+
+def checkpoint_of(
+    state: TrainState, iteration: int, *, metrics_bytes: int = 0, without_gain: int = 0
+) -> Checkpoint:
+    """Return the state of a training after `iteration` steps."""
+    return Checkpoint(
+        iteration,
+        metrics_bytes,
+        state.model.state_dict(),
+        momentum_of(state.optimiser, state.model),
+        torch.get_rng_state(),
+        without_gain,
+    )
+
+
+def restore_checkpoint(state: TrainState, last: Checkpoint, folder: Path) -> None:
+    """Load a checkpoint into a model that is ready for training.
+
+    Raises CannotRun, which names the `folder` of the run, for the checkpoint of another network.
+    """
+    try:
+        with report_out_of_memory("for the network"):
+            state.model.load_state_dict(dict(last.model))
+            set_momentum(state.optimiser, state.model, last.momentum)
+    except RuntimeError:
+        raise CannotRun(
+            f"{folder}: its checkpoints are of another network; name another --out"
+        ) from None
+    torch.set_rng_state(last.random)
 
 
 def save_checkpoint(folder: Path, state: Checkpoint) -> Path:

@@ -31,9 +31,8 @@ from anetc.training.data_record import record_of, trained_on_of, write_videos
 from anetc.training.failures import report_out_of_memory
 from anetc.training.forecast import make_missing_flow, show_forecast
 from anetc.training.loop import TrainState, make_accelerator, make_train_state
-from anetc.training.optimiser import set_momentum
 from anetc.training.run.board import Board
-from anetc.training.run.checkpoint import Checkpoint, newest_checkpoint
+from anetc.training.run.checkpoint import newest_checkpoint, restore_checkpoint
 from anetc.training.run.early_stopping import (
     BestValidation,
     EarlyStopping,
@@ -212,7 +211,7 @@ def _train(
     if warning is not None:
         watch.message(f"warning: {warning}")
     if last is not None:
-        _restore(state, last, out)
+        restore_checkpoint(state, last, out)
         watch.message(f"resuming after step {done}")
     elif inheritance is not None:
         for line in inheritance.lines():
@@ -275,19 +274,6 @@ def _open_splits(data: DataSpec, recipes: Recipes, *, flow: bool) -> tuple[Datas
         open_data(data, "train", recipes.train, flow=flow),
         open_data(data, "validation", recipes.validation, flow=flow),
     )
-
-
-def _restore(state: TrainState, last: Checkpoint, folder: Path) -> None:
-    """Load a checkpoint into a model that is ready for training."""
-    try:
-        with report_out_of_memory("for the network"):
-            state.model.load_state_dict(dict(last.model))
-            set_momentum(state.optimiser, state.model, last.momentum)
-    except RuntimeError:
-        raise CannotRun(
-            f"{folder}: its checkpoints are of another network; name another --out"
-        ) from None
-    torch.set_rng_state(last.random)
 
 
 def _batches(

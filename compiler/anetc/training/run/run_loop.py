@@ -13,9 +13,8 @@ import torch
 
 from anetc.training.failures import BadData, NotANumber, report_out_of_memory
 from anetc.training.loop import Step, TrainState, steps
-from anetc.training.optimiser import momentum_of
 from anetc.training.run.board import Board
-from anetc.training.run.checkpoint import Checkpoint, save_checkpoint
+from anetc.training.run.checkpoint import checkpoint_of, save_checkpoint
 from anetc.training.run.early_stopping import EarlyStopping
 from anetc.training.run.journal import Journal
 from anetc.training.run.records import (
@@ -235,12 +234,10 @@ class RunLoop:
                 f"a weight is not finite after step {self.done}{self._last_good_state()}"
             )
         if self.journal is not None:
-            checkpoint = Checkpoint(
-                iteration=self.done,
+            checkpoint = checkpoint_of(
+                self.state,
+                self.done,
                 metrics_bytes=self.journal.size,
-                model=model.state_dict(),
-                momentum=momentum_of(self.state.optimiser, model),
-                random=torch.get_rng_state(),
                 without_gain=self.early.without_gain if self.early else self.without_gain,
             )
             save_checkpoint(self.folder / CHECKPOINTS, checkpoint)

@@ -1,0 +1,83 @@
+"""Evaluate a weights file on a split of a data set, by the protocol of the data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+import attrs
+
+from anetc.evaluation.as_trained import check_network_fits
+from anetc.weights.metadata import read_info
+from anetc.weights.network_structure import structure_warning
+
+if TYPE_CHECKING:
+    from anetc.data.values import Dataset
+    from anetc.devices import Precision
+    from anetc.evaluation.eval_request import EvalRequest
+    from anetc.evaluation.runner import Progress
+    from anetc.evaluation.scores import Evaluation
+    from anetdsl.ir import Network
+
+
+@attrs.frozen(kw_only=True)
+class EvalComputation:
+    """How an evaluation is computed."""
+
+    batch: int = 8
+    """Number of clips to compute at once."""
+    workers: int = 0
+    """Number of processes that load clips; 0 loads them in this process."""
+    engine: Literal["fast", "reference"] = "fast"
+    device: str = "cpu"
+    precision: Precision = "float32"
+    max_failures: float = 0.05
+    """Largest fraction of videos that may be unreadable."""
+
+
+def evaluate_weights(
+    network: Network,
+    weights: str,
+    request: EvalRequest,
+    how: EvalComputation,
+    ready: Callable[[Dataset, tuple[str, ...]], Progress | None] | None = None,
+) -> tuple[Evaluation, Mapping[str, Any], tuple[str, ...]]:
+    """Evaluate a network with the weights of a file on the videos of a request.
+
+    Return the evaluation; network, data, split, recipe, seed and precision; and warnings. `ready`
+    is called with the opened split and the warnings before the network runs, and may return a
+    function that is called with the number of videos done.
+
+    Raise CannotRun if the weights do not fit, the data cannot be opened or have other classes, or
+    too many videos cannot be read.
+    """
+    info = read_info(weights)
+    if info.trained_on is not None:
+        check_network_fits(network, info.trained_on, weights)
+    flow = any(value.kind == "flow" for value in network.inputs)
+    dataset, about, notes = request.open_videos(weights, info.trained_on, flow=flow)
+    if (warning := structure_warning(network, info, weights)) is not None:
+        notes = (warning, *notes)
+    progress = None if ready is None else ready(dataset, notes)
+    # torch takes seconds to import.
+    from anetc.devices import check_device
+    from anetc.engines.inference.inference_engine import compile_network
+    from anetc.evaluation.runner import check_classes, evaluate
+
+    check_device(how.device)
+    check_classes(network, dataset)
+    compiled = compile_network(network, weights=weights, device=how.device)
+    evaluation = evaluate(
+        compiled if how.engine == "fast" else compiled.reference,
+        network,
+        dataset,
+        batch=how.batch,
+        workers=how.workers,
+        device=how.device,
+        precision=how.precision,
+        seed=request.seed,
+        max_failures=how.max_failures,
+        progress=progress,
+    )
+    about = {"network": network.name, **about, "seed": request.seed, "precision": how.precision}
+    return evaluation, about, notes

@@ -1,0 +1,80 @@
+"""Trials of the finals: continue a long training, and evaluate trained weights."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from anetc.data.spec import spec_text
+from anetc.devices import resolve
+from anetc.evaluation.eval_request import EvalRequest
+from anetc.evaluation.weights_evaluation import EvalComputation, evaluate_weights
+from anetc.training.failures import BadData
+from anetc.training.run.checkpoint import checkpoints, read_checkpoint, restore_checkpoint
+from anetc.training.run.records import json_measures
+from anetdsl.cost import cost
+from anetdsl.errors import CannotRun
+from anetdsl.evolve.contract import TrialResult
+
+if TYPE_CHECKING:
+    from anetc.training.loop import TrainState
+    from anetc.trial.job import TrialSetup
+    from anetdsl.ir import Network
+
+
+def continue_from(folder: Path, state: TrainState) -> int:
+    """Load the newest readable checkpoint of a folder, and return the number of its steps.
+
+    Make the folder if there is none, and delete damaged checkpoints. Without any, return 0.
+    Raise CannotRun for the checkpoint of another network.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in reversed(checkpoints(folder)):
+        try:
+            last = read_checkpoint(path)
+        except CannotRun:
+            with contextlib.suppress(OSError):
+                path.unlink()
+            continue
+        if last.iteration <= state.settings.iterations:
+            restore_checkpoint(state, last, folder)
+            return last.iteration
+    return 0
+
+
+def evaluate_trained(network: Network, setup: TrialSetup, weights: Path) -> TrialResult:
+    """Evaluate a weights file on the split of a job, by the protocol of the data (`anetc eval`).
+
+    Raise BadData if the data cannot be evaluated on, or no video has a label.
+    """
+    settings = setup.settings
+    torch.set_num_threads(settings.threads or 1)
+    # Clips are those of the training, which the weights file describes.
+    data = spec_text(setup.data)
+    request = EvalRequest(data, None, setup.split, None, None, None, None, None, seed=0)
+    how = EvalComputation(
+        batch=settings.batch,
+        workers=settings.workers,
+        device=resolve(settings.device).name,
+        precision=settings.precision,
+    )
+    try:
+        evaluation, _, _ = evaluate_weights(network, str(weights), request, how)
+    except CannotRun as error:
+        raise BadData(str(error)) from None
+    measures = json_measures(evaluation.measures())
+    fitness = measures.pop("fitness", None)
+    if fitness is None:
+        raise BadData(f"no video of the {setup.split} split has a label")
+    clip = setup.recipes.train
+    counted = cost(network, frames=clip.frames, size=clip.size)
+    return TrialResult(
+        status="done",
+        fitness=fitness,
+        measures=measures,
+        parameters=counted.parameters,
+        multiply_adds=counted.multiply_adds,
+    )
