@@ -53,7 +53,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "report",
     ),
     "anetc": (
-        "arguments devices memory process_reaper worker_processes",
+        "arguments devices memory process_reaper process_start worker_processes",
         "modules forkserver_preload process_family",
         "weights",
         "plan",

@@ -1,8 +1,8 @@
 """Prepare the fork server of `worker_processes`: the import of this module has the effect.
 
 The fork server imports this module first, so that it dies with the main process also while it
-imports the others. A worker whose main process has ended before it passed on the work ends without
-a traceback.
+imports the others, and so that all workers have the settings of `process_start`. A worker whose
+main process has ended before it passed on the work ends without a traceback.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import sys
 from multiprocessing import parent_process
 from types import TracebackType
 
+from anetc.process_start import prepare_process
 from anetc.worker_processes import kill_with_parent
 
 _NOT_PASSED_ON = ("EOFError", "UnpicklingError", "FileNotFoundError")
@@ -26,4 +27,5 @@ def _report(
 
 
 kill_with_parent()
+prepare_process()
 sys.excepthook = _report

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from anetc.data.upkeep.process_pool import map_in_processes, processor_count
+from anetc.data.upkeep.process_pool import map_in_processes
 from anetdsl.errors import CannotRun
 
 
@@ -14,7 +14,6 @@ from anetdsl.errors import CannotRun
 def test_results_are_in_order(workers: int) -> None:
     assert list(map_in_processes(abs, range(-30, 0), workers)) == list(range(30, 0, -1))
     assert list(map_in_processes(abs, [], workers)) == []
-    assert processor_count() >= 1
 
 
 def test_a_killed_process_is_an_error() -> None:

@@ -20,6 +20,7 @@ import click
 import anetdsl
 from anetc.cli.terminated import Terminated
 from anetc.memory import is_out_of_memory
+from anetc.process_start import prepare_process
 from anetdsl.errors import CannotRun
 from anetdsl.terminal import visible
 
@@ -61,6 +62,24 @@ _COMMANDS = {
 
 
 class _Commands(click.Group):
+_WITHOUT_TORCH = frozenset(
+    [
+        "check",
+        "explain",
+        "lsp",
+        "fmt",
+        "stats",
+        "diff",
+        "render",
+        "dump",
+        "import",
+        "export",
+        "mutate",
+        "report",
+    ]
+)
+"""Commands that do not compute. They start faster without `prepare_process`."""
+
     """A group that imports a subcommand when it is used: `check` must not wait for torch."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -71,6 +90,8 @@ class _Commands(click.Group):
             return None
         module = importlib.import_module(f"anetc.cli.commands.{cmd_name}_command")
         command = module.command
+        if cmd_name not in _WITHOUT_TORCH:
+            prepare_process()
         assert isinstance(command, click.Command)
         return command
 

@@ -137,8 +137,8 @@ def check(
     """
     from anetc.data.recipes import recipes_for
     from anetc.data.upkeep.dataset_check import check_data
-    from anetc.data.upkeep.process_pool import processor_count
     from anetc.data.upkeep.quarantine import extended_quarantine
+    from anetc.process_start import processor_count
 
     if quarantine is not None:
         check_writable(quarantine)
@@ -203,7 +203,7 @@ def flow(
     from anetc.data.recipes import recipes_for
     from anetc.data.upkeep.flow_files import FlowKey
     from anetc.data.upkeep.missing_flow import all_flow, compute_needed, default_keys
-    from anetc.data.upkeep.process_pool import processor_count
+    from anetc.process_start import processor_count
 
     given: tuple[int | tuple[int, int], ...] = sizes or short_sides
     keys = [FlowKey(fps, size) for size in dict.fromkeys(given)]

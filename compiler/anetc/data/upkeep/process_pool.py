@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
@@ -28,13 +27,6 @@ CRASHES = tuple(
     if hasattr(signal, name)
 )
 """Exit codes of a process that a file has crashed. SIGKILL mostly means that memory ran out."""
-
-
-def processor_count() -> int:
-    """Return the number of processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def map_in_processes(

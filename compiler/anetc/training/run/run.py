@@ -24,8 +24,8 @@ import torch
 from anetc.data.batches.loader import Batch, needs_flow, training_batches
 from anetc.data.formats.video_dataset import no_flow_warning
 from anetc.data.open import open_data
-from anetc.data.upkeep.process_pool import processor_count
 from anetc.evaluation.runner import check_classes
+from anetc.process_start import processor_count
 from anetc.training.batch_norm import check_cells
 from anetc.training.data_record import record_of, trained_on_of, write_videos
 from anetc.training.failures import report_out_of_memory
