@@ -60,8 +60,6 @@ _COMMANDS = {
     "bench": "Measure how fast a network runs on this machine.",
 }
 
-
-class _Commands(click.Group):
 _WITHOUT_TORCH = frozenset(
     [
         "check",
@@ -80,6 +78,8 @@ _WITHOUT_TORCH = frozenset(
 )
 """Commands that do not compute. They start faster without `prepare_process`."""
 
+
+class _Commands(click.Group):
     """A group that imports a subcommand when it is used: `check` must not wait for torch."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -88,10 +88,10 @@ _WITHOUT_TORCH = frozenset(
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        module = importlib.import_module(f"anetc.cli.commands.{cmd_name}_command")
-        command = module.command
         if cmd_name not in _WITHOUT_TORCH:
             prepare_process()
+        module = importlib.import_module(f"anetc.cli.commands.{cmd_name}_command")
+        command = module.command
         assert isinstance(command, click.Command)
         return command
 
