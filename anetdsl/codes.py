@@ -51,7 +51,7 @@ _ENTRIES = (
         'A "string" ends on the line where it starts. In a string, `\\"` is a quote, `\\\\` a '
         "backslash, `\\n` a line break, `\\t` a tab and `\\r` a carriage return; there are no "
         "other escapes.",
-        _HEAD + 'origin parent="g0034 round=57\n' + _STEM + _LEVELS + _SINK,
+        _HEAD + 'origin parent="g0034 candidate=57\n' + _STEM + _LEVELS + _SINK,
     ),
     Code(
         "A103",

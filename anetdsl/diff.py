@@ -83,7 +83,7 @@ class AttributeChange:
 class Note:
     """A difference that does not change what is computed.
 
-    Examples of `subject`: `name`, `origin round`, `score top1`, `order of nodes`,
+    Examples of `subject`: `name`, `origin candidate`, `score top1`, `order of nodes`,
     `order of inputs of n7`. A value that a network does not have is None.
     """
 
@@ -284,7 +284,7 @@ def _notes(
 def _origin_values(origin: Origin | None) -> dict[str, object] | None:
     if origin is None:
         return None
-    values = {"parent": origin.parent, "round": origin.round, "seed": origin.seed}
+    values = {"parent": origin.parent, "candidate": origin.candidate, "seed": origin.seed}
     known: dict[str, object] = {key: value for key, value in values.items() if value is not None}
     return {**known, "ops": origin.ops} if origin.ops else known
 

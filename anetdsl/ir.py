@@ -120,7 +120,8 @@ class Origin:
     """Parent and operations of a network in a search. They have no effect on its computation."""
 
     parent: str | None = None
-    round: int | None = None
+    candidate: int | None = None
+    """Number of the candidate in its search, from 0."""
     seed: int | None = None
     ops: tuple[str, ...] = ()
     span: Span = _span()

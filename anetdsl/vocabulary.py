@@ -44,6 +44,8 @@ class Attribute:
     """Value of a missing attribute as it is written; empty if there is none, or if it depends."""
     paper: str = ""
     """Sections of the paper that define the attribute."""
+    old_name: str = ""
+    """Name of the attribute in texts of earlier versions, which are still read."""
 
     def expected(self) -> str:
         """Describe the valid values, for messages and the manual."""
@@ -77,8 +79,8 @@ class Statement:
     """True if a file may have several statements of this kind."""
 
     def attribute(self, name: str) -> Attribute | None:
-        """Return the attribute with this name, or None."""
-        return next((a for a in self.attributes if a.name == name), None)
+        """Return the attribute with this name or old name, or None."""
+        return next((a for a in self.attributes if name in (a.name, a.old_name)), None)
 
 
 _MEASURES = (
@@ -134,7 +136,15 @@ STATEMENTS: dict[str, Statement] = {
             "the network's history; it does not change the network",
             (
                 Attribute("parent", "string", "name of the parent network", paper="3.2"),
-                Attribute("round", "int", "round of the search", low=0, high=10**9, paper="3.2"),
+                Attribute(
+                    "candidate",
+                    "int",
+                    "number of the candidate in its search, from 0",
+                    low=0,
+                    high=10**9,
+                    paper="3.2",
+                    old_name="round",
+                ),
                 Attribute("seed", "int", "seed of the mutation", low=0, high=2**64 - 1),
                 Attribute(
                     "ops", "strings", "operations applied to the parent, in order", paper="3.2"

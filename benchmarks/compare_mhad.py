@@ -288,10 +288,10 @@ def heading(run: Run, job: Mapping[str, Any], clips: int) -> Iterator[str]:
         f"{100 / search.space.classes:.1f}), after {settings['iterations']:,} steps of "
         f"{settings['batch']} clips."
     )
-    so_far = "" if count >= search.rounds else ", unfinished"
+    so_far = "" if count >= search.candidates else ", unfinished"
     yield (
-        f"The search: {search.method}, seed {search.seed}, {count} of {search.rounds} candidates"
-        f"{so_far}, the first {search.population} random."
+        f"The search: {search.method}, seed {search.seed}, {count} of {search.candidates} "
+        f"candidates{so_far}, the first {search.population} random."
     )
     yield (
         "The standard error is that of the mean top-1 over the clips; more seeds do not reduce it, "

@@ -82,7 +82,10 @@ def main() -> None:
     options = _options()
     sleep = Sleep(options.seconds)
     settings = SearchSettings(
-        space("paper", 339), rounds=options.candidates, order=options.order, window=options.window
+        space("paper", 339),
+        candidates=options.candidates,
+        order=options.order,
+        window=options.window,
     )
     with tempfile.TemporaryDirectory() as folder:
         directory = RunDir(Path(folder) / "run")

@@ -41,7 +41,7 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 ORIGINS = st.builds(
     Origin,
     parent=st.none() | TEXTS,
-    round=st.none() | st.integers(0, 10**9),
+    candidate=st.none() | st.integers(0, 10**9),
     seed=st.none() | st.integers(0, 2**63),
     ops=st.lists(TEXTS, max_size=2).map(tuple),
 )

@@ -51,7 +51,7 @@ _numbers = st.integers(-1000, 1000) | st.floats(allow_nan=False, allow_infinity=
 origins = st.builds(
     Origin,
     parent=st.none() | strings,
-    round=st.none() | st.integers(0, 10**9),
+    candidate=st.none() | st.integers(0, 10**9),
     seed=st.none() | st.integers(0, 2**64 - 2048),
     ops=st.lists(strings, max_size=4).map(tuple),
 )

@@ -325,8 +325,8 @@ def test_costs_as_json_follow_their_schema(examples: list[Path]) -> None:
 def test_networks_as_json_follow_their_schema(examples: list[Path]) -> None:
     for path in examples:
         validate("dump", to_json(anetdsl.load(path)))
-    notes = 'origin parent="g1" round=2 seed=3 ops=["r"]\nscore top1=1 top5=2 mAP=3 wAP=4 loss=5 '
-    validate("dump", to_json(anetdsl.parse(f"{MINIMAL}{notes}fitness=6")))
+    notes = 'origin parent="g1" candidate=2 seed=3 ops=["r"]\nscore top1=1 top5=2 mAP=3 wAP=4 '
+    validate("dump", to_json(anetdsl.parse(f"{MINIMAL}{notes}loss=5 fitness=6")))
 
 
 def test_bounds_in_the_schema_of_networks_match_the_vocabulary() -> None:

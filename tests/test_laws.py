@@ -186,7 +186,7 @@ def test_properties_with_many_values(check_property, values, cases):
 EVERYTHING = """\
 anet 1  # every kind of statement
 network demo  D=[8, 16, 32, 64]  edges=fixed
-origin  parent="g 1"  round=2  ops=["r a2: 1 -> 2", "split"]
+origin  parent="g 1"  candidate=2  ops=["r a2: 1 -> 2", "split"]
 score  top1=40.5  fitness=1e2
 input rgb   channels=3
 input flow  channels=2

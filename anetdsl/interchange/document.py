@@ -108,7 +108,7 @@ def notes_to_json(network: Network) -> dict[str, Any]:
     """Return `origin` and `score` as plain values, if the network has them."""
     notes: dict[str, Any] = {}
     if (origin := network.origin) is not None:
-        entries = {"parent": origin.parent, "round": origin.round, "seed": origin.seed}
+        entries = {"parent": origin.parent, "candidate": origin.candidate, "seed": origin.seed}
         notes["origin"] = {key: value for key, value in entries.items() if value is not None}
         if origin.ops:
             notes["origin"]["ops"] = list(origin.ops)
@@ -121,10 +121,12 @@ def read_notes(fields: Mapping[str, JsonValue]) -> dict[str, Any]:
     """Return `origin` and `score` by the names of Network's fields."""
     notes: dict[str, Any] = {}
     if "origin" in fields:
-        entries = fields["origin"].fields(optional=("parent", "round", "seed", "ops"))
+        # Documents of earlier versions have `round` for `candidate`.
+        entries = fields["origin"].fields(optional=("parent", "candidate", "round", "seed", "ops"))
+        number = "candidate" if "candidate" in entries else "round"
         notes["origin"] = Origin(
             parent=entries["parent"].string() if "parent" in entries else None,
-            round=_optional(entries, "origin", "round"),
+            candidate=_optional(entries, "origin", number),
             seed=_optional(entries, "origin", "seed"),
             ops=tuple(item.string() for item in entries["ops"].items()) if "ops" in entries else (),
         )

@@ -27,7 +27,7 @@ def comparison_report(runs: Sequence[Run], renderer: Renderer) -> str:
 def comparison_sections(groups: tuple[RunGroup, ...], renderer: Renderer) -> Iterator[Section]:
     """Yield the sections of the page that compares several runs."""
     curves = joined([method_curves(groups), run_curves(groups)])
-    yield Section("fitness", "Fitness over rounds", curves)
+    yield Section("fitness", "Fitness over the candidates", curves)
     yield Section("finals", "Results", joined([method_results(groups), run_results(groups)]))
     scored = {
         group.name: [one for run in group.runs for one in scored_candidates(run)]

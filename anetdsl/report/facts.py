@@ -1,7 +1,7 @@
 """Compute from a run the values that a report displays.
 
-A candidate is scored once it has a finite fitness. The rounds of a search are its candidates in the
-order of their indices, including the initial population (paper 4.1, Figure 4).
+A candidate is scored once it has a finite fitness. Curves are over the number of candidates so far,
+in the order of their indices and including the initial population (paper 4.1, Figure 4).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from anetdsl.evolve.drive.run_reader import Run
 from anetdsl.evolve.propose.algorithms import population
 
 Curve = tuple[tuple[int, float], ...]
-"""Points (round, value), with rounds from 1. A value holds until the next point."""
+"""Points (number of candidates so far, value). A value holds until the next point."""
 
 
 @attrs.frozen
@@ -28,8 +28,8 @@ class ScoredCandidate:
     fitness: float
 
     @property
-    def round(self) -> int:
-        """Round of the search, from 1."""
+    def number(self) -> int:
+        """Number of candidates up to this one, itself included."""
         return self.record.index + 1
 
     @property
@@ -52,8 +52,8 @@ def ranked(candidates: Sequence[ScoredCandidate]) -> tuple[ScoredCandidate, ...]
     return tuple(sorted(candidates, key=lambda one: (-one.fitness, one.record.index)))
 
 
-def last_round(run: Run) -> int:
-    """Return the last round whose candidate is done or failed; 0 if there is none."""
+def last_finished(run: Run) -> int:
+    """Return the number of candidates up to the last one that is done or failed, or 0."""
     return max((r.index + 1 for r in run.records if r.status in ("done", "failed")), default=0)
 
 
@@ -77,12 +77,12 @@ def _in_join_order(run: Run) -> Sequence[Member]:
 
 
 def best_curve(run: Run) -> Curve:
-    """Return the best fitness up to each round."""
+    """Return the best fitness among the candidates so far."""
     return _curve(run, 1)
 
 
 def top_three_curve(run: Run) -> Curve:
-    """Return the mean fitness of the best three candidates up to each round (Figure 4).
+    """Return the mean fitness of the best three candidates so far (Figure 4).
 
     The curve begins with the third candidate. If the worst candidate leaves the population, the
     best three of the population are the best three of all candidates so far.
@@ -91,29 +91,29 @@ def top_three_curve(run: Run) -> Curve:
 
 
 def _curve(run: Run, count: int) -> Curve:
-    """Return the mean of the best `count`, at rounds where it changes and at the last round."""
+    """Return the mean of the best `count`, where it changes and at the last candidate."""
     best: list[float] = []
     points: list[tuple[int, float]] = []
     for one in scored_candidates(run):
         bisect.insort(best, one.fitness)
         del best[:-count]
         if len(best) == count and (not points or points[-1][1] != sum(best) / count):
-            points.append((one.round, sum(best) / count))
-    end = last_round(run)
+            points.append((one.number, sum(best) / count))
+    end = last_finished(run)
     if points and points[-1][0] < end:
         points.append((end, points[-1][1]))
     return tuple(points)
 
 
-def value_at(curve: Curve, round: int) -> float | None:
-    """Return the value of a curve at a round; None before its first point."""
-    place = bisect.bisect_right(curve, (round, math.inf))
+def value_at(curve: Curve, number: int) -> float | None:
+    """Return the value of a curve after `number` candidates; None before its first point."""
+    place = bisect.bisect_right(curve, (number, math.inf))
     return curve[place - 1][1] if place else None
 
 
 def first_reaching(curve: Curve, value: float) -> int | None:
-    """Return the first round at which a curve is at least `value`; None if there is none."""
-    return next((round for round, found in curve if found >= value), None)
+    """Return after how many candidates a curve is at least `value`; None if it never is."""
+    return next((number for number, found in curve if found >= value), None)
 
 
 def lineage(run: Run, last: Record) -> tuple[Record, ...]:

@@ -2,8 +2,8 @@
 
 The page loads nothing, runs only its own script and follows the light or dark scheme of the reader.
 It shows the figures of the paper for the search: the ancestors of the best network (Figure 2), the
-best networks with their weights (Figure 3) and the fitness over rounds (Figure 4). Equal runs give
-equal pages.
+best networks with their weights (Figure 3) and the fitness over the candidates (Figure 4). Equal
+runs give equal pages.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def report(runs: Sequence[Run], *, dot: str | os.PathLike[str] | None = None) ->
 
 
 def curves(runs: Sequence[Run]) -> str:
-    """Return the fitness over rounds (Figure 4) of one run, or of several runs, as SVG.
+    """Return the fitness over the candidates (Figure 4) of one run, or of several runs, as SVG.
 
     Raises ValueError if `runs` is empty.
     """

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 import attrs
 
 from anetdsl.evolve.drive.run_reader import Run
-from anetdsl.report.facts import last_round, scored_candidates
+from anetdsl.report.facts import last_finished, scored_candidates
 from anetdsl.report.wording import flatten
 
 
 @attrs.frozen
 class RunGroup:
-    """Runs that differ only in their seeds and in their numbers of rounds."""
+    """Runs that differ only in their seeds and in their numbers of candidates."""
 
     name: str
     """Method, with the settings that differ from other groups of the same method."""
@@ -50,14 +50,14 @@ def _compared_settings(run: Run) -> dict[str, str]:
     """Return the settings that must be equal for two runs to be repetitions of one method."""
     running = {"inherit": run.running.inherit, "halving": run.running.halving}
     values = flatten({**attrs.asdict(run.settings), "trial": run.trial, "running": running})
-    for free in ("seed", "rounds", "trial.settings.seed"):
+    for free in ("seed", "candidates", "trial.settings.seed"):
         values.pop(free, None)
     return values
 
 
 @attrs.frozen
 class Comparison:
-    """Runs that are compared, and the last round that all of them have."""
+    """Runs that are compared, and the number of candidates that all of them have."""
 
     groups: tuple[RunGroup, ...]
     last: int
@@ -66,26 +66,26 @@ class Comparison:
 
     @property
     def runs_text(self) -> str:
-        """Which runs have the last round, such as "which all runs have except random-1"."""
+        """Which runs have this number, such as "which all runs have except random-1"."""
         return "which all runs have" + (
             f" except {', '.join(self.left_out)}" if self.left_out else ""
         )
 
 
 def comparison_of(groups: Sequence[RunGroup]) -> Comparison:
-    """Select the runs to compare at the last round that all of them have.
+    """Select the runs to compare at the number of candidates that all of them have.
 
-    A run that has just begun would leave nothing to compare. Runs with less than half of the rounds
-    of the furthest run are left out.
+    A run that has just begun would leave nothing to compare. Runs with less than half of the
+    candidates of the furthest run are left out.
     """
-    furthest = max((last_round(run) for group in groups for run in group.runs), default=0)
+    furthest = max((last_finished(run) for group in groups for run in group.runs), default=0)
 
     def is_compared(run: Run) -> bool:
-        return bool(scored_candidates(run)) and 2 * last_round(run) >= furthest
+        return bool(scored_candidates(run)) and 2 * last_finished(run) >= furthest
 
     kept = tuple(
         attrs.evolve(group, runs=tuple(filter(is_compared, group.runs))) for group in groups
     )
-    last = min((last_round(run) for group in kept for run in group.runs), default=0)
+    last = min((last_finished(run) for group in kept for run in group.runs), default=0)
     left_out = (run.name for group in groups for run in group.runs if not is_compared(run))
     return Comparison(kept, last, tuple(left_out))

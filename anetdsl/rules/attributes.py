@@ -49,6 +49,8 @@ class AttributeReader:
         for node in statement.attributes:
             name = node.name.text
             attribute = kind.attribute(name)
+            if attribute is not None:
+                name = attribute.name
             if (name in seen or attribute is None) and name in self.owners:
                 self.found.extend(self._of_missing_statement(node, statement))
                 has_unknown = True

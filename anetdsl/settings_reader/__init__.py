@@ -2,9 +2,9 @@
 
 Every message names the place and has one of these forms:
 
-    search.toml:4: there is no setting `rouns` in [search]; did you mean `rounds`?
-    search.toml:4: `rounds` must be a whole number, not "abc"
-    search.toml:4: `rounds` must be at least 1, not 0
+    search.toml:4: there is no setting `candidats` in [search]; did you mean `candidates`?
+    search.toml:4: `candidates` must be a whole number, not "abc"
+    search.toml:4: `candidates` must be at least 1, not 0
 
 The fields of the attrs class give names, types and defaults. Ranges are validators of the fields
 (`at_least`, `between`, ...), so that a value out of range cannot be made elsewhere either.

@@ -19,7 +19,7 @@ from anetdsl.settings_reader.value_types import as_kind, mismatch, shown, withou
 from anetdsl.source import LINE_END, decode_text
 
 Key = tuple[str, ...]
-"""Path of a setting through tables: ("search", "rounds")."""
+"""Path of a setting through tables: ("search", "candidates")."""
 
 
 @attrs.frozen
@@ -53,6 +53,14 @@ class NamedValues:
         """Return the values without some of them."""
         values = {key: value for key, value in self.values.items() if key not in keys}
         return attrs.evolve(self, values=values)
+
+    def renamed(self, old: str, new: str) -> NamedValues:
+        """Return the values with another name for one of them, at the same line."""
+        values = {new if key == old else key: value for key, value in self.values.items()}
+        lines = dict(self.lines)
+        if (line := lines.get((*self.path, old))) is not None:
+            lines[*self.path, new] = line
+        return attrs.evolve(self, values=values, lines=lines)
 
     def check_names(self, names: Iterable[str]) -> None:
         """Raise CannotRun for a value that is none of these settings."""

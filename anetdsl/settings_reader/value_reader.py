@@ -18,10 +18,11 @@ T = TypeVar("T")
 def read_value(given: NamedValues, cls: type[T]) -> T:
     """Return a value of an attrs class, with the defaults of its fields for what is not given.
 
-    Fields that are attrs values themselves are tables. A field may have a function in its metadata
-    (`reader`) that makes its value or raises ValueError. Raise CannotRun with the place of a
-    mistake.
+    Fields that are attrs values themselves are tables. The metadata of a field may have a function
+    that makes its value or raises ValueError (`reader`), and the name of the setting in files of
+    earlier versions (`old_name`). Raise CannotRun with the place of a mistake.
     """
+    given = _with_new_names(given, cls)
     for name, field in _fields(cls).items():
         if field.default is attrs.NOTHING and name not in given.values:
             raise given.error(f"`{name}` is missing")
@@ -31,11 +32,25 @@ def read_value(given: NamedValues, cls: type[T]) -> T:
 def read_changes(given: NamedValues, value: T) -> T:
     """Return an attrs value with the given values in place of its own, as `read_value`."""
     cls = type(value)
+    given = _with_new_names(given, cls)
     return _made(given, cls, {name: getattr(value, name) for name in _fields(cls)})
 
 
 def _fields(cls: type[Any]) -> dict[str, attrs.Attribute[Any]]:
     return attrs.fields_dict(cls)
+
+
+def _with_new_names(given: NamedValues, cls: type[Any]) -> NamedValues:
+    """Return the values with the names of the fields in place of old names."""
+    for name, field in _fields(cls).items():
+        old: str = field.metadata.get("old_name", "")
+        if old in given.values:
+            if name in given.values:
+                raise given.error(
+                    f"`{old}` is the old name of `{name}`; leave out one of them", old
+                )
+            given = given.renamed(old, name)
+    return given
 
 
 def _made(given: NamedValues, cls: type[T], current: Mapping[str, Any]) -> T:

@@ -139,7 +139,8 @@ def _pieces(statement: StatementNode) -> Iterator[_Piece]:
     head = statement.name or statement.version
     if head is not None:
         yield _Piece("name", head.text, head.span, -1)
-    ranks = {a.name: rank for rank, a in enumerate(STATEMENTS[keyword].attributes)}
+    known = enumerate(STATEMENTS[keyword].attributes)
+    ranks = {name: rank for rank, a in known for name in (a.name, a.old_name)}
     for attribute in statement.attributes:
         name, value = attribute.name.text, attribute.value
         rank = ranks.get(name, len(ranks))

@@ -113,8 +113,8 @@ def origin_cells(origin: Origin) -> tuple[Cell, ...]:
     cells = [_word("keyword", "origin")]
     if origin.parent is not None:
         cells.append(_value("parent", quote(origin.parent)))
-    if origin.round is not None:
-        cells.append(_value("round", origin.round))
+    if origin.candidate is not None:
+        cells.append(_value("candidate", origin.candidate))
     if origin.seed is not None:
         cells.append(_value("seed", origin.seed))
     if origin.ops:

@@ -227,7 +227,7 @@ def test_a_search_can_be_stopped_and_resumed(tmp_path: Path) -> None:
     def stop(driver: Driver) -> None:
         driver.stopping.set()
 
-    settings = {"preset": "small", "rounds": 4, "population": 2, "executor": "threads:1"}
+    settings = {"preset": "small", "candidates": 4, "population": 2, "executor": "threads:1"}
     data = "motion:clips=96"
     stopped = anetc.search(data, out, ready=stop, label_smoothing=0.1, **settings)  # type: ignore[arg-type]
     assert (stopped.is_finished, stopped.done, stopped.best) == (False, 0, None)
@@ -243,8 +243,9 @@ def test_a_search_can_be_stopped_and_resumed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"round": 4}, "no setting `round`; did you mean `rounds`"),
-        ({"rounds": 0}, "`rounds` must be"),
+        ({"candidate": 4}, "no setting `candidate`; did you mean `candidates`"),
+        ({"rounds": 4}, "--rounds: this option is now `--candidates`"),
+        ({"candidates": 0}, "`candidates` must be"),
         ({"patience": 3, "evaluate_every": 1}, "early stopping"),
         ({"resume": True}, "has its own data"),
         ({"accept_changed_videos": True}, "--resume only"),
@@ -260,5 +261,5 @@ def test_wrong_arguments_of_a_search_are_named(
 
 
 def test_a_resumed_search_accepts_few_settings(tmp_path: Path) -> None:
-    with pytest.raises(CannotRun, match="no setting `rounds`"):
-        anetc.search(None, tmp_path / "run", resume=True, rounds=9)
+    with pytest.raises(CannotRun, match="no setting `candidates`"):
+        anetc.search(None, tmp_path / "run", resume=True, candidates=9)

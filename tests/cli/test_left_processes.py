@@ -31,7 +31,7 @@ node n1 level=1 C=4 r=1 stride=1 inputs=[s0]
 sink inputs=[n1] classes=2
 """
 _CLIP = "--frames 4 --size 16"
-_SEARCH = "--data motion:clips=48 --preset small --rounds 9 --population 4 --iterations 99999"
+_SEARCH = "--data motion:clips=48 --preset small --candidates 9 --population 4 --iterations 99999"
 COMMANDS = {
     "train": f"train n.anet --data d {_CLIP} --out run --iterations 99999 --batch 2 --workers 2",
     "eval": f"eval n.anet --weights w --data d --split validation {_CLIP} --batch 2 --workers 2",

@@ -50,7 +50,7 @@ def propose(
         text = re.sub(r"(?m)^score.*\n", "", synthetic_trial.ORIGIN.sub("", text))
         text = re.sub(r" r=(\d+)", lambda m: f" r={draw.choice([m[1], draw.randint(1, 9)])}", text)
         lineage = f'parent="{parent.name}" ' if parent else ""
-        origin = f'origin {lineage}round={index} seed={settings.seed} ops=["r drawn"]'
+        origin = f'origin {lineage}candidate={index} seed={settings.seed} ops=["r drawn"]'
         text = re.sub(r"(?m)^network .*$", f"network {name}\n{origin}", text)
         form = canonical_form(parse(text))
         if form not in taken:
@@ -72,6 +72,6 @@ def run_settings(**changes: object) -> RunSettings:
     """Return settings of a quick search, with changes of `SearchSettings` and with `running`."""
     running = changes.pop("running", Running(executor="threads:4"))
     assert isinstance(running, Running)
-    values = {"rounds": 24, "population": 6, "window": 4, "seed": 3, **changes}
+    values = {"candidates": 24, "population": 6, "window": 4, "seed": 3, **changes}
     search = SearchSettings(Space(classes=5), **values)  # type: ignore[arg-type]
     return RunSettings(search, {"data": "none", "settings": {"iterations": 8}}, running)

@@ -29,12 +29,12 @@ def trained(proposal: Proposal) -> Member:
     return Member(proposal.index, proposal.name, apply(proposal.text, edits), fitness)
 
 
-def search(settings: SearchSettings, rounds: int) -> list[Proposal]:
+def search(settings: SearchSettings, candidates: int) -> list[Proposal]:
     """Return the candidates of a search that runs one trial at a time."""
     alive: tuple[Member, ...] = ()
     taken: set[str] = set()
     found: list[Proposal] = []
-    for index in range(rounds):
+    for index in range(candidates):
         found.append(propose(settings, index, alive, taken))
         taken.add(canonical_form(parse(found[-1].text)))
         alive = population(settings, (*alive, trained(found[-1])))

@@ -43,7 +43,7 @@ def run(tmp_path: Path) -> Path:
     """A finished search of three candidates on `clips.npz`."""
     data = write_clips(tmp_path / "clips.npz")
     result = anetc(
-        *("evolve", "--data", data, "--preset", "small", "--rounds", 3, "--population", 2),
+        *("evolve", "--data", data, "--preset", "small", "--candidates", 3, "--population", 2),
         *("--frames", 4, "--size", 16, "--out", tmp_path / "run"),
     )
     assert result.code == 0, result.err

@@ -31,7 +31,7 @@ def _no_training(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 PAPER = search_settings.preset("paper")
-SMALL = ("--data", "motion:clips=96", "--preset", "small", "--rounds", 6, "--population", 3)
+SMALL = ("--data", "motion:clips=96", "--preset", "small", "--candidates", 6, "--population", 3)
 
 
 def evolve(*words: object) -> Result:
@@ -47,7 +47,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.setattr(search, "drive_run", drive)
         result = evolve(*SMALL, "--out", folder)
     assert result.code == 0, result.err
-    assert result.out.startswith(f"{folder}: finished\n  round        6 of 6\n  best   ")
+    assert result.out.startswith(f"{folder}: finished\n  candidates   6 of 6\n  best   ")
     assert "\n6/6  best " in result.err
     return folder
 
@@ -55,7 +55,11 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_settings_and_candidates_of_a_search(finished: Path) -> None:
     run = read_run(finished)
     assert [record.status for record in run.records] == ["done"] * 6
-    assert (run.settings.rounds, run.settings.population, run.settings.method) == (6, 3, "guided")
+    assert (run.settings.candidates, run.settings.population, run.settings.method) == (
+        6,
+        3,
+        "guided",
+    )
     assert run.settings.space.classes == 12
     assert (run.settings.limits.frames, run.settings.limits.size) == (16, (32, 32))
     assert run.trial["data"] == "motion:clips=96"
@@ -64,7 +68,7 @@ def test_the_settings_and_candidates_of_a_search(finished: Path) -> None:
 def test_the_status_of_a_finished_search(finished: Path) -> None:
     result = evolve("--status", finished)
     assert result.code == 0
-    assert result.out.startswith(f"{finished}: finished\n  round        6 of 6\n")
+    assert result.out.startswith(f"{finished}: finished\n  candidates   6 of 6\n")
 
 
 def test_resuming_a_finished_search_trains_nothing(finished: Path) -> None:
@@ -141,15 +145,15 @@ def test_settings_of_options_file_and_preset_are_merged(tmp_path: Path) -> None:
 
 
 def test_the_paper_preset_has_the_settings_of_the_paper() -> None:
-    """4.1: population 20, tournament 5, 200 rounds, 0-4 operators, 10k iterations, batch 512."""
+    """4.1: population 20, tournament 5, 200 candidates, 0-4 operators, 10k steps, batch 512."""
     paper = search_settings.preset("paper")
     search = paper.search
-    assert (search.population, search.tournament, search.rounds, search.most_operators) == (
+    assert (search.population, search.tournament, search.candidates, search.most_operators) == (
         *(20, 5),
         *(200, 4),
     )
     assert paper.trial["settings"] == {"iterations": 10_000, "batch": 512}
-    assert search_settings.preset("small").search.rounds < 100
+    assert search_settings.preset("small").search.candidates < 100
 
 
 # Wrong options and settings
@@ -204,7 +208,7 @@ def test_wrong_options_are_reported(
         ("[trial.settings]\nbatch = 0", ":2: `batch` must be at least 1, not 0"),
         ("[trial]\nsplit = 'dev'", ':2: `split` must be one of "train", "validation", "test"'),
         ("[trial.recipe]\nframe = 3", ":2: there is no setting `frame` in [trial.recipe]"),
-        ("[search]\nrounds = 'all'", ':2: `rounds` must be a whole number, not "all"'),
+        ("[search]\ncandidates = 'all'", ':2: `candidates` must be a whole number, not "all"'),
     ],
 )
 def test_mistakes_in_settings(text: str, message: str, tmp_path: Path) -> None:
@@ -241,11 +245,12 @@ def test_resume_refuses_wrong_settings_before_it_trains(
     shutil.copytree(finished, run)
     text = (run / "settings.toml").read_text()
     assert old in text
-    (run / "settings.toml").write_text(text.replace(old, new).replace("rounds = 6", "rounds = 9"))
+    longer = text.replace("candidates = 6", "candidates = 9")
+    (run / "settings.toml").write_text(longer.replace(old, new))
     result = evolve("--resume", run)
     assert result.code == 2
     assert message in result.err
-    (run / "settings.toml").write_text(text.replace("rounds = 6", "rounds = 9"))
+    (run / "settings.toml").write_text(longer)
     assert evolve("--resume", run).code == 0
     assert [record.status for record in read_run(run).records] == ["done"] * 9
 
@@ -320,13 +325,13 @@ def test_a_terminal_shows_a_table(tmp_path: Path) -> None:
     os.close(ours)
     assert search.returncode == 0
     text = shown.decode()
-    for word in ("round", "best", "top three", "running", "failed", "6 of 6", "\u2502"):
+    for word in ("candidates", "best", "top three", "running", "failed", "6 of 6", "\u2502"):
         assert word in text
 
 
 def test_the_rows_of_the_table() -> None:
     progress = Progress(
-        rounds=200,
+        candidates=200,
         done=57,
         failed=2,
         running=tuple((f"g{i:04d}", 61.0 + i) for i in range(10)),
@@ -338,7 +343,7 @@ def test_the_rows_of_the_table() -> None:
         started=0.0,
     )
     assert dict(rows(progress)) == {
-        "round": "59 of 200",
+        "candidates": "59 of 200",
         "best": "151.25 (g0012)",
         "top three": "150.00",
         "running": "g0000 (1 min 1 s), g0001 (1 min 2 s), g0002 (1 min 3 s), "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from anetdsl.interchange.authors import from_structure
 from anetdsl.interchange.document import from_json, load_json, to_json
 from anetdsl.interchange.json_value import InterchangeError, as_name, is_name
-from anetdsl.ir import Network
+from anetdsl.ir import Network, Origin
 from tests.interchange.cases import SMALL, SMALL_WEIGHTS, through_json
 from tests.networks import networks
 
@@ -22,6 +23,14 @@ def test_from_json_of_to_json_is_the_same_network(network: Network) -> None:
     """The document has the schema's name and version."""
     document = through_json(to_json(network))
     assert (document["schema"], document["schema_version"]) == ("anetdsl-network", 1)
+    assert from_json(document) == network
+
+
+def test_json_of_an_earlier_version_is_read() -> None:
+    """It has the number of a candidate as `round`."""
+    network = attrs.evolve(from_structure(SMALL), origin=Origin("g1", candidate=7))
+    document = to_json(network)
+    document["origin"]["round"] = document["origin"].pop("candidate")
     assert from_json(document) == network
 
 

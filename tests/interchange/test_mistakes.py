@@ -169,7 +169,7 @@ def setting(key: str, value: object) -> Callable[[dict[str, Any]], object]:
         (setting("weights", [[2, 1, 5]]), "anet.weights[0][2]: expected a weight between 0 and 1"),
         (setting("weights", [[2, 1]]), "anet.weights[0]: expected a correction [node, input, wei"),
         (setting("score", {"map": 1}), "anet.score.map: unknown field; did you mean `mAP`?"),
-        (setting("origin", {"round": -1}), "anet.origin.round: expected a whole number from 0 to"),
+        (setting("origin", {"candidate": -1}), "anet.origin.candidate: expected a whole number"),
         (setting("origin", {"parent": "\ud800"}), "anet.origin.parent: the string has half of"),
     ],
 )

@@ -32,7 +32,7 @@ def made_up_run(
     *,
     method: Method = "guided",
     seed: int = 0,
-    rounds: int = 40,
+    candidates: int = 40,
     finished: int | None = None,
     population: int = 10,
     failing: float = 0.06,
@@ -40,14 +40,14 @@ def made_up_run(
 ) -> Run:
     """Return a run whose fitness prefers some edges; only `finished` candidates have a result."""
     settings = SearchSettings(
-        space("small", 12), method=method, seed=seed, rounds=rounds, population=population
+        space("small", 12), method=method, seed=seed, candidates=candidates, population=population
     )
-    judged = rounds if finished is None else finished
+    judged = candidates if finished is None else finished
     rng = random.Random(f"made up {seed} {method}")
     records: list[Record] = []
     members = ()
     taken: set[str] = set()
-    for index in range(min(rounds, judged + 2)):
+    for index in range(min(candidates, judged + 2)):
         proposal = propose(settings, index, members, taken)
         network = parse(proposal.text)
         taken.add(proposal.canonical_form)
@@ -76,7 +76,7 @@ def made_up_run(
         else:
             records.append(trained(base, network, rng))
             members = Run(Path(name), settings, TRIAL, tuple(records)).members
-    end = START + 100 * judged if judged == rounds else None
+    end = START + 100 * judged if judged == candidates else None
     return Run(Path(name), settings, TRIAL, tuple(records), started=START, finished=end)
 
 

@@ -103,7 +103,7 @@ def read_png(data: bytes) -> Screenshot:
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("browser") / "report.html"
-    path.write_text(report([made_up_run(rounds=30, population=8)]), encoding="utf-8")
+    path.write_text(report([made_up_run(candidates=30, population=8)]), encoding="utf-8")
     return path
 
 
@@ -181,7 +181,7 @@ def test_content_security_policy_blocks_other_scripts(page: Path) -> None:
 
 def test_hostile_texts_are_inert_in_a_browser(tmp_path: Path) -> None:
     path = tmp_path / "hostile.html"
-    run = with_texts(made_up_run(rounds=12, population=4), HOSTILE)
+    run = with_texts(made_up_run(candidates=12, population=4), HOSTILE)
     path.write_text(report([run]), encoding="utf-8")
     output, console = browse(path, "--dump-dom")
     assert console == ""

@@ -63,11 +63,11 @@ def run_of(values: list[float | None], **settings: object) -> Run:
 def test_curves_of_the_best(values: list[float | None]) -> None:
     run = run_of(values)
     three, best = top_three_curve(run), best_curve(run)
-    for round in range(1, len(values) + 1):
-        seen = sorted(v for v in values[:round] if v is not None and v == v)[::-1]
-        assert value_at(best, round) == (seen[0] if seen else None)
+    for number in range(1, len(values) + 1):
+        seen = sorted(v for v in values[:number] if v is not None and v == v)[::-1]
+        assert value_at(best, number) == (seen[0] if seen else None)
         expected = sum(seen[:3]) / 3 if len(seen) >= 3 else None
-        assert value_at(three, round) == (None if expected is None else pytest.approx(expected))
+        assert value_at(three, number) == (None if expected is None else pytest.approx(expected))
     for curve in (three, best):
         assert [v for _, v in curve] == sorted(v for _, v in curve)
         assert not curve or curve[-1][0] == last_round(run) == len(values)
@@ -140,7 +140,7 @@ def test_runs_that_differ_only_in_seeds_are_one_group() -> None:
     runs = [
         run_of([1.0], seed=0),
         run_of([1.0], method="random"),
-        run_of([1.0], seed=1, rounds=77),
+        run_of([1.0], seed=1, candidates=77),
         run_of([1.0], threshold=0.5),
         attrs.evolve(run_of([1.0], method="random"), trial={"settings": {"batch": 4}}),
     ]
@@ -178,7 +178,7 @@ def test_runs_with_different_training_are_separate_groups() -> None:
 
 
 def test_spread_of_curves() -> None:
-    """The spread begins at the first round that all curves have and ends at the given round."""
+    """The spread begins at the first number that all curves have and ends at the given number."""
     curves = [((3, 10.0), (5, 20.0), (9, 20.0)), ((4, 12.0), (8, 40.0))]
     assert spread(curves, 6) == [
         (4, 10.0, 11.0, 12.0),

@@ -36,7 +36,7 @@ HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>&lt;\x00\u20
 
 @functools.cache
 def example() -> Run:
-    return made_up_run(rounds=40, population=8)
+    return made_up_run(candidates=40, population=8)
 
 
 @functools.cache
@@ -125,7 +125,7 @@ def test_figures_have_captions_and_descriptions() -> None:
 
 def test_family_tree_has_a_dot_for_every_candidate() -> None:
     """Also for candidates that left the population, which are dimmed."""
-    run = made_up_run(rounds=60, population=6, method="aging")
+    run = made_up_run(candidates=60, population=6, method="aging")
     html = report([run])
     (chart,) = re.findall(r"<svg[^>]*><title>Family tree.*?</svg></div>", html)
     dots = re.findall(
@@ -179,7 +179,7 @@ def test_run_without_candidates() -> None:
 
 
 def test_unfinished_run() -> None:
-    page = read(report([made_up_run(rounds=40, finished=14, population=8)]))
+    page = read(report([made_up_run(candidates=40, finished=14, population=8)]))
     assert "not finished: 14 of 40 candidates are finished, 2 are in training" in page.text
     assert set(ALL_SECTIONS) - {"lineage", "weights"} <= set(section_ids(page))
 
@@ -199,7 +199,7 @@ def test_run_of_one_candidate() -> None:
 
 
 def test_random_search_has_no_ancestors() -> None:
-    page = read(report([made_up_run(method="random", rounds=12)]))
+    page = read(report([made_up_run(method="random", candidates=12)]))
     assert "lineage" not in section_ids(page)
     assert "without a parent" in page.text
 
@@ -299,7 +299,7 @@ def test_page_of_twenty_thousand_candidates() -> None:
     run = attrs.evolve(
         example(),
         records=tuple(many_records(20_000)),
-        settings=attrs.evolve(example().settings, rounds=20_000),
+        settings=attrs.evolve(example().settings, candidates=20_000),
     )
     start = time.process_time()
     html = report([run])
@@ -318,7 +318,7 @@ def test_page_of_twenty_thousand_candidates() -> None:
 @functools.cache
 def compared() -> tuple[Run, ...]:
     return tuple(
-        made_up_run(method=method, seed=seed, rounds=24, population=6, name=f"{method}-{seed}")
+        made_up_run(method=method, seed=seed, candidates=24, population=6, name=f"{method}-{seed}")
         for method in ("guided", "random")
         for seed in range(2)
     )
@@ -344,6 +344,6 @@ def test_comparison_leaves_out_a_run_that_has_just_begun() -> None:
     short = attrs.evolve(compared()[3], records=compared()[3].records[:2])
     page = read(report([*compared()[:3], short]))
     last = max(record.index + 1 for record in compared()[0].records)
-    assert f"At round {last}, which all runs have except random-1." in page.text
+    assert f"After {last} candidates, which all runs have except random-1." in page.text
     assert "guided (2 runs)" in curves([*compared()[:3], short])
     assert "random (1 run)" in curves([*compared()[:3], short])

@@ -23,7 +23,7 @@ def test_from_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     drive = functools.partial(search.drive_run, command=COMMAND)
     monkeypatch.setattr(search, "drive_run", drive)
     monkeypatch.chdir(tmp_path)
-    options = ("--data", "motion", "--preset", "small", "--rounds", 4, "--population", 2)
+    options = ("--data", "motion", "--preset", "small", "--candidates", 4, "--population", 2)
     for seed in (0, 1):
         made = anetc("evolve", *options, "--seed", seed, "--out", f"run{seed}")
         assert made.code == 0, made.err
@@ -78,5 +78,5 @@ def test_errors(
 
 def test_other_file_types_are_refused(tmp_path: Path) -> None:
     with pytest.raises(CannotRun, match=r"x\.png: a report must end in \.html, or in \.svg"):
-        write_report([made_up_run(rounds=4, population=2)], tmp_path / "x.png")
+        write_report([made_up_run(candidates=4, population=2)], tmp_path / "x.png")
     assert not list(tmp_path.iterdir())

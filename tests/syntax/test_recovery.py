@@ -42,7 +42,7 @@ CASES = [
     (("network ", ""), "A107", "unknown statement `demo`"),
     (("anet ", ""), "A107", "expected a statement, found `1`"),
     (
-        ("demo\n", 'demo\nparent="a" round=1 seed=2\n'),
+        ("demo\n", 'demo\nparent="a" candidate=1 seed=2\n'),
         "A401",
         "`network` has no attribute `parent`",
     ),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import attrs
 import pytest
 
-from anetdsl import AnetError, format_text
+from anetdsl import AnetError, Origin, check, format_text, parse
 from anetdsl.source import SourceFile
 from anetdsl.text import formatting
 from anetdsl.text.formatting import FormatterBug, format_source
@@ -72,6 +73,18 @@ def test_all_line_ends_become_the_first_one(newline):
 def test_texts_without_statements_and_special_characters(text, formatted):
     """Empty, white space, a byte order mark, and characters that look like line ends."""
     assert format_text(text) == formatted
+
+
+def test_an_old_name_of_an_attribute_is_read():
+    """Earlier versions wrote the number of a candidate as `round`."""
+    network = attrs.evolve(table_4(), origin=Origin("g1", candidate=7))
+    new = str(network)
+    old = new.replace("candidate=7", "round=7")
+    assert old != new
+    assert parse(old) == network
+    assert str(parse(old)) == new
+    both = new.replace("candidate=7", "candidate=7 round=7")
+    assert [finding.code for finding in check(both)] == ["A402"]
 
 
 def test_numbers_and_strings_stay_as_written():

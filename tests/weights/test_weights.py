@@ -274,7 +274,7 @@ def test_the_structure_is_without_what_training_learns(saved: Path) -> None:
     lines = SMALL.splitlines()
     lines[6], lines[7] = lines[7], lines[6]
     text = "\n".join(lines).replace("n2@0.75", "n2@0.5").replace("network small", "network  other")
-    origin = 'origin parent="p" round=3 seed=1\nscore top1=50\ninput rgb'
+    origin = 'origin parent="p" candidate=3 seed=1\nscore top1=50\ninput rgb'
     network = anetdsl.parse(text.replace("input rgb", origin, 1))
     assert structure_warning(network, read_weights(saved)[0], saved) is None
 

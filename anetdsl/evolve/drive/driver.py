@@ -104,7 +104,7 @@ class Driver:
         """Return whether all candidates are finished. Raise CannotRun if no next one is found."""
         if self._running or self._waiting:
             return False
-        if self.history.next_index >= self.settings.search.rounds:
+        if self.history.next_index >= self.settings.search.candidates:
             return True
         if self._proposal_error is not None:
             raise self._proposal_error
@@ -166,7 +166,7 @@ class Driver:
         """Return the next candidate, or None if none can be proposed now."""
         settings, history = self.settings.search, self.history
         index = history.next_index
-        if index >= settings.rounds or self._proposal_error is not None:
+        if index >= settings.candidates or self._proposal_error is not None:
             return None
         if not history.population.advance_to(index):
             return None
@@ -292,9 +292,8 @@ class Driver:
     def _check_failures(self, last: Record) -> None:
         """Raise CannotRun if all of the first trials failed."""
         search, failed = self.settings.search, self.history.failed
-        if not self.history.done and failed >= min(
-            _MOST_FAILURES, search.rounds, search.population
-        ):
+        first = min(_MOST_FAILURES, search.candidates, search.population)
+        if not self.history.done and failed >= first:
             raise CannotRun(
                 f"all of the first {failed} trials failed; the last one, {last.name}: "
                 f"{last.failure}: {last.message}\nRemove the cause; then "
@@ -311,7 +310,7 @@ class Driver:
         self._inbox_read = time.monotonic()
         for path in inbox.pending_files(self.directory):
             index = self.history.next_index
-            if index >= self.settings.search.rounds:
+            if index >= self.settings.search.candidates:
                 return
             try:
                 found = inbox.examine(path, self.settings.search, index, self.store)

@@ -76,7 +76,7 @@ def examine(path: Path, settings: SearchSettings, index: int, store: Store) -> P
     name = f"g{index:04d}"
     parent = network.name if _is_changed_candidate(network, settings.seed, store) else None
     operation = AddedByHand(display_name(path))
-    origin = Origin(parent=parent, round=index, seed=settings.seed, ops=(operation.sentence,))
+    origin = Origin(parent=parent, candidate=index, seed=settings.seed, ops=(operation.sentence,))
     text = _edited(checked.source.text, name, origin)
     return Proposal(index, name, text, parent, (operation,), form)
 
@@ -131,7 +131,7 @@ def _is_changed_candidate(network: Network, seed: int, store: Store) -> bool:
     if candidate is None:
         return False
     record, origin = candidate.record, network.origin or Origin()
-    found = (origin.parent, origin.round, origin.seed, origin.ops)
+    found = (origin.parent, origin.candidate, origin.seed, origin.ops)
     return found == (record.parent, record.index, seed, record.ops)
 
 

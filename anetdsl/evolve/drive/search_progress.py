@@ -15,7 +15,8 @@ _RECENT = 50
 class Progress:
     """Progress of a search at one moment. Times are seconds; fitness is top1 + top5 in percent."""
 
-    rounds: int
+    candidates: int
+    """Number of candidates of the whole search."""
     done: int
     failed: int
     running: tuple[tuple[str, float], ...]
@@ -39,9 +40,10 @@ class Progress:
         return self.done + self.failed
 
 
-def progress_of(store: Store, rounds: int, *, workers: int | None = None) -> Progress:
+def progress_of(store: Store, candidates: int, *, workers: int | None = None) -> Progress:
     """Return the progress of a search.
 
+    `candidates` is the number of candidates of the whole search,
     `workers` is the number of trials that run at a time, if it is known.
     """
     counts = dict(store.query("SELECT status, count(*) FROM candidates GROUP BY status"))
@@ -62,7 +64,7 @@ def progress_of(store: Store, rounds: int, *, workers: int | None = None) -> Pro
     )
     done, failed = counts.get("done", 0), counts.get("failed", 0)
     return Progress(
-        rounds=rounds,
+        candidates=candidates,
         done=done,
         failed=failed,
         running=running,
@@ -70,7 +72,7 @@ def progress_of(store: Store, rounds: int, *, workers: int | None = None) -> Pro
         best=best[0] if best else None,
         top_three=sum(fitness for _, fitness in best) / len(best) if best else None,
         failures=tuple(failures),
-        seconds_left=_seconds_left(store, rounds - done - failed, workers or len(running)),
+        seconds_left=_seconds_left(store, candidates - done - failed, workers or len(running)),
         started=store.started(),
     )
 

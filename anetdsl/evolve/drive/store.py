@@ -185,11 +185,11 @@ class Store:
 
     def finished(self) -> float | None:
         """Return when the last candidate finished, or None if the search is not complete."""
-        rounds = self.settings().search.rounds
+        candidates = self.settings().search.candidates
         ((count, last),) = self.query(
             "SELECT count(*), max(finished) FROM candidates WHERE status IN ('done', 'failed')"
         )
-        return None if count < rounds else float(last)
+        return None if count < candidates else float(last)
 
     def _meta(self, name: str) -> str | None:
         rows = self.query("SELECT value FROM meta WHERE name = ?", name)

@@ -117,7 +117,7 @@ def _random_draft(settings: SearchSettings, index: int, rng: Random) -> _Draft:
     if (repaired := repair(DraftNetwork.of(network), rng)) is not None:
         network = repaired.draft.network
         operations.append(repaired.operation)
-    origin = Origin(round=index, seed=settings.seed, ops=sentences(operations))
+    origin = Origin(candidate=index, seed=settings.seed, ops=sentences(operations))
     network = attrs.evolve(network, name=_name(index), origin=origin)
 
     def write() -> str | None:

@@ -84,7 +84,9 @@ class SearchSettings:
     space: Space
     method: Method = "guided"
     seed: int = attrs.field(default=0, validator=between(0, LARGEST_SEED))
-    rounds: int = attrs.field(default=200, validator=at_least(1))
+    candidates: int = attrs.field(
+        default=200, validator=at_least(1), metadata={"old_name": "rounds"}
+    )
     """Number of candidates, the initial population included."""
     population: int = attrs.field(default=20, validator=at_least(1))
     """Number of members of the population."""

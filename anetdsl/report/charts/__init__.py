@@ -6,7 +6,7 @@ Curves with a band around them:
 
     plot(
         [Line("guided", [(0, 41.0), (1, 44.5)], band=[(0, 39.0, 43.0), (1, 42.0, 47.0)])],
-        title="Fitness over rounds", x=Axis("round", whole=True), y=Axis("fitness, %"),
+        title="Fitness", x=Axis("candidates so far", whole=True), y=Axis("fitness, %"),
     )
 
 Points and lines over linear or logarithmic axes, such as a roofline:

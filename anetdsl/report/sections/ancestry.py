@@ -90,7 +90,7 @@ def _step(
         tag("div", picture, class_="wide", tabindex=0, role="group", aria_label=record.name),
         tag(
             "div",
-            tag("h3", text(f"{record.name}, round {record.index + 1}")),
+            tag("h3", text(record.name)),
             paragraph(*_fitness(record, parent)),
             paragraph(text(_costs(record, network)), class_="faint"),
             tag("ul", *(tag("li", text(shortened(sentence))) for sentence in record.ops)),

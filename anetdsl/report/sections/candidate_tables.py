@@ -39,7 +39,6 @@ def population_table(run: Run) -> Markup:
         TableColumn(_TOP5, "number", 1),
         TableColumn("parameters", "amount"),
         TableColumn("multiply-adds", "amount"),
-        TableColumn("round", "number"),
         TableColumn("parent"),
         TableColumn("operations", "prose"),
     )
@@ -52,7 +51,6 @@ def population_table(run: Run) -> Markup:
             one.record.top5,
             one.record.parameters,
             one.record.multiply_adds,
-            one.round,
             one.record.parent or "",
             _operations(one.record),
         )
@@ -105,7 +103,6 @@ def candidates_table(run: Run) -> Markup:
     """Return the table of all candidates, in the order of the search."""
     with_operations = len(run.records) <= _MAX_WITH_OPERATIONS
     columns = (
-        TableColumn("round", "number"),
         TableColumn("name"),
         TableColumn("status"),
         TableColumn("fitness", "number", 2),
@@ -119,7 +116,6 @@ def candidates_table(run: Run) -> Markup:
     )
     rows = (
         (
-            one.index + 1,
             one.name,
             one.status,
             one.fitness,

@@ -16,7 +16,7 @@ from anetdsl.report.facts import (
 )
 from anetdsl.report.html_page import CHART_WIDTH
 from anetdsl.report.markup import Markup, figure
-from anetdsl.report.sections.fitness import rounds_axis
+from anetdsl.report.sections.fitness import candidates_axis
 from anetdsl.report.wording import fitness_label
 
 _MAX_LINES = 500
@@ -41,7 +41,7 @@ def family_tree(run: Run) -> Markup:
         pairs = [pair for pair in pairs if pair[1].name in ancestors]
         children = "those of its children that are in the population or have descendants in it"
     best = ranked(candidates)[0]
-    points = {one.name: (one.round, one.fitness) for one in candidates}
+    points = {one.name: (one.number, one.fitness) for one in candidates}
     line_of_best = [points[one.name] for one in lineage(run, best.record) if one.name in points]
     chart = plot(
         [
@@ -54,11 +54,11 @@ def family_tree(run: Run) -> Markup:
             ),
             Dots("in the population now", list(map(_dot, population)), color=2),
             Line("ancestors of the best", line_of_best, color=1, dashed=False),
-            Dots("", [Dot(best.round, best.fitness, best.name, labelled=True)], color=1),
+            Dots("", [Dot(best.number, best.fitness, best.name, labelled=True)], color=1),
         ],
         title="Family tree of the search",
         description=f"The best candidate, {best.name}, is in generation {len(line_of_best)}.",
-        x=rounds_axis(run),
+        x=candidates_axis(run),
         y=Axis(fitness_label(run.records)),
         heading=False,
         styled=False,
@@ -81,7 +81,7 @@ def family_tree(run: Run) -> Markup:
 
 
 def _dot(one: ScoredCandidate) -> Dot:
-    return Dot(one.round, one.fitness, f"{one.name}: {one.fitness:.2f}")
+    return Dot(one.number, one.fitness, f"{one.name}: {one.fitness:.2f}")
 
 
 def _lines(
@@ -90,7 +90,7 @@ def _lines(
     """Yield the points of one line with gaps, which joins each parent and child."""
     for parent, child in pairs:
         yield from (
-            (parent.round, parent.fitness),
-            (child.round, child.fitness),
-            (child.round, float("nan")),
+            (parent.number, parent.fitness),
+            (child.number, child.fitness),
+            (child.number, float("nan")),
         )

@@ -1,4 +1,4 @@
-"""Chart the fitness over the rounds of one search (Figure 4)."""
+"""Chart the fitness over the candidates of one search (Figure 4)."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from anetdsl.report.wording import fitness_label
 
 
 def fitness_chart(run: Run, *, standalone: bool) -> str:
-    """Draw the fitness over rounds as SVG; a `standalone` chart has a heading and its own style."""
+    """Draw the fitness over the candidates as SVG.
+
+    A `standalone` chart has a heading and its own style.
+    """
     three, best = top_three_curve(run), best_curve(run)
     dots = [
-        Dot(one.round, one.fitness, f"{one.name}: {one.fitness:.2f}")
+        Dot(one.number, one.fitness, f"{one.name}: {one.fitness:.2f}")
         for one in scored_candidates(run)
     ]
     return plot(
@@ -23,9 +26,9 @@ def fitness_chart(run: Run, *, standalone: bool) -> str:
             Line("best so far", best, color=1, stepped=True),
             Line("mean of the top three", three, color=0, dashed=False, stepped=True),
         ],
-        title="Fitness over the rounds of the search",
+        title="Fitness over the candidates of the search",
         description=_description(best, three),
-        x=rounds_axis(run),
+        x=candidates_axis(run),
         y=Axis(fitness_label(run.records)),
         heading=standalone,
         styled=standalone,
@@ -34,25 +37,25 @@ def fitness_chart(run: Run, *, standalone: bool) -> str:
 
 
 def fitness_curves(run: Run) -> Markup:
-    """Return the figure with the fitness over rounds."""
-    first = min(run.settings.population, run.settings.rounds)
+    """Return the figure with the fitness over the candidates."""
+    first = min(run.settings.population, run.settings.candidates)
     origin = (
         "Each candidate is drawn at random, without a parent."
         if run.settings.method == "random"
         else f"The first {first} candidates are drawn at random."
     )
     return figure(
-        "Fitness over rounds",
+        "Fitness over the candidates",
         Markup(fitness_chart(run, standalone=False)),
         "The mean fitness of the three best candidates so far, as in Figure 4 of the paper, and "
         f"the fitness of the best one. Each dot is a candidate. {origin}",
     )
 
 
-def rounds_axis(run: Run) -> Axis:
-    """Return the axis of all rounds of a search, including those that are not finished."""
-    last = max(run.settings.rounds, *(record.index + 1 for record in run.records), 1)
-    return Axis("round (candidates, in order)", whole=True, low=0, high=last)
+def candidates_axis(run: Run) -> Axis:
+    """Return the axis of all candidates of a search, including those that are not finished."""
+    last = max(run.settings.candidates, *(record.index + 1 for record in run.records), 1)
+    return Axis("candidates so far", whole=True, low=0, high=last)
 
 
 def _description(best: Curve, three: Curve) -> str:

@@ -1,4 +1,4 @@
-"""Chart the fitness over rounds of several searches, by method and by run (Figure 4)."""
+"""Chart the fitness over the candidates of several searches, by method and by run (Figure 4)."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def method_curves(groups: Sequence[RunGroup]) -> Markup:
     return figure(
         "Mean of the top three, by method",
         Markup(_chart(groups, standalone=False)),
-        "The mean fitness of the three best candidates up to each round, as in Figure 4 of the "
-        "paper. Each line is the mean over the runs of a method, which differ in their seeds; the "
-        "band reaches from the lowest run to the highest. The curves end at round "
-        f"{compared.last}, {compared.runs_text}.",
+        "The mean fitness of the three best candidates so far, as in Figure 4 of the paper. "
+        "Each line is the mean over the runs of a method, which differ in their seeds; the "
+        "band reaches from the lowest run to the highest. The curves end after "
+        f"{compared.last} candidates, {compared.runs_text}.",
     )
 
 
@@ -41,8 +41,8 @@ def run_curves(groups: Sequence[RunGroup]) -> Markup:
     ]
     chart = plot(
         lines,
-        title="Mean fitness of the top three over the rounds, each run",
-        x=_rounds_axis(max((line.points[-1][0] for line in lines if line.points), default=1)),
+        title="Mean fitness of the top three over the candidates, each run",
+        x=_axis(max((line.points[-1][0] for line in lines if line.points), default=1)),
         y=Axis(_fitness_label(groups)),
         heading=False,
         styled=False,
@@ -59,18 +59,18 @@ def _chart(groups: Sequence[RunGroup], *, standalone: bool) -> str:
         lines.append(
             Line(
                 group.label,
-                _stairs([(round, mean) for round, _, mean, _ in points]),
+                _stairs([(number, mean) for number, _, mean, _ in points]),
                 band=_band(points) if len(group.runs) > 1 else (),
                 color=color,
             )
         )
     return plot(
         lines,
-        title="Mean fitness of the top three over the rounds, by method",
+        title="Mean fitness of the top three over the candidates, by method",
         description="; ".join(
             f"{line.name} ends at {line.points[-1][1]:.2f}" for line in lines if line.points
         ),
-        x=_rounds_axis(compared.last),
+        x=_axis(compared.last),
         y=Axis(_fitness_label(compared.groups)),
         heading=standalone,
         styled=standalone,
@@ -80,45 +80,45 @@ def _chart(groups: Sequence[RunGroup], *, standalone: bool) -> str:
 
 
 def spread(curves: Sequence[Curve], last: int) -> list[tuple[int, float, float, float]]:
-    """Return (round, lowest, mean, highest) of curves at each round where one of them changes.
+    """Return (candidates so far, lowest, mean, highest) of curves, where one of them changes.
 
-    The points begin at the first round that all curves have and end at `last`. Empty curves are
+    The points begin at the first number that all curves have and end at `last`. Empty curves are
     left out.
     """
     curves = [curve for curve in curves if curve]
     if not curves:
         return []
     first = max(curve[0][0] for curve in curves)
-    rounds = {round for curve in curves for round, _ in curve if first <= round <= last}
+    numbers = {number for curve in curves for number, _ in curve if first <= number <= last}
     points = []
-    for round in sorted(rounds | ({last} if last >= first else set())):
-        values = [value for curve in curves if (value := value_at(curve, round)) is not None]
-        points.append((round, min(values), statistics.fmean(values), max(values)))
+    for number in sorted(numbers | ({last} if last >= first else set())):
+        values = [value for curve in curves if (value := value_at(curve, number)) is not None]
+        points.append((number, min(values), statistics.fmean(values), max(values)))
     return points
 
 
 def _stairs(curve: Sequence[tuple[int, float]]) -> list[tuple[float, float]]:
     """Return a curve as points of a line with steps."""
     points: list[tuple[float, float]] = []
-    for round, value in curve:
+    for number, value in curve:
         if points and points[-1][1] != value:
-            points.append((round, points[-1][1]))
-        points.append((round, value))
+            points.append((number, points[-1][1]))
+        points.append((number, value))
     return points
 
 
 def _band(points: Sequence[tuple[int, float, float, float]]) -> list[tuple[float, float, float]]:
     """Return the points of a band with the steps of its line."""
     band: list[tuple[float, float, float]] = []
-    for round, low, _, high in points:
+    for number, low, _, high in points:
         if band:
-            band.append((round, *band[-1][1:]))
-        band.append((round, low, high))
+            band.append((number, *band[-1][1:]))
+        band.append((number, low, high))
     return band
 
 
-def _rounds_axis(last: float) -> Axis:
-    return Axis("round (candidates, in order)", whole=True, low=0, high=max(last, 1))
+def _axis(last: float) -> Axis:
+    return Axis("candidates so far", whole=True, low=0, high=max(last, 1))
 
 
 def _fitness_label(groups: Sequence[RunGroup]) -> str:

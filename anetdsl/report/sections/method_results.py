@@ -19,7 +19,7 @@ from anetdsl.terminal import duration
 
 
 def method_results(groups: Sequence[RunGroup]) -> Markup:
-    """Return the table of the methods at the last round that all compared runs have."""
+    """Return the table of the methods at the number of candidates that all compared runs have."""
     compared = comparison_of(groups)
     results = [_results(group, compared.last) for group in compared.groups]
     means = [statistics.fmean(three) for three, _ in results if three]
@@ -47,30 +47,30 @@ def method_results(groups: Sequence[RunGroup]) -> Markup:
         TableColumn("sd", "number", 2),
         TableColumn("best of all", "number", 2),
         TableColumn("reached" if level is None else f"reached {level:.2f}", "number"),
-        TableColumn("after rounds, mean", "number", 1),
+        TableColumn("after candidates, mean", "number", 1),
     )
     caption = (
-        f"At round {compared.last}, {compared.runs_text}. sd: standard deviation over runs "
-        "(n - 1). The last two columns: how many runs reached the level where the lowest method "
-        "ends (mean of the top three), and after how many rounds on average."
+        f"After {compared.last} candidates, {compared.runs_text}. sd: standard deviation over "
+        "runs (n - 1). The last two columns: how many runs reached the level where the lowest "
+        "method ends (mean of the top three), and after how many candidates on average."
     )
     return table(columns, rows, caption=caption)
 
 
 def _results(group: RunGroup, last: int) -> tuple[list[float], list[float]]:
-    """Return the means of the top three and the best fitnesses of the runs at a round."""
+    """Return the means of the top three and the best fitness of runs after `last` candidates."""
     three = [value_at(top_three_curve(run), last) for run in group.runs]
     best = [value_at(best_curve(run), last) for run in group.runs]
     return [v for v in three if v is not None], [v for v in best if v is not None]
 
 
 def _reaching(group: RunGroup, level: float | None) -> tuple[int | None, float | None]:
-    """Return how many runs reached a level, and the mean of the rounds at which they did."""
+    """Return how many runs reached a level, and after how many candidates on average."""
     if level is None:
         return None, None
     first = [first_reaching(top_three_curve(run), level) for run in group.runs]
-    rounds = [round for round in first if round is not None]
-    return len(rounds), statistics.fmean(rounds) if rounds else None
+    numbers = [number for number in first if number is not None]
+    return len(numbers), statistics.fmean(numbers) if numbers else None
 
 
 def run_results(groups: Sequence[RunGroup]) -> Markup:

@@ -26,7 +26,7 @@ def lead(run: Run) -> Markup:
     settings = run.settings
     method = _METHODS.get(settings.method, settings.method)
     sentence = (
-        f"{method.capitalize()} of {settings.rounds:,} rounds with a population of "
+        f"{method.capitalize()} of {settings.candidates:,} candidates with a population of "
         f"{settings.population}, seed {settings.seed}."
     )
     parts = [paragraph(text(sentence))]
@@ -40,11 +40,11 @@ def _state(run: Run) -> str | None:
     finished = sum(record.status in ("done", "failed") for record in run.records)
     if not run.records:
         return "This search has no candidates yet."
-    if finished < run.settings.rounds:
+    if finished < run.settings.candidates:
         running = sum(record.status == "running" for record in run.records)
         return (
-            f"This search is not finished: {finished:,} of {run.settings.rounds:,} candidates are "
-            f"finished, {running} are in training. Create the report again to see more."
+            f"This search is not finished: {finished:,} of {run.settings.candidates:,} candidates "
+            f"are finished, {running} are in training. Create the report again to see more."
         )
     if not scored_candidates(run):
         return "Every candidate of this search failed: see the failures below."
@@ -81,8 +81,7 @@ def _figures(run: Run) -> Iterator[tuple[str, str, str]]:
             )
             if value is not None
         ]
-        place = f"{first.name}, round {first.round}"
-        details = ": ".join([place, *([", ".join(measures)] if measures else [])])
+        details = ": ".join([first.name, *([", ".join(measures)] if measures else [])])
         yield "best fitness", f"{first.fitness:.2f}", details
         yield (
             "size of the best",

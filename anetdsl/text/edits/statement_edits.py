@@ -66,9 +66,9 @@ def _set_single(
     if cells is None:
         return remove_statement(tree, present) if present is not None else ()
     if present is not None:
-        values: dict[str, Text | None] = dict.fromkeys(
-            attribute.name for attribute in STATEMENTS[keyword].attributes
-        )
+        values: dict[str, Text | None] = {}
+        for attribute in STATEMENTS[keyword].attributes:
+            values |= {name: None for name in (attribute.name, attribute.old_name) if name}
         for cell in cells[1:]:
             items = cell.items
             text = cell.text.partition("=")[2]

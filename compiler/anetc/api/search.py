@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from anetdsl.evolve.drive.driver import Driver, Rules
     from anetdsl.evolve.settings.run_settings import RunSettings
 
-_SEARCH = ("method", "seed", "rounds", "population", "order", "window")
+_SEARCH = ("method", "seed", "candidates", "population", "order", "window")
 _LIMITS = {"max_params": "parameters", "max_macs": "multiply_adds", "max_depth": "depth"}
 _RUNNING = ("executor", "gpus", "timeout", "retries", "inherit", "halving", "keep_all_weights")
 MAY_CHANGE = ("executor", "gpus", "timeout", "retries", "keep_all_weights")
@@ -44,7 +44,7 @@ class SearchResult:
     """Folder of the search."""
     is_finished: bool
     """False if the search was stopped; it can be resumed."""
-    rounds: int
+    candidates: int
     """Number of candidates of the whole search."""
     done: int
     """Number of candidates that have been trained."""
@@ -85,10 +85,11 @@ def search(
         ready: Called with the driver before it starts, which can be stopped by its `stopping`; may
             return a function that is called after each change.
         warn: Called with a warning, such as about changed videos.
-        **settings: The options of `anetc evolve` with `_` for `-`, such as `rounds`, `population`,
-            `method`, `max_params`, `executor`; and fields of `TrainSettings` (iterations, batch,
-            ...) and `ClipSettings` (frames, size, ...) for the training of candidates. A resumed
-            search accepts `executor`, `gpus`, `timeout`, `retries` and `keep_all_weights`.
+        **settings: The options of `anetc evolve` with `_` for `-`, such as `candidates`, `method`,
+            `population`, `max_params`, `executor`; and fields of `TrainSettings` (iterations,
+            batch, ...) and `ClipSettings` (frames, size, ...) for the training of candidates. A
+            resumed search accepts `executor`, `gpus`, `timeout`, `retries` and
+            `keep_all_weights`.
 
     Raises:
         CannotRun: A setting is wrong, or the search cannot start or continue.
@@ -97,6 +98,8 @@ def search(
 
     directory = RunDir(Path(out))
     given = option_values(clip_arguments(settings))
+    if "rounds" in given.values:
+        raise given.error("this option is now `--candidates`", "rounds")
     if resume:
         if data is not None or config is not None:
             raise CannotRun(
@@ -177,12 +180,12 @@ def _result(directory: RunDir, *, is_finished: bool) -> SearchResult:
     from anetdsl.evolve.drive.store import open_for_reading
 
     with open_for_reading(directory) as store:
-        progress = progress_of(store, store.settings().search.rounds)
+        progress = progress_of(store, store.settings().search.candidates)
     name, fitness = progress.best or (None, None)
     return SearchResult(
         directory.path,
         is_finished,
-        progress.rounds,
+        progress.candidates,
         progress.done,
         progress.failed,
         fitness,

@@ -37,7 +37,11 @@ def preset(name: str) -> RunSettings:
         }
         return RunSettings(
             SearchSettings(
-                space("small", _UNKNOWN_CLASSES), rounds=40, population=10, tournament=3, window=2
+                space("small", _UNKNOWN_CLASSES),
+                candidates=40,
+                population=10,
+                tournament=3,
+                window=2,
             ),
             {"split": "validation", "settings": settings},
             Running(executor="threads:2"),

@@ -30,7 +30,7 @@ def progress_display(name: str) -> Iterator[Display]:
 
 def status_text(name: str, progress: Progress, *, driven: bool) -> str:
     """Return the output of `--status`."""
-    if progress.finished >= progress.rounds:
+    if progress.finished >= progress.candidates:
         state = "finished"
     elif driven:
         state = "running"
@@ -49,7 +49,7 @@ def rows(progress: Progress) -> list[tuple[str, str]]:
     failures = [f"{name} ({failure})" for name, failure, _ in progress.failures]
     failed = str(progress.failed) + (f", last {', '.join(failures)}" if failures else "")
     return [
-        ("round", f"{progress.finished} of {progress.rounds}"),
+        ("candidates", f"{progress.finished} of {progress.candidates}"),
         ("best", _best(progress)),
         ("top three", "" if progress.top_three is None else f"{progress.top_three:.2f}"),
         ("running", ", ".join(running) or "none"),
@@ -66,7 +66,7 @@ def _best(progress: Progress) -> str:
 
 
 def _line(progress: Progress) -> str:
-    parts = [f"{progress.finished}/{progress.rounds}"]
+    parts = [f"{progress.finished}/{progress.candidates}"]
     if progress.best is not None:
         parts += [f"best {_best(progress)}", f"top three {progress.top_three:.2f}"]
     parts.append(f"running {len(progress.running)}")

@@ -74,7 +74,7 @@ def test_candidates_proposed_again_are_trained_again(
     running: dict[str, int], tmp_path: Path
 ) -> None:
     """Old trials of the same name do not count. Trials are real subprocesses here."""
-    settings = run_settings(rounds=12, running=Running(executor="threads:4", **running))  # type: ignore[arg-type]
+    settings = run_settings(candidates=12, running=Running(executor="threads:4", **running))  # type: ignore[arg-type]
     directory = RunDir(tmp_path / "run")
     make_run(directory, settings)
     assert drive_run(directory, RULES, command=COMMAND)
@@ -94,7 +94,7 @@ def test_candidates_proposed_again_are_trained_again(
 def test_rebuild_gives_a_changed_text_no_score(tmp_path: Path) -> None:
     """The trained text is restored; the changed text goes to the inbox."""
     directory = RunDir(tmp_path / "run")
-    make_run(directory, run_settings(rounds=8))
+    make_run(directory, run_settings(candidates=8))
     assert drive_run(directory, RULES, command=COMMAND)
     path = directory.arch("g0002")
     old = path.read_text()
@@ -126,7 +126,7 @@ def test_rebuild_trains_a_candidate_with_an_invalid_record_again(
 
 def test_rebuild_refuses_incomplete_settings(run: Run) -> None:
     directory = RunDir(run.path)
-    directory.settings.write_text("[search]\nrounds = 4\n")
+    directory.settings.write_text("[search]\ncandidates = 4\n")
     with pytest.raises(CannotRun, match=r"`classes` is missing in \[search.space\]"):
         rebuild(directory)
 

@@ -308,14 +308,16 @@ def test_only_the_best_get_the_long_training(
 ) -> None:
     """A candidate is compared with the results that it sees, so workers do not matter."""
     running = Running(executor="threads:4", halving=3)
-    run = searched(tmp_path / "run", run_settings(rounds=40, running=running), after_a_while(0.02))
+    run = searched(
+        tmp_path / "run", run_settings(candidates=40, running=running), after_a_while(0.02)
+    )
     long = [record for record in run.records if record.iterations == 8]
     short = [record for record in run.records if record.iterations == 2]
     assert len(long) + len(short) == 40
     assert 5 <= len(long) <= 25
     assert all(record.attempts == 2 for record in long)
     assert all(record.attempts == 1 for record in short)
-    other = searched(tmp_path / "other", run_settings(rounds=40, running=running), workers=1)
+    other = searched(tmp_path / "other", run_settings(candidates=40, running=running), workers=1)
     assert essence(run) == essence(other)
 
 

@@ -60,7 +60,7 @@ def test_inbox_file_becomes_a_candidate(tmp_path: Path) -> None:
 
 
 def test_added_candidate_can_become_a_parent(tmp_path: Path) -> None:
-    run = with_inbox(tmp_path / "run", {"mine.anet": MINE}, population=1, rounds=60, seed=1)
+    run = with_inbox(tmp_path / "run", {"mine.anet": MINE}, population=1, candidates=60, seed=1)
     assert run.records[0].source
     assert any(record.parent == "g0000" for record in run.records)
 
@@ -169,11 +169,11 @@ def test_accepted_file_is_moved_after_a_kill(tmp_path: Path) -> None:
 
 
 def test_file_after_the_last_round_waits(run: Run) -> None:
-    """A finished search adds no file; after `rounds` is increased, it does."""
+    """A finished search adds no file; after `candidates` is increased, it does."""
     directory = RunDir(run.path)
     (directory.inbox / "mine.anet").write_text(MINE)
     assert drive(run.path)
     assert (directory.inbox / "mine.anet").exists()
-    directory.settings.write_text(settings_text(run_settings(rounds=26)))
+    directory.settings.write_text(settings_text(run_settings(candidates=26)))
     assert drive_run(directory, RULES, command=COMMAND)
     assert read_run(run.path).records[24].source == "mine.anet"

@@ -93,7 +93,7 @@ def test_search_survives_kills(tmp_path: Path, reference: Essence) -> None:
 @pytest.mark.parametrize("seed", [2, 3])
 def test_search_survives_thirty_kills(seed: int, tmp_path: Path) -> None:
     """The candidates are exactly those of a search without interruption."""
-    settings = run_settings(rounds=120, running=Running(executor="threads:6"))
+    settings = run_settings(candidates=120, running=Running(executor="threads:6"))
     make_run(RunDir(tmp_path / "run"), settings)
     run = chaos(tmp_path / "run", 30, seed, seconds=0.8)
     with open_store(RunDir(run.path)) as store:

@@ -64,20 +64,24 @@ def test_changed_text_becomes_another_candidate(tmp_path: Path) -> None:
 def test_changed_settings_apply_to_the_next_candidates(tmp_path: Path) -> None:
     """A person changes the settings file while no driver works."""
     directory = RunDir(tmp_path / "run")
-    first = searched(directory.path, run_settings(rounds=8))
-    directory.settings.write_text(settings_text(run_settings(rounds=12)))
+    first = searched(directory.path, run_settings(candidates=8))
+    directory.settings.write_text(settings_text(run_settings(candidates=12)))
     assert drive_run(directory, RULES, command=COMMAND)
     more = read_run(directory.path)
-    assert len(more.records) == more.settings.rounds == 12
+    assert len(more.records) == more.settings.candidates == 12
     assert essence(more)[:8] == essence(first)
 
 
 def test_run_of_an_earlier_version_is_resumed(tmp_path: Path, reference: Essence) -> None:
-    """Its database and its records have the operations of a candidate as sentences."""
+    """It has operations as sentences, and settings with `rounds`, the number of candidates."""
     directory = RunDir(tmp_path / "run")
     assert not drive(directory.path, run_settings(), after_a_while(0.01), watch=stop_after(5))
     with open_store(directory) as store, store.commit():
         store.connection.execute("""UPDATE candidates SET ops = '["r drawn"]'""")
+        old = settings_text(store.settings()).replace("candidates = ", "rounds = ")
+        store.set_meta("settings", old)
+    assert "rounds = 24" in old
+    directory.settings.write_text(old)
     (directory.path / "pulse").write_text("1 1\n")
     before = read_run(directory.path)
     for record in before.records:

@@ -261,7 +261,7 @@ def test_children_are_valid(parents: tuple[Member, ...], children: list[Proposal
         assert network.longest_path() >= 4
         origin = network.origin
         assert origin is not None
-        assert (origin.parent, origin.round, origin.seed, origin.ops) == (
+        assert (origin.parent, origin.candidate, origin.seed, origin.ops) == (
             proposal.parent,
             proposal.index,
             11,

@@ -48,8 +48,8 @@ def test_settings_are_read_back(value: RunSettings) -> None:
 
 
 def test_settings_that_are_left_out_keep_their_defaults() -> None:
-    found = read("[search]\nrounds = 7\n[trial]\nrecipe.frames = 8\n", FULL)
-    assert found.search == attrs.evolve(FULL.search, rounds=7)
+    found = read("[search]\ncandidates = 7\n[trial]\nrecipe.frames = 8\n", FULL)
+    assert found.search == attrs.evolve(FULL.search, candidates=7)
     assert found.trial == {**FULL.trial, "recipe": {"frames": 8, "size": [32, 32]}}
     assert found.running == FULL.running
 
@@ -78,14 +78,20 @@ def test_any_tables_are_read_back(tables: dict[str, object]) -> None:
 
 
 MISTAKES = {
-    "[search]\nrouns = 3": (
-        "search.toml:2: there is no setting `rouns` in [search]; did you mean `rounds`?"
+    "[search]\ncandidats = 3": (
+        "search.toml:2: there is no setting `candidats` in [search]; did you mean `candidates`?"
     ),
-    "[serch]\nrounds = 3": "search.toml:1: there is no setting `serch`; did you mean `search`?",
-    "rounds = 3": ("search.toml:1: there is no setting `rounds`; there are search, trial, running"),
-    "[search]\n\nrounds = 'many'": 'search.toml:3: `rounds` must be a whole number, not "many"',
-    "[search]\nrounds = true": "search.toml:2: `rounds` must be a whole number, not true",
-    "[search]\nrounds = 0": "search.toml:2: `rounds` must be at least 1, not 0",
+    "[serch]\ncandidates = 3": "search.toml:1: there is no setting `serch`; did you mean `search`?",
+    "candidates = 3": (
+        "search.toml:1: there is no setting `candidates`; there are search, trial, running"
+    ),
+    "[search]\n\nrounds = 'x'": 'search.toml:3: `candidates` must be a whole number, not "x"',
+    "[search]\ncandidates = 3\nrounds = 3": (
+        "search.toml:3: `rounds` is the old name of `candidates`; leave out one of them"
+    ),
+    "[search]\n\ncandidates = 'x'": 'search.toml:3: `candidates` must be a whole number, not "x"',
+    "[search]\ncandidates = true": "search.toml:2: `candidates` must be a whole number, not true",
+    "[search]\ncandidates = 0": "search.toml:2: `candidates` must be at least 1, not 0",
     "[search]\nseed = 9223372036854775808": (
         "search.toml:2: `seed` must be from 0 to 9223372036854775807, not 9223372036854775808"
     ),
@@ -143,7 +149,7 @@ MISTAKES = {
     "[running]\ntimeout = 0": "search.toml:2: `timeout` must be above 0, not 0.0",
     "[running]\nexecutor = 4": "search.toml:2: `executor` must be a string, not 4",
     "[running]\ninherit = 1": "search.toml:2: `inherit` must be true or false, not 1",
-    "[search\nrounds = 3": "search.toml: not TOML: Expected ']' at the end of a table "
+    "[search\ncandidates = 3": "search.toml: not TOML: Expected ']' at the end of a table "
     "declaration (at line 1, column 8)",
 }
 
@@ -159,7 +165,7 @@ def test_settings_that_a_runs_file_leaves_out_stay(tmp_path: Path) -> None:
     """An optional setting is removed if its table is in the file without it."""
     path = tmp_path / "settings.toml"
     for text, expected in (
-        ("[search]\nrounds = 9", attrs.evolve(FULL.search, rounds=9, threshold=None)),
+        ("[search]\ncandidates = 9", attrs.evolve(FULL.search, candidates=9, threshold=None)),
         ("[search.limits]\nframes = 4", attrs.evolve(FULL.search, threshold=None)),
         ("[running]\nretries = 2", FULL.search),
     ):

@@ -35,22 +35,22 @@ CLASSES = ["jog", "walk", "swipe left", "swipe right"]
 
 
 def curves() -> str:
-    rounds = range(3, 41, 2)
+    numbers = range(3, 41, 2)
     return plot(
         [
             Line(
                 name,
-                [(x, top - 40 * math.exp(-x / pace)) for x in rounds],
+                [(x, top - 40 * math.exp(-x / pace)) for x in numbers],
                 band=[
                     (x, top - 42 * math.exp(-x / pace), top - 36 * math.exp(-x / pace))
-                    for x in rounds
+                    for x in numbers
                 ],
             )
             for name, top, pace in (("guided", 90.0, 8), ("standard", 84.0, 12), ("random", 83, 14))
         ],
-        title="Fitness over rounds",
+        title="Fitness over candidates",
         description="Guided ends highest.",
-        x=Axis("round", whole=True, low=0),
+        x=Axis("candidates so far", whole=True, low=0),
         y=Axis("fitness, %"),
     )
 
@@ -81,7 +81,7 @@ def confusion() -> str:
 
 
 def nothing() -> str:
-    return plot([], title="Fitness over rounds", x=Axis("round"), y=Axis("fitness"))
+    return plot([], title="Fitness over candidates", x=Axis("candidates so far"), y=Axis("fitness"))
 
 
 @pytest.mark.parametrize("chart", [curves, roofline, confusion, nothing])

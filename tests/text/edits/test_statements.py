@@ -132,7 +132,9 @@ def test_a_node_is_removed_with_its_comments(before, name, after):
 
 
 ORIGIN = Origin("g7", 3, 1234, ("split n4 -> n4a n4b", 'say "n4"'))
-ORIGIN_TEXT = r'origin  parent="g7"  round=3  seed=1234  ops=["split n4 -> n4a n4b", "say \"n4\""]'
+ORIGIN_TEXT = (
+    r'origin  parent="g7"  candidate=3  seed=1234  ops=["split n4 -> n4a n4b", "say \"n4\""]'
+)
 
 
 def test_origin_and_score_are_inserted_after_the_network():
@@ -151,9 +153,11 @@ def test_origin_and_score_are_inserted_after_the_network():
 
 def test_origin_and_score_are_changed_in_place():
     """Old values are removed. Comments and equal values stay."""
-    text = 'network a\norigin ops=["x", # of x\n "y"] round=2 # c\nnode b'
+    text = 'network a\norigin ops=["x", # of x\n "y"] candidate=2 # c\nnode b'
     new = edited(text, edits.set_origin, Origin("p", None, 3, ("y", "z")))
     assert new == 'network a\norigin parent="p" seed=3 ops=["y", "z"] # c\nnode b'
+    text = text.replace("candidate=", "round=")
+    assert edited(text, edits.set_origin, Origin("p", None, 3, ("y", "z"))) == new
     text = "network a score loss=0.50 top5=2 # c\n"
     score = Score((("loss", 0.25), ("fitness", 1e-9)))
     assert edited(text, edits.set_score, score) == "network a score loss=0.25 fitness=1e-09 # c\n"

@@ -51,7 +51,8 @@ _MAY_CHANGE = (
     help="Search method (guided: by learned edge weights).",
 )
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Seed of the search.")
-@click.option("--rounds", type=click.IntRange(1), help="Number of candidates.")
+@click.option("--candidates", type=click.IntRange(1), help="Number of candidates of the search.")
+@click.option("--rounds", type=int, hidden=True)
 @click.option("--population", type=click.IntRange(1), help="Number of members of the population.")
 @click.option(
     "--order",
@@ -160,7 +161,7 @@ def _status(directory: RunDir) -> None:
     from anetdsl.evolve.drive.store import open_for_reading
 
     with open_for_reading(directory) as store:
-        progress = progress_of(store, store.settings().search.rounds)
+        progress = progress_of(store, store.settings().search.candidates)
     click.echo(status_text(str(directory.path), progress, driven=is_driven(directory)))
 
 
@@ -233,10 +234,10 @@ def _ready(driver: Driver, display: Display) -> Callable[[], None]:
 
     def watch() -> None:
         nonlocal last
-        rounds = driver.settings.search.rounds
-        if time.monotonic() - last > _DISPLAY_SECONDS or driver.history.finished >= rounds:
+        candidates = driver.settings.search.candidates
+        if time.monotonic() - last > _DISPLAY_SECONDS or driver.history.finished >= candidates:
             last = time.monotonic()
             workers = driver.trials.workers.capacity()
-            display(progress_of(driver.store, rounds, workers=workers))
+            display(progress_of(driver.store, candidates, workers=workers))
 
     return watch

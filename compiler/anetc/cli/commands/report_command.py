@@ -22,11 +22,11 @@ from anetdsl.terminal import visible
 def command(runs: tuple[str, ...], output: str | None, dot: str | None) -> None:
     """Write one HTML page about the search in the run directory RUN.
 
-    The page shows the figures of the paper for this search: the fitness over rounds, the ancestors
-    of the best network, and the best networks with their learned weights. It is a single file that
-    loads nothing. Several runs are compared: runs that differ only in their seeds are drawn as one
-    curve with a band. The search may still be running. A PATH that ends in .svg gets only the
-    curves, as a picture.
+    The page shows the figures of the paper for this search: the fitness over the candidates, the
+    ancestors of the best network, and the best networks with their learned weights. It is a single
+    file that loads nothing. Several runs are compared: runs that differ only in their seeds are
+    drawn as one curve with a band. The search may still be running. A PATH that ends in .svg
+    gets only the curves, as a picture.
     """
     from anetdsl.evolve.drive.run_reader import read_run
     from anetdsl.report.pages import write_report
