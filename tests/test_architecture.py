@@ -50,6 +50,8 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "evolve.candidates",
         "evolve.propose evolve.workers",
         "evolve.drive",
+        "evolve.trainings",
+        "evolve.finals",
         "report",
     ),
     "anetc": (
