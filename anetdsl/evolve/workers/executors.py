@@ -25,11 +25,14 @@ import attrs
 from anetdsl.errors import CannotRun, cannot_read
 from anetdsl.evolve.workers.gpu_slots import VARIABLE, gpu_slots
 from anetdsl.evolve.workers.trial_process import Outcome, RunningTrials, TrialTask, run_trial
+from anetdsl.evolve.workers.trial_server import TrialServer
 
 MOST_THREADS = 4096
 CONNECT_SECONDS = 20.0
 _ANSWER_SECONDS = 5.0
 _CLOSE_SECONDS = 1.0
+_IDLE_SECONDS = 60.0
+"""Time without a new trial after which the server of a cluster's worker ends."""
 _FILE_READS, _FILE_SECONDS = 10, 0.1
 _MOST_PORT = 65_535
 
@@ -92,7 +95,7 @@ def check_workers(text: str, gpus: Sequence[str] = ()) -> None:
 
 @contextlib.contextmanager
 def _threads(count: int, gpus: Sequence[str]) -> Iterator[Workers]:
-    running = RunningTrials()
+    running, server = RunningTrials(), TrialServer()
     numbers, slots = itertools.count(), gpu_slots(gpus)
     slot = threading.local()
 
@@ -100,14 +103,18 @@ def _threads(count: int, gpus: Sequence[str]) -> Iterator[Workers]:
         slot.number = next(numbers)
 
     def run(task: TrialTask) -> Outcome:
-        return run_trial(task, {VARIABLE: slots[slot.number % len(slots)]}, running)
+        environment = {VARIABLE: slots[slot.number % len(slots)]} if slots else {}
+        return run_trial(task, environment, running, server)
+
+    def stop() -> None:
+        running.stop()
+        server.close()
 
     executor = ThreadPoolExecutor(count, "trial", enter)
-    function = run if slots else functools.partial(run_trial, running=running)
     try:
-        yield Workers(executor, lambda: count, function, running.stop)
+        yield Workers(executor, lambda: count, run, stop)
     finally:
-        running.stop()
+        stop()
         executor.shutdown(wait=True, cancel_futures=True)
 
 
@@ -136,11 +143,21 @@ def _dask(place: str) -> Iterator[Workers]:
         yield Workers(
             executor,
             _Capacity(client),
-            run_trial,
+            run_on_cluster,
             stop=lambda: None,
             remote=True,
             is_connected=lambda: bool(client.status == "running"),
         )
+
+
+def run_on_cluster(task: TrialTask) -> Outcome:
+    """Run a trial in a worker of a cluster; the worker's trials share a server."""
+    return run_trial(task, server=_server_of_this_worker())
+
+
+@functools.cache
+def _server_of_this_worker() -> TrialServer:
+    return TrialServer(idle=_IDLE_SECONDS)
 
 
 def _address_in(path: Path) -> str:

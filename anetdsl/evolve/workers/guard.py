@@ -2,7 +2,8 @@
 
 Usage: `python guard.py SECONDS COMMAND...`. The driver starts this script by its path (with
 `python -I -S`) as the leader of a new process group. It imports only modules of the standard
-library that load fast. The guard kills the trial with all its processes
+library that load fast. A server of trials calls `watch` in a forked process instead. The guard
+kills the trial with all its processes
 
 - when the driver has ended: the other end of the guard's standard input is closed;
 - when SECONDS have passed (0: no limit): the guard writes TIMEOUT to standard output first;
@@ -19,6 +20,7 @@ import select
 import signal
 import sys
 import time
+from collections.abc import Callable
 
 TIMEOUT = "timeout"
 """Word that the guard writes to standard output when the time has passed."""
@@ -27,11 +29,21 @@ PR_SET_PDEATHSIG = 1
 
 
 def main() -> int:
-    """Run the command of the command line and return its exit status.
+    """Run the command of the command line and return its exit status, as `watch` does."""
+    return watch(float(sys.argv[1]), lambda: _execute(sys.argv[2:]))
 
-    The status is 128 + n if signal n ended the command.
+
+def watch(seconds: float, trial: Callable[[], None]) -> int:
+    """Run a trial in a forked process, and return its exit status.
+
+    This process leads a process group. Its standard input is open as long as the driver lives, its
+    standard output takes the report, and its standard error is the output of the trial. The status
+    is 128 + n if signal n ended the trial.
+
+    Args:
+        seconds: Seconds after which the trial is killed; 0 is no limit.
+        trial: Function that the forked process calls; it does not return.
     """
-    seconds, command = float(sys.argv[1]), sys.argv[2:]
     woken, wake = os.pipe()
     os.set_blocking(woken, False)
     os.set_blocking(wake, False)
@@ -40,7 +52,15 @@ def main() -> int:
     guard = os.getpid()
     pid = os.fork()
     if pid == 0:
-        _execute(command, guard)
+        try:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            os.close(woken)
+            os.close(wake)
+            _separate_from(guard)
+            trial()
+        finally:
+            os._exit(127)
     end = time.monotonic() + seconds
     while True:
         ended, status = os.waitpid(pid, os.WNOHANG)
@@ -59,23 +79,26 @@ def main() -> int:
             os.killpg(0, signal.SIGKILL)
 
 
-def _execute(command: list[str], guard: int) -> None:
-    """Replace this process by the command. Its output goes to the guard's standard error."""
-    try:
-        if sys.platform.startswith("linux"):
-            import ctypes
+def _separate_from(guard: int) -> None:
+    """Have the kernel kill this process with its guard; take standard error for all output."""
+    if sys.platform.startswith("linux"):
+        import ctypes
 
-            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL))
-            if os.getppid() != guard:
-                os._exit(1)
-        nothing = os.open(os.devnull, os.O_RDONLY)
-        os.dup2(nothing, 0)
-        os.dup2(2, 1)
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL))
+        if os.getppid() != guard:
+            os._exit(1)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+
+
+def _execute(command: list[str]) -> None:
+    """Replace this process by the command."""
+    try:
         os.execvp(command[0], command)
     except OSError as error:
         os.write(2, f"{command[0]}: {error.strerror}\n".encode())
-    finally:
-        os._exit(127)
 
 
 if __name__ == "__main__":

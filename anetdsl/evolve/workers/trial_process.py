@@ -1,5 +1,7 @@
 """Run one trial: `anetc trial FOLDER` as a subprocess, started by a guard process (`guard`).
 
+Either the guard is a new process, or a server of trials forks it (`trial_server`).
+
 An executor calls `run_trial`, on this machine or on another one that sees the same folder. For a
 trial that was killed or hung, `run_trial` returns an Outcome with a failure; it does not raise.
 """
@@ -17,11 +19,13 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Protocol
 
 import attrs
 
 from anetdsl.evolve.contract import FailureKind, TrialFolder, TrialResult, killed_by
 from anetdsl.evolve.workers import guard
+from anetdsl.evolve.workers.trial_server import ServedGuard, TrialServer
 
 PYTHON = "{python}"
 """Word of a command that stands for the Python of the machine on which the trial runs."""
@@ -70,45 +74,68 @@ class Outcome:
         return self.failure is not None and any(words in self.message for words in _DISK_FULL)
 
 
+class Guard(Protocol):
+    """A guard process that runs, with its trial."""
+
+    pid: int
+    """Process id, which is also that of the process group."""
+
+    def wait_for_end(self, seconds: float | None = None) -> bool:
+        """Wait until the guard has ended; return False if it has not after some seconds."""
+        ...
+
+    def read_report(self) -> str:
+        """Return what the guard has reported, when it has ended."""
+        ...
+
+    def status(self) -> int:
+        """Return the exit status when the guard has ended, and free its process id."""
+        ...
+
+
 class RunningTrials:
     """The trials that run on this machine for one driver."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._processes: set[subprocess.Popen[bytes]] = set()
+        self._groups: set[int] = set()
         self._stopped = False
 
     def stop(self) -> None:
         """Kill all trials with all their processes, now and whenever one starts later."""
         with self._lock:
             self._stopped = True
-            processes = list(self._processes)
-        for process in processes:
-            _kill_group(process)
+            for group in self._groups:
+                _kill_group(group)
 
     @contextlib.contextmanager
-    def registered(self, process: subprocess.Popen[bytes]) -> Iterator[None]:
-        """Have `stop` kill this process while the block runs."""
+    def registered(self, group: int) -> Iterator[None]:
+        """Have `stop` kill this process group while the block runs."""
         with self._lock:
-            self._processes.add(process)
-            stopped = self._stopped
+            self._groups.add(group)
+            if self._stopped:
+                _kill_group(group)
         try:
-            if stopped:
-                _kill_group(process)
             yield
         finally:
             with self._lock:
-                self._processes.discard(process)
+                self._groups.discard(group)
 
 
 def run_trial(
     task: TrialTask,
     environment: Mapping[str, str] | None = None,
     running: RunningTrials | None = None,
+    server: TrialServer | None = None,
 ) -> Outcome:
     """Run a trial until it ends and return its outcome.
 
-    `environment` is added to the environment of this process.
+    Args:
+        task: The trial.
+        environment: Variables to add to the environment of this process.
+        running: Trials to register this one with.
+        server: Server that starts the trial, if its command is COMMAND; otherwise, and if the
+            server cannot start it, the trial is a new process.
     """
     folder = TrialFolder(task.folder)
     try:
@@ -121,45 +148,87 @@ def run_trial(
     except OSError as error:
         return Outcome(failure="error", message=f"{folder.path}: {error.strerror}")
     try:
-        report, status = _run(
-            task, {**os.environ, **(environment or {})}, running or RunningTrials()
-        )
+        report, status = _run(task, environment or {}, running or RunningTrials(), server)
     except OSError as error:
         return Outcome(failure="error", message=f"the trial cannot be started: {error.strerror}")
     return _read_outcome(task, folder, report, status)
 
 
-def _run(task: TrialTask, environment: dict[str, str], running: RunningTrials) -> tuple[str, int]:
-    """Run the command with its guard; return the guard's report and the exit status."""
-    command = [sys.executable if word == PYTHON else word for word in task.command]
-    # -I -S: the guard needs the standard library alone, and starts in a few milliseconds.
-    interpreter = [sys.executable, "-I", "-S"]
-    with TrialFolder(task.folder).output.open("wb") as output:
-        process = subprocess.Popen(
-            [*interpreter, guard.__file__, str(task.kill_after or 0), *command, task.folder],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=output,
-            env=environment,
-            start_new_session=True,
-        )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    with process.stdin, process.stdout, running.registered(process):
-        if task.heartbeat is not None:
-            _wait_with_heartbeat(process, task, Path(task.heartbeat))
-        report = process.stdout.read().decode("utf-8", "replace")
-        _kill_group(process)
-        return report, process.wait()
+def _run(
+    task: TrialTask,
+    environment: Mapping[str, str],
+    running: RunningTrials,
+    server: TrialServer | None,
+) -> tuple[str, int]:
+    """Run the trial with its guard; return the guard's report and the exit status."""
+    with _started(task, environment, server) as process:
+        with running.registered(process.pid):
+            if task.heartbeat is not None:
+                _wait_with_heartbeat(process, task, Path(task.heartbeat))
+            report = process.read_report()
+            _kill_group(process.pid)
+        return report, process.status()
 
 
-def _wait_with_heartbeat(process: subprocess.Popen[bytes], task: TrialTask, path: Path) -> None:
+def _started(
+    task: TrialTask, environment: Mapping[str, str], server: TrialServer | None
+) -> ServedGuard | _NewGuard:
+    """Start the trial with its guard. Raise OSError."""
+    seconds, output = task.kill_after or 0.0, TrialFolder(task.folder).output
+    if server is not None and task.command == COMMAND:
+        served = server.start(task.folder, seconds, environment, output)
+        if served is not None:
+            return served
+    return _NewGuard(task, seconds, {**os.environ, **environment}, output)
+
+
+class _NewGuard:
+    """A guard that is a new process."""
+
+    def __init__(
+        self, task: TrialTask, seconds: float, environment: Mapping[str, str], output: Path
+    ) -> None:
+        command = [sys.executable if word == PYTHON else word for word in task.command]
+        # -I -S: the guard needs the standard library alone, and starts in a few milliseconds.
+        interpreter = [sys.executable, "-I", "-S"]
+        with output.open("wb") as file:
+            self._process = subprocess.Popen(
+                [*interpreter, guard.__file__, str(seconds), *command, task.folder],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=file,
+                env=environment,
+                start_new_session=True,
+            )
+        self.pid = self._process.pid
+
+    def __enter__(self) -> _NewGuard:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.stdout.close()
+
+    def wait_for_end(self, seconds: float | None = None) -> bool:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(seconds)
+            return True
+        return False
+
+    def read_report(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.read().decode("utf-8", "replace")
+
+    def status(self) -> int:
+        return self._process.wait()
+
+
+def _wait_with_heartbeat(process: Guard, task: TrialTask, path: Path) -> None:
     """Wait for the end of the trial; kill the trial when the driver's heartbeat has stopped."""
     last, changed = b"", time.monotonic()
-    while True:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(_HEARTBEAT_SECONDS)
-            return
+    while not process.wait_for_end(_HEARTBEAT_SECONDS):
         try:
             content = path.read_bytes()
         except FileNotFoundError:
@@ -172,13 +241,15 @@ def _wait_with_heartbeat(process: subprocess.Popen[bytes], task: TrialTask, path
             last, changed = content, time.monotonic()
         elif time.monotonic() - changed > task.heartbeat_timeout:
             break
-    _kill_group(process)
+    else:
+        return
+    _kill_group(process.pid)
 
 
-def _kill_group(process: subprocess.Popen[bytes]) -> None:
+def _kill_group(group: int) -> None:
     """Kill a guard and all processes that it started: the guard leads their process group."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
+        os.killpg(group, signal.SIGKILL)
 
 
 def _read_outcome(task: TrialTask, folder: TrialFolder, report: str, status: int) -> Outcome:

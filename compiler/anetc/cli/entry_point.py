@@ -37,7 +37,7 @@ def run() -> None:
         run_command()
     except SystemExit as end:
         if isinstance(end.code, int) and end.code in (code for code, _ in _EXITS.values()):
-            _end_at_once(end.code)
+            end_at_once(end.code)
         raise
     except KeyboardInterrupt as error:
         interrupted = type(error) is KeyboardInterrupt
@@ -56,7 +56,7 @@ def _exit(number: int, *_: object) -> None:
     os._exit(code)
 
 
-def _end_at_once(code: int) -> None:
+def end_at_once(code: int) -> None:
     """End the process as Python does, but leave its memory to the system: torch needs a second."""
     import atexit
     import sys
