@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import anetdsl
 from anetdsl.ir import Network
-from anetdsl.pruning import Pruning, prune, pruned_text
+from anetdsl.pruning import Pruning, edge_count, prune, pruned_text
 from tests.command_line import anetc
 from tests.strategies import Written, networks, written
 
@@ -122,6 +122,54 @@ def test_untrained_edges_count_as_one_half() -> None:
     assert "dropped s0->n4 (0.5)" in pruning.lines()
 
 
+def test_the_weakest_edges_are_dropped_until_a_number_is_left() -> None:
+    """Of eight edges between nodes, n2->n5 is the second with 0.1. No node loses its last one."""
+    network = anetdsl.parse(TEXT)
+    assert edge_count(network) == 8
+    names = {8: [], 7: ["n2->n5 (0.1)"], 6: ["s1->n2 (0.1)", "n2->n5 (0.1)"]}
+    names[5] = ["s1->n2 (0.1)", "s0->n4 (0.2)", "n2->n5 (0.1)"]
+    for count, dropped in names.items():
+        pruning = prune(network, edges=count)
+        assert [str(edge) for edge in pruning.dropped] == dropped
+        assert edge_count(pruning.new) == count
+    assert [str(edge) for edge, _ in pruning.spared] == ["n4->n5 (0.2)"]
+    least = prune(network, edges=1)
+    assert edge_count(least.new) == 5, "n3 and n4 are read by one node, and n2 has its last input"
+    assert [str(edge) for edge in least.dropped] == names[5]
+    with pytest.raises(ValueError, match="one of"):
+        prune(network)
+    with pytest.raises(ValueError, match="one of"):
+        prune(network, 0.5, edges=3)
+
+
+def test_spared_edges_are_weaker_than_dropped_ones() -> None:
+    pruning = prune(anetdsl.parse(TEXT.replace("n3@0.3", "n3@0.05")), edges=6)
+    assert [str(edge) for edge in pruning.dropped] == ["s1->n2 (0.1)", "n2->n5 (0.1)"]
+    ((edge, reason),) = pruning.spared
+    assert (str(edge), reason) == ("n3->n4 (0.05)", "no other edge reads n3")
+    with_nodes = prune(anetdsl.parse(TEXT.replace("n3@0.3", "n3@0.05")), edges=6, drop_nodes=True)
+    assert "n3" in with_nodes.removed
+
+
+def doubts(changes: dict[str, str], below: float) -> tuple[str, ...]:
+    text = TEXT
+    for old, new in changes.items():
+        text = text.replace(old, new)
+    return prune(anetdsl.parse(text), below).doubts()
+
+
+def test_weights_that_say_nothing_are_reported() -> None:
+    """They are about equal, or those of the dropped edges are near 0.5."""
+    assert doubts({}, 0.5) == ()
+    (near,) = doubts({"s0@0.2": "s0@0.48"}, 0.5)
+    assert near.startswith("1 of 3 dropped edges have a weight from 0.45 to 0.55, near the 0.5")
+    numbers = ("0.9", "0.1", "0.2", "0.8", "0.3")
+    equal = {f"@{number}": f"@0.4{place + 5}" for place, number in enumerate(numbers)}
+    (same,) = doubts(equal, 0.47)
+    assert same.startswith("the weights hardly differ: they are from 0.45 to 0.49, and 0.5 before")
+    assert doubts({}, 0.05) == ()
+
+
 def test_a_changed_size_is_reported() -> None:
     """n5 loses its smallest input, so its feature maps become larger."""
     pruning, _ = pruned(TEXT.replace("n2@0.1, n4@0.2", "n2@0.9, n4@0.2"), 0.5, drop_nodes=True)
@@ -178,6 +226,25 @@ def test_with_drop_nodes_the_sink_needs_every_node(network: Network, below: floa
 
 
 @settings(max_examples=50)
+@given(networks(), st.integers(1, 30))
+def test_a_number_of_edges_is_left_if_the_network_stays_connected(
+    network: Network, count: int
+) -> None:
+    """The dropped edges are the weakest ones, apart from those that a node needs."""
+    pruning = prune(network, edges=count)
+    left = edge_count(pruning.new)
+    assert left == min(count, edge_count(network)) or left > count
+    assert all(node.inputs for node in pruning.new.nodes)
+    assert network.needed_by_sink() >= pruning.new.needed_by_sink()
+    assert prune(pruning.new, edges=left).new == pruning.new
+    reasons = {(edge.source, edge.target) for edge, _ in pruning.spared}
+    strongest = max((edge.weight for edge in pruning.dropped), default=0.0)
+    for node in pruning.new.nodes:
+        for edge in node.inputs if len(node.inputs) > 1 and not node.is_stem else ():
+            assert edge.gate >= strongest or (edge.source, node.name) in reasons
+
+
+@settings(max_examples=50)
 @given(written(), thresholds, st.booleans())
 def test_the_text_means_the_pruned_network(case: Written, below: float, drop_nodes: bool) -> None:
     """In any layout, with comments anywhere."""
@@ -207,8 +274,12 @@ def test_the_command_prints_the_text_and_reports_the_changes(file: Path) -> None
     assert (done.code, done.out) == (0, PRUNED)
     assert "dropped s1->n2 (0.1)" in done.err
     assert "3 of 7 weighted edges dropped, 2 kept below 0.5" in done.err
+    assert "edges between nodes: 8 -> 5" in done.err
     assert "parameters: " in done.err
+    assert "next: anetc train PRUNED.anet --data DATA --out RUN" in done.err
     assert file.read_text() == TEXT
+    same = anetc("prune", file, "--edges", 5, "--frames", 8, "--size", 32)
+    assert (same.code, same.out) == (0, PRUNED)
 
 
 def test_the_command_writes_a_file(file: Path, tmp_path: Path) -> None:
@@ -216,6 +287,8 @@ def test_the_command_writes_a_file(file: Path, tmp_path: Path) -> None:
     done = anetc("prune", file, "--below", "0.5", "--drop-nodes", "-o", out)
     assert (done.code, done.out) == (0, "")
     assert out.read_text() == WITHOUT_NODES
+    assert "nodes: 6 -> 4" in done.err
+    assert f"next: anetc train {out} --data DATA --out RUN" in done.err
     same = anetc("prune", "-", "--below", "0.5", "--drop-nodes", stdin=TEXT)
     assert same.out == WITHOUT_NODES
 
@@ -231,6 +304,9 @@ def test_the_command_writes_a_file(file: Path, tmp_path: Path) -> None:
             2,
             "--weights and --weights-out must be given together",
         ),
+        (TEXT, (), 2, "give one of --below B and --edges N"),
+        (TEXT, ("--below", "0.5", "--edges", "3"), 2, "give one of --below B and --edges N"),
+        (TEXT, ("--below", "0.5", "--data", "motion"), 2, "give --weights and --weights-out"),
         (TEXT, ("--below", "0.5", "--weights", "no", "--weights-out", "o"), 2, "no: no such file"),
         (
             PRUNED.replace("@0.8", "").replace("@0.3", ""),

@@ -78,6 +78,22 @@ def test_pruned_networks_equal_the_old_without_dropped_edges(n3: str, n4: str) -
     assert not made.fitted
 
 
+def test_an_edge_without_effect_can_be_dropped() -> None:
+    """With a gate of about 0 the outputs of the pruned network are about those of the old one."""
+    network = anetdsl.parse(TEXT.format(n3="s1", n4="n2@0.9, n3@0.8, s0@0.0000001"))
+    model = random_model(network).eval()
+    with torch.no_grad():
+        model.state_dict()["nodes.n4.fuse.w"][2] = -16.1
+    pruning = prune(network, 1e-6)
+    assert [str(edge) for edge in pruning.dropped] == ["s0->n4 (1e-07)"]
+    with torch.no_grad():
+        before = model(clip(pruning.old))
+    new = build_network(pruning.new).eval()
+    assign_weights(new, pruned_tensors(pruning, model.state_dict()).tensors, "pruned")
+    with torch.no_grad():
+        torch.testing.assert_close(new(clip(pruning.new)), before, rtol=1e-4, atol=1e-5)
+
+
 def test_tensors_stay_if_no_edge_is_dropped() -> None:
     pruning, model = case("s1@0.8, s0@0.7", "n2@0.9, n3@0.8")
     same = prune(pruning.old, 0.05)
