@@ -52,6 +52,7 @@ _COMMANDS = {
     "train": "Train a network on a data set.",
     "eval": "Evaluate a network on a data set.",
     "prune": "Remove the low-weight edges of a trained network.",
+    "connect": "Add all possible edges to a network.",
     "trial": "Train and evaluate one candidate of a search.",
     "mutate": "Create children of a network, as a search does.",
     "evolve": "Search for a network that does well on a data set.",
@@ -72,6 +73,7 @@ _WITHOUT_TORCH = frozenset(
         "dump",
         "import",
         "export",
+        "connect",
         "mutate",
         "report",
     ]

@@ -42,7 +42,7 @@ SETTINGS = (
     "edge_rate=20",
 )
 """Settings to try, the most informative ones first."""
-EXAMPLES = ("small_assemblenet", "small_two_stream_fully")
+EXAMPLES = ("small_assemblenet", "small_four_stream_fully")
 _AFRESH = 1_000_000
 """Difference of the seeds of the trainings of halves and of the training before."""
 _NEAR_HALF = 0.05

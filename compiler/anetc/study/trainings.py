@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import attrs
 
@@ -55,7 +55,7 @@ class Training:
     @property
     def file_name(self) -> str:
         """Name of the file of the result. Other texts and jobs have other names."""
-        key = json.dumps([self.text, self.job.to_json()], sort_keys=True)
+        key = json.dumps([self.text, *_job_values(self.job).items()], sort_keys=True)
         return f"{self.name}-{hashlib.sha256(key.encode()).hexdigest()[:_DIGITS]}.json"
 
 
@@ -127,13 +127,19 @@ def _from_text(text: str) -> TrialResult:
     return TrialResult.from_json(document["result"])
 
 
+def _job_values(job: TrialJob) -> dict[str, Any]:
+    """Return the values of a job that its result depends on."""
+    values = {name: getattr(job, name) for name in ("data", "split", "settings", "recipe")}
+    return {name: value for name, value in values.items() if value}
+
+
 def _file_text(training: Training, result: TrialResult) -> str:
-    job, found = training.job.to_json(), result.to_json()
+    found = result.to_json()
     document = {
         "schema": SCHEMA,
         "schema_version": SCHEMA_VERSION,
         "name": training.name,
-        "job": {name: job[name] for name in ("data", "split", "settings", "recipe") if name in job},
+        "job": _job_values(training.job),
         "result": {name: value for name, value in found.items() if name not in _LEFT_OUT},
     }
     return json.dumps(document, indent=1, sort_keys=True) + "\n"
