@@ -19,6 +19,17 @@ node a3 level=3 C=512 r=1 stride=2 inputs=[a2]
 node a4 level=4 C=512 r=1 stride=2 inputs=[a3]
 """
 _SINK = "sink inputs=[a4] classes=10\n"
+_LITE = (
+    _HEAD.replace("demo", "demo blocks=lite")
+    + """\
+node s0 level=0 C=24 r=4 stride=2 inputs=[rgb]
+node b1 level=1 C=[54, 54, 24] r=1 stride=2 inputs=[s0]
+node b2 level=2 C=[108, 108, 48] r=1 stride=2 inputs=[b1]
+node b3 level=3 C=[216, 216, 96] r=1 stride=2 inputs=[b2]
+node b4 level=4 C=[432, 432, 192] r=1 stride=2 inputs=[b3]
+sink inputs=[b4] classes=10
+"""
+)
 
 
 @attrs.frozen
@@ -222,6 +233,30 @@ _ENTRIES = (
         _HEAD + _STEM + _LEVELS.replace("inputs=[a2]", "inputs=[]") + _SINK,
     ),
     Code(
+        "A410",
+        "attribute that a stem cannot have",
+        "The stem of an object input (`kind=object`) is a max pool without weights. Its output has "
+        "the channels of its input, so it has no `C`; its `r` is optional and has no effect. No "
+        "stem has `peers`, because a stem reads one input without attention.",
+        _HEAD
+        + "input object channels=151 kind=object\n"
+        + _STEM
+        + "node s1 level=0 C=151 stride=4 inputs=[object]\n"
+        + _LEVELS.replace("[s0]", "[s0, s1]")
+        + _SINK,
+    ),
+    Code(
+        "A411",
+        "invalid peer",
+        "`peers` lists nodes of lower levels, each once and with its share in the attention of "
+        "this node: `peers=[s0@0.3, a1@0.7]`. Shares are above 0 and at most 1. They need not add "
+        "up to 1: only their ratios matter. Nodes that are not listed start with the mean share.",
+        _HEAD.replace("demo", "demo attention=peer")
+        + _STEM
+        + _LEVELS.replace("inputs=[a2]", "inputs=[a2] peers=[s0@0.25, a1@1.5, a2@0.5]")
+        + _SINK,
+    ),
+    Code(
         "A501",
         "edge that does not lead upwards",
         "An edge leads from a lower level to a higher one (paper 3.1). Cycles and edges within a "
@@ -248,10 +283,24 @@ _ENTRIES = (
     ),
     Code(
         "A504",
-        "stem with another stride than 4",
+        "stem with a wrong stride",
         "A stem halves the spatial size twice, in its 7x7 convolution and in its pooling (paper "
-        "A.3). Its stride is therefore 4.",
+        "A.3). Its stride is therefore 4. With `blocks=lite`, a stem halves the size once, and its "
+        "stride is 2. The stem of an object input has stride 4 in both cases.",
         _HEAD + _STEM.replace("stride=4", "stride=2") + _LEVELS + _SINK,
+    ),
+    Code(
+        "A505",
+        "C that does not fit the blocks",
+        "C of a full block, and of a stem, is one number. With `blocks=lite` on the network, C of "
+        "a block of levels 1 to 4 is a list of three widths: `C=[54, 54, 24]`.",
+        _HEAD + _STEM + _LEVELS.replace("C=256", "C=[256, 256, 1024]") + _SINK,
+    ),
+    Code(
+        "A506",
+        "lite sink with several inputs",
+        "With `blocks=lite`, the sink has two convolutions of its own, which read one node.",
+        _LITE.replace("inputs=[b4]", "inputs=[b4, b3] combine=concat"),
     ),
     Code(
         "A601",
@@ -323,6 +372,15 @@ _ENTRIES = (
         "At most 1,000 findings of a text are reported, errors before warnings. Correct these, and "
         "check again.",
         "",
+        Severity.WARNING,
+    ),
+    Code(
+        "A609",
+        "attribute without effect",
+        "`peers` are shares in the peer attention of a node. They have no effect unless the "
+        "network has `attention=peer`. `D` has no effect with `blocks=lite`, because the widths of "
+        "a lite block are its C.",
+        _LITE.replace("blocks=lite", "blocks=lite D=[8, 16, 32, 64]"),
         Severity.WARNING,
     ),
 )

@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Any, Literal
 import attrs
 
 from anetdsl.source import NOWHERE, Span
-from anetdsl.vocabulary import DEFAULT_MODULES, DEFAULT_WIDTHS, STATEMENTS
+from anetdsl.vocabulary import (
+    DEFAULT_MODULES,
+    DEFAULT_WIDTHS,
+    LITE_MODULES,
+    LITE_STEM_STRIDE,
+    OBJECT_STEM_STRIDE,
+    STATEMENTS,
+    STEM_STRIDE,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,9 +28,21 @@ if TYPE_CHECKING:
 UNTRAINED_WEIGHT = 0.5
 """sigmoid(0), the value of an edge weight before training."""
 
-Kind = Literal["rgb", "flow"]
+Kind = Literal["rgb", "flow", "object"]
 """Kind of an input. A stem that reads an `rgb` input has a temporal convolution; one that reads a
-`flow` input has none."""
+`flow` input has none; one that reads an `object` input is a max pool."""
+
+Blocks = Literal["full", "lite"]
+"""Kind of all blocks of a network: the paper's, or the lite blocks of AssembleNet++."""
+
+Attention = Literal["none", "self", "peer"]
+"""Attention of all connections of a network (AssembleNet++)."""
+
+Triple = tuple[int, int, int]
+"""Widths f0, f1, f2 of the modules of a lite block."""
+
+MODULES: dict[Blocks, tuple[int, int, int, int]] = {"full": DEFAULT_MODULES, "lite": LITE_MODULES}
+"""Residual modules of a block at levels 1 to 4 by default."""
 
 Places = tuple[tuple[str, Span], ...]
 """Places of the parts of a statement in the text: of its `name` and of each attribute's value."""
@@ -71,12 +91,21 @@ class Node:
 
     name: str
     level: int
-    channels: int
-    """C. A block's output has 4C channels; a stem's output has C channels."""
-    dilation: int
-    """r, the dilation of temporal convolutions (the paper's temporal resolution)."""
+    channels: int | Triple | None
+    """C. A block's output has 4C channels; a stem's output has C channels. In a lite block C is
+    (f0, f1, f2), and the output has f2 channels. The stem of an object input has None."""
+    dilation: int | None
+    """r, the dilation of temporal convolutions (the paper's temporal resolution).
+
+    It has no effect in the stem of a flow or an object input. Only the latter may have None.
+    """
     stride: int
     inputs: tuple[Edge, ...]
+    peers: tuple[Edge, ...] = ()
+    """Learned shares of nodes of lower levels in the peer attention of this node's connections.
+
+    The share of a peer is softmax(h), averaged over the connections. Only ratios of shares matter.
+    """
     span: Span = _span()
     places: Places = _places()
 
@@ -86,9 +115,33 @@ class Node:
         return self.level == 0
 
     @property
-    def out_channels(self) -> int:
-        """Number of channels of the node's output."""
-        return self.channels if self.is_stem else 4 * self.channels
+    def filters(self) -> tuple[int, ...]:
+        """C as a tuple: one number, three for a lite block, none for the stem of an object input.
+
+        Splits halve all of these numbers, and merges add them up.
+        """
+        if self.channels is None:
+            return ()
+        return (self.channels,) if isinstance(self.channels, int) else self.channels
+
+    @property
+    def width(self) -> int:
+        """C of a full block, or of a stem that has one. Raise TypeError for other nodes."""
+        if not isinstance(self.channels, int):
+            raise TypeError(f"{self.name}: C is {self.channels}, not one number")
+        return self.channels
+
+    @property
+    def triple(self) -> Triple:
+        """Widths (f0, f1, f2) of a lite block. Raise TypeError for other nodes."""
+        if not isinstance(self.channels, tuple):
+            raise TypeError(f"{self.name}: C is {self.channels}, not three numbers")
+        return self.channels
+
+    @property
+    def rate(self) -> int:
+        """Dilation r; 1 if the node has none."""
+        return 1 if self.dilation is None else self.dilation
 
     @property
     def has_edge_weights(self) -> bool:
@@ -153,11 +206,15 @@ class Network:
     inputs: tuple[Input, ...]
     nodes: tuple[Node, ...]
     sink: Sink
+    blocks: Blocks = attrs.field(default="full", kw_only=True)
     widths: tuple[int, int, int, int] = DEFAULT_WIDTHS
-    """D, the output channels of the 2D convolutions at levels 1 to 4."""
-    modules: tuple[int, int, int, int] = DEFAULT_MODULES
+    """D, the output channels of the 2D convolutions at levels 1 to 4. Lite blocks have none."""
+    modules: tuple[int, int, int, int] = attrs.Factory(
+        lambda network: MODULES[network.blocks], takes_self=True
+    )
     """Number of residual modules in a block at levels 1 to 4."""
     edges: Literal["learned", "fixed"] = "learned"
+    attention: Attention = attrs.field(default="none", kw_only=True)
     origin: Origin | None = None
     score: Score | None = None
     span: Span = _span()
@@ -177,23 +234,110 @@ class Network:
                 return value
         raise KeyError(name)
 
+    def stem_stride(self, node: Node) -> int:
+        """Return the stride that a stem must have."""
+        kinds = {value.name: value.kind for value in self.inputs}
+        if any(kinds.get(edge.source) == "object" for edge in node.inputs):
+            return OBJECT_STEM_STRIDE
+        return LITE_STEM_STRIDE if self.blocks == "lite" else STEM_STRIDE
+
+    def uses_rate(self, node: Node) -> bool:
+        """Return whether the r of a node has an effect: it has a temporal convolution.
+
+        The stem of an object input has none, and neither has that of a flow input in a network of
+        full blocks.
+        """
+        if not node.is_stem or not node.inputs:
+            return True
+        without = ("object",) if self.blocks == "lite" else ("object", "flow")
+        kinds = {value.name: value.kind for value in self.inputs}
+        return not all(kinds.get(edge.source) in without for edge in node.inputs)
+
+    def out_channels(self) -> dict[str, int]:
+        """Return, by node, the number of channels of the node's output.
+
+        Stems of object inputs are left out if the input is missing.
+        """
+        inputs = {value.name: value.channels for value in self.inputs}
+        found: dict[str, int] = {}
+        for node in self.nodes:
+            match node.channels:
+                case None:
+                    sources = [edge.source for edge in node.inputs if edge.source in inputs]
+                    if sources:
+                        found[node.name] = inputs[sources[0]]
+                case int():
+                    found[node.name] = node.channels if node.is_stem else 4 * node.channels
+                case _:
+                    found[node.name] = node.channels[2]
+        return found
+
+    def fused_channels(self) -> dict[str, int]:
+        """Return, by node that reads nodes, the number of channels of the sum of its inputs.
+
+        It is the largest number of channels among the inputs. Stems of object inputs count only if
+        the node reads no others (semantics 3).
+        """
+        channels = self.out_channels()
+        objects = {node.name for node in self.nodes if node.channels is None}
+        found: dict[str, int] = {}
+        for node in self.nodes:
+            sources = [edge.source for edge in node.inputs if edge.source in channels]
+            if sources and not node.is_stem:
+                others = [source for source in sources if source not in objects]
+                found[node.name] = max(channels[source] for source in others or sources)
+        return found
+
+    def peers_by_level(self) -> dict[int, tuple[Node, ...]]:
+        """Return, by level from 1, all nodes of lower levels: the peers of the level's nodes.
+
+        The order is that of the parameters: object stems, flow stems, RGB stems, then level by
+        level; within each the order of the text (semantics 3).
+        """
+        kinds = {value.name: value.kind for value in self.inputs}
+        ranks = {"object": 0, "flow": 1, "rgb": 2}
+
+        def rank(node: Node) -> tuple[int, int]:
+            kind = kinds.get(node.inputs[0].source) if node.is_stem and node.inputs else None
+            return node.level, ranks[kind] if kind else 0
+
+        nodes = sorted(self.nodes, key=rank)
+        levels = {node.level for node in nodes if node.level > 0}
+        return {level: tuple(node for node in nodes if node.level < level) for level in levels}
+
     def topological_nodes(self) -> tuple[Node, ...]:
         """Return the nodes such that each follows the nodes it reads, else in text order."""
         return tuple(sorted(self.nodes, key=lambda node: node.level))
 
-    def needed_by_sink(self) -> frozenset[str]:
-        """Return the names of the nodes and inputs that the sink's result depends on.
+    def connected_to_sink(self) -> frozenset[str]:
+        """Return the names of the nodes and inputs from which edges lead to the sink.
 
         The network may contain errors.
         """
+        return self._sources_of_sink(with_peers=False)
+
+    def needed_by_sink(self) -> frozenset[str]:
+        """Return the names of the nodes and inputs that the sink's result depends on.
+
+        With peer attention, a node depends on all nodes of lower levels, also on those that it
+        does not read. The network may contain errors.
+        """
+        return self._sources_of_sink(with_peers=self.attention == "peer")
+
+    def _sources_of_sink(self, *, with_peers: bool) -> frozenset[str]:
         edges = {value.name: () for value in self.inputs} | {n.name: n.inputs for n in self.nodes}
+        sources = {name: [edge.source for edge in read] for name, read in edges.items()}
+        if with_peers:
+            peers = self.peers_by_level()
+            for node in self.nodes:
+                sources[node.name] += [peer.name for peer in peers.get(node.level, ())]
         needed: set[str] = set()
-        waiting = list(self.sink.inputs)
+        waiting = [edge.source for edge in self.sink.inputs]
         while waiting:
-            name = waiting.pop().source
-            if name in edges and name not in needed:
+            name = waiting.pop()
+            if name in sources and name not in needed:
                 needed.add(name)
-                waiting.extend(edges[name])
+                waiting.extend(sources[name])
         return frozenset(needed)
 
     def path_lengths(self) -> dict[str, int]:

@@ -1,7 +1,8 @@
 """The statements of the language, their attributes, value types and bounds.
 
 The parser's messages, the rules, the column order of the formatter and the tables in docs/spec.md
-use these tables. The names are those of the paper (3.1, A.1, Table 4).
+use these tables. The names are those of the paper (3.1, A.1, Table 4); `blocks`, `attention`,
+`peers` and `kind=object` are those of AssembleNet++ (Ryoo et al., ECCV 2020).
 """
 
 from __future__ import annotations
@@ -15,16 +16,24 @@ DEFAULT_WIDTHS = (64, 128, 256, 512)
 """D_v of levels 1 to 4 (paper A.1)."""
 DEFAULT_MODULES = (3, 4, 6, 3)
 """Residual modules of levels 1 to 4: the paper's m = 1.5, 2, 3, 1.5 counts pairs (paper A.3)."""
+LITE_MODULES = (3, 5, 11, 7)
+"""Residual modules of levels 1 to 4 with `blocks=lite` (AssembleNet++ lite)."""
 TOP_LEVEL = 4
 STEM_STRIDE = 4
 """A stem halves the size twice, in its 7x7 convolution and in its pooling (paper A.3)."""
+LITE_STEM_STRIDE = 2
+"""A stem of a network with `blocks=lite` halves the size in its 3x3 convolution."""
+LITE_SINK_WIDTHS = (432, 2048)
+"""Output channels of the convolutions in the sink of a network with `blocks=lite`."""
+OBJECT_STEM_STRIDE = 4
+"""The stem of an object input is a 4x4 max pool of stride 4, also with `blocks=lite`."""
 
 MAX_FILE_BYTES = 1 << 20
 MAX_NODES = 10_000
 MAX_FINDINGS = 1_000
 """Number of findings after which checking a text stops; A608 reports that."""
 
-ValueType = Literal["int", "number", "choice", "string", "ints", "strings", "edges"]
+ValueType = Literal["int", "number", "choice", "string", "ints", "filters", "strings", "edges"]
 
 
 @attrs.frozen
@@ -61,6 +70,8 @@ class Attribute:
                 return 'a "string" in double quotes'
             case "ints":
                 return f"a list of {self.length} whole numbers {bounds}"
+            case "filters":
+                return f"a whole number {bounds}, or a list of {self.length} with `blocks=lite`"
             case "strings":
                 return 'a list of "strings"'
             case "edges":
@@ -101,6 +112,14 @@ STATEMENTS: dict[str, Statement] = {
             "the network's name, and settings for all of its blocks",
             (
                 Attribute(
+                    "blocks",
+                    "choice",
+                    "the kind of all blocks: those of the paper, or the lite blocks of "
+                    "AssembleNet++",
+                    choices=("full", "lite"),
+                    default="full",
+                ),
+                Attribute(
                     "D",
                     "ints",
                     "widths of the 3x3 convolutions at levels 1-4 (D_v)",
@@ -117,7 +136,6 @@ STATEMENTS: dict[str, Statement] = {
                     low=1,
                     high=256,
                     length=4,
-                    default="[3, 4, 6, 3]",
                     paper="3.1, A.3",
                 ),
                 Attribute(
@@ -127,6 +145,14 @@ STATEMENTS: dict[str, Statement] = {
                     choices=("learned", "fixed"),
                     default="learned",
                     paper="3.1",
+                ),
+                Attribute(
+                    "attention",
+                    "choice",
+                    "attention of the connections (AssembleNet++): none, by the connection itself, "
+                    "or by its peers",
+                    choices=("none", "self", "peer"),
+                    default="none",
                 ),
             ),
             named=True,
@@ -175,8 +201,9 @@ STATEMENTS: dict[str, Statement] = {
                 Attribute(
                     "kind",
                     "choice",
-                    "kind of its stems: `rgb` stems have a temporal convolution, `flow` stems none",
-                    choices=("rgb", "flow"),
+                    "kind of its stems: `rgb` stems have a temporal convolution, `flow` stems "
+                    "none; an `object` stem is a max pool",
+                    choices=("rgb", "flow", "object"),
                     paper="3.1",
                 ),
             ),
@@ -192,11 +219,12 @@ STATEMENTS: dict[str, Statement] = {
                 ),
                 Attribute(
                     "C",
-                    "int",
+                    "filters",
                     "number of filters; the output has 4C channels, that of a stem C",
                     required=True,
                     low=1,
                     high=8192,
+                    length=3,
                     paper="3.1, A.1",
                 ),
                 Attribute(
@@ -211,7 +239,7 @@ STATEMENTS: dict[str, Statement] = {
                 Attribute(
                     "stride",
                     "int",
-                    "spatial stride of the block; 4 for a stem",
+                    "spatial stride of the block; 4 for a stem, 2 for one with `blocks=lite`",
                     required=True,
                     low=1,
                     high=16,
@@ -223,6 +251,11 @@ STATEMENTS: dict[str, Statement] = {
                     "its sources: one input (a stem), or nodes of lower levels",
                     required=True,
                     paper="3.1",
+                ),
+                Attribute(
+                    "peers",
+                    "edges",
+                    "learned shares of the nodes of lower levels in its attention",
                 ),
             ),
             named=True,
@@ -267,5 +300,7 @@ STATEMENTS: dict[str, Statement] = {
 KEYWORDS = tuple(STATEMENTS)
 REQUIRED = ("network", "input", "node", "sink")
 """Statements that every file must have, besides the version."""
+UNUSED_BY_OBJECT_STEMS = ("C", "r")
+"""Required attributes of a node that the stem of an object input does without."""
 ROW_STATEMENTS = ("input", "node")
 """Statements that the formatter aligns as rows of a table."""

@@ -231,9 +231,10 @@ def test_a_documented_default_equals_a_missing_attribute() -> None:
 def test_every_default_is_documented() -> None:
     stated = {(statement.keyword, attribute.name) for statement, attribute, _ in defaults()}
     assert stated == {
+        ("network", "blocks"),
         ("network", "D"),
-        ("network", "modules"),
         ("network", "edges"),
+        ("network", "attention"),
         ("sink", "combine"),
         ("sink", "head"),
     }
@@ -349,6 +350,12 @@ def test_bounds_in_the_schema_of_networks_match_the_vocabulary() -> None:
                 case "ints":
                     item = found["items"]
                     assert (item["minimum"], item["maximum"]) == (attribute.low, attribute.high)
+                case "filters":
+                    one, three = found["anyOf"]
+                    for item in (one, three["items"]):
+                        bounds = (item["minimum"], item["maximum"])
+                        assert bounds == (attribute.low, attribute.high)
+                    assert three["minItems"] == three["maxItems"] == attribute.length
                 case "choice":
                     assert tuple(found["enum"]) == attribute.choices
     assert top["nodes"]["maxItems"] == vocabulary.MAX_NODES

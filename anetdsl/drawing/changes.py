@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from anetdsl.diff import SINK, AttributeChange, NetworkDiff, diff
@@ -20,7 +20,7 @@ from anetdsl.drawing.dot import (
     small,
     write,
 )
-from anetdsl.drawing.network import SINK_ID, by_level, extent, has_resolution
+from anetdsl.drawing.network import SINK_ID, by_level, extent, filters_text
 from anetdsl.ir import Input, Network, Node
 
 Change = Literal["added", "removed", "changed", "kept"]
@@ -120,10 +120,10 @@ def _levels(difference: NetworkDiff, changes: _Changes, direction: Direction) ->
     def box(node: Node) -> Box:
         change = changed.get(node.name, "kept")
         network = difference.old if change == "removed" else difference.new
-        values = {"C": node.channels}
-        if has_resolution(node, network):
-            values["r"] = node.dilation
-        size = extent(node.channels, direction)
+        values = {"C": filters_text(node)} if node.filters else {}
+        if network.uses_rate(node):
+            values["r"] = str(node.dilation)
+        size = extent(node, direction)
         attributes = changes["node", node.name]
         return _box(identifier(node.name), node.name, values, change, attributes, size)
 
@@ -141,7 +141,7 @@ def _added_or_removed(
 def _box(
     id: str,
     name: str,
-    values: dict[str, int],
+    values: Mapping[str, object],
     change: Change,
     attributes: Sequence[AttributeChange],
     size: Attributes | None = None,

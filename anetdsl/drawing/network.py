@@ -111,18 +111,18 @@ def by_level(nodes: tuple[Node, ...]) -> Iterator[tuple[str, list[Node]]]:
         yield f"level {level}", [node for node in nodes if node.level == level]
 
 
-def extent(channels: int, direction: Direction) -> dict[str, str | float]:
+def extent(node: Node, direction: Direction) -> dict[str, str | float]:
     """Return a block's size across the streams in inches, which grows with the square root of C."""
-    inches = min(0.36 + 0.05 * math.sqrt(max(channels, 0)), 1.6)
+    widest = max((0, *node.filters))
+    inches = min(0.36 + 0.05 * math.sqrt(widest), 1.6)
     if direction == "LR":
         return {"height": max(inches, 0.5)}
     return {"width": max(1.3 * inches, 0.85)}
 
 
-def has_resolution(node: Node, network: Network) -> bool:
-    """Return whether r has an effect: a flow stem has no temporal convolution (paper 3.1)."""
-    flows = {value.name for value in network.inputs if value.kind == "flow"}
-    return not (node.is_stem and node.inputs and all(edge.source in flows for edge in node.inputs))
+def filters_text(node: Node) -> str:
+    """Return the C of a node for a label."""
+    return "-".join(map(str, node.filters))
 
 
 def sink_label(sink: Sink) -> str:
@@ -140,13 +140,13 @@ def _input_box(value: Input, kinds: dict[str, StreamKind]) -> Box:
 def _node_box(
     node: Node, kinds: dict[str, StreamKind], network: Network, direction: Direction
 ) -> Box:
-    attributes = f"C={node.channels}"
-    if has_resolution(node, network):
+    attributes = f"C={filters_text(node)}" if node.filters else "pool"
+    if network.uses_rate(node):
         attributes += f"  r={node.dilation}"
     return Box(
         identifier(node.name),
         f"<b>{escaped(node.name)}</b><br/>{small(attributes)}",
-        {**_painted(kinds[node.name]), **extent(node.channels, direction)},
+        {**_painted(kinds[node.name]), **extent(node, direction)},
     )
 
 

@@ -1,12 +1,15 @@
 """Convert the structure lists of the paper's authors to networks and back.
 
 A structure is a list of nodes, in which each node follows the nodes that it reads. A stem is
-`[-1, dilation]` (RGB) or `[-2, dilation]` (flow) and has 128 // (number of stems) channels. A block
+`[-1, dilation]` (RGB), `[-2, dilation]` (flow) or `[-3, dilation]` (objects, AssembleNet++) and has
+128 // (number of stems) channels; that of objects is a pool and has the classes of objects. A block
 is `[level, [indexes of its inputs], C, dilation, stride, 0]`; the last 0 may be missing, and the
-levels 0 to 3 are the paper's 1 to 4. Learned weights, after the sigmoid, are a list per node: `[]`
-for a stem, a sole input or an untrained node, otherwise `[[w, ...]]` in the order of its inputs.
+levels 0 to 3 are the paper's 1 to 4. If C is a list of three widths, the network has lite blocks,
+and its stems have 24 channels. Learned weights, after the sigmoid, are a list per node: `[]` for a
+stem, a sole input or an untrained node, otherwise `[[w, ...]]` in the order of its inputs.
 
-The lists do not hold names, classes, widths and more. `export_document` writes these beside them.
+The lists do not hold names, classes, widths, attention, peers and more. `export_document` writes
+these beside them.
 """
 
 from __future__ import annotations
@@ -17,14 +20,8 @@ import attrs
 
 from anetdsl.interchange.document import refuse_errors
 from anetdsl.interchange.json_value import InterchangeError, JsonValue
-from anetdsl.ir import Edge, Input, Kind, Network, Node, Sink
-from anetdsl.vocabulary import (
-    DEFAULT_MODULES,
-    DEFAULT_WIDTHS,
-    MAX_NODES,
-    STEM_STRIDE,
-    TOP_LEVEL,
-)
+from anetdsl.ir import MODULES, Attention, Blocks, Edge, Input, Network, Node, Sink
+from anetdsl.vocabulary import DEFAULT_WIDTHS, MAX_NODES, TOP_LEVEL
 
 Widths = tuple[int, int, int, int]
 
@@ -32,12 +29,28 @@ DEFAULT_CLASSES = 339
 """Classes of Moments in Time, the data set of the authors' search."""
 STEM_CHANNELS = 128
 """Channels of all stems of a network together."""
-STEM_INPUTS = {-1: Input("rgb", 3, "rgb"), -2: Input("flow", 2, "flow")}
-STEM_TYPES: dict[tuple[int, Kind], int] = {
-    (value.channels, value.kind): stem for stem, value in STEM_INPUTS.items()
+LITE_STEM_CHANNELS = 24
+"""Channels of each stem of a network with lite blocks."""
+OBJECT_CLASSES = 151
+"""Channels of the object input in the authors' code: the classes of ADE20K and one for the rest."""
+OBJECT_DILATION = 4
+"""Dilation of all published object stems. It has no effect, so that a text leaves it out."""
+STEM_INPUTS = {
+    -1: Input("rgb", 3, "rgb"),
+    -2: Input("flow", 2, "flow"),
+    -3: Input("object", OBJECT_CLASSES, "object"),
 }
 _BLOCK = "a block [level, [inputs], C, dilation, stride, 0]"
-_NODE = f"a stem [-1 or -2, dilation] or {_BLOCK}"
+_NODE = f"a stem [-1, -2 or -3, dilation] or {_BLOCK}"
+
+
+def stem_type(value: Input) -> int | None:
+    """Return -1, -2 or -3 for the stems of an input, or None if the lists have no such input."""
+    for stem, given in STEM_INPUTS.items():
+        same_channels = value.channels == given.channels or value.kind == "object"
+        if value.kind == given.kind and same_channels:
+            return stem
+    return None
 
 
 class NotExpressibleError(InterchangeError):
@@ -56,19 +69,34 @@ def from_structure(
     name: str,
     classes: int = DEFAULT_CLASSES,
     widths: Widths = DEFAULT_WIDTHS,
-    modules: Widths = DEFAULT_MODULES,
+    modules: Widths | None = None,
     edges: Literal["learned", "fixed"] = "learned",
+    attention: Attention = "none",
+    object_classes: int = OBJECT_CLASSES,
 ) -> Network:
     """Return the network of a structure, with nodes named by their indexes: `s0`, `n4`.
 
     The sink reads the blocks of the highest level, 3, in order. Without weights (None or `[]`) all
     edges are untrained. The authors freeze the weights that they load; `edges="fixed"` does the
-    same. Raises InterchangeError with the place, such as `structure[4][1][0]`.
+    same. `modules` are by default those of the kind of blocks. Raises InterchangeError with the
+    place, such as `structure[4][1][0]`.
     """
     rest = Network(
-        JsonValue(name, "name").name(), (), (), Sink((), classes), widths, modules, edges
+        JsonValue(name, "name").name(),
+        (),
+        (),
+        Sink((), classes),
+        widths=widths,
+        edges=edges,
+        attention=attention,
     )
-    return read_structure(JsonValue(structure, "structure"), JsonValue(weights, "weights"), rest)
+    return read_structure(
+        JsonValue(structure, "structure"),
+        JsonValue(weights, "weights"),
+        rest,
+        modules,
+        object_classes,
+    )
 
 
 def to_structure(network: Network) -> tuple[list[Any], list[Any] | None]:
@@ -88,11 +116,12 @@ def to_structure(network: Network) -> tuple[list[Any], list[Any] | None]:
     for node in nodes:
         sources = [edge.source for edge in node.inputs]
         if node.is_stem:
-            given = inputs[sources[0]]
-            structure.append([STEM_TYPES[given.channels, given.kind], node.dilation])
+            dilation = OBJECT_DILATION if node.dilation is None else node.dilation
+            structure.append([stem_type(inputs[sources[0]]), dilation])
         else:
             reads = [indexes[source] for source in sources]
-            structure.append([node.level - 1, reads, node.channels, node.dilation, node.stride, 0])
+            filters = list(node.filters) if network.blocks == "lite" else node.width
+            structure.append([node.level - 1, reads, filters, node.dilation, node.stride, 0])
         weights.append(_weights_of(node))
     return structure, weights if any(weights) else None
 
@@ -107,10 +136,16 @@ def list_order(network: Network) -> tuple[Node, ...]:
     return network.nodes
 
 
-def read_structure(structure: JsonValue, weights: JsonValue, rest: Network) -> Network:
+def read_structure(
+    structure: JsonValue,
+    weights: JsonValue,
+    rest: Network,
+    modules: Widths | None = None,
+    object_classes: int = OBJECT_CLASSES,
+) -> Network:
     """Return the network of a structure; `rest` has everything that the lists do not hold.
 
-    Raises InterchangeError.
+    `modules` replaces the numbers of modules of the kind of blocks. Raises InterchangeError.
     """
     rows = structure.items("a list of nodes")
     if len(rows) > MAX_NODES:
@@ -118,8 +153,10 @@ def read_structure(structure: JsonValue, weights: JsonValue, rest: Network) -> N
     kinds = [_level_of(row) for row in rows]
     stems = sum(kind < 0 for kind in kinds)
     if stems == 0:
-        structure.fail("no stem [-1 or -2, dilation], so no node reads the video")
-    if stems > STEM_CHANNELS:
+        structure.fail("no stem [-1, -2 or -3, dilation], so no node reads the video")
+    blocks: Blocks = "lite" if _has_triples(rows, kinds) else "full"
+    share = LITE_STEM_CHANNELS if blocks == "lite" else STEM_CHANNELS // stems
+    if blocks == "full" and stems > STEM_CHANNELS:
         structure.fail(f"{stems} stems cannot share {STEM_CHANNELS} channels")
     if TOP_LEVEL - 1 not in kinds:
         structure.fail("no block of level 3, so the classifier has no input")
@@ -128,18 +165,23 @@ def read_structure(structure: JsonValue, weights: JsonValue, rest: Network) -> N
         lists = weights.items("a list of weights for each node")
         if len(lists) != len(rows):
             weights.fail(f"expected one list for each of {len(rows)} nodes, not {len(lists)}")
+    described = attrs.evolve(
+        rest,
+        inputs=tuple(_input(stem, object_classes) for stem in STEM_INPUTS if stem in kinds),
+        blocks=blocks,
+        modules=modules or MODULES[blocks],
+    )
     names = [f"{'s' if kind < 0 else 'n'}{index}" for index, kind in enumerate(kinds)]
     nodes = []
     for index, (row, kind, given) in enumerate(zip(rows, kinds, lists)):
         if kind < 0:
-            node = _read_stem(row, names[index], kind, STEM_CHANNELS // stems)
+            node = _read_stem(row, names[index], kind, share, described)
         else:
             node = _read_block(row, index, kinds, names)
         nodes.append(node if given is None else _with_weights(node, given))
     top = tuple(Edge(node.name) for node in nodes if node.level == TOP_LEVEL)
     network = attrs.evolve(
-        rest,
-        inputs=tuple(value for stem, value in STEM_INPUTS.items() if stem in kinds),
+        described,
         nodes=tuple(nodes),
         sink=attrs.evolve(rest.sink, inputs=top),
     )
@@ -148,24 +190,38 @@ def read_structure(structure: JsonValue, weights: JsonValue, rest: Network) -> N
 
 
 def _level_of(row: JsonValue) -> int:
-    """Return the first item of a list: -1 or -2 for a stem, 0 to 3 for a block."""
+    """Return the first item of a list: -1, -2 or -3 for a stem, 0 to 3 for a block."""
     items = row.items(_NODE)
     if not items:
         row.fail_expected(_NODE)
-    level = items[0].integer(-3, 3, "-1 (RGB stem), -2 (flow stem) or a level from 0 to 3")
-    if level == -3:
-        items[0].fail(
-            "an object stem (-3) belongs to AssembleNet++, which the language cannot express"
-        )
-    return level
+    return items[0].integer(
+        -3, 3, "-1 (RGB stem), -2 (flow stem), -3 (object stem) or a level from 0 to 3"
+    )
 
 
-def _read_stem(row: JsonValue, name: str, kind: int, channels: int) -> Node:
+def _has_triples(rows: list[JsonValue], kinds: list[int]) -> bool:
+    """Return whether a block has a list of three widths, so that the network has lite blocks."""
+    blocks = [row.items() for row, kind in zip(rows, kinds) if kind >= 0]
+    return any(len(items) > 2 and isinstance(items[2].raw, list | tuple) for items in blocks)
+
+
+def _input(stem: int, object_classes: int) -> Input:
+    value = STEM_INPUTS[stem]
+    return attrs.evolve(value, channels=object_classes) if value.kind == "object" else value
+
+
+def _read_stem(row: JsonValue, name: str, kind: int, channels: int, network: Network) -> Node:
     items = row.items()
     if len(items) != 2:
         row.fail(f"expected a stem [{kind}, dilation], not {len(items)} items")
     dilation = items[1].attribute("node", "r")
-    return Node(name, 0, channels, dilation, STEM_STRIDE, (Edge(STEM_INPUTS[kind].name),))
+    value = STEM_INPUTS[kind]
+    node = Node(name, 0, channels, dilation, 1, (Edge(value.name),))
+    if value.kind == "object":
+        node = attrs.evolve(
+            node, channels=None, dilation=None if dilation == OBJECT_DILATION else dilation
+        )
+    return attrs.evolve(node, stride=network.stem_stride(node))
 
 
 def _read_block(row: JsonValue, index: int, kinds: list[int], names: list[str]) -> Node:
@@ -174,17 +230,13 @@ def _read_block(row: JsonValue, index: int, kinds: list[int], names: list[str]) 
         row.fail(f"expected {_BLOCK}, not {len(items)} items")
     if len(items) == 6:
         items[5].integer(0, 0, "0, a number without meaning")
-    if isinstance(items[2].raw, list | tuple):
-        items[2].fail(
-            "a list of channels belongs to AssembleNet++ (lite), which the language cannot express"
-        )
     sources = items[1].items("a list of the indexes of the nodes that the block reads")
     if not sources:
         items[1].fail_expected("the index of at least one node")
     return Node(
         names[index],
         kinds[index] + 1,
-        items[2].attribute("node", "C"),
+        items[2].filters(),
         items[3].attribute("node", "r"),
         items[4].attribute("node", "stride"),
         tuple(Edge(names[_read_index(source, index, kinds)]) for source in sources),
@@ -233,11 +285,12 @@ def _input_problems(network: Network) -> list[str]:
     problems = []
     readers: dict[int, str] = {}
     for value in network.inputs:
-        stem = STEM_TYPES.get((value.channels, value.kind))
+        stem = stem_type(value)
         if stem is None:
             problems.append(
                 f"input `{value.name}` ({value.channels} channels, kind={value.kind}) is neither "
-                "RGB (3 channels, kind=rgb) nor flow (2 channels, kind=flow)"
+                "RGB (3 channels, kind=rgb) nor flow (2 channels, kind=flow) nor objects "
+                "(kind=object)"
             )
         elif stem in readers:
             problems.append(
@@ -250,23 +303,22 @@ def _input_problems(network: Network) -> list[str]:
 
 def _stem_problems(network: Network) -> list[str]:
     stems = [node for node in network.nodes if node.is_stem]
-    problems = []
+    if network.blocks == "lite":
+        return [
+            f"stem `{node.name}` has C={node.channels}; the authors' lite stems have "
+            f"{LITE_STEM_CHANNELS}"
+            for node in stems
+            if node.channels not in (LITE_STEM_CHANNELS, None)
+        ]
     if len(stems) > STEM_CHANNELS:
-        problems.append(f"{len(stems)} stems; the authors' stems share {STEM_CHANNELS} channels")
-    else:
-        for node in stems:
-            share = STEM_CHANNELS // len(stems)
-            if node.channels != share:
-                problems.append(
-                    f"stem `{node.name}` has C={node.channels}; the authors' stems have "
-                    f"{STEM_CHANNELS} // {len(stems)} stems = {share}"
-                )
-    problems.extend(
-        f"stem `{node.name}` has stride={node.stride}; the authors' stems have {STEM_STRIDE}"
+        return [f"{len(stems)} stems; the authors' stems share {STEM_CHANNELS} channels"]
+    share = STEM_CHANNELS // len(stems)
+    return [
+        f"stem `{node.name}` has C={node.channels}; the authors' stems have "
+        f"{STEM_CHANNELS} // {len(stems)} stems = {share}"
         for node in stems
-        if node.stride != STEM_STRIDE
-    )
-    return problems
+        if node.channels not in (share, None)
+    ]
 
 
 def _sink_problems(network: Network) -> list[str]:

@@ -11,10 +11,12 @@ from typing import Any
 from anetdsl.interchange.json_value import InterchangeError, JsonValue, parse_json, shorten
 from anetdsl.ir import Edge, Input, Network, Node, Origin, Score, Sink, default_kind
 from anetdsl.rules import run_checks
-from anetdsl.vocabulary import MAX_NODES, STATEMENTS
+from anetdsl.vocabulary import MAX_NODES, STATEMENTS, UNUSED_BY_OBJECT_STEMS
 
 SCHEMA = "anetdsl-network"
 SCHEMA_VERSION = 1
+SETTINGS = ("blocks", "D", "modules", "edges", "attention")
+"""Fields of the settings for all blocks."""
 
 
 def to_json(network: Network) -> dict[str, Any]:
@@ -44,7 +46,7 @@ def from_json(document: object) -> Network:
     """
     fields = JsonValue(document).fields(
         required=("schema", "schema_version", "name", "inputs", "nodes", "sink"),
-        optional=("D", "modules", "edges", "origin", "score"),
+        optional=(*SETTINGS, "origin", "score"),
     )
     if fields["schema"].raw != SCHEMA:
         fields["schema"].fail_expected(f'"{SCHEMA}"')
@@ -57,13 +59,15 @@ def from_json(document: object) -> Network:
     given: set[str] = set()
     inputs = tuple(_read_input(item, given) for item in fields["inputs"].items())
     taken = set(given)
-    nodes = tuple(_read_node(row, taken) for row in rows)
+    objects = {value.name for value in inputs if value.kind == "object"}
+    nodes = tuple(_read_node(row, taken, objects) for row in rows)
     known = taken - given
     for row, node in zip(rows, nodes):
         if node.is_stem:
             _check_sources(row, node.inputs, "input", given)
         else:
             _check_sources(row, node.inputs, "node", known)
+        _check_sources(row, node.peers, "node", known, "peers")
     sink = _read_sink(fields["sink"], known)
     network = Network(
         name=fields["name"].name(),
@@ -138,23 +142,29 @@ def read_notes(fields: Mapping[str, JsonValue]) -> dict[str, Any]:
 
 
 def settings_to_json(network: Network) -> dict[str, Any]:
-    """Return the settings that hold for all blocks of a network as plain values."""
-    return {
+    """Return the settings that hold for all blocks of a network as plain values.
+
+    Kinds of blocks and attention that the paper does not have are left out of its networks.
+    """
+    settings: dict[str, Any] = {} if network.blocks == "full" else {"blocks": network.blocks}
+    settings |= {
         "D": list(network.widths),
         "modules": list(network.modules),
         "edges": network.edges,
     }
+    return settings | ({} if network.attention == "none" else {"attention": network.attention})
 
 
 def read_settings(fields: Mapping[str, JsonValue]) -> dict[str, Any]:
     """Return the settings in `fields` by the names of Network's fields."""
     settings: dict[str, Any] = {}
+    for name in ("blocks", "edges", "attention"):
+        if name in fields:
+            settings[name] = fields[name].choice("network", name)
     if "D" in fields:
         settings["widths"] = fields["D"].four("D")
     if "modules" in fields:
         settings["modules"] = fields["modules"].four("modules")
-    if "edges" in fields:
-        settings["edges"] = fields["edges"].choice("network", "edges")
     return settings
 
 
@@ -163,14 +173,34 @@ def _optional(fields: Mapping[str, JsonValue], statement: str, name: str) -> int
 
 
 def _node_to_json(node: Node) -> dict[str, Any]:
-    return {
-        "name": node.name,
-        "level": node.level,
-        "C": node.channels,
-        "r": node.dilation,
-        "stride": node.stride,
-        "inputs": [_edge_to_json(edge) for edge in node.inputs],
-    }
+    values: dict[str, Any] = {"name": node.name, "level": node.level}
+    if node.channels is not None:
+        lite = isinstance(node.channels, tuple)
+        values["C"] = list(node.filters) if lite else node.channels
+    if node.dilation is not None:
+        values["r"] = node.dilation
+    values |= {"stride": node.stride, "inputs": [_edge_to_json(edge) for edge in node.inputs]}
+    return values | ({"peers": list(map(peer_to_json, node.peers))} if node.peers else {})
+
+
+def peer_to_json(peer: Edge) -> dict[str, Any]:
+    """Return a peer and its share as plain values."""
+    return {"source": peer.source, "share": peer.weight}
+
+
+def read_peers(value: JsonValue) -> tuple[Edge, ...]:
+    """Return the peers of values of `peer_to_json`. Raises InterchangeError."""
+    items = value.items()
+    if not items:
+        value.fail_expected("at least one peer")
+    peers: dict[str, Edge] = {}
+    for item in items:
+        fields = item.fields(required=("source", "share"))
+        source = fields["source"].name()
+        if source in peers:
+            item.fail(f"the peer `{shorten(source)}` is listed twice")
+        peers[source] = Edge(source, fields["share"].share())
+    return tuple(peers.values())
 
 
 def _edge_to_json(edge: Edge) -> dict[str, Any]:
@@ -183,14 +213,26 @@ def _read_input(item: JsonValue, taken: set[str]) -> Input:
     return value
 
 
-def _read_node(row: JsonValue, taken: set[str]) -> Node:
-    fields = row.fields(required=("name", "level", "C", "r", "stride", "inputs"))
-    level, channels, dilation, stride = (
-        fields[key].attribute("node", key) for key in ("level", "C", "r", "stride")
+def _read_node(row: JsonValue, taken: set[str], objects: set[str]) -> Node:
+    fields = row.fields(
+        required=("name", "level", "stride", "inputs"), optional=("C", "r", "peers")
     )
+    level, stride = fields["level"].attribute("node", "level"), fields["stride"]
     name = fields["name"].new_name(taken)
     edges = _read_edges(fields["inputs"], "" if level else "an edge from an input to a stem")
-    return Node(name, level, channels, dilation, stride, edges)
+    if not all(edge.source in objects for edge in edges):
+        for key in UNUSED_BY_OBJECT_STEMS:
+            if key not in fields:
+                row.fail(f"the field `{key}` is missing")
+    return Node(
+        name,
+        level,
+        fields["C"].filters() if "C" in fields else None,
+        fields["r"].attribute("node", "r") if "r" in fields else None,
+        stride.attribute("node", "stride"),
+        edges,
+        read_peers(fields["peers"]) if "peers" in fields else (),
+    )
 
 
 def _read_edges(value: JsonValue, weightless: str = "") -> tuple[Edge, ...]:
@@ -211,10 +253,12 @@ def _read_edges(value: JsonValue, weightless: str = "") -> tuple[Edge, ...]:
     return tuple(edges)
 
 
-def _check_sources(reader: JsonValue, edges: tuple[Edge, ...], kind: str, names: set[str]) -> None:
+def _check_sources(
+    reader: JsonValue, edges: tuple[Edge, ...], kind: str, names: set[str], field: str = "inputs"
+) -> None:
     for index, edge in enumerate(edges):
         if edge.source not in names:
-            place = f"{reader.place}.inputs[{index}].source"
+            place = f"{reader.place}.{field}[{index}].source"
             raise InterchangeError(f"there is no {kind} `{shorten(edge.source)}`", place)
 
 

@@ -153,6 +153,23 @@ class JsonValue:
         attribute = _attribute(statement, name)
         return self.integer(attribute.low, attribute.high, attribute.expected())
 
+    def filters(self) -> int | tuple[int, int, int]:
+        """Return the C of a node: a whole number, or three for a lite block."""
+        if not isinstance(self.raw, list | tuple):
+            return self.attribute("node", "C")
+        items = self.items()
+        if len(items) != 3:
+            self.fail(f"expected three widths [f0, f1, f2], not {len(items)}")
+        first, second, third = (item.attribute("node", "C") for item in items)
+        return first, second, third
+
+    def share(self) -> float:
+        """Return the share of a peer, above 0 and at most 1."""
+        value = self.number()
+        if not 0 < value <= 1:
+            self.fail_expected("a share above 0 and at most 1")
+        return value
+
     def four(self, name: str) -> tuple[int, int, int, int]:
         """Return the four whole numbers of `D` or `modules`, one per level."""
         attribute = _attribute("network", name)

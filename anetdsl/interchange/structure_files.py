@@ -16,19 +16,24 @@ import attrs
 from anetdsl.diagnostics import did_you_mean
 from anetdsl.interchange.authors import (
     DEFAULT_CLASSES,
+    OBJECT_DILATION,
     STEM_INPUTS,
-    STEM_TYPES,
     Widths,
     list_order,
     read_structure,
+    stem_type,
     to_structure,
 )
 from anetdsl.interchange.document import (
+    SETTINGS,
     input_to_json,
     notes_to_json,
+    peer_to_json,
     read_input,
     read_notes,
+    read_peers,
     read_settings,
+    refuse_errors,
     settings_to_json,
 )
 from anetdsl.interchange.json_value import InterchangeError, JsonValue, as_name, parse_json, shorten
@@ -110,6 +115,16 @@ def export_document(network: Network) -> dict[str, Any]:
         rest["sink"] = reads
     if corrections := list(_corrections(nodes)):
         rest["weights"] = corrections
+    rates = [
+        [index, node.dilation]
+        for index, node in enumerate(nodes)
+        if node.channels is None and node.dilation == OBJECT_DILATION
+    ]
+    if rates:
+        rest["r"] = rates
+    peers = [[node.name, list(map(peer_to_json, node.peers))] for node in nodes if node.peers]
+    if peers:
+        rest["peers"] = peers
     document["anet"] = {**rest, **notes_to_json(network)}
     return document
 
@@ -200,7 +215,9 @@ def _read_object(whole: JsonValue) -> Network:
         return read_structure(fields["structure"], weights, _empty_network("imported"))
     anet = fields["anet"].fields(
         required=("version", "name", "classes", "inputs", "nodes"),
-        optional=("head", "D", "modules", "edges", "order", "sink", "weights", "origin", "score"),
+        optional=(
+            *("head", *SETTINGS, "order", "sink", "weights", "r", "peers", "origin", "score"),
+        ),
     )
     anet["version"].integer(
         DOCUMENT_VERSION, DOCUMENT_VERSION, f"{DOCUMENT_VERSION}, the supported version"
@@ -210,17 +227,18 @@ def _read_object(whole: JsonValue) -> Network:
     if "head" in anet:
         head: Any = anet["head"].choice("sink", "head")
         sink = attrs.evolve(sink, head=head)
+    settings = read_settings(anet)
+    modules = settings.pop("modules", None)
     rest = Network(
-        name=anet["name"].name(),
-        inputs=(),
-        nodes=(),
-        sink=sink,
-        **read_settings(anet),
-        **read_notes(anet),
+        name=anet["name"].name(), inputs=(), nodes=(), sink=sink, **settings, **read_notes(anet)
     )
-    network = _rename(read_structure(fields["structure"], weights, rest), anet)
+    network = _rename(read_structure(fields["structure"], weights, rest, modules), anet)
     if "weights" in anet:
         network = _correct(network, anet["weights"])
+    if "r" in anet:
+        network = _with_rates(network, anet["r"])
+    if "peers" in anet:
+        network = _with_peers(network, anet["peers"])
     if "order" in anet:
         nodes = {node.name: node for node in network.nodes}
         network = attrs.evolve(network, nodes=_permuted(anet["order"], nodes))
@@ -237,9 +255,12 @@ def _rename(network: Network, anet: dict[str, JsonValue]) -> Network:
     inputs = tuple(read_input(item) for item in items)
     names: dict[str, str] = {}
     for item, value in zip(items, inputs):
-        stem = STEM_TYPES.get((value.channels, value.kind))
+        stem = stem_type(value)
         if stem is None:
-            item.fail("neither RGB (3 channels, kind rgb) nor flow (2 channels, kind flow)")
+            item.fail(
+                "neither RGB (3 channels, kind rgb), flow (2 channels, kind flow) nor objects "
+                "(kind object)"
+            )
         if STEM_INPUTS[stem].name in names:
             item.fail(f"a second {value.kind} input")
         names[STEM_INPUTS[stem].name] = value.name
@@ -288,6 +309,40 @@ def _correct(network: Network, corrections: JsonValue) -> Network:
         edges[place] = attrs.evolve(edges[place], weight=weight)
         nodes[index] = attrs.evolve(node, inputs=tuple(edges))
     return attrs.evolve(network, nodes=tuple(nodes))
+
+
+def _with_rates(network: Network, rates: JsonValue) -> Network:
+    """Return the network with the r of object stems that a structure does not tell from none."""
+    nodes = list(network.nodes)
+    for row in rates.items():
+        items = row.items("a pair [node, r]")
+        if len(items) != 2:
+            row.fail_expected("a pair [node, r]")
+        index = items[0].integer(0, len(nodes) - 1)
+        if nodes[index].channels is not None:
+            items[0].fail(f"node {index} is not the stem of an object input")
+        nodes[index] = attrs.evolve(nodes[index], dilation=items[1].attribute("node", "r"))
+    return attrs.evolve(network, nodes=tuple(nodes))
+
+
+def _with_peers(network: Network, peers: JsonValue) -> Network:
+    """Return the network with the peers of nodes, which are pairs [name, peers]."""
+    nodes = {node.name: node for node in network.nodes}
+    for row in peers.items():
+        items = row.items("a pair [node, peers]")
+        if len(items) != 2:
+            row.fail_expected("a pair [node, peers]")
+        name = items[0].name()
+        if name not in nodes:
+            items[0].fail(f"there is no node `{shorten(name)}`")
+        found = read_peers(items[1])
+        for peer, item in zip(found, items[1].items()):
+            if peer.source not in nodes:
+                item.fail(f"there is no node `{shorten(peer.source)}`")
+        nodes[name] = attrs.evolve(nodes[name], peers=found)
+    network = attrs.evolve(network, nodes=tuple(nodes.values()))
+    refuse_errors(network, peers.place)
+    return network
 
 
 def _permuted(value: JsonValue, parts: dict[str, _Part]) -> tuple[_Part, ...]:

@@ -13,7 +13,7 @@ import attrs
 
 from anetdsl.codes import WARNINGS
 from anetdsl.diagnostics import Diagnostic
-from anetdsl.ir import Edge, Node
+from anetdsl.ir import Edge
 from anetdsl.language_server.analysis import Analysis, analyse, int_value
 from anetdsl.language_server.formatting_edits import line_edits
 from anetdsl.language_server.suggested_values import likely_sources, suggested_value
@@ -30,7 +30,7 @@ from anetdsl.text.edits import (
     set_attributes,
 )
 from anetdsl.text.edits.attribute_edits import Text
-from anetdsl.vocabulary import STATEMENTS, STEM_STRIDE
+from anetdsl.vocabulary import STATEMENTS
 
 _MOST_READERS = 4
 """Number of nodes that are offered as readers of a node that nothing reads."""
@@ -146,9 +146,11 @@ def _repeated_attribute(analysis: Analysis, finding: Diagnostic) -> Proposals:
 def _strides(analysis: Analysis, finding: Diagnostic) -> Proposals:
     """Propose the stride of a stem (A504)."""
     statement = _statement(analysis, finding)
-    if statement is not None:
-        edits = set_attribute(analysis.tree, statement, "stride", str(STEM_STRIDE))
-        yield f"change to `stride={STEM_STRIDE}`", edits
+    if statement is not None and statement.name is not None:
+        stem = analysis.network.node(statement.name.text)
+        stride = analysis.network.stem_stride(stem)
+        edits = set_attribute(analysis.tree, statement, "stride", str(stride))
+        yield f"change to `stride={stride}`", edits
 
 
 def _sink_widths(analysis: Analysis, finding: Diagnostic) -> Proposals:
@@ -187,7 +189,7 @@ def _unread_node(analysis: Analysis, finding: Diagnostic) -> Proposals:
     if statement is None or statement.name is None:
         return
     name = statement.name.text
-    needed = network.needed_by_sink()
+    needed = network.connected_to_sink()
     if not analysis.readers.get(name):
         yield f"remove `{name}`", remove_statement(analysis.tree, statement)
         yield from _connections(analysis, name)
@@ -203,7 +205,7 @@ def _connections(analysis: Analysis, name: str) -> Proposals:
     """Propose the sink and nodes of higher levels as readers of a node."""
     network, tree = analysis.network, analysis.tree
     level = network.node(name).level
-    needed = network.needed_by_sink()
+    needed = network.connected_to_sink()
     offered = 0
     sink = find(tree, "sink")
     edits = add_edge(tree, sink, Edge(name))
@@ -238,10 +240,14 @@ def _unread_input(analysis: Analysis, finding: Diagnostic) -> Proposals:
     stem = next(
         (s for s in (f"stem_{name}", f"{name}_stem") if s not in analysis.definitions), None
     )
-    stems = [node for node in analysis.network.nodes if node.is_stem]
+    network = analysis.network
+    stems = [node for node in network.nodes if node.is_stem and node.filters]
     if stem is not None and stems:
         like = stems[-1]
-        node = Node(stem, 0, like.channels, like.dilation, STEM_STRIDE, (Edge(name),))
+        node = attrs.evolve(like, name=stem, inputs=(Edge(name),), peers=())
+        if network.input(name).kind == "object":
+            node = attrs.evolve(node, channels=None, dilation=None)
+        node = attrs.evolve(node, stride=network.stem_stride(node))
         after = analysis.definitions[like.name]
         yield f"add a stem that reads `{name}`", insert_node(analysis.tree, node, after)
 

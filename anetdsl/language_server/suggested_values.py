@@ -6,9 +6,12 @@ from collections.abc import Sequence
 
 from anetdsl.ir import default_kind
 from anetdsl.language_server.analysis import Analysis, int_value
-from anetdsl.vocabulary import STEM_STRIDE, TOP_LEVEL, Attribute
+from anetdsl.vocabulary import LITE_STEM_STRIDE, STEM_STRIDE, TOP_LEVEL, Attribute
 
 _STEM_FILTERS = 32
+_LITE_STEM_FILTERS = 24
+_LITE_FILTERS = ((27, 27, 12), (54, 54, 24), (152, 152, 68), (432, 432, 192))
+"""C of the blocks of the published lite network at levels 1 to 4."""
 
 
 def suggested_value(
@@ -33,21 +36,35 @@ def suggested_value(
         case "node", "r":
             return "1"
         case "node", "stride":
-            return str(STEM_STRIDE) if level == 0 else "1" if level in (1, None) else "2"
+            return _stride(analysis, level)
         case "node", "C":
-            return str(_filters(analysis, level))
+            return _filters(analysis, level)
         case "sink", "classes":
             return "10"
     return ""
 
 
-def _filters(analysis: Analysis, level: int | None) -> int:
-    """Return the C of the last node of a level, or the width D of the level if it has no node."""
+def _stride(analysis: Analysis, level: int | None) -> str:
+    """Return the usual stride of a level: that of Table 4, or that of the lite networks."""
+    is_lite = analysis.network.blocks == "lite"
+    if level == 0:
+        return str(LITE_STEM_STRIDE if is_lite else STEM_STRIDE)
+    return "1" if level in (1, None) and not is_lite else "2"
+
+
+def _filters(analysis: Analysis, level: int | None) -> str:
+    """Return the C of the last node of a level, or a usual one if the level has no node."""
     level = 1 if level is None else level
-    present = [node.channels for node in analysis.network.nodes if node.level == level]
+    network = analysis.network
+    present = [node.channels for node in network.nodes if node.level == level and node.filters]
+    is_block = 1 <= level <= TOP_LEVEL
     if present:
-        return present[-1]
-    return analysis.network.widths[level - 1] if 1 <= level <= TOP_LEVEL else _STEM_FILTERS
+        filters = present[-1]
+    elif network.blocks == "lite":
+        filters = _LITE_FILTERS[level - 1] if is_block else _LITE_STEM_FILTERS
+    else:
+        filters = network.widths[level - 1] if is_block else _STEM_FILTERS
+    return str(list(filters)) if isinstance(filters, tuple) else str(filters)
 
 
 def likely_sources(
@@ -106,12 +123,12 @@ def fitting_sources(
     valid = [name for name in valid_sources(analysis, keyword, level) if name not in listed]
     if level == 0 and keyword == "node":
         return valid
-    nodes = {node.name: node for node in analysis.network.nodes}
     if keyword == "sink":
-        channels = {nodes[name].out_channels for name in listed if name in nodes}
+        widths = analysis.network.out_channels()
+        channels = {widths[name] for name in listed if name in widths}
         if combine != "mean" or not channels:
             return valid
-        return [n for n in valid if n not in nodes or nodes[n].out_channels in channels]
+        return [n for n in valid if n not in widths or widths[n] in channels]
     totals = analysis.network.total_strides()
     present = [totals[name] for name in listed if name in totals]
 

@@ -11,6 +11,12 @@ from collections.abc import Callable, Iterator
 
 from anetdsl.diagnostics import Diagnostic
 from anetdsl.ir import Network
+from anetdsl.rules.blocks import (
+    check_filters,
+    check_lite_sink,
+    check_stem_attributes,
+    check_unused_attributes,
+)
 from anetdsl.rules.edges import check_directions, check_repeated_edges, check_weights
 from anetdsl.rules.paper import check_channel_sums, check_levels
 from anetdsl.rules.reach import check_reach, check_unused_inputs
@@ -23,6 +29,8 @@ LOCAL_RULES: tuple[LocalRule, ...] = (
     check_directions,
     check_weights,
     check_repeated_edges,
+    check_stem_attributes,
+    check_filters,
     check_stem_strides,
     check_strides,
 )
@@ -30,10 +38,12 @@ LOCAL_RULES: tuple[LocalRule, ...] = (
 
 WHOLE_RULES: tuple[WholeRule, ...] = (
     check_sink_widths,
+    check_lite_sink,
     check_reach,
     check_unused_inputs,
     check_channel_sums,
     check_levels,
+    check_unused_attributes,
 )
 """Rules about the whole network. They are applied only if the network has no errors."""
 
@@ -44,8 +54,9 @@ def run_checks(
     """Yield the findings of all rules. `whole` is True if no part of the network is missing."""
     for rule in LOCAL_RULES:
         for diagnostic in rule(network, incomplete):
-            # After A501 the levels will change, and with them the sums and the paths.
-            whole = whole and diagnostic.code != "A501"
+            # After A501 the levels will change, and with them the sums and the paths. After A505 C
+            # will change.
+            whole = whole and diagnostic.code not in ("A501", "A505")
             yield diagnostic
     if whole:
         for whole_rule in WHOLE_RULES:

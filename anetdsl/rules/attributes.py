@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import Any
 
 import attrs
@@ -40,8 +40,11 @@ class AttributeReader:
         missing = [kind for keyword, kind in STATEMENTS.items() if keyword not in present]
         return cls(present, {a.name: kind.keyword for kind in missing for a in kind.attributes})
 
-    def read(self, statement: StatementNode) -> dict[str, Any]:
-        """Return the valid attribute values of a statement. Add the findings about all others."""
+    def read(self, statement: StatementNode, not_needed: Container[str] = ()) -> dict[str, Any]:
+        """Return the valid attribute values of a statement. Add the findings about all others.
+
+        The required attributes in `not_needed` may be missing in this statement.
+        """
         kind = STATEMENTS[statement.keyword.text]
         seen: dict[str, AttributeNode] = {}
         read: dict[str, Any] = {}
@@ -68,7 +71,11 @@ class AttributeReader:
                     self.found.extend(error.diagnostics)
             seen.setdefault(name, node)
         if not statement.broken and not has_unknown:
-            missing = [a for a in kind.attributes if a.required and a.name not in seen]
+            missing = [
+                a
+                for a in kind.attributes
+                if a.required and a.name not in seen and a.name not in not_needed
+            ]
             if missing:
                 self.found.append(_missing(statement, missing))
         return read
@@ -127,6 +134,8 @@ def _read_value(value: Value, attribute: Attribute) -> Any:
             return values.read_string(value, attribute)
         case "ints":
             return values.read_ints(value, attribute)
+        case "filters":
+            return values.read_filters(value, attribute)
         case "strings":
             return values.read_strings(value, attribute)
         case "edges":

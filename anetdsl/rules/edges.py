@@ -31,6 +31,17 @@ def check_directions(network: Network, incomplete: frozenset[str]) -> Iterator[D
             yield Diagnostic(
                 "A501", message, edge.span, labels=labels, help="edges lead to a higher level"
             )
+        for peer in node.peers:
+            source = nodes.get(peer.source)
+            if source is not None and source.level >= node.level and not node.is_stem:
+                yield Diagnostic(
+                    "A501",
+                    f"`{source.name}` at level {source.level} is no peer of `{node.name}` at level "
+                    f"{node.level}",
+                    peer.span,
+                    labels=(Label(place(source, "level"), "its level"),),
+                    help="peers are nodes of lower levels",
+                )
 
 
 def check_weights(network: Network, incomplete: frozenset[str]) -> Iterator[Diagnostic]:

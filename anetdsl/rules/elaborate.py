@@ -13,14 +13,26 @@ from typing import Any
 import attrs
 
 from anetdsl.diagnostics import Diagnostic
-from anetdsl.ir import Input, Network, Node, Origin, Places, Score, Sink, default_kind
+from anetdsl.ir import (
+    MODULES,
+    Edge,
+    Input,
+    Kind,
+    Network,
+    Node,
+    Origin,
+    Places,
+    Score,
+    Sink,
+    default_kind,
+)
 from anetdsl.rules.attributes import AttributeReader
 from anetdsl.rules.names import SINK, NameResolver, Reader
 from anetdsl.rules.statements import check_statements
-from anetdsl.syntax.nodes import StatementNode, SyntaxTree
-from anetdsl.vocabulary import DEFAULT_MODULES, DEFAULT_WIDTHS, MAX_NODES, STATEMENTS
+from anetdsl.syntax.nodes import ListItem, ListValue, StatementNode, SyntaxTree
+from anetdsl.vocabulary import DEFAULT_WIDTHS, MAX_NODES, STATEMENTS, UNUSED_BY_OBJECT_STEMS
 
-_NODE_ATTRIBUTES = len(STATEMENTS["node"].attributes)
+_REQUIRED_BY_NODES = frozenset(a.name for a in STATEMENTS["node"].attributes if a.required)
 
 
 @attrs.frozen
@@ -49,6 +61,8 @@ class _Elaboration:
     attributes: AttributeReader
     names: NameResolver
     found: list[Diagnostic] = attrs.Factory(list)
+    kinds: dict[str, Kind | None] = attrs.Factory(dict)
+    """Kind of each input by name; None if a mistake hides it."""
 
     def run(self) -> Elaborated:
         self.found.extend(check_statements(self.tree))
@@ -113,15 +127,21 @@ class _Elaboration:
             (),
             (),
             sink,
+            blocks=read.get("blocks", "full"),
             widths=read.get("D", DEFAULT_WIDTHS),
-            modules=read.get("modules", DEFAULT_MODULES),
+            modules=read.get("modules", MODULES[read.get("blocks", "full")]),
             edges=read.get("edges", "learned"),
+            attention=read.get("attention", "none"),
             span=statement.span,
             places=_places(statement),
         )
 
     def _input(self, statement: StatementNode) -> Input | None:
         read = self.attributes.read(statement)
+        if statement.name is not None:
+            is_hidden = statement.broken or (statement.attribute("kind") and "kind" not in read)
+            kind: Kind = read.get("kind", default_kind(read.get("channels", 0)))
+            self.kinds[statement.name.text] = None if is_hidden else kind
         if "channels" not in read or statement.name is None:
             return None
         return Input(
@@ -134,33 +154,60 @@ class _Elaboration:
 
     def _nodes(self, statements: Iterator[StatementNode]) -> tuple[Node, ...]:
         # Two passes: suggestions for an unknown source need the levels of all nodes.
-        read = [(statement, self.attributes.read(statement)) for statement in statements]
+        read = [
+            (statement, self.attributes.read(statement, self._not_needed(statement)))
+            for statement in statements
+        ]
         for statement, attributes in read:
             if "level" in attributes and statement.name is not None:
                 self.names.levels[statement.name.text] = attributes["level"]
         return tuple(filter(None, itertools.starmap(self._node, read)))
 
+    def _not_needed(self, statement: StatementNode) -> frozenset[str]:
+        """Return the required attributes that a node statement may lack: it reads objects only.
+
+        A source whose kind is hidden by a mistake may be an object input.
+        """
+        inputs = statement.attribute("inputs")
+        items = inputs.value.items if inputs and isinstance(inputs.value, ListValue) else ()
+        kinds = [self.kinds.get(item.value.text, "rgb") for item in items]
+        reads_objects = bool(kinds) and all(kind in ("object", None) for kind in kinds)
+        return frozenset(UNUSED_BY_OBJECT_STEMS) if reads_objects else frozenset()
+
     def _node(self, statement: StatementNode, read: dict[str, Any]) -> Node | None:
         if statement.name is None:
             return None
         name, level, items = statement.name.text, read.get("level"), read.get("inputs", ())
-        edges = self.names.edges(items, Reader(name, level))
-        if statement.broken or len(read) < _NODE_ATTRIBUTES:
+        reader = Reader(name, level)
+        edges = self.names.edges(items, reader)
+        peers = self._peers(read.get("peers", ()), reader)
+        needed = _REQUIRED_BY_NODES - self._not_needed(statement)
+        if statement.broken or not needed <= read.keys():
             self.names.incomplete.add(name)
-        if level is None or not {"C", "r", "stride"} <= read.keys():
+        if level is None or not (needed - {"inputs"}) <= read.keys():
+            return None
+        hidden = any(edge.source in self.kinds and not self.kinds[edge.source] for edge in edges)
+        if hidden and not read.keys() >= {"C", "r"}:
+            self.names.incomplete.add(name)
             return None
         if not edges and self.names.contradicts(items, level):
             return None  # The level is probably wrong.
         return Node(
             name,
             level,
-            read["C"],
-            read["r"],
+            read.get("C"),
+            read.get("r"),
             read["stride"],
             edges,
+            peers,
             span=statement.span,
             places=_places(statement),
         )
+
+    def _peers(self, items: Sequence[ListItem], reader: Reader) -> tuple[Edge, ...]:
+        if reader.is_stem:  # A410 reports that a stem has no peers.
+            return tuple(Edge(item.value.text, span=item.span) for item in items)
+        return self.names.peers(items, reader)
 
     def _sink(self, statement: StatementNode | None) -> Sink:
         if statement is None:

@@ -1,4 +1,4 @@
-"""Resolve the names in `inputs` lists: A301, A302, A303 and A407.
+"""Resolve the names in `inputs` and `peers` lists: A301, A302, A303, A407 and A411.
 
 A name may be missing because of a mistake that another finding reports. Such names are not reported
 as unknown; the nodes that read them are `incomplete`.
@@ -25,7 +25,7 @@ _MAX_SUGGESTIONS = 30
 
 @attrs.frozen
 class Reader:
-    """The node or the sink that an `inputs` list belongs to."""
+    """The node or the sink that a list of names belongs to."""
 
     name: str | None
     """None for the sink."""
@@ -94,6 +94,27 @@ class NameResolver:
                 self.incomplete.add(reader.name)
         return tuple(edges)
 
+    def peers(self, items: Sequence[ListItem], reader: Reader) -> tuple[Edge, ...]:
+        """Return the valid items of the `peers` list of a node that is no stem."""
+        peers: dict[str, Edge] = {}
+        listed = {item.value.text for item in items}
+        for item in items:
+            source = self._source(item, "peers")
+            share = self._share(item)
+            if source is None or not self._resolve(source, item, reader, listed):
+                continue
+            if source in peers:
+                self.found.append(
+                    Diagnostic(
+                        "A411",
+                        f"`peers` lists `{source[:60]}` twice",
+                        item.span,
+                        labels=(Label(peers[source].span, "first listed here"),),
+                    )
+                )
+            peers.setdefault(source, Edge(source, share, span=item.span))
+        return tuple(peer for peer in peers.values() if peer.weight is not None)
+
     def contradicts(self, items: Sequence[ListItem], level: int) -> bool:
         """Return whether all known sources are of the wrong kind for a node of this level."""
         sources = [self.definitions.get(item.value.text) for item in items]
@@ -101,9 +122,9 @@ class NameResolver:
         known = {source.keyword.text for source in sources if source is not None}
         return bool(known) and expected not in known
 
-    def _source(self, item: ListItem) -> str | None:
+    def _source(self, item: ListItem, attribute: str = "inputs") -> str | None:
         try:
-            return values.edge_name(item)
+            return values.edge_name(item, attribute)
         except InvalidValue as error:
             self.found.extend(error.diagnostics)
             return None
@@ -117,6 +138,23 @@ class NameResolver:
             return None
         try:
             return values.read_weight(scalar)
+        except InvalidValue as error:
+            self.found.extend(error.diagnostics)
+            return None
+
+    def _share(self, item: ListItem) -> float | None:
+        if item.weight is None:
+            self.found.append(
+                Diagnostic(
+                    "A411",
+                    f"the peer `{item.value.text[:60]}` has no share",
+                    item.value.span,
+                    help="such as `s0@0.41`; a peer without a share is left out of the list",
+                )
+            )
+            return None
+        try:
+            return values.read_share(item.weight)
         except InvalidValue as error:
             self.found.extend(error.diagnostics)
             return None

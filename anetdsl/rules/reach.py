@@ -10,10 +10,10 @@ from anetdsl.ir import Network, place
 
 def check_reach(network: Network) -> Iterator[Diagnostic]:
     """Check A601: from every node a path leads to the sink."""
-    needed = network.needed_by_sink()
+    connected = network.connected_to_sink()
     read = {edge.source for node in network.nodes for edge in node.inputs}
     for node in network.nodes:
-        if node.name not in needed:
+        if node.name not in connected:
             is_unread = node.name not in read
             yield Diagnostic(
                 "A601",

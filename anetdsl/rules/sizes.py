@@ -4,22 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import attrs
+
 from anetdsl.diagnostics import Diagnostic, Label
 from anetdsl.ir import Network, place
-from anetdsl.vocabulary import STEM_STRIDE
+from anetdsl.rules.blocks import blocks_meant
 
 
 def check_stem_strides(network: Network, incomplete: frozenset[str]) -> Iterator[Diagnostic]:
-    """Check A504: a stem halves the size twice (paper A.3); and A409: it reads one input."""
+    """Check A504: the stride of a stem is that of its layers (paper A.3); A409: it reads one input.
+
+    The stride depends on the blocks: where these are unclear (A505), the `C` of the blocks decide.
+    """
+    meant = attrs.evolve(network, blocks=blocks_meant(network))
     for node in network.nodes:
-        if node.is_stem and node.stride != STEM_STRIDE:
+        if not node.is_stem:
+            continue
+        stride = meant.stem_stride(node)
+        if node.stride != stride:
+            if node.channels is None:
+                text = "the stem of an object input is a 4x4 max pool"
+            elif meant.blocks == "lite":
+                text = "its 3x3 convolution halves the size"
+            else:
+                text = "its 7x7 convolution and its pooling halve the size"
             yield Diagnostic(
                 "A504",
-                f"a stem's stride is {STEM_STRIDE}, not {node.stride}",
+                f"a stem's stride is {stride}, not {node.stride}",
                 place(node, "stride"),
-                help="its 7x7 convolution and its pooling halve the size",
+                help=text,
             )
-        if node.is_stem and len(node.inputs) > 1:
+        if len(node.inputs) > 1:
             yield Diagnostic(
                 "A409",
                 f"stem `{node.name}` reads {len(node.inputs)} inputs, not one",
@@ -58,16 +73,15 @@ def check_sink_widths(network: Network) -> Iterator[Diagnostic]:
     sink = network.sink
     if sink.combine != "mean" or not sink.inputs:
         return
-    nodes = {node.name: node for node in network.nodes}
-    first = nodes[sink.inputs[0].source]
+    channels = network.out_channels()
+    first = sink.inputs[0].source
     for edge in sink.inputs[1:]:
-        node = nodes[edge.source]
-        if node.out_channels != first.out_channels:
+        if channels[edge.source] != channels[first]:
             yield Diagnostic(
                 "A503",
-                f"the sink cannot average `{first.name}` and `{node.name}`: they have "
-                f"{first.out_channels} and {node.out_channels} channels",
+                f"the sink cannot average `{first}` and `{edge.source}`: they have "
+                f"{channels[first]} and {channels[edge.source]} channels",
                 edge.span,
-                labels=(Label(sink.inputs[0].span, f"{first.out_channels} channels"),),
+                labels=(Label(sink.inputs[0].span, f"{channels[first]} channels"),),
                 help="use `combine=concat`, or give the nodes the same C",
             )

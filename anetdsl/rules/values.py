@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable
 from typing import TypeVar
 
+import attrs
+
 from anetdsl.diagnostics import Diagnostic, Fix, did_you_mean
 from anetdsl.source import Edit, Span
 from anetdsl.syntax.nodes import ListItem, ListValue, Scalar, Value
@@ -16,6 +18,7 @@ _WHOLE = re.compile(r"[+-]?[0-9]+")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _ESCAPES = {'"': '"', "\\": "\\", "n": "\n", "t": "\t", "r": "\r"}
 _LONGEST_NUMBER = 60
+_EXAMPLES = {"inputs": "s0, s1@0.41", "peers": "s0@0.59, s1@0.41"}
 T = TypeVar("T")
 
 
@@ -88,13 +91,23 @@ def read_ints(value: Value, attribute: Attribute) -> tuple[int, ...]:
     return items
 
 
+def read_filters(value: Value, attribute: Attribute) -> int | tuple[int, ...]:
+    """Return the C of a node: a whole number, or a list of three. Raise InvalidValue."""
+    number = attrs.evolve(attribute, type="int")
+    if not isinstance(value, ListValue):
+        return read_int(value, number)
+    if len(value.items) != attribute.length:
+        raise InvalidValue(_wrong_type(value, attribute))
+    return _read_each(value, number, read_int)
+
+
 def read_strings(value: Value, attribute: Attribute) -> tuple[str, ...]:
     """Return a list of "strings". Raise InvalidValue."""
     return _read_each(value, attribute, read_string)
 
 
 def read_edge_items(value: Value, attribute: Attribute) -> tuple[ListItem, ...]:
-    """Return the items of an `inputs` list, at least one. Raise InvalidValue."""
+    """Return the items of a list of names, at least one. Raise InvalidValue."""
     if not isinstance(value, ListValue):
         raise InvalidValue(_wrong_type(value, attribute))
     if not value.items:
@@ -117,15 +130,30 @@ def read_weight(scalar: Scalar) -> float:
     return weight
 
 
-def edge_name(item: ListItem) -> str:
-    """Return the name in an item of an `inputs` list. Raise InvalidValue for other items."""
+def read_share(scalar: Scalar) -> float:
+    """Return the share of a peer, above 0 and at most 1. Raise InvalidValue."""
+    share = float(scalar.text)
+    if not 0.0 < share <= 1.0:
+        raise InvalidValue(
+            Diagnostic(
+                "A411",
+                f"the share of a peer is above 0 and at most 1, not {scalar.text[:40]}",
+                scalar.span,
+                help="a peer without a share is left out of the list",
+            )
+        )
+    return share
+
+
+def edge_name(item: ListItem, attribute: str = "inputs") -> str:
+    """Return the name in an item of a list of names. Raise InvalidValue for other items."""
     if item.value.kind != "name":
         raise InvalidValue(
             Diagnostic(
                 "A404",
-                f"`inputs` is a list of names, not of {_describe(item.value)}",
+                f"`{attribute}` is a list of names, not of {_describe(item.value)}",
                 item.value.span,
-                help="such as `inputs=[s0, s1@0.41]`",
+                help=f"such as `{attribute}=[{_EXAMPLES[attribute]}]`",
             )
         )
     return item.value.text

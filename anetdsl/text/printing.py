@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from anetdsl.ir import Edge, Input, Network, Node, Origin, Score, Sink, default_kind
+from anetdsl.ir import MODULES, Edge, Input, Network, Node, Origin, Score, Sink, default_kind
 from anetdsl.text.layout import Cell, Item, Line, Row, render
-from anetdsl.vocabulary import DEFAULT_MODULES, DEFAULT_WIDTHS, LANGUAGE_VERSION
+from anetdsl.vocabulary import DEFAULT_WIDTHS, LANGUAGE_VERSION
 
 _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"})
 
@@ -34,12 +34,16 @@ def write_edge(edge: Edge) -> str:
 def lines_of(network: Network) -> list[Line]:
     """Return the network as lines for `anetdsl.text.layout`, without default values."""
     head = [_word("keyword", "network"), _word("name", network.name)]
+    if network.blocks != "full":
+        head.append(_value("blocks", network.blocks))
     if network.widths != DEFAULT_WIDTHS:
         head.append(_items("D", map(str, network.widths)))
-    if network.modules != DEFAULT_MODULES:
+    if network.modules != MODULES[network.blocks]:
         head.append(_items("modules", map(str, network.modules)))
     if network.edges != "learned":
         head.append(_value("edges", network.edges))
+    if network.attention != "none":
+        head.append(_value("attention", network.attention))
     version = (_word("keyword", "anet"), _word("name", str(LANGUAGE_VERSION)))
     lines: list[Line] = [Row(version), None, Row(tuple(head))]
     if network.origin is not None:
@@ -71,15 +75,18 @@ def _items(key: str, items: Iterable[str]) -> Cell:
 
 def node_cells(node: Node) -> tuple[Cell, ...]:
     """Return a node statement as cells for `anetdsl.text.layout`."""
-    return (
-        _word("keyword", "node"),
-        _word("name", node.name),
-        _value("level", node.level),
-        _value("C", node.channels),
-        _value("r", node.dilation),
-        _value("stride", node.stride),
-        _items("inputs", map(write_edge, node.inputs)),
-    )
+    cells = [_word("keyword", "node"), _word("name", node.name), _value("level", node.level)]
+    if isinstance(node.channels, tuple):
+        cells.append(_items("C", map(str, node.channels)))
+    elif node.channels is not None:
+        cells.append(_value("C", node.channels))
+    if node.dilation is not None:
+        cells.append(_value("r", node.dilation))
+    cells.append(_value("stride", node.stride))
+    cells.append(_items("inputs", map(write_edge, node.inputs)))
+    if node.peers:
+        cells.append(_items("peers", map(write_edge, node.peers)))
+    return tuple(cells)
 
 
 def _input_cells(value: Input) -> tuple[Cell, ...]:

@@ -46,4 +46,5 @@ def sink_fits(network: Network) -> bool:
     if network.sink.combine != "mean":
         return True
     read = {edge.source for edge in network.sink.inputs}
-    return len({node.out_channels for node in network.nodes if node.name in read}) <= 1
+    channels = network.out_channels()
+    return len({channels[name] for name in read}) <= 1

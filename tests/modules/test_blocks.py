@@ -41,7 +41,7 @@ def test_nodes_keep_t_and_divide_h_and_w(frames: int, height: int, width: int) -
     for node in network.nodes:
         stride = network.total_strides()[node.name]
         size = (frames, math.ceil(height / stride), math.ceil(width / stride))
-        assert outputs[node.name].shape == (1, node.out_channels, *size)
+        assert outputs[node.name].shape == (1, network.out_channels()[node.name], *size)
 
 
 def test_rgb_and_flow_stems_have_different_layers() -> None:

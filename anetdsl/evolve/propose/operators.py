@@ -48,28 +48,27 @@ def merge(draft: DraftNetwork, rng: Random) -> Change | None:
     if not pairs:
         return None
     first, second = rng.choice(pairs)
-    return merge_nodes(draft, first, second, rng.choice((first, second)).dilation)
+    return merge_nodes(draft, first, second, rng.choice((first, second)).rate)
 
 
 def change_resolution(
     draft: DraftNetwork, rng: Random, resolutions: Sequence[int] = RESOLUTIONS
 ) -> Change | None:
-    """Give a random node another r. Flow stems, which have no temporal convolution, keep theirs.
+    """Give a random node another r. Stems without a temporal convolution keep theirs.
 
     Return None if no node can have another r.
     """
-    flow = {value.name for value in draft.network.inputs if value.kind == "flow"}
     choices = {
         node.name: [r for r in resolutions if r != node.dilation]
         for node in draft.network.nodes
-        if not (node.is_stem and node.inputs[0].source in flow)
+        if draft.network.uses_rate(node)
     }
     names = [name for name, others in choices.items() if others]
     if not names:
         return None
     name = rng.choice(names)
     after = rng.choice(choices[name])
-    before = draft.network.node(name).dilation
+    before = draft.network.node(name).rate
     nodes = (
         attrs.evolve(node, dilation=after) if node.name == name else node
         for node in draft.network.nodes
@@ -83,7 +82,7 @@ def can_split(network: Network, node: Node) -> bool:
     Stems and blocks of odd C cannot. Neither can a block that the sink averages with others, as
     its halves would be narrower than the others.
     """
-    if node.is_stem or node.channels % 2:
+    if node.is_stem or any(count % 2 for count in node.filters):
         return False
     return not _is_read_by_mean(network, node) or len(network.sink.inputs) == 1
 
@@ -96,7 +95,7 @@ def can_merge(network: Network, first: Node, second: Node) -> bool:
     """
     if first.is_stem or first.level != second.level or first.stride != second.stride:
         return False
-    if first.channels + second.channels > MOST_CHANNELS:
+    if max(_summed(first, second).filters) > MOST_CHANNELS:
         return False
     if not (_is_read_by_mean(network, first) or _is_read_by_mean(network, second)):
         return True
@@ -108,7 +107,8 @@ def split_node(draft: DraftNetwork, node: Node) -> Change:
     """Split a node. The first half continues the node's statement."""
     used = {other.name for other in draft.network.nodes} | set(draft.statements.values())
     names = split_names(node.name, used | {value.name for value in draft.network.inputs})
-    halves = [attrs.evolve(node, name=name, channels=node.channels // 2) for name in names]
+    half = _with_filters(node, [count // 2 for count in node.filters])
+    halves = [attrs.evolve(half, name=name) for name in names]
 
     def replace(edges: tuple[Edge, ...]) -> tuple[Edge, ...]:
         return tuple(
@@ -144,7 +144,7 @@ def merge_nodes(draft: DraftNetwork, first: Node, second: Node, dilation: int) -
     merged = attrs.evolve(
         first,
         name=name,
-        channels=first.channels + second.channels,
+        channels=_summed(first, second).channels,
         dilation=dilation,
         inputs=tuple(sorted(united, key=lambda edge: ranks[edge.source])),
     )
@@ -199,6 +199,18 @@ def _mean_weight(edges: Sequence[Edge]) -> float | None:
     if not weights:
         return None
     return weights[0] if len(set(weights)) == 1 else sum(weights) / len(weights)
+
+
+def _summed(first: Node, second: Node) -> Node:
+    """Return the first node with the filters of both, which are of one kind of blocks."""
+    pairs = zip(first.filters, second.filters, strict=True)
+    return _with_filters(first, [one + other for one, other in pairs])
+
+
+def _with_filters(node: Node, filters: Sequence[int]) -> Node:
+    """Return the node with another C: one number, or three for a lite block."""
+    first, *rest = filters
+    return attrs.evolve(node, channels=(first, rest[0], rest[1]) if rest else first)
 
 
 def _level(node: Node) -> int:

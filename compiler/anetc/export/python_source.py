@@ -166,7 +166,8 @@ def _literal(text: str) -> str:
 def _class(network: Network, nodes: list[Node], dtype: torch.dtype) -> list[str]:
     name = _class_name(network.name)
     sink = network.sink
-    widths = [network.node(edge.source).out_channels for edge in sink.inputs]
+    channels_of = network.out_channels()
+    widths = [channels_of[edge.source] for edge in sink.inputs]
     channels = sum(widths) if sink.combine == "concat" else widths[0]
     values = ", ".join(f"{value.name} {value.channels}" for value in network.inputs)
     used = {edge.source for node in nodes if node.is_stem for edge in node.inputs}
@@ -287,10 +288,10 @@ def _needed(network: Network) -> list[Node]:
 
 def _sources(network: Network, node: Node) -> list[tuple[int, int]]:
     """Return, for each input, its channels and the ratio of its map size to the smallest one."""
-    strides = network.total_strides()
+    strides, channels = network.total_strides(), network.out_channels()
     largest = max(strides[edge.source] for edge in node.inputs)
     return [
-        (network.node(edge.source).out_channels, largest // strides[edge.source])
+        (channels[edge.source], largest // strides[edge.source])
         for edge in node.inputs
     ]
 

@@ -11,7 +11,9 @@ from anetc.modules.layers import max_pool, spatial_conv
 from anetdsl.ir import UNTRAINED_WEIGHT
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    from anetc.modules.attention import PeerAttention, SelfAttention
 
 
 class Source(NamedTuple):
@@ -27,20 +29,30 @@ class Source(NamedTuple):
 class Connection(nn.Module):
     """The sum of sigmoid(w_i) F_i over the inputs F_i of a node, at one size (semantics 3).
 
-    Sequence of (N, C_i, T, H_i, W_i) -> (N, max C_i, T, min H_i, min W_i). Larger inputs are
-    max-pooled (`pool_ratio`). Inputs with equal channels are summed first. A sum with fewer
-    channels than the widest passes through a 1x1 convolution `adapt{A}to{B}`. A sole input is
-    returned unchanged.
+    Sequence of (N, C_i, T, H_i, W_i) -> (N, out_channels, T, min H_i, min W_i). Larger inputs are
+    max-pooled (`pool_ratio`). If there is an `attention`, it scales the inputs. Inputs with equal
+    channels are summed first. A sum with other channels than `out_channels` passes through a 1x1
+    convolution `adapt{A}to{B}`. A sole input is neither weighted nor adapted.
 
     `w` holds the edge weights before the sigmoid: a parameter if they are `learned`, else a buffer.
     A node with one input has no `w`. The stride of each source must divide the largest stride.
+    `out_channels` are by default those of the widest input.
     """
 
     w: Tensor
 
-    def __init__(self, sources: Sequence[Source], *, learned: bool) -> None:
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        *,
+        learned: bool,
+        out_channels: int | None = None,
+        attention: SelfAttention | PeerAttention | None = None,
+    ) -> None:
         super().__init__()
-        self.out_channels = max(source.channels for source in sources)
+        if out_channels is None or len(sources) == 1:
+            out_channels = max(source.channels for source in sources)
+        self.out_channels = out_channels
         self.weights = tuple(source.weight for source in sources)
         self.learned = learned
         largest = max(source.stride for source in sources)
@@ -58,28 +70,40 @@ class Connection(nn.Module):
                 self.w = nn.Parameter(start)
             else:
                 self.register_buffer("w", start)
+        self.attention = attention
 
     def adapter_name(self, channels: int) -> str:
         """Return the name of the adapter for inputs with this number of channels."""
         return f"adapt{channels}to{self.out_channels}"
 
-    def forward(self, features: Sequence[Tensor]) -> Tensor:
-        """Return the input of the node from its source outputs, in the order of `inputs`."""
+    def forward(
+        self, features: Sequence[Tensor], peers: Mapping[str, Tensor] | None = None
+    ) -> Tensor:
+        """Return the input of the node from its source outputs, in the order of `inputs`.
+
+        `peers` holds the spatial means of the nodes of lower levels, for peer attention.
+        """
         if len(features) == 1:
-            return features[0]
+            return self._attended(features, peers)[0]
         height = min(x.shape[-2] for x in features)
         width = min(x.shape[-1] for x in features)
         terms = [
             gate * _shrink(x, height, width, ratio)
             for gate, x, ratio in zip(torch.sigmoid(self.w), features, self.ratios, strict=True)
         ]
+        attended = self._attended(terms, peers)
         sums = []
         for channels, members in self.groups.items():
-            total = _add([terms[index] for index in members])
+            total = _add([attended[index] for index in members])
             if channels != self.out_channels:
                 total = self.get_submodule(self.adapter_name(channels))(total)
             sums.append(total)
         return _add(sums)
+
+    def _attended(
+        self, terms: Sequence[Tensor], peers: Mapping[str, Tensor] | None
+    ) -> Sequence[Tensor]:
+        return terms if self.attention is None else self.attention(terms, peers or {})
 
 
 def edge_logits(weights: Sequence[float | None], *, learned: bool) -> Tensor:

@@ -12,7 +12,9 @@ import math
 import torch
 from torch import Tensor, nn
 
+from anetc.modules.attention import PeerAttention
 from anetc.modules.connection import Connection
+from anetc.modules.lite import LiteModule
 from anetc.modules.residual import ResidualModule
 
 _TRUNCATED_SD = 0.87962566103423978
@@ -37,10 +39,27 @@ def initialise(model: nn.Module, seed: int) -> None:
                 drawn = _truncated_normal(torch.empty_like(module.w), _EDGE_SD, seed, f"{name}.w")
                 untrained = torch.tensor([weight is None for weight in module.weights])
                 module.w.copy_(torch.where(untrained, drawn, module.w))
+            case PeerAttention():
+                _start_mixture(module, seed, f"{name}.h")
     for module in model.modules():
-        if isinstance(module, ResidualModule):
+        if isinstance(module, ResidualModule | LiteModule):
             # The module starts as relu(shortcut).
             nn.init.zeros_(module.conv3_bn.weight)
+
+
+def _start_mixture(attention: PeerAttention, seed: int, name: str) -> None:
+    """Draw `h` of a peer attention; peers with a share in the text start from it.
+
+    A share p starts as log(p / mean share), so that a peer without a share starts as a mean one.
+    Each row has its own stream, and each peer its own place in it.
+    """
+    shares = attention.shares
+    mean = sum(shares.values()) / len(shares) if shares else 1.0
+    drawn = _truncated_normal(torch.empty_like(attention.h), _EDGE_SD, seed, name)
+    for column, peer in enumerate(attention.names):
+        if peer in shares:
+            drawn[:, column] = math.log(shares[peer] / mean)
+    attention.h.copy_(drawn)
 
 
 @torch.no_grad()

@@ -6,15 +6,23 @@ A name consists of the node, the role of the layer within the node, and the leaf
     nodes.s0.tconv.weight             its temporal convolution         (C, C, 5, 1, 1)
     nodes.n7.fuse.w                   edge weights before the sigmoid  (inputs,)
     nodes.n7.fuse.adapt32to64.weight  1x1 for inputs of 32 channels    (64, 32, 1, 1, 1)
+    nodes.n7.fuse.attention.h                  mixture of the peers        (inputs, peers)
+    nodes.n7.fuse.attention.peers.s0.weight    linear layer of a peer      (M, C of the peer)
+    nodes.n7.fuse.attention.scales.0.weight    that of the first input     (C of the input, M)
     nodes.n7.m0.proj.weight           projection of the first module   (4C, in, 1, 1, 1)
     nodes.n7.m0.conv1.weight          first 1x1 of a 2D module         (C, in, 1, 1, 1)
     nodes.n7.m1.tconv.weight          temporal, of a (2+1)D module     (C, 4C, 3, 1, 1)
     nodes.n7.m0.conv2.weight          3x3                              (D, C, 1, 3, 3)
     nodes.n7.m0.conv3.weight          last 1x1                         (4C, D, 1, 1, 1)
+    sink.conv1.weight                 first convolution of a lite sink (432, in, 1, 1, 1)
+    sink.conv2.weight                 second one                       (2048, 432, 1, 1, 1)
     sink.fc.weight                    the classifier                   (classes, in)
     sink.fc.bias                                                       (classes,)
 
-`m0`, `m1`, ... are the residual modules of a block; those with odd numbers are (2+1)D. Edge weights
+`m0`, `m1`, ... are the residual modules of a block; those with odd numbers are (2+1)D. In a lite
+block `conv2` is (f1, f0, 3, 3, 3), or (f1, f0, 1, 3, 3) with a `tconv` (f1, f1, 3, 1, 1) after it
+in a first module with a stride. The linear layers of the attention have a `bias`; the rows of `h`
+have the order of the node's `inputs`, its columns that of `Network.peers_by_level`. Edge weights
 have the order of the node's `inputs`; a node with a sole input has no edge weights. The batch
 normalisation after a convolution has the convolution's role and `_bn` (`nodes.n7.m0.conv2_bn`),
 with the leaves `weight`, `bias`, `running_mean` and `running_var`.
@@ -32,6 +40,8 @@ NODES = "nodes"
 SINK = "sink"
 EDGES = "fuse.w"
 """Name of a node's edge weights within the node."""
+MIXTURE = "fuse.attention.h"
+"""Name of the mixture of a node's peers within the node."""
 _TAKEN = nn.ModuleDict()
 
 

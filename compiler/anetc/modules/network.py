@@ -9,12 +9,14 @@ import attrs
 import torch
 from torch import Tensor, nn
 
+from anetc.modules.attention import PeerAttention, SelfAttention, frame_vectors
 from anetc.modules.connection import Connection, Source
 from anetc.modules.initial import initialise
+from anetc.modules.lite import LiteSink, LiteStem, lite_modules
 from anetc.modules.names import module_key
-from anetc.modules.residual import Block
+from anetc.modules.residual import Block, residual_modules
 from anetc.modules.sink import Sink
-from anetc.modules.stem import Stem
+from anetc.modules.stem import ObjectStem, Stem
 from anetdsl.api import parse
 
 if TYPE_CHECKING:
@@ -50,15 +52,14 @@ class NetworkModule(NetworkParts):
         super().__init__()
         self.network = network
         self.nodes = nn.ModuleDict()
-        strides = network.total_strides()
+        widths, sink = network.out_channels(), network.sink
         for node in network.topological_nodes():
-            self.nodes[module_key(node.name)] = _build(network, node, strides)
-        self.sink = Sink(
-            [network.node(edge.source).out_channels for edge in network.sink.inputs],
-            network.sink.classes,
-            network.sink.combine,
-            network.sink.head,
-        )
+            self.nodes[module_key(node.name)] = _build(network, node, widths)
+        read = [widths[edge.source] for edge in sink.inputs]
+        if network.blocks == "lite":
+            self.sink = LiteSink(read[0], sink.classes, sink.head)
+        else:
+            self.sink = Sink(read, sink.classes, sink.combine, sink.head)
 
     @overload
     def forward(self, inputs: Mapping[str, Tensor]) -> Tensor: ...
@@ -80,12 +81,15 @@ class NetworkModule(NetworkParts):
         check_inputs(self.network, inputs)
         check_outputs(self.network, outputs)
         values: dict[str, Tensor] = {}
+        vectors: dict[str, Tensor] = {}
         for node in self.network.topological_nodes():
             block = self.nodes[module_key(node.name)]
             if node.is_stem:
                 values[node.name] = block(inputs[node.inputs[0].source])
             else:
-                values[node.name] = block([values[edge.source] for edge in node.inputs])
+                values[node.name] = block([values[edge.source] for edge in node.inputs], vectors)
+            if self.network.attention == "peer":
+                vectors[node.name] = frame_vectors(values[node.name])
         logits: Tensor = self.sink([values[edge.source] for edge in self.network.sink.inputs])
         return (logits, {name: values[name] for name in outputs}) if outputs else logits
 
@@ -150,20 +154,48 @@ def check_outputs(network: Network, outputs: Collection[str]) -> None:
             )
 
 
-def _build(network: Network, node: Node, strides: Mapping[str, int]) -> nn.Module:
-    """Return the module of a node; `strides` holds the total stride of each node."""
+def _build(network: Network, node: Node, widths: Mapping[str, int]) -> nn.Module:
+    """Return the module of a node; `widths` holds the output channels of each node."""
     if node.is_stem:
         source = network.input(node.inputs[0].source)
-        return Stem(source.channels, node.channels, source.kind, node.dilation)
+        if source.kind == "object":
+            return ObjectStem()
+        if network.blocks == "lite":
+            return LiteStem(source.channels, node.width, node.rate)
+        return Stem(source.channels, node.width, source.kind, node.rate)
+    fuse = _connection(network, node, widths)
+    modules = network.modules[node.level - 1]
+    if network.blocks == "lite":
+        layers = lite_modules(fuse.out_channels, node.triple, modules, node.rate, node.stride)
+    else:
+        layers = residual_modules(
+            fuse.out_channels,
+            node.width,
+            network.widths[node.level - 1],
+            modules,
+            node.rate,
+            node.stride,
+        )
+    return Block(fuse, layers)
+
+
+def _connection(network: Network, node: Node, widths: Mapping[str, int]) -> Connection:
+    """Return the connection of a block, with the attention of the network."""
+    strides = network.total_strides()
     sources = [
-        Source(network.node(edge.source).out_channels, strides[edge.source], edge.weight)
-        for edge in node.inputs
+        Source(widths[edge.source], strides[edge.source], edge.weight) for edge in node.inputs
     ]
-    return Block(
-        Connection(sources, learned=network.edges == "learned"),
-        node.channels,
-        network.widths[node.level - 1],
-        network.modules[node.level - 1],
-        node.dilation,
-        node.stride,
+    channels = [source.channels for source in sources]
+    attention: SelfAttention | PeerAttention | None = None
+    if network.attention == "self":
+        attention = SelfAttention(channels)
+    elif network.attention == "peer":
+        peers = {peer.name: widths[peer.name] for peer in network.peers_by_level()[node.level]}
+        shares = {peer.source: peer.weight for peer in node.peers if peer.weight is not None}
+        attention = PeerAttention(channels, peers, shares)
+    return Connection(
+        sources,
+        learned=network.edges == "learned",
+        out_channels=network.fused_channels()[node.name],
+        attention=attention,
     )

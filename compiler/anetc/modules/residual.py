@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from anetc.modules.connection import Connection
 from anetc.modules.layers import batch_norm, spatial_conv, temporal_conv
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from anetc.modules.connection import Connection
 
 
 class ResidualModule(nn.Module):
@@ -57,22 +61,39 @@ class ResidualModule(nn.Module):
         return torch.relu(third + shortcut)
 
 
-class Block(nn.Sequential):
+class Block(nn.Module):
     """A node of levels 1 to 4: its connection `fuse` and its residual modules `m0`, `m1`, ...
 
-    Sequence of (N, C_i, T, H_i, W_i) -> (N, 4C, T, ceil(H / stride), ceil(W / stride)), where H and
-    W are the smallest of the inputs. Modules `m1`, `m3`, ... are (2+1)D; `m0` has the stride.
+    Sequence of (N, C_i, T, H_i, W_i) -> (N, channels, T, ceil(H / stride), ceil(W / stride)), where
+    H and W are the smallest of the inputs. `m0` has the stride.
     """
 
-    def __init__(
-        self, fuse: Connection, channels: int, width: int, modules: int, dilation: int, stride: int
-    ) -> None:
-        steps: OrderedDict[str, nn.Module] = OrderedDict(fuse=fuse)
-        steps["m0"] = ResidualModule(
-            fuse.out_channels, channels, width, stride=stride, project=True
-        )
-        for index in range(1, modules):
-            steps[f"m{index}"] = ResidualModule(
-                4 * channels, channels, width, dilation=dilation if index % 2 else None
-            )
-        super().__init__(steps)
+    def __init__(self, fuse: Connection, modules: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.fuse = fuse
+        self.count = len(modules)
+        for index, module in enumerate(modules):
+            self.add_module(f"m{index}", module)
+
+    def forward(
+        self, features: Sequence[Tensor], peers: Mapping[str, Tensor] | None = None
+    ) -> Tensor:
+        """Return the output of the node. `peers` are those of `Connection.forward`."""
+        x: Tensor = self.fuse(features, peers)
+        for index in range(self.count):
+            x = self.get_submodule(f"m{index}")(x)
+        return x
+
+
+def residual_modules(
+    in_channels: int, channels: int, width: int, modules: int, dilation: int, stride: int
+) -> list[nn.Module]:
+    """Return the modules of a block; `m1`, `m3`, ... are (2+1)D."""
+    first = ResidualModule(in_channels, channels, width, stride=stride, project=True)
+    return [
+        first,
+        *(
+            ResidualModule(4 * channels, channels, width, dilation=dilation if index % 2 else None)
+            for index in range(1, modules)
+        ),
+    ]

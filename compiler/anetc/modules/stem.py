@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from anetc.modules.layers import batch_norm, max_pool, spatial_conv, temporal_conv
+from anetdsl.vocabulary import OBJECT_STEM_STRIDE
 
 if TYPE_CHECKING:
     from anetdsl.ir import Kind
@@ -37,3 +38,14 @@ class Stem(nn.Module):
         if self.temporal:
             x = torch.relu(self.tconv_bn(self.tconv(x)))
         return max_pool(x, self.window, stride=2)
+
+
+class ObjectStem(nn.Module):
+    """The stem of an object input: a 4x4 max pool of stride 4 without weights (semantics 2).
+
+    (N, K, T, H, W) -> (N, K, T, ceil(H / 4), ceil(W / 4)).
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the output of the stem for segmentation maps (N, K, T, H, W)."""
+        return max_pool(x, OBJECT_STEM_STRIDE, stride=OBJECT_STEM_STRIDE)

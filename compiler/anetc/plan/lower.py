@@ -106,12 +106,12 @@ class _Lowering:
     def stem(self, node: Node) -> None:
         """Append a stem: 7x7, for RGB a temporal convolution, and the pool (semantics 2)."""
         source = self.network.input(node.inputs[0].source)
-        x = self.conv(f"{node.name}.conv", source.name, node.channels, "1x7x7", stride=2)
+        x = self.conv(f"{node.name}.conv", source.name, node.width, "1x7x7", stride=2)
         x = self.norm(x)
         rgb = source.kind == "rgb"
         if rgb:
-            name, dilation = f"{node.name}.tconv", node.dilation
-            x = self.norm(self.conv(name, x, node.channels, "5x1x1", dilation=dilation))
+            name, dilation = f"{node.name}.tconv", node.rate
+            x = self.norm(self.conv(name, x, node.width, "5x1x1", dilation=dilation))
         self.outputs[node.name] = self.pool(node.name, x, 3 if rgb else 2, STEM_STRIDE // 2)
 
     def block(self, node: Node) -> None:
@@ -124,16 +124,16 @@ class _Lowering:
             stride = node.stride if index == 0 else 1
             shortcut = x
             if index == 0:
-                projected = self.conv(f"{name}.proj", x, 4 * node.channels, "1x1x1", stride=stride)
+                projected = self.conv(f"{name}.proj", x, 4 * node.width, "1x1x1", stride=stride)
                 shortcut = self.norm(projected, relu=False)
             if index % 2:
                 first = self.conv(
-                    f"{name}.tconv", x, node.channels, "3x1x1", dilation=node.dilation
+                    f"{name}.tconv", x, node.width, "3x1x1", dilation=node.rate
                 )
             else:
-                first = self.conv(f"{name}.conv1", x, node.channels, "1x1x1")
+                first = self.conv(f"{name}.conv1", x, node.width, "1x1x1")
             second = self.conv(f"{name}.conv2", self.norm(first), width, "1x3x3", stride=stride)
-            third = self.conv(f"{name}.conv3", self.norm(second), 4 * node.channels, "1x1x1")
+            third = self.conv(f"{name}.conv3", self.norm(second), 4 * node.width, "1x1x1")
             third = self.norm(third, relu=False)
             total = self.emit("add", f"{name}.add", [third, shortcut], self.shapes[third])
             result = node.name if index == modules - 1 else name

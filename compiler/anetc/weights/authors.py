@@ -5,6 +5,12 @@ node. ROLE is a layer: `stem.conv`, `fuse.adapt32to64`, `m0.conv1`, ... LEAF is 
 `beta`, `moving_mean`, `moving_variance` or `agg_weights`. The classifier's variables are
 `var/head/fc/kernel` and `var/head/fc/bias`. Kernels are [kh, kw, in, out], temporal kernels
 [k, 1, in, out], and the kernel of the classifier is [in, out].
+
+AssembleNet++ adds `attend.peerMM/kernel|bias`, the linear layer of peer MM, [in, out];
+`attend.edgeMM/mix`, the mixture h of the connection from node MM, with one number per peer in the
+order of `Network.peers_by_level`; and `attend.edgeMM/kernel|bias`, the linear layer of this
+connection. Kernels of lite networks are [kt, kh, kw, in, out], and their sink has `head/conv1` and
+`head/conv2`.
 """
 
 from __future__ import annotations
@@ -18,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from anetc.modules.names import EDGES, SINK, full_name
+from anetc.modules.names import EDGES, MIXTURE, SINK, full_name, module_key
 from anetc.weights.files import WeightsError, assign_weights
 from anetdsl.interchange.authors import list_order
 
@@ -28,9 +34,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from anetc.modules.network import NetworkParts
-    from anetdsl.ir import Network
+    from anetdsl.ir import Network, Node
 
 _VARIABLE = re.compile(r"node(?P<index>\d+)/(?P<role>[\w.]+)/(?P<leaf>\w+)")
+_ATTEND = re.compile(r"attend\.(?P<kind>peer|edge)(?P<index>\d+)")
 _NORM_LEAVES = {
     "gamma": "weight",
     "beta": "bias",
@@ -58,10 +65,19 @@ def convert_variables(
     and for a node that the network does not have.
     """
     tensors = {}
+    rows: dict[str, dict[int, Tensor]] = {}
     for name, array in arrays.items():
         start, _, variable = name.partition("/")
-        if start == prefix:
-            tensors[parameter_name(network, variable)] = _to_torch(variable, array)
+        if start != prefix:
+            continue
+        tensor = _to_torch(variable, array)
+        if variable.endswith("/mix"):
+            node, place = _connection(network, variable)
+            rows.setdefault(full_name(node.name, MIXTURE), {})[place] = tensor
+        else:
+            tensors[parameter_name(network, variable)] = tensor
+    for name, mixtures in rows.items():
+        tensors[name] = torch.stack([mixtures[place] for place in sorted(mixtures)])
     return tensors
 
 
@@ -75,21 +91,54 @@ def parameter_name(network: Network, variable: str) -> str:
             return f"{SINK}.fc.weight"
         case ["head", "fc", "bias"]:
             return f"{SINK}.fc.bias"
+        case ["head", "conv1" | "conv2" as layer, leaf] if leaf in ("kernel", *_NORM_LEAVES):
+            part = "" if leaf == "kernel" else "_bn"
+            return f"{SINK}.{layer}{part}.{_NORM_LEAVES.get(leaf, 'weight')}"
+    found = _variable(variable)
+    node = _node(network, found["index"], variable).name
+    role, leaf = found["role"].removeprefix("stem."), found["leaf"]
+    if attend := _ATTEND.fullmatch(role):
+        if leaf in ("kernel", "bias"):
+            part = "weight" if leaf == "kernel" else "bias"
+            if attend["kind"] == "edge":
+                _, place = _connection(network, variable)
+                return full_name(node, f"fuse.attention.scales.{place}.{part}")
+            peer = module_key(_node(network, attend["index"], variable).name)
+            return full_name(node, f"fuse.attention.peers.{peer}.{part}")
+    elif leaf == "agg_weights":
+        return full_name(node, EDGES)
+    elif leaf == "kernel":
+        return full_name(node, f"{role}.weight")
+    elif leaf in _NORM_LEAVES:
+        return full_name(node, f"{role}_bn.{_NORM_LEAVES[leaf]}")
+    raise WeightsError(f"{variable!r} is not a variable of the authors' code")
+
+
+def _variable(variable: str) -> re.Match[str]:
     found = _VARIABLE.fullmatch(variable)
     if found is None:
         raise WeightsError(f"{variable!r} is not a variable of the authors' code")
-    index = int(found["index"])
-    if index >= len(network.nodes):
+    return found
+
+
+def _node(network: Network, index: str, variable: str) -> Node:
+    """Return the authors' node with this index."""
+    if int(index) >= len(network.nodes):
         raise WeightsError(f"{variable!r}: network {network.name} has {len(network.nodes)} nodes")
-    node = list_order(network)[index].name
-    role, leaf = found["role"].removeprefix("stem."), found["leaf"]
-    if leaf == "agg_weights":
-        return full_name(node, EDGES)
-    if leaf == "kernel":
-        return full_name(node, f"{role}.weight")
-    if leaf in _NORM_LEAVES:
-        return full_name(node, f"{role}_bn.{_NORM_LEAVES[leaf]}")
-    raise WeightsError(f"{variable!r} is not a variable of the authors' code")
+    return list_order(network)[int(index)]
+
+
+def _connection(network: Network, variable: str) -> tuple[Node, int]:
+    """Return the node of a variable `nodeNN/attend.edgeMM/LEAF`, and the place of this input."""
+    found = _variable(variable)
+    node = _node(network, found["index"], variable)
+    attend = _ATTEND.fullmatch(found["role"])
+    if attend is not None and attend["kind"] == "edge":
+        source = _node(network, attend["index"], variable).name
+        for place, edge in enumerate(node.inputs):
+            if edge.source == source:
+                return node, place
+    raise WeightsError(f"{variable!r} is no connection of network {network.name}")
 
 
 def _read_archive(path: Path) -> dict[str, np.ndarray[Any, Any]]:
@@ -111,6 +160,10 @@ def _to_torch(variable: str, array: np.ndarray[Any, Any]) -> Tensor:
     match variable.split("/"), tensor.ndim:
         case ["head", _, "kernel"], 2:
             return tensor.T.contiguous()
+        case [_, role, "kernel"], 2 if _ATTEND.fullmatch(role):
+            return tensor.T.contiguous()
+        case [_, _, "kernel"], 5:
+            return tensor.permute(4, 3, 0, 1, 2).contiguous()  # (out, in, kt, kh, kw)
         case [_, role, "kernel"], 4:
             frame = tensor.permute(3, 2, 0, 1)  # (out, in, kh, kw)
             is_temporal = role.endswith("tconv")

@@ -72,7 +72,8 @@ def input_matrix(model: NetworkModule, name: str, source: str) -> Tensor:
     the gate of the edge.
     """
     node, block = model.network.node(name), model.nodes[name]
-    widths = [model.network.node(edge.source).out_channels for edge in node.inputs]
+    channels = model.network.out_channels()
+    widths = [channels[edge.source] for edge in node.inputs]
     place = [edge.source for edge in node.inputs].index(source)
     features = [torch.zeros(widths[place], width, 1, 1, 1) for width in widths]
     features[place] = torch.eye(widths[place])[..., None, None, None]

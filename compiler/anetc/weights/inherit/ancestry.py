@@ -15,7 +15,7 @@ import attrs
 from anetdsl.evolve.operations import Merge, Operation, Split
 
 if TYPE_CHECKING:
-    from anetdsl.ir import Network
+    from anetdsl.ir import Network, Node
 
 
 @attrs.frozen
@@ -76,7 +76,7 @@ def trace_filters(parent: Network, operations: Sequence[Operation]) -> Ancestry:
     """
     ranks = {node.name: rank for rank, node in enumerate(parent.nodes)}
     ranges: dict[str, FilterRanges] = {
-        node.name: (FilterRange(node.name, 0, node.channels),) for node in parent.nodes
+        node.name: (FilterRange(node.name, 0, _count(node)),) for node in parent.nodes
     }
     skipped = []
     for operation in operations:
@@ -88,8 +88,13 @@ def trace_filters(parent: Network, operations: Sequence[Operation]) -> Ancestry:
                 ranges[into] = _in_order(merged, ranks)
             case Split() | Merge():
                 skipped.append(operation)
-    filters = {node.name: node.channels for node in parent.nodes}
+    filters = {node.name: _count(node) for node in parent.nodes}
     return Ancestry(ranges, filters, tuple(skipped))
+
+
+def _count(node: Node) -> int:
+    """Return the first number of C, in which ranges are counted; 0 for an object stem."""
+    return node.filters[0] if node.filters else 0
 
 
 def _halves(ranges: FilterRanges) -> tuple[FilterRanges, FilterRanges]:

@@ -165,7 +165,8 @@ def _columns_by_node(parent: Network, weight: Tensor) -> dict[str, Tensor] | Non
     For `combine=mean`, all nodes have the same columns. None if the weight does not fit the sink.
     """
     nodes = [parent.node(edge.source) for edge in parent.sink.inputs]
-    channels = [node.out_channels for node in nodes]
+    widths = parent.out_channels()
+    channels = [widths[node.name] for node in nodes]
     concatenates = parent.sink.combine == "concat"
     if weight.shape != (parent.sink.classes, sum(channels) if concatenates else channels[0]):
         return None
@@ -181,7 +182,7 @@ def _columns(
     ranges = ancestry.ranges.get(edge.source, ())
     if not ranges or any(part.node not in given for part in ranges):
         return None
-    multiple = node.out_channels // node.channels
+    multiple = network.out_channels()[node.name] // node.width
     cut = [given[p.node][:, multiple * p.start : multiple * p.end] for p in ranges]
     return torch.cat(cut, dim=1)
 

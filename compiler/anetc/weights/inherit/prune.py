@@ -77,7 +77,8 @@ def _pruned_inputs(
     `kept` holds the indices of the edges that stay. `own` holds the old tensors, and all names are
     those within the node.
     """
-    channels = [network.node(edge.source).out_channels for edge in node.inputs]
+    by_node = network.out_channels()
+    channels = [by_node[edge.source] for edge in node.inputs]
     widths = sorted({channels[index] for index in kept})
     old, new = max(channels), widths[-1]
     w = own[EDGES]

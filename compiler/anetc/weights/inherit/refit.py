@@ -63,8 +63,9 @@ def refit_inputs(
     is_block = not any(parent.node(part.node).is_stem for part in ranges)
     if not is_block or sum(part.count for part in ranges) != node.channels:
         return None
+    channels = network.out_channels()
     origins = {part.node: parent.node(part.node) for part in ranges}
-    widths = {edge.source: network.node(edge.source).out_channels for edge in node.inputs}
+    widths = {edge.source: channels[edge.source] for edge in node.inputs}
     widest = max(widths.values())
     if all(_widest_input(parent, origin) == widest for origin in origins.values()):
         return None
@@ -83,7 +84,7 @@ def refit_inputs(
 
 
 def _widest_input(network: Network, node: Node) -> int:
-    return max(network.node(edge.source).out_channels for edge in node.inputs)
+    return network.fused_channels()[node.name]
 
 
 def _input_matrices(
@@ -95,10 +96,11 @@ def _input_matrices(
     """
     widest = _widest_input(parent, node)
     readers = [_valid_matrix(tensors.get(full_name(node.name, part))) for part in READERS]
-    shapes = [(node.channels, widest), (node.out_channels, widest)]
+    channels = parent.out_channels()
+    shapes = [(node.width, widest), (channels[node.name], widest)]
     matrices = {}
     for edge in node.inputs:
-        width = parent.node(edge.source).out_channels
+        width = channels[edge.source]
         adapter = (
             torch.eye(widest, dtype=torch.float64)
             if width == widest
@@ -133,9 +135,8 @@ def _target_matrix(
     `given` holds the matrices of the parents. If only some of several merged nodes had the input,
     the rows of the others are 0.
     """
-    multiples = [
-        parent.node(part.node).out_channels // parent.node(part.node).channels for part in source
-    ]
+    channels = parent.out_channels()
+    multiples = [channels[part.node] // parent.node(part.node).width for part in source]
     rows: tuple[list[Tensor], list[Tensor]] = ([], [])
     was_read = False
     for part in ranges:
@@ -187,7 +188,7 @@ def _refit(
             adapters[width][:known] = adapter
             tensors[part] = adapters[width]
             inherited[part] = adapters[width].numel()
-    for part, matrix in zip(READERS, torch.split(readers, [node.channels, node.out_channels])):
+    for part, matrix in zip(READERS, torch.split(readers, [node.width, 4 * node.width])):
         tensors[part] = matrix
         inherited[part] = len(matrix) * known
     errors = [
