@@ -6,6 +6,7 @@ product (GEMM), and every convolution is 2D on a view of the same memory: a spat
 they have the layout `torch.channels_last_3d`, no weight is copied.
 
 A convolution is computed by a matrix product where that is faster than the library's convolution.
+`anetc.engines.matrix_product` chooses the library for products of two matrices in this layout.
 The constants below hold the limits, measured in float32 on one thread of an AMD Zen 4.
 """
 
@@ -16,6 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from anetc.engines.matrix_product import add_product, product
 from anetc.plan.plan import Op
 
 _aten = torch.ops.aten
@@ -91,11 +93,8 @@ def convolve(
     """Return the convolution of x as a new tensor, plus `summand` if there is one."""
     if geometry.uses_gemm(x):
         windows = _windows(x, geometry)
-        matrix = _matrix(weight).t()
-        if summand is None:
-            result = windows @ matrix
-        else:
-            result = torch.addmm(rows(summand), windows, matrix)
+        added = rows(summand) if summand is not None else None
+        result = product(windows, _matrix(weight).t(), added)
         return result.view(x.shape[0], *geometry.size_of(x), -1)
     result = _aten.convolution(
         _view(x, geometry, frames), _kernel(weight, geometry), None, *geometry.arguments
@@ -116,7 +115,7 @@ def input_gradient(
     if geometry.size == 1:
         return _pointwise_input_gradient(grad, x, weight, geometry, frames, total)
     if geometry.uses_gemm(x):
-        return _add_windows(rows(grad) @ _matrix(weight), x, geometry, total)
+        return _add_windows(product(rows(grad), _matrix(weight)), x, geometry, total)
     result, _, _ = _aten.convolution_backward(
         _view(grad, geometry, frames),
         _view(x, geometry, frames),
@@ -168,7 +167,7 @@ def _pointwise_input_gradient(
     With `total` it is computed by a matrix product that adds to `total` without other memory.
     """
     if total is not None and geometry.stride == 1:
-        rows(total).addmm_(rows(grad), _matrix(weight))
+        add_product(rows(total), rows(grad), _matrix(weight))
         return total
     dense = convolve(grad, weight.transpose(0, 1), Geometry(temporal=False, size=1), frames)
     return dense if geometry.stride == 1 else _add_windows(rows(dense), x, geometry, total)

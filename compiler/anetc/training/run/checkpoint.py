@@ -20,6 +20,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
+from anetc.engines.matrix_product import use_product_library, used_product_library
 from anetc.training.failures import report_out_of_memory
 from anetc.training.optimiser import momentum_of, set_momentum
 from anetdsl.errors import CannotRun
@@ -49,6 +50,8 @@ class Checkpoint:
     """State of PyTorch's random generator on the CPU."""
     without_gain: int = 0
     """Number of validations since the best one whose weights are kept (early stopping)."""
+    products: str | None = None
+    """Library of matrix products that the run has used; None if it has used none."""
 
 
 def checkpoint_of(
@@ -62,6 +65,7 @@ def checkpoint_of(
         momentum_of(state.optimiser, state.model),
         torch.get_rng_state(),
         without_gain,
+        used_product_library(),
     )
 
 
@@ -79,6 +83,7 @@ def restore_checkpoint(state: TrainState, last: Checkpoint, folder: Path) -> Non
             f"{folder}: its checkpoints are of another network; name another --out"
         ) from None
     torch.set_rng_state(last.random)
+    use_product_library(last.products)
 
 
 def save_checkpoint(folder: Path, state: Checkpoint) -> Path:
@@ -94,6 +99,7 @@ def save_checkpoint(folder: Path, state: Checkpoint) -> Path:
         "iteration": state.iteration,
         "metrics_bytes": state.metrics_bytes,
         "without_gain": state.without_gain,
+        "products": state.products,
     }
     path = folder / f"{state.iteration:08}.safetensors"
     data = save({**tensors, "random": state.random}, {_KEY: json.dumps(about)})
@@ -131,6 +137,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
             _group(tensors, "momentum."),
             tensors["random"],
             int(about.get("without_gain", 0)),
+            about.get("products"),
         )
     except (OSError, safetensors.SafetensorError, LookupError, ValueError, TypeError) as error:
         reason = " ".join(str(error).split())[:200]
