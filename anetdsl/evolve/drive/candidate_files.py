@@ -37,6 +37,8 @@ def seed_of(seed: int, index: int) -> int:
 def iterations_of(settings: RunSettings, candidate: Candidate) -> int | None:
     """Return the training steps of a candidate's next start; None is the trial's default."""
     full: int | None = settings.trial.get("settings", {}).get("iterations")
+    if full is not None and settings.search.method == "oneshot" and candidate.index == 0:
+        return full * settings.search.oneshot_steps
     if full is not None and settings.running.halving > 1 and candidate.short_fitness is None:
         return max(1, full // settings.running.halving)
     return full

@@ -3,7 +3,7 @@
 With `order = "index"`, candidate k sees the results of the candidates below k - window, taken in
 by index. So candidate k sees the same population however fast the trials are. With
 `order = "arrival"`, a candidate sees the results that exist when it is proposed, in the order of
-their arrival.
+their arrival. With the method `oneshot`, all candidates but the first depend on its result.
 """
 
 from __future__ import annotations
@@ -60,12 +60,10 @@ class VisiblePopulation:
 
         If so, `members` is the population that the candidate sees.
         """
-        if self.settings.order == "arrival":
-            return True
-        horizon = index - self.settings.window
-        while self.seen < horizon and self.seen in self._pending:
+        needed = self.settings.results_needed(index)
+        while self.seen < needed and self.seen in self._pending:
             self._take_in(self._pending.pop(self.seen))
-        return self.seen >= horizon
+        return self.seen >= needed
 
     @property
     def pending(self) -> tuple[Result, ...]:

@@ -1,4 +1,4 @@
-"""The search methods: the paper's guided evolution, its two baselines, and regularized evolution.
+"""The search methods: the paper's guided evolution, its two baselines, and two others.
 
 A method is one expression of a selection and an operator. `propose` is a pure function of its
 arguments.
@@ -23,8 +23,9 @@ from anetdsl.evolve.propose.draft import DraftNetwork, Operator
 from anetdsl.evolve.propose.initial import random_network
 from anetdsl.evolve.propose.limits import beyond_limits
 from anetdsl.evolve.propose.mutation import mutated, operators
+from anetdsl.evolve.propose.oneshot import connected_network, pruned_proposal
 from anetdsl.evolve.propose.rewiring import guided_rewiring, random_rewiring, repair
-from anetdsl.evolve.propose.selection import fittest, tournament, youngest
+from anetdsl.evolve.propose.selection import everyone, fittest, tournament, youngest
 from anetdsl.evolve.settings.search_settings import Limits, Method, SearchSettings, Space
 from anetdsl.ir import Network, Origin
 from anetdsl.source import SourceFile
@@ -42,7 +43,7 @@ class Algorithm:
 
     survivors: Survivors
     rewiring: Callable[[SearchSettings], Operator] | None
-    """None for random search: no candidate has a parent."""
+    """None where no candidate is a changed copy of a member: random search, and one-shot."""
 
 
 def _guided(settings: SearchSettings) -> Operator:
@@ -54,6 +55,7 @@ ALGORITHMS: dict[Method, Algorithm] = {
     "standard": Algorithm(survivors=fittest, rewiring=lambda _: random_rewiring),
     "random": Algorithm(survivors=fittest, rewiring=None),
     "aging": Algorithm(survivors=youngest, rewiring=lambda _: random_rewiring),
+    "oneshot": Algorithm(survivors=everyone, rewiring=None),
 }
 
 
@@ -75,6 +77,8 @@ def propose(
     random; the others are children of a member of the population. A candidate that the settings do
     not allow is drawn again. Raise CannotRun after MOST_DRAWS draws.
     """
+    if settings.method == "oneshot" and index > 0:
+        return pruned_proposal(settings, index, _name(index), finished, taken)
     rng = Random(f"anetdsl search {settings.seed} {index}")
     members = population(settings, finished)
     rewiring = ALGORITHMS[settings.method].rewiring
@@ -111,8 +115,9 @@ def _name(index: int) -> str:
 
 
 def _random_draft(settings: SearchSettings, index: int, rng: Random) -> _Draft:
-    """Draw a random network."""
-    network = random_network(settings.space, rng)
+    """Draw a random network; for one-shot search, with all possible edges."""
+    draw = connected_network if settings.method == "oneshot" else random_network
+    network = draw(settings.space, rng)
     operations: list[Operation] = [DrawnAtRandom()]
     if (repaired := repair(DraftNetwork.of(network), rng)) is not None:
         network = repaired.draft.network

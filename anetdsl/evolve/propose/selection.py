@@ -23,6 +23,11 @@ def youngest(finished: Sequence[Member], size: int) -> tuple[Member, ...]:
     return tuple(finished[max(0, len(finished) - size) :])
 
 
+def everyone(finished: Sequence[Member], _size: int) -> tuple[Member, ...]:
+    """Return the population if no member leaves."""
+    return tuple(finished)
+
+
 def tournament(population: Sequence[Member], size: int, rng: Random) -> Member:
     """Return the best of a random subset of the population; of equals the youngest."""
     drawn = rng.sample(population, min(size, len(population)))

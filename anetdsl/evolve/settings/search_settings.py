@@ -11,8 +11,9 @@ import attrs
 
 from anetdsl.settings_reader import InvalidSetting, at_least, between, not_empty
 
-Method = Literal["guided", "standard", "random", "aging"]
-"""Equation 2 of the paper, its two baselines (4.3), and regularized evolution (Real et al. 2019)"""
+Method = Literal["guided", "standard", "random", "aging", "oneshot"]
+"""Equation 2 of the paper, its two baselines (4.3), regularized evolution (Real et al. 2019), and
+pruning of a network that was trained with all possible edges"""
 
 Order = Literal["index", "arrival"]
 
@@ -103,3 +104,15 @@ class SearchSettings:
     limits: Limits = Limits()
     keep_weights: bool = False
     """True if a child's text keeps its parent's weights on the edges that stayed."""
+    oneshot_edges: int | None = attrs.field(default=None, validator=at_least(1))
+    """With the method `oneshot`: number of edges between nodes that the first pruned network keeps;
+    None is the expected number of an initial network."""
+    oneshot_steps: int = attrs.field(default=10, validator=at_least(1))
+    """With the method `oneshot`: training steps of the connected network, as a multiple of those of
+    the other candidates."""
+
+    def results_needed(self, index: int) -> int:
+        """Return the number of first results that candidate `index` depends on."""
+        if self.method == "oneshot":
+            return min(index, 1)
+        return 0 if self.order == "arrival" else max(index - self.window, 0)

@@ -18,6 +18,7 @@ _METHODS = {
     "standard": "standard evolution",
     "random": "random search",
     "aging": "regularized (aging) evolution",
+    "oneshot": "one-shot connectivity",
 }
 
 

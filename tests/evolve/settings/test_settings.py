@@ -96,7 +96,7 @@ MISTAKES = {
         "search.toml:2: `seed` must be from 0 to 9223372036854775807, not 9223372036854775808"
     ),
     "[search]\nmethod = 'guide'": (
-        'search.toml:2: `method` must be one of "guided", "standard", "random", "aging", '
+        'search.toml:2: `method` must be one of "guided", "standard", "random", "aging", "oneshot", '
         'not "guide"; did you mean `guided`?'
     ),
     "[search]\nthreshold = 1": (

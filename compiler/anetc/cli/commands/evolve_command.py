@@ -47,7 +47,7 @@ _MAY_CHANGE = (
 @click.option("--config", metavar="TOML", help="Settings file; its settings replace the preset's.")
 @click.option(
     "--method",
-    type=click.Choice(["guided", "standard", "random", "aging"]),
+    type=click.Choice(["guided", "standard", "random", "aging", "oneshot"]),
     help="Search method (guided: by learned edge weights).",
 )
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Seed of the search.")
