@@ -53,6 +53,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "evolve.trainings",
         "evolve.finals",
         "report",
+        "web",
     ),
     "anetc": (
         "arguments devices memory process_reaper process_start worker_processes",

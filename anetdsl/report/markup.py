@@ -12,7 +12,7 @@ from anetdsl.report.charts import escaped, short_number
 Markup = NewType("Markup", str)
 """HTML whose texts are escaped."""
 
-_VOID = frozenset({"br", "img", "meta"})
+_VOID = frozenset({"br", "img", "link", "meta"})
 
 
 def text(value: object) -> Markup:

@@ -50,12 +50,15 @@ def parse_candidate(record: Record) -> Network | None:
         return None
 
 
-def network_picture(network: Network, renderer: Renderer) -> Markup:
-    """Draw a network with its learned weights as an image, which cannot run or load anything."""
+def network_picture(network: Network, renderer: Renderer, *, weights: bool = True) -> Markup:
+    """Draw a network as an image, which cannot run or load anything.
+
+    With `weights`, an edge is drawn by its learned weight.
+    """
     if renderer.engine is None:
         return _missing(renderer.reason)
     try:
-        source = dot_source(network, weights=True)
+        source = dot_source(network, weights=weights)
         picture = run(renderer.engine, source, "svg", time_limit=_TIME_LIMIT)
     except CannotRun as error:
         return _missing(str(error))

@@ -22,8 +22,8 @@ _METHODS = {
 }
 
 
-def lead(run: Run) -> Markup:
-    """Return the text below the title of the page."""
+def lead(run: Run, *, live: bool = False) -> Markup:
+    """Return the text below the title of the page; a `live` page follows the search by itself."""
     settings = run.settings
     method = _METHODS.get(settings.method, settings.method)
     sentence = (
@@ -31,12 +31,12 @@ def lead(run: Run) -> Markup:
         f"{settings.population}, seed {settings.seed}."
     )
     parts = [paragraph(text(sentence))]
-    if (note := _state(run)) is not None:
+    if (note := _state(run, live=live)) is not None:
         parts.append(paragraph(text(note), class_="note"))
     return joined(parts)
 
 
-def _state(run: Run) -> str | None:
+def _state(run: Run, *, live: bool) -> str | None:
     """Return a note about a search that is not finished or has no results."""
     finished = sum(record.status in ("done", "failed") for record in run.records)
     if not run.records:
@@ -45,7 +45,8 @@ def _state(run: Run) -> str | None:
         running = sum(record.status == "running" for record in run.records)
         return (
             f"This search is not finished: {finished:,} of {run.settings.candidates:,} candidates "
-            f"are finished, {running} are in training. Create the report again to see more."
+            f"are finished, {running} are in training."
+            + ("" if live else " Create the report again to see more.")
         )
     if not scored_candidates(run):
         return "Every candidate of this search failed: see the failures below."

@@ -43,6 +43,7 @@ _COMMANDS = {
     "stats": "Count parameters, multiply-adds, memory and receptive field.",
     "diff": "Compare two networks.",
     "render": "Draw a network.",
+    "preview": "Show a network in the browser; the page follows the file.",
     "dump": "Print a network as JSON.",
     "import": "Convert the authors' structure lists, or JSON, to .anet text.",
     "export": "Convert a network to the authors' structure lists.",
@@ -56,7 +57,9 @@ _COMMANDS = {
     "trial": "Train and evaluate one candidate of a search.",
     "mutate": "Create children of a network, as a search does.",
     "evolve": "Search for a network that does well on a data set.",
+    "finals": "Compare the best networks of a search and train the best one fully.",
     "report": "Write a page about a search, or a comparison of several.",
+    "dashboard": "Show running searches live in the browser.",
     "study": "Measure the method: searches, networks and edge weights.",
     "bench": "Measure how fast a network runs on this machine.",
 }

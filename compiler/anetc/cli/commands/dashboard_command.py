@@ -1,0 +1,30 @@
+"""`anetc dashboard`: a live page about running searches."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from anetc.cli.web_options import serve_pages, web_options
+
+
+@click.command("dashboard")
+@click.argument("runs", nargs=-1, required=True, metavar="RUN...")
+@click.option("--dot", metavar="PROGRAM", help="Graphviz program that draws the networks.")
+@web_options
+def command(
+    runs: tuple[str, ...], dot: str | None, host: str, port: int | None, browser: bool
+) -> None:
+    """Show the search in the run directory RUN live in the browser; several runs side by side.
+
+    The page has the sections of `anetc report` and the trials that run now, with their losses. It
+    reads the run directory alone: the driver may run, run on another machine that shares the
+    directory, or have ended. The page changes nothing. The server needs
+    `pip install 'anetdsl[web]'`, and only this machine can reach it unless --host is given.
+    """
+    from anetdsl.report.pictures import find_renderer
+    from anetdsl.web.dashboard import dashboard_pages
+
+    pages = dashboard_pages([Path(run) for run in runs], find_renderer(dot))
+    serve_pages(pages, host=host, port=port, browser=browser)

@@ -1,0 +1,167 @@
+"""The dashboard of searches: what it shows while they run, and afterwards."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import attrs
+import pytest
+
+from anetdsl.errors import CannotRun
+from anetdsl.evolve.candidates import Record
+from anetdsl.evolve.drive.run_dir import RunDir
+from anetdsl.evolve.drive.run_reader import Run, read_run
+from anetdsl.evolve.drive.search import drive_run, make_run
+from anetdsl.report.pictures import Renderer
+from anetdsl.web import dashboard
+from anetdsl.web.dashboard import OverviewSource, RunSource, dashboard_pages
+from anetdsl.web.live_source import LatestContent
+from anetdsl.web.running_trials import read_losses, running_section, running_trials, thinned
+from tests.command_line import anetc
+from tests.evolve.method import COMMAND, RULES, run_settings
+from tests.report.made_up import made_up_run
+
+NO_PICTURES = Renderer(None, "not in this test")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the directory of a search without training."""
+    path = tmp_path_factory.mktemp("dashboard") / "run"
+    directory = RunDir(path)
+    make_run(directory, run_settings(candidates=8, population=3))
+    assert drive_run(directory, RULES, command=COMMAND)
+    return path
+
+
+def write_log(run: Run, record: Record, lines: str, iterations: int = 40) -> Path:
+    folder = RunDir(run.path).trial_folder(record.name, record.attempts)
+    folder.path.mkdir(parents=True)
+    folder.job.write_text(json.dumps({"settings": {"iterations": iterations}}))
+    folder.log.write_text(lines)
+    return folder.log
+
+
+LOG = (
+    '{"iteration": 0, "loss": 2.5, "learning_rate": 0.1}\n'
+    '{"iteration": 1, "loss": 2.25, "learning_rate": 0.1}\n'
+    '{"iteration": 2, "validation": {"top1": 50.0}}\n'
+    '{"iteration": 2, "loss": NaN}\n'
+    '{"iteration": 3, "lo'
+)
+
+
+def test_running_trials_have_their_steps_and_losses(tmp_path: Path) -> None:
+    run = attrs.evolve(made_up_run(candidates=12, finished=6), path=tmp_path)
+    first, second = (record for record in run.records if record.status == "running")
+    write_log(run, first, LOG)
+    trials = running_trials(run)
+    assert [trial.record.name for trial in trials] == [first.name, second.name]
+    assert trials[0].losses == ((0, 2.5), (1, 2.25))
+    assert (trials[0].step, trials[0].iterations) == (2, 40)
+    assert (trials[1].step, trials[1].iterations) == (None, None)
+    section = running_section(trials)
+    assert "2 trials in training now." in section
+    assert "<td>2<td>40<td>2.250" in section
+    assert f"{first.name}: from 2.500 to 2.250 in 2 steps" in section
+
+
+def test_without_running_trials_the_section_says_so() -> None:
+    assert running_section(()) == "<p>No trial runs now.</p>"
+
+
+def test_a_missing_log_has_no_losses(tmp_path: Path) -> None:
+    assert read_losses(tmp_path / "log.jsonl") == ()
+
+
+def test_a_long_curve_is_thinned_to_means() -> None:
+    points = tuple((step, float(step % 2)) for step in range(1000))
+    short = thinned(points)
+    assert len(short) == 334
+    assert short[0] == (1.0, pytest.approx(1 / 3))
+    assert thinned(points[:10]) == points[:10]
+
+
+def test_the_page_of_a_complete_run(finished: Path) -> None:
+    content = RunSource(finished, NO_PICTURES).content()
+    assert content.title == "Search run"
+    assert "This search is complete." in content.lead
+    anchors = [section.anchor for section in content.sections]
+    assert anchors[:2] == ["summary", "running"]
+    assert {"fitness", "networks", "lineage", "population", "candidates"} <= set(anchors)
+
+
+def test_a_run_without_driver_names_the_command_to_continue(
+    finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = read_run(finished)
+    unfinished = attrs.evolve(run, records=run.records[:5])
+    monkeypatch.setattr(dashboard, "read_run", lambda _: unfinished)
+    lead = RunSource(finished, NO_PICTURES).content().lead
+    assert f"<code>anetc evolve --resume {finished}</code>" in lead
+
+
+def test_a_running_driver_is_reported(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dashboard, "is_driven", lambda _: True)
+    assert "A driver works on this search now." in RunSource(finished, NO_PICTURES).content().lead
+
+
+def test_the_content_follows_the_log_of_a_running_trial(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = attrs.evolve(made_up_run(candidates=12, finished=6), path=tmp_path)
+    running = next(record for record in run.records if record.status == "running")
+    log = write_log(run, running, "")
+    monkeypatch.setattr(dashboard, "read_run", lambda _: run)
+    latest = LatestContent(RunSource(tmp_path, NO_PICTURES))
+    before = latest.get().digests
+    log.write_text(LOG)
+    after = latest.get().digests
+    changed = {anchor for anchor in after if before[anchor] != after[anchor]}
+    assert changed == {"running"}
+
+
+def test_a_run_that_cannot_be_read_keeps_its_last_content(finished: Path, tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    shutil.copytree(finished, path)
+    latest = LatestContent(RunSource(path, NO_PICTURES))
+    sections = latest.get().sections
+    shutil.rmtree(path)
+    content = latest.get()
+    assert "The run cannot be read now: " in content.lead
+    assert content.sections == sections
+
+
+def test_several_runs_have_an_overview_and_a_page_each(finished: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(finished, other)
+    pages = dashboard_pages([finished, other], NO_PICTURES)
+    assert list(pages) == ["", "run/1", "run/2"]
+    overview = pages[""]
+    assert isinstance(overview, OverviewSource)
+    content = overview.content()
+    runs = content.section("runs")
+    assert runs is not None
+    assert '<a href="/run/1">run</a>: guided, seed 3, 8 of 8 candidates' in runs.content
+    assert '<a href="/run/2">other</a>: ' in runs.content
+    assert content.section("fitness") is not None
+    shutil.rmtree(other)
+    content = overview.content()
+    assert f"{other}: no such folder" in content.lead
+
+
+def test_one_run_has_one_page(finished: Path) -> None:
+    assert list(dashboard_pages([finished], NO_PICTURES)) == [""]
+
+
+def test_a_run_given_twice_is_refused(finished: Path) -> None:
+    with pytest.raises(CannotRun, match="this is the same run as"):
+        dashboard_pages([finished, finished / "archs" / ".."], NO_PICTURES)
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
+    result = anetc("dashboard", tmp_path)
+    assert result.code == 2
+    assert str(tmp_path) in result.err
