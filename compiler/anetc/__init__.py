@@ -6,6 +6,7 @@
     train(network, data, out)        train a network on a data set, as `anetc train`
     evaluate(network, weights, data) evaluate a network on a data set, as `anetc eval`
     search(data, out)                search for a network, as `anetc evolve`
+    finals(run)                      compare its best networks, train the winner: `anetc finals`
     torch_dataset(data, split)       a data set of any format for PyTorch's DataLoader
     collate(items)                   batches of its items
     describe_training(train, valid)  class names and clips of a training loop, for its weights file
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from anetc.api.evaluate import evaluate
+    from anetc.api.finals import finals
     from anetc.api.search import search
     from anetc.api.train import train
     from anetc.data.torch_dataset import collate, torch_dataset
@@ -37,6 +39,7 @@ __all__ = [
     "compile_network",
     "describe_training",
     "evaluate",
+    "finals",
     "learned_text",
     "load_artifact",
     "search",
@@ -50,6 +53,7 @@ _HOMES = {
     "compile_network": "anetc.engines.inference.inference_engine",
     "describe_training": "anetc.training.data_record",
     "evaluate": "anetc.api.evaluate",
+    "finals": "anetc.api.finals",
     "learned_text": "anetc.weights.learned",
     "load_artifact": "anetc.export.load",
     "search": "anetc.api.search",

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeVar
 import attrs
 
 from anetdsl.errors import CannotRun
+from anetdsl.evolve.settings.finals_settings import FinalsSettings
 from anetdsl.evolve.settings.search_settings import SearchSettings, Space
 from anetdsl.evolve.settings.toml_text import as_table, toml_text
 from anetdsl.settings_reader import (
@@ -74,6 +75,8 @@ class RunSettings:
     trial: Mapping[str, Any]
     """Values of the table [trial], as they were given."""
     running: Running = Running()
+    finals: FinalsSettings | None = None
+    """Settings of the finals that follow the search; None: no finals follow."""
 
 
 EMPTY = RunSettings(SearchSettings(Space(classes=1)), {})
@@ -87,6 +90,8 @@ def settings_text(settings: RunSettings) -> str:
         "trial": dict(settings.trial),
         "running": as_table(settings.running),
     }
+    if settings.finals is not None:
+        tables["finals"] = as_table(settings.finals)
     return _HEAD + toml_text(tables)
 
 
@@ -104,6 +109,7 @@ def read_run_settings(path: str, before: RunSettings) -> RunSettings:
         _without_options(before.search) if "search" in tables else before.search,
         {} if "trial" in tables else before.trial,
         _without_options(before.running) if "running" in tables else before.running,
+        before.finals,
     )
     return settings_of(given, start)
 
@@ -132,13 +138,16 @@ def _without_options(value: T) -> T:
 
 def settings_of(given: NamedValues, default: RunSettings) -> RunSettings:
     """Return the default with the given settings in its place. Raise CannotRun."""
-    given.check_names(("search", "trial", "running"))
+    given.check_names(("search", "trial", "running", "finals"))
     trial = given.table("trial")
     read_value(trial, TrialTable)  # checks names and types
     return RunSettings(
         search=read_changes(given.table("search"), default.search),
         trial=_merged(default.trial, trial.values),
         running=read_changes(given.table("running"), default.running),
+        finals=read_value(given.table("finals"), FinalsSettings)
+        if "finals" in given.values
+        else default.finals,
     )
 
 

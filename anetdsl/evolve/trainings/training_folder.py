@@ -92,7 +92,8 @@ def write_training(folder: TrainingFolder, record: TrainingRecord) -> None:
     """Write a training's record."""
     make_folder(folder.path)
     text = json.dumps(record.to_json(), indent=1) + "\n"
-    write_atomically(folder.record(record.name), text, durable=True)
+    is_result = record.status in ("done", "failed")
+    write_atomically(folder.record(record.name), text, durable=is_result)
 
 
 def write_start(folder: TrainingFolder, training: Training, record: TrainingRecord) -> TrialFolder:

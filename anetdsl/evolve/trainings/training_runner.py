@@ -8,6 +8,7 @@ moment, and its numbers do not depend on that.
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import threading
 import time
@@ -193,9 +194,14 @@ def _finished(training: Training, record: TrainingRecord, outcome: Outcome) -> T
 def _is_text_of(training: Training, outcome: Outcome) -> bool:
     """Return whether the trained text is the network of the training."""
     with contextlib.suppress(AnetError):
-        trained = canonical_form(parse(outcome.text or ""))
-        return trained == canonical_form(parse(training.text))
+        return canonical_form(parse(outcome.text or "")) == _form_of(training.text)
     return False
+
+
+@functools.lru_cache(64)
+def _form_of(text: str) -> str:
+    """Return the canonical form of a text; the trainings of a network share it."""
+    return canonical_form(parse(text))
 
 
 def _outcome_of(trial: TrialFolder) -> Outcome | None:

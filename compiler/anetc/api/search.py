@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from anetc.api.finals import check_finals, with_whole_paths
 from anetc.api.search_settings import (
+    MAY_CHANGE,
     Options,
     check_changed_settings,
     new_settings,
@@ -21,6 +23,7 @@ from anetc.training.settings import TrainSettings
 from anetc.trial.search_data import check_search_data, write_search_data
 from anetdsl.errors import CannotRun
 from anetdsl.evolve.drive.run_dir import RunDir
+from anetdsl.evolve.settings.finals_settings import FinalsSettings
 from anetdsl.settings_reader import option_values
 
 if TYPE_CHECKING:
@@ -29,9 +32,7 @@ if TYPE_CHECKING:
 
 _SEARCH = ("method", "seed", "candidates", "population", "order", "window")
 _LIMITS = {"max_params": "parameters", "max_macs": "multiply_adds", "max_depth": "depth"}
-_RUNNING = ("executor", "gpus", "timeout", "retries", "inherit", "halving", "keep_all_weights")
-MAY_CHANGE = ("executor", "gpus", "timeout", "retries", "keep_all_weights")
-"""Settings that a resumed search accepts: they change how trials run, not the search."""
+_RUNNING = (*MAY_CHANGE, "inherit", "halving")
 _TRAINING = tuple(name for name in attrs.fields_dict(TrainSettings) if name != "seed")
 _CLIPS = tuple(attrs.fields_dict(ClipSettings))
 
@@ -54,6 +55,8 @@ class SearchResult:
     """Fitness of the best candidate: the sum of top-1 and top-5, or the mAP, in per cent."""
     best: Path | None
     """Text of the best candidate, with its score and learned edge weights."""
+    has_finals: bool = False
+    """True if the settings have a table [finals]; `anetc.finals` runs these finals."""
 
 
 def search(
@@ -107,13 +110,21 @@ def search(
             )
         given.check_names(MAY_CHANGE)
     else:
-        given.check_names((*_SEARCH, *_LIMITS, *_RUNNING, *_TRAINING, *_CLIPS))
+        given.check_names((*_SEARCH, *_LIMITS, *_RUNNING, *_TRAINING, *_CLIPS, "finals"))
         if accept_changed_videos:
             raise CannotRun(
                 "--accept-changed-videos: has an effect with --resume only; leave it out"
             )
         options = _options(data, format, given.values)
-        _make(directory, new_settings(preset, None if config is None else str(config), options))
+        new = new_settings(preset, None if config is None else str(config), options)
+        if given.values.get("finals") and new.finals is None:
+            new = attrs.evolve(new, finals=FinalsSettings())
+        _make(directory, with_whole_paths(new))
+
+    def check_settings(current: RunSettings) -> None:
+        check_changed_settings(str(directory.settings), current)
+        if current.finals is not None:
+            check_finals(current, current.finals)
 
     def check_data(current: RunSettings) -> None:
         warning = check_search_data(
@@ -126,7 +137,7 @@ def search(
         directory,
         _rules(),
         change=lambda running: with_options(running, _chosen(given.values, MAY_CHANGE)),
-        check=lambda current: check_changed_settings(str(directory.settings), current),
+        check=check_settings,
         # A new search has just recorded them.
         check_data=check_data if resume else lambda _: None,
         ready=ready,
@@ -137,9 +148,12 @@ def search(
 def _make(directory: RunDir, settings: RunSettings) -> None:
     from anetdsl.evolve.drive.search import make_run
 
+    settings = with_data(settings)
+    if settings.finals is not None:
+        check_finals(settings, settings.finals)
     make_run(
         directory,
-        with_data(settings),
+        settings,
         write_data=lambda folder: write_search_data(folder, settings.trial),
     )
 
@@ -180,7 +194,8 @@ def _result(directory: RunDir, *, is_finished: bool) -> SearchResult:
     from anetdsl.evolve.drive.store import open_for_reading
 
     with open_for_reading(directory) as store:
-        progress = progress_of(store, store.settings().search.candidates)
+        settings = store.settings()
+        progress = progress_of(store, settings.search.candidates)
     name, fitness = progress.best or (None, None)
     return SearchResult(
         directory.path,
@@ -190,4 +205,5 @@ def _result(directory: RunDir, *, is_finished: bool) -> SearchResult:
         progress.failed,
         fitness,
         None if name is None else directory.arch(name),
+        settings.finals is not None,
     )

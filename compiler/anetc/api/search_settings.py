@@ -24,6 +24,8 @@ from anetdsl.settings_reader import (
 )
 
 _UNKNOWN_CLASSES = 1
+MAY_CHANGE = ("executor", "gpus", "timeout", "retries", "keep_all_weights")
+"""Settings that a resumed search accepts: they change how trials run, not the search."""
 
 
 def preset(name: str) -> RunSettings:
@@ -90,7 +92,7 @@ def new_settings(preset_name: str, config: str | None, options: Options) -> RunS
     if running.inherit:
         # Learned edge weights are weights too.
         search = attrs.evolve(search, keep_weights=True)
-    return RunSettings(search, trial, running)
+    return RunSettings(search, trial, running, settings.finals)
 
 
 def with_options(running: Running, options: Mapping[str, Any]) -> Running:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from anetc.cli.commands.finals_command import run_finals, show_finals_status
 from anetc.cli.options import SizeType
 from anetc.cli.streams import show_warnings
+from anetc.cli.worker_options import gpu_names
 from anetdsl.errors import CannotRun
 from anetdsl.terminal import visible
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from anetdsl.evolve.drive.run_dir import RunDir
 
 _INTERRUPTED = 130
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _DISPLAY_SECONDS = 0.25
 _ARGUMENTS = ("data", "format_", "preset", "config", "accept_changed_videos")
 """Options that are not settings of the search by name."""
@@ -101,6 +100,12 @@ _MAY_CHANGE = (
     help="Keep the weights of all candidates, not only of the best.",
 )
 @click.option(
+    "--finals",
+    is_flag=True,
+    default=None,
+    help="End with the finals (anetc finals), by [finals] of the settings or by default.",
+)
+@click.option(
     "--accept-changed-videos",
     is_flag=True,
     default=None,
@@ -163,6 +168,7 @@ def _status(directory: RunDir) -> None:
     with open_for_reading(directory) as store:
         progress = progress_of(store, store.settings().search.candidates)
     click.echo(status_text(str(directory.path), progress, driven=is_driven(directory)))
+    show_finals_status(str(directory.path))
 
 
 def _rebuild(directory: RunDir) -> None:
@@ -177,15 +183,13 @@ def _rebuild(directory: RunDir) -> None:
 def _search(directory: RunDir, options: dict[str, Any], *, resume: bool) -> None:
     from anetc.api.search import search
     from anetc.cli.evolve_screen import progress_display
+    from anetc.cli.stop_signals import signal_handlers_restored
 
     settings = {name: value for name, value in options.items() if name not in _ARGUMENTS}
     if settings["gpus"] is not None:
-        gpus = [part.strip() for part in settings["gpus"].split(",")]
-        settings["gpus"] = [gpu for gpu in gpus if gpu]
-        if not settings["gpus"]:
-            raise CannotRun("--gpus: name at least one GPU, such as --gpus 0,1")
+        settings["gpus"] = gpu_names(settings["gpus"])
     name = str(directory.path)
-    with _signal_handlers_restored(), progress_display(name) as display:
+    with signal_handlers_restored(), progress_display(name) as display:
         result = search(
             options["data"],
             directory.path,
@@ -202,34 +206,24 @@ def _search(directory: RunDir, options: dict[str, Any], *, resume: bool) -> None
         click.echo(f"stopped; resume with `anetc evolve --resume {visible(name)}`", err=True)
         raise click.exceptions.Exit(_INTERRUPTED)
     _status(directory)
-
-
-@contextlib.contextmanager
-def _signal_handlers_restored() -> Iterator[None]:
-    """Restore the signal handlers when the block ends."""
-    before = {number: signal.getsignal(number) for number in _SIGNALS}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    if not result.done:
+        return
+    if result.has_finals:
+        # The time limit of a trial is not that of a longer training.
+        running = {key: settings[key] for key in _MAY_CHANGE if settings.get(key) is not None}
+        running.pop("timeout", None)
+        run_finals(name, accept_changed_videos=bool(options["accept_changed_videos"]), **running)
+    else:
+        click.echo(f"next: anetc finals {visible(name)}", err=True)
 
 
 def _ready(driver: Driver, display: Display) -> Callable[[], None]:
-    """Install signal handlers, and return the function that displays the progress.
-
-    The first signal stops the driver; the second one ends it at once.
-    """
+    """Install signal handlers, and return the function that displays the progress."""
+    from anetc.cli.stop_signals import stop_on_signals
     from anetdsl.evolve.drive.search_progress import progress_of
 
-    def stop(_number: int, _frame: object) -> None:
-        if driver.stopping.is_set():
-            raise KeyboardInterrupt
-        driver.stopping.set()
-        driver.wake()
 
-    for number in _SIGNALS:
-        signal.signal(number, stop)
+    stop_on_signals(driver)
     last = 0.0
 
     def watch() -> None:

@@ -1,0 +1,155 @@
+"""Write the results of the finals as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from anetdsl.confidence import MeanDifference, MeanInterval
+from anetdsl.evolve.finals.plan import Contestant, Plan
+from anetdsl.evolve.finals.standings import Standings
+from anetdsl.terminal import visible
+
+ORIGINS = {"search": "search", "pruned": "search, pruned", "beside": "beside"}
+MEASURES = {"top1": "top-1, %", "top5": "top-5, %", "fitness": "fitness"}
+
+
+def finals_page(standings: Standings, name: str) -> str:
+    """Return the Markdown page of finals: the networks, the comparison and the test.
+
+    `name` is that of the search.
+    """
+    plan = standings.plan
+    parts = [f"# Finals of {visible(name)}", "", *_lead(standings), ""]
+    parts += [
+        f"## Comparison on the {plan.split} split",
+        "",
+        _caption(plan, plan.steps, plan.settings.seeds),
+        "",
+        *table_lines(*comparison_rows(standings)),
+    ]
+    if standings.test or standings.full_test:
+        parts += ["", f"## The {plan.test_split} split, evaluated once, at the end", ""]
+        if plan.test_split == plan.split:
+            parts += [_SAME_SPLIT, ""]
+        parts += table_lines(*test_rows(standings))
+    notes = [*plan.notes, *_failures(standings)]
+    if notes:
+        parts += ["", "## Remarks", "", *(f"- {visible(note)}" for note in notes)]
+    return "\n".join(parts) + "\n"
+
+
+_SAME_SPLIT = (
+    "The winner was chosen by this split, so its result is too good by chance: no videos were held "
+    "out."
+)
+
+
+def _lead(standings: Standings) -> list[str]:
+    if standings.winner is None:
+        return ["The trainings are not finished, so there is no winner yet."]
+    winner = standings.plan.contestant(standings.winner)
+    lines = [f"The winner is {winner.name} ({ORIGINS[winner.origin]}): it has the highest mean"]
+    lines[0] += f" fitness on the {standings.plan.split} split among the networks of the search."
+    if better := standings.better_beside():
+        lines.append(f"Better networks beside the search: {', '.join(better)}.")
+    return lines
+
+
+def _caption(plan: Plan, steps: int, seeds: int) -> str:
+    rates = plan.settings.learning_rates
+    rate = (
+        "the learning rate of the candidates"
+        if not rates
+        else f"the best of the learning rates {', '.join(f'{rate:g}' for rate in rates)}"
+        if len(rates) > 1
+        else f"a learning rate of {rates[0]:g}"
+    )
+    return (
+        f"Each network was trained afresh for {steps:,} steps with {seeds} "
+        f"seed{'s' if seeds != 1 else ''} and {rate}. Means over the seeds, with 95 % intervals of "
+        "Student's t. Difference: the winner minus this network, in pairs of equal seeds."
+    )
+
+
+def comparison_rows(standings: Standings) -> tuple[list[str], list[list[str]]]:
+    """Return the heading and the rows of the comparison."""
+    measure = standings.headline
+    has_rates = bool(standings.plan.settings.learning_rates)
+    heading = ["network", "origin", "parameters", "multiply-adds"]
+    heading += ["learning rate"] if has_rates else []
+    heading += ["fitness", *([MEASURES[measure]] if measure != "fitness" else [])]
+    heading += [f"difference, {MEASURES[measure]}", "p"]
+    rows = []
+    for one in standings.validation:
+        contestant = standings.plan.contestant(one.network)
+        row = [_name(standings, contestant), ORIGINS[contestant.origin]]
+        row += [f"{contestant.parameters:,}", f"{contestant.multiply_adds:,}"]
+        if has_rates:
+            row.append("" if one.learning_rate is None else f"{one.learning_rate:g}")
+        row.append(interval_text(one.interval("fitness")))
+        if measure != "fitness":
+            row.append(interval_text(one.interval(measure)))
+        row += _difference(standings.difference(standings.validation, one.network, measure))
+        rows.append(row)
+    return heading, rows
+
+
+def test_rows(standings: Standings) -> tuple[list[str], list[list[str]]]:
+    """Return the heading and the rows of the test: the full trainings first."""
+    measure = standings.headline
+    heading = ["network", "steps", "seeds", MEASURES[measure]]
+    heading += ["top-5, %"] if measure == "top1" else []
+    heading += [f"difference, {MEASURES[measure]}", "p"]
+    rows = []
+    for table in (standings.full_test, standings.test):
+        for one in table:
+            row = [_name(standings, standings.plan.contestant(one.network)), f"{one.steps:,}"]
+            row += [str(len(one.seeds)), interval_text(one.interval(measure))]
+            if measure == "top1":
+                row.append(interval_text(one.interval("top5")))
+            row += _difference(standings.difference(table, one.network, measure))
+            rows.append(row)
+    return heading, rows
+
+
+def _name(standings: Standings, contestant: Contestant) -> str:
+    name = visible(contestant.name)
+    return f"**{name}**" if contestant.name == standings.winner else name
+
+
+def interval_text(interval: MeanInterval | None, *, signed: bool = False) -> str:
+    """Return a mean with its interval, such as `54.3 (51.0 to 57.6)`; a dash without values."""
+    if interval is None:
+        return "–"
+    sign = "+" if signed else ""
+    mean = f"{interval.mean:{sign}.1f}"
+    if interval.low is None or interval.high is None:
+        return mean
+    return f"{mean} ({interval.low:{sign}.1f} to {interval.high:{sign}.1f})"
+
+
+def _difference(difference: MeanDifference | None) -> list[str]:
+    if difference is None:
+        return ["", ""]
+    p = difference.p
+    shown = "" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
+    return [interval_text(difference.difference, signed=True), shown]
+
+
+def _failures(standings: Standings) -> list[str]:
+    return [
+        f"{one.failed} of the {one.failed + len(one.seeds)} trainings of {one.network} failed"
+        for one in standings.validation
+        if standings.winner is not None and one.failed
+    ]
+
+
+def table_lines(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return the lines of a Markdown table whose columns are aligned."""
+    widths = [max(map(len, column)) for column in zip(heading, *rows)]
+
+    def line(cells: Sequence[str]) -> str:
+        padded = (cell.ljust(width) for cell, width in zip(cells, widths))
+        return f"| {' | '.join(padded)} |"
+
+    return [line(heading), line(["-" * width for width in widths]), *map(line, rows)]

@@ -1,0 +1,157 @@
+"""Display the progress and the result of `anetc finals`."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING
+
+from anetc.cli.progress import open_display
+from anetdsl.evolve.finals.finals_progress import (
+    FinalsProgress,
+    finals_progress,
+    rates_of_search,
+)
+from anetdsl.terminal import duration, visible
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from anetc.api.finals import FinalsResult
+    from anetdsl.evolve.drive.run_reader import Run
+    from anetdsl.evolve.finals.plan import Plan
+    from anetdsl.evolve.trainings.training_runner import TrainingRunner
+
+_MOST_RUNNING = 4
+_DISPLAY_SECONDS = 0.25
+_STAGES = {
+    "rate": "learning rates",
+    "comparison": "comparison",
+    "full": "full training",
+    "test": "test",
+}
+
+Watch = Callable[["TrainingRunner", "Plan", "Run"], Callable[["TrainingRunner"], None]]
+
+
+@contextlib.contextmanager
+def finals_display(name: str) -> Iterator[Watch]:
+    """Yield a function that returns the `watch` of a runner, which displays the progress."""
+    with open_display(name, keep=True) as display:
+
+        def watching(
+            _: TrainingRunner, plan: Plan, search: Run
+        ) -> Callable[[TrainingRunner], None]:
+            rates, last = rates_of_search(search), 0.0
+
+            def watch(runner: TrainingRunner) -> None:
+                nonlocal last
+                if time.monotonic() - last < _DISPLAY_SECONDS:
+                    return
+                last = time.monotonic()
+                progress = finals_progress(
+                    plan,
+                    runner.records,
+                    workers=runner.trials.workers.capacity(),
+                    candidate_rates=rates,
+                )
+                milestone = (progress.stage, progress.finished)
+                display.update(partial(_table, name, progress), finals_line(progress), milestone)
+
+            return watch
+
+        yield watching
+
+
+def finals_rows(progress: FinalsProgress) -> list[tuple[str, str]]:
+    """Return the rows of the table: label and value."""
+    running = [f"{name} ({duration(seconds)})" for name, seconds in progress.running]
+    if len(running) > _MOST_RUNNING:
+        running[_MOST_RUNNING:] = [f"and {len(running) - _MOST_RUNNING} more"]
+    failures = ", ".join(f"{name} ({failure})" for name, failure, _ in progress.failures)
+    stage = ""
+    if progress.stage is not None:
+        stage = f"{_STAGES[progress.stage]}, {progress.stage_done} of {progress.stage_total}"
+    return [
+        ("finals", f"{progress.finished} of {progress.total}"),
+        ("stage", stage),
+        ("leading", _leading(progress)),
+        ("winner", progress.winner or ""),
+        ("running", ", ".join(running) if progress.stage else ""),
+        ("failed", f"{progress.failed}, last {failures}" if progress.failed else ""),
+        (
+            "time left",
+            "" if progress.seconds_left is None else f"about {duration(progress.seconds_left)}",
+        ),
+    ]
+
+
+def finals_status(path: str, progress: FinalsProgress, *, driven: bool, run: str) -> str:
+    """Return the lines of `--status` about finals in the folder `path`."""
+    if progress.stage is None:
+        state = "finished"
+    elif driven:
+        state = "running"
+    else:
+        state = f"stopped; resume with anetc finals {run}"
+    lines = [f"{path}: {state}"]
+    lines += [f"  {head:<13}{text}" for head, text in finals_rows(progress) if text]
+    return "\n".join(map(visible, lines))
+
+
+def finals_line(progress: FinalsProgress) -> str:
+    """Return the progress as one line."""
+    parts = [f"finals {progress.finished}/{progress.total}"]
+    if progress.stage is not None:
+        parts.append(_STAGES[progress.stage])
+    if leading := _leading(progress):
+        parts.append(f"leading {leading}")
+    if progress.failed:
+        parts.append(f"failed {progress.failed}")
+    if progress.seconds_left is not None:
+        parts.append(f"left {duration(progress.seconds_left)}")
+    return "  ".join(parts)
+
+
+def next_steps(result: FinalsResult, data: str) -> str:
+    """Return the commands that use the winner."""
+    text, weights = visible(str(result.text)), visible(str(result.weights))
+    return (
+        "the winner, its weights and the results:\n"
+        f"  {text}\n  {weights}\n  {visible(str(result.table))}\n"
+        "next:\n"
+        f"  anetc eval {text} --weights {weights} --data {_quoted(data)}\n"
+        f"  anetc compile {text} --weights {weights} --emit pt2 -o winner.pt2\n"
+        f"  anetc train {text} --data {_quoted(data)} --out retrained\n"
+        f"  anetc report {visible(str(result.folder.parent))}"
+    )
+
+
+def _quoted(data: str) -> str:
+    """Return a data text for a shell."""
+    import shlex
+
+    return visible(shlex.quote(data))
+
+
+def _leading(progress: FinalsProgress) -> str:
+    if progress.leading is None or progress.winner is not None:
+        return ""
+    interval = progress.leading.interval("fitness")
+    assert interval is not None
+    seeds = len(progress.leading.seeds)
+    return f"{progress.leading.network} ({interval.mean:.2f}, {seeds} seed{'s' * (seeds != 1)})"
+
+
+def _table(name: str, progress: FinalsProgress) -> Table:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.ROUNDED, show_header=False, title=Text(visible(name)))
+    for head, text in finals_rows(progress):
+        if text:
+            table.add_row(head, Text(visible(text)))
+    return table
