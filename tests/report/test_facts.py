@@ -25,7 +25,7 @@ from anetdsl.report.facts import (
     best_curve,
     current_population,
     first_reaching,
-    last_round,
+    last_finished,
     lineage,
     parent_pairs,
     pareto_front,
@@ -70,7 +70,7 @@ def test_curves_of_the_best(values: list[float | None]) -> None:
         assert value_at(three, number) == (None if expected is None else pytest.approx(expected))
     for curve in (three, best):
         assert [v for _, v in curve] == sorted(v for _, v in curve)
-        assert not curve or curve[-1][0] == last_round(run) == len(values)
+        assert not curve or curve[-1][0] == last_finished(run) == len(values)
         if curve:
             assert first_reaching(curve, curve[0][1]) == curve[0][0]
             assert first_reaching(curve, curve[-1][1] + 1) is None

@@ -168,7 +168,7 @@ def test_accepted_file_is_moved_after_a_kill(tmp_path: Path) -> None:
     assert (directory.accepted / "g0000-mine.anet").exists()
 
 
-def test_file_after_the_last_round_waits(run: Run) -> None:
+def test_file_after_the_last_candidate_waits(run: Run) -> None:
     """A finished search adds no file; after `candidates` is increased, it does."""
     directory = RunDir(run.path)
     (directory.inbox / "mine.anet").write_text(MINE)
