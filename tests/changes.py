@@ -13,7 +13,7 @@ from anetdsl.source import Edit
 from anetdsl.syntax.nodes import SyntaxTree
 from anetdsl.text import edits
 from anetdsl.text.edits import find
-from tests.strategies import Written, names, origins, scores, weights, written
+from tests.strategies import Written, names, origins, scores, shares, weights, written
 
 Build = Callable[[SyntaxTree], tuple[Edit, ...]]
 
@@ -37,6 +37,7 @@ def changes(draw: st.DrawFn) -> Change:
     case = draw(written())
     kinds = [
         _numbers,
+        _peers,
         _edges,
         _one_edge,
         _renaming,
@@ -75,6 +76,23 @@ def _numbers(draw: st.DrawFn, case: Written) -> Change:
         _on(edits.set_attributes, ("node", node.name), texts),
         _with_node(case.network, node, new),
         ("node", node.name),
+    )
+
+
+@st.composite
+def _peers(draw: st.DrawFn, case: Written) -> Change:
+    node = draw(st.sampled_from([n for n in case.network.nodes if not n.is_stem] or [None]))
+    if node is None:
+        return draw(_numbers(case))
+    found = draw(st.lists(st.sampled_from(_sources(case.network, node)), max_size=5, unique=True))
+    peers = tuple(Edge(name, draw(shares)) for name in found)
+    return Change(
+        case,
+        f"set peers {peers}",
+        _on(edits.set_peers, ("node", node.name), peers),
+        _with_node(case.network, node, attrs.evolve(node, peers=peers)),
+        ("node", node.name),
+        loses_comments=True,
     )
 
 
@@ -149,8 +167,11 @@ def _renaming(draw: st.DrawFn, case: Written) -> Change:
         value = attrs.evolve(value, name=new) if getattr(value, "name", "") == old else value
         if not hasattr(value, "inputs"):
             return value
-        inputs = (attrs.evolve(e, source=new) if e.source == old else e for e in value.inputs)
-        return attrs.evolve(value, inputs=tuple(inputs))
+        for field in ("inputs", "peers"):
+            edges = getattr(value, field, ())
+            changed = (attrs.evolve(e, source=new) if e.source == old else e for e in edges)
+            value = attrs.evolve(value, **{field: tuple(changed)}) if edges else value
+        return value
 
     expected = attrs.evolve(
         network,
@@ -187,7 +208,11 @@ def _removal(draw: st.DrawFn, case: Written) -> Change:
 
     def without(value: Any) -> Any:
         left = tuple(edge for edge in value.inputs if edge.source != removed.name)
-        return attrs.evolve(value, inputs=left)
+        value = attrs.evolve(value, inputs=left)
+        if isinstance(value, Node):
+            peers = tuple(peer for peer in value.peers if peer.source != removed.name)
+            value = attrs.evolve(value, peers=peers)
+        return value
 
     nodes = (
         node if node.is_stem else without(node) for node in network.nodes if node is not removed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import attrs
 from hypothesis import strategies as st
 
 from anetdsl.interchange.authors import from_structure
@@ -51,66 +52,98 @@ SCORES = st.dictionaries(
 ).map(lambda values: Score(tuple(values.items())))
 
 
+SHARES = st.floats(0, 1, exclude_min=True)
+
+
 @st.composite
-def networks(draw: st.DrawFn, *, authors: bool = False) -> Network:
-    """Draw a small network without errors; with `authors`, one for the authors' lists."""
-    names = iter(draw(st.lists(NAMES, min_size=12, max_size=12, unique=True)))
+def networks(draw: st.DrawFn, *, authors: bool = False, plus: bool = True) -> Network:
+    """Draw a small network without errors; with `authors`, one for the authors' lists.
+
+    With `plus`, it may have objects, attention, peers and lite blocks (AssembleNet++).
+    """
+    names = iter(draw(st.lists(NAMES, min_size=13, max_size=13, unique=True)))
+    kinds = ["rgb", "flow", "object"] if plus else ["rgb", "flow"]
     inputs = [Input(next(names), 3, "rgb"), Input(next(names), 2, "flow")]
+    if plus:
+        inputs.append(Input(next(names), draw(st.integers(1, 5)), "object"))
     if not authors:
         inputs = [
-            Input(value.name, draw(st.integers(1, 4)), draw(st.sampled_from(["rgb", "flow"])))
+            Input(value.name, draw(st.integers(1, 4)), draw(st.sampled_from(kinds)))
             for value in inputs
         ]
-    inputs = draw(st.permutations(inputs))[: draw(st.integers(1, 2))]
+    inputs = draw(st.permutations(inputs))[: draw(st.integers(1, len(inputs)))]
+    blocks: Any = draw(st.sampled_from(["full", "full", "lite"])) if plus else "full"
     count = draw(st.integers(1, 3))
-    channels = st.just(128 // count) if authors else st.integers(1, 5)
+    share = 24 if blocks == "lite" else 128 // count
+    channels = st.just(share) if authors else st.integers(1, 5)
     nodes = [
-        Node(
-            next(names),
-            0,
-            draw(channels),
-            draw(st.integers(1, 3)),
-            4,
-            (Edge(draw(st.sampled_from(inputs)).name),),
-        )
+        _stem(next(names), draw(st.sampled_from(inputs)), draw(channels), draw, blocks)
         for _ in range(count)
     ]
     levels = sorted(draw(st.lists(st.integers(1, 4), max_size=4)))
+    if authors and blocks == "lite":  # the sink of lite blocks reads the one block of level 4
+        levels = [level for level in levels if level < 4]
     top_channels = draw(st.integers(1, 3))
     for level in [*levels, 4] if authors else levels:
         lower = [node.name for node in nodes if node.level < level]
         sources = draw(st.lists(st.sampled_from(lower), min_size=1, max_size=4))
+        filters: Any = top_channels if level == 4 else draw(st.integers(1, 3))
+        if blocks == "lite":
+            filters = (draw(st.integers(1, 3)), draw(st.integers(1, 3)), filters)
         nodes.append(
             Node(
                 next(names),
                 level,
-                top_channels if level == 4 else draw(st.integers(1, 3)),
+                filters,
                 draw(st.integers(1, 3)),
                 draw(st.sampled_from([1, 2, 2, 4])),
                 tuple(Edge(source, draw(WEIGHTS)) for source in sources),
+                draw(_peers(lower)) if plus else (),
             )
         )
-    return Network(
+    attentions: Any = st.sampled_from(["none", "self", "peer"]) if plus else st.just("none")
+    network = Network(
         name=draw(NAMES),
         inputs=tuple(inputs),
         nodes=tuple(draw(st.permutations(nodes))),
-        sink=draw(_sinks(nodes, authors)),
+        sink=Sink((), 1),
+        blocks=blocks,
         widths=draw(st.tuples(*[st.integers(1, 5)] * 4)),
         modules=draw(st.tuples(*[st.integers(1, 4)] * 4)),
         edges=draw(st.sampled_from(["learned", "fixed"])),
+        attention=draw(attentions),
         origin=draw(st.none() | ORIGINS),
         score=draw(st.none() | SCORES),
     )
+    return attrs.evolve(network, sink=draw(_sinks(network, authors)))
+
+
+def _stem(name: str, source: Input, channels: int, draw: st.DrawFn, blocks: Any) -> Node:
+    """Draw a stem; that of an object input has no C and may have an r."""
+    edges, rates = (Edge(source.name),), st.integers(1, 3)
+    if source.kind == "object":
+        return Node(name, 0, None, draw(st.none() | rates | st.just(4)), 4, edges)
+    return Node(name, 0, channels, draw(rates), 2 if blocks == "lite" else 4, edges)
 
 
 @st.composite
-def _sinks(draw: st.DrawFn, nodes: list[Node], authors: bool) -> Sink:
+def _peers(draw: st.DrawFn, lower: list[str]) -> tuple[Edge, ...]:
+    found = draw(st.lists(st.sampled_from(lower), max_size=3, unique=True))
+    return tuple(Edge(name, draw(SHARES)) for name in found)
+
+
+@st.composite
+def _sinks(draw: st.DrawFn, network: Network, authors: bool) -> Sink:
+    nodes = list(network.nodes)
     if authors:
         reads = draw(st.permutations([node for node in nodes if node.level == 4]))
     else:
-        reads = draw(st.lists(st.sampled_from(nodes), min_size=1, max_size=3))
+        most = 1 if network.blocks == "lite" else 3
+        reads = draw(st.lists(st.sampled_from(nodes), min_size=1, max_size=most))
     combine: Any = "mean"
-    if len({node.out_channels for node in reads}) > 1 or (not authors and draw(st.booleans())):
+    channels = network.out_channels()
+    different = len({channels[node.name] for node in reads}) > 1
+    if different or (not authors and draw(st.booleans())):
         combine = "concat"
     head: Any = draw(st.sampled_from(["mean", "maxpool"]))
     edges = tuple(Edge(node.name) for node in reads)

@@ -43,6 +43,7 @@ names = (
     st.sampled_from(AWKWARD_NAMES) | st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,6}", fullmatch=True)
 ).filter(lambda name: name not in KEYWORDS)
 weights = st.floats(0, 1, exclude_min=True, exclude_max=True)
+shares = st.floats(0, 1, exclude_min=True)
 strings = st.text(max_size=12) | st.sampled_from(['"', "\\", "\\n", "# no comment", "a@0.5", "]"])
 newlines = st.sampled_from(["\n", "\r\n", "\r"])
 comments = st.text(st.characters(exclude_characters="\r\n"), max_size=8).map("#".__add__)
@@ -65,15 +66,23 @@ def networks(draw: st.DrawFn) -> Network:
     """Draw a network without errors. It may have warnings."""
     unused = iter(draw(st.lists(names, min_size=17, max_size=17, unique=True)))
     channels = st.sampled_from([1, 2, 3, 1024])
-    kinds: Any = st.sampled_from(["rgb", "flow"])
+    kinds: Any = st.sampled_from(["rgb", "flow", "object"])
     inputs = [
         Input(next(unused), draw(channels), draw(kinds)) for _ in range(draw(st.integers(1, 3)))
     ]
-    filters, dilations = st.sampled_from([1, 3, 8, 64, 129, 8192]), st.sampled_from([1, 2, 7, 256])
+    blocks: Any = draw(st.sampled_from(["full", "full", "lite"]))
+    numbers = st.sampled_from([1, 3, 8, 64, 129, 8192])
+    filters = st.tuples(*[numbers] * 3) if blocks == "lite" else numbers
+    dilations = st.sampled_from([1, 2, 7, 256])
     nodes: list[Node] = []
     for _ in range(draw(st.integers(1, 3))):
-        source = Edge(draw(st.sampled_from(inputs)).name)
-        nodes.append(Node(next(unused), 0, draw(filters), draw(dilations), 4, (source,)))
+        value = draw(st.sampled_from(inputs))
+        edge = (Edge(value.name),)
+        if value.kind == "object":
+            nodes.append(Node(next(unused), 0, None, draw(st.none() | dilations), 4, edge))
+        else:
+            stride = 2 if blocks == "lite" else 4
+            nodes.append(Node(next(unused), 0, draw(numbers), draw(dilations), stride, edge))
     for level in sorted(draw(st.lists(st.integers(1, 4), max_size=8))):
         lower = [node.name for node in nodes if node.level < level]
         nodes.append(
@@ -84,26 +93,39 @@ def networks(draw: st.DrawFn) -> Network:
                 draw(dilations),
                 draw(st.sampled_from([1, 2, 16])),
                 draw(_edges(lower)),
+                draw(_peers(lower)),
             )
         )
-    read = draw(st.lists(st.sampled_from(nodes), min_size=1, max_size=4))
-    equal = len({node.out_channels for node in read}) == 1
-    return Network(
+    most = 1 if blocks == "lite" else 4
+    read = draw(st.lists(st.sampled_from(nodes), min_size=1, max_size=most))
+    network = Network(
         draw(names),
         tuple(inputs),
         tuple(draw(st.permutations(nodes)) if draw(st.booleans()) else nodes),
-        Sink(
-            tuple(Edge(node.name) for node in read),
-            draw(st.sampled_from([1, 339, 1_000_000])),
-            draw(st.sampled_from(["mean", "concat"])) if equal else "concat",
-            draw(st.sampled_from(["mean", "maxpool"])),
-        ),
+        Sink((), 1),
+        blocks=blocks,
         widths=draw(st.sampled_from([(64, 128, 256, 512), (8, 16, 32, 64), (1, 8192, 3, 5)])),
-        modules=draw(st.sampled_from([(3, 4, 6, 3), (1, 1, 256, 1)])),
+        modules=draw(st.sampled_from([(3, 4, 6, 3), (3, 5, 11, 7), (1, 1, 256, 1)])),
         edges=draw(st.sampled_from(["learned", "fixed"])),
+        attention=draw(st.sampled_from(["none", "self", "peer"])),
         origin=draw(st.none() | origins),
         score=draw(st.none() | scores),
     )
+    widths = network.out_channels()
+    equal = len({widths[node.name] for node in read}) == 1
+    sink = Sink(
+        tuple(Edge(node.name) for node in read),
+        draw(st.sampled_from([1, 339, 1_000_000])),
+        draw(st.sampled_from(["mean", "concat"])) if equal else "concat",
+        draw(st.sampled_from(["mean", "maxpool"])),
+    )
+    return attrs.evolve(network, sink=sink)
+
+
+@st.composite
+def _peers(draw: st.DrawFn, lower: Sequence[str]) -> tuple[Edge, ...]:
+    found = draw(st.lists(st.sampled_from(lower), max_size=4, unique=True))
+    return tuple(Edge(name, draw(shares)) for name in found)
 
 
 @st.composite
@@ -134,7 +156,7 @@ def written(draw: st.DrawFn) -> Written:
     """Draw a network and its text with any line ends, comments, orders and last commas."""
     network = draw(networks())
     tree = parse_syntax(SourceFile("", str(network)))
-    ranks = draw(st.permutations(range(7)))
+    ranks = draw(st.permutations(range(8)))
     commas = itertools.cycle(draw(st.lists(st.booleans(), min_size=1, max_size=3)))
     tokens = [
         token

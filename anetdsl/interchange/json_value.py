@@ -155,12 +155,13 @@ class JsonValue:
 
     def filters(self) -> int | tuple[int, int, int]:
         """Return the C of a node: a whole number, or three for a lite block."""
+        low, high = _attribute("node", "C").low, _attribute("node", "C").high
         if not isinstance(self.raw, list | tuple):
-            return self.attribute("node", "C")
+            return self.integer(low, high)
         items = self.items()
         if len(items) != 3:
             self.fail(f"expected three widths [f0, f1, f2], not {len(items)}")
-        first, second, third = (item.attribute("node", "C") for item in items)
+        first, second, third = (item.integer(low, high) for item in items)
         return first, second, third
 
     def share(self) -> float:

@@ -10,6 +10,7 @@ import attrs
 import pytest
 from hypothesis import given
 
+import anetdsl
 from anetdsl.interchange.authors import NotExpressibleError, from_structure, to_structure
 from anetdsl.interchange.json_value import InterchangeError
 from anetdsl.interchange.structure_files import export_document, import_document
@@ -50,12 +51,38 @@ def test_the_published_lists_survive_import_and_export(shared: Path, structure: 
     assert network.node("n7").inputs[0] == Edge("s2", 0.5846117734909058)
 
 
-@pytest.mark.parametrize("structure", ["asnp_lite", "full_asnp50"])
-def test_assemblenet_plus_plus_is_refused(shared: Path, structure: str) -> None:
-    """The error names the later paper that has object stems and lists of channels."""
+PLUS_LISTS = [
+    ("full_asnp50_structure", "full_asnp_structure_weights"),
+    ("asnp_lite_structure", "asnp_lite_structure_weights"),
+]
+
+
+@pytest.mark.parametrize(("structure", "weights"), PLUS_LISTS)
+def test_lists_of_assemblenet_plus_plus_are_kept(
+    shared: Path, structure: str, weights: str
+) -> None:
+    """Object stems and triples survive as lists, as text, and as JSON."""
     lists = json.loads((shared / "facts" / "authors_structures.json").read_text())
-    with pytest.raises(InterchangeError, match=r"AssembleNet\+\+"):
-        import_document(lists, structure=structure)
+    network = from_structure(
+        lists[structure], lists[weights], name="a", edges="fixed", attention="peer"
+    )
+    assert to_structure(network) == (lists[structure], lists[weights])
+    assert anetdsl.parse(str(network)) == network
+    document = json.loads(json.dumps(export_document(network)))
+    assert document["structure"] == lists[structure]
+    assert import_document(document) == network
+
+
+def test_the_kind_of_blocks_follows_from_the_lists() -> None:
+    """Triples mean lite blocks, with their modules and stems; an object stem is a pool."""
+    rows = [[-1, 2], [-3, 4], [-3, 2], [0, [0, 1], [4, 4, 8], 2, 2], [3, [2, 3], [6, 6, 8], 1, 2]]
+    network = from_structure(rows, name="a")
+    assert (network.blocks, network.modules) == ("lite", (3, 5, 11, 7))
+    assert network.node("s0") == Node("s0", 0, 24, 2, 2, (Edge("rgb"),))
+    assert network.node("s1") == Node("s1", 0, None, None, 4, (Edge("object"),))
+    assert network.node("s2").dilation == 2
+    assert network.input("object") == Input("object", 151, "object")
+    assert to_structure(network)[0] == [*rows[:3], *([*row, 0] for row in rows[3:])]
 
 
 @given(networks(authors=True))
@@ -103,7 +130,7 @@ def test_the_error_of_export_lists_all_reasons() -> None:
         to_structure(network)
     assert caught.value.problems == (
         "input `grey` (1 channels, kind=rgb) is neither RGB (3 channels, kind=rgb) nor flow "
-        "(2 channels, kind=flow)",
+        "(2 channels, kind=flow) nor objects (kind=object)",
         "input `second` is a second rgb input after `rgb`",
         "stem `s0` has C=40; the authors' stems have 128 // 2 stems = 64",
         "the sink has combine=concat, not mean",

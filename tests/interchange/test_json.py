@@ -28,7 +28,7 @@ def test_from_json_of_to_json_is_the_same_network(network: Network) -> None:
 
 def test_json_of_an_earlier_version_is_read() -> None:
     """It has the number of a candidate as `round`."""
-    network = attrs.evolve(from_structure(SMALL), origin=Origin("g1", candidate=7))
+    network = attrs.evolve(from_structure(SMALL, name="a"), origin=Origin("g1", candidate=7))
     document = to_json(network)
     document["origin"]["round"] = document["origin"].pop("candidate")
     assert from_json(document) == network

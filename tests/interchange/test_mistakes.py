@@ -34,16 +34,16 @@ def changed(path: tuple[Any, ...], value: Any) -> list[Any]:
     [
         (None, "structure: expected a list of nodes, not null"),
         ({}, "no structure found; expected a list of blocks, or an object with such lists"),
-        ([], "structure: no stem [-1 or -2, dilation], so no node reads the video"),
+        ([], "structure: no stem [-1, -2 or -3, dilation], so no node reads the video"),
         (SMALL[:2], "structure: no block of level 3, so the classifier has no input"),
         ([[-1, 1]] * 129, "structure: 129 stems cannot share 128 channels"),
-        (changed((0,), 7), "structure[0]: expected a stem [-1 or -2, dilation] or a block"),
-        (changed((0,), []), "structure[0]: expected a stem [-1 or -2, dilation] or a block"),
+        (changed((0,), 7), "structure[0]: expected a stem [-1, -2 or -3, dilation] or a bl"),
+        (changed((0,), []), "structure[0]: expected a stem [-1, -2 or -3, dilation] or a bl"),
         (changed((0,), [-1]), "structure[0]: expected a stem [-1, dilation], not 1 items"),
         (changed((0,), [-1, 1, 0]), "structure[0]: expected a stem [-1, dilation], not 3 items"),
-        (changed((0, 0), -4), "structure[0][0]: expected -1 (RGB stem), -2 (flow stem) or a level"),
-        (changed((0, 0), -3), "structure[0][0]: an object stem (-3) belongs to AssembleNet++"),
-        (changed((0, 0), "rgb"), "structure[0][0]: expected -1 (RGB stem), -2 (flow stem) or a le"),
+        (changed((0, 0), -4), "structure[0][0]: expected -1 (RGB stem), -2 (flow stem), -3 (obj"),
+        (changed((0, 0), -3.0), "structure[0][0]: expected -1 (RGB stem), -2 (flow stem), -3 (o"),
+        (changed((0, 0), "rgb"), "structure[0][0]: expected -1 (RGB stem), -2 (flow stem), -3 (o"),
         (changed((0, 1), 0), "structure[0][1]: expected a whole number from 1 to 256, not 0"),
         (changed((0, 1), True), "structure[0][1]: expected a whole number from 1 to 256, not true"),
         (changed((0, 1), 1.0), "structure[0][1]: expected a whole number from 1 to 256, not 1.0"),
@@ -67,7 +67,15 @@ def changed(path: tuple[Any, ...], value: Any) -> list[Any]:
         ),
         (
             changed((2, 2), [27, 27, 12]),
-            "structure[2][2]: a list of channels belongs to AssembleNe",
+            "structure: C of `n3` is `8`, but the network has blocks=lite",
+        ),
+        (
+            changed((2, 2), [27, 27]),
+            "structure[2][2]: expected three widths [f0, f1, f2], not 2",
+        ),
+        (
+            changed((2, 2), [27, 27, "12"]),
+            "structure[2][2][2]: expected a whole number from 1 to 8,192, not",
         ),
         (
             changed((2, 2), 51200000),
@@ -146,7 +154,7 @@ def setting(key: str, value: object) -> Callable[[dict[str, Any]], object]:
         ),
         (
             setting("inputs", [{"name": "x", "channels": 3, "kind": "flow"}]),
-            "anet.inputs[0]: neither RGB (3 channels, kind rgb) nor flow",
+            "anet.inputs[0]: neither RGB (3 channels, kind rgb), flow",
         ),
         (
             setting("inputs", [{"name": "x", "channels": 3}, {"name": "y", "channels": 3}]),

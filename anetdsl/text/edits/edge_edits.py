@@ -1,4 +1,4 @@
-"""Change the edges into a node or the sink in its `inputs` list."""
+"""Change the edges into a node or the sink in its `inputs` list, and the peers of a node."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from anetdsl.ir import Edge
 from anetdsl.source import Edit
 from anetdsl.syntax.nodes import ListItem, ListValue, StatementNode, SyntaxTree
-from anetdsl.text.edits.attribute_edits import set_attribute
+from anetdsl.text.edits.attribute_edits import set_attribute, set_attributes
 from anetdsl.text.printing import write_edge, write_number
 
 
@@ -20,6 +20,17 @@ def set_edges(
     The new list may be empty, although `check` reports an empty list as an error.
     """
     return set_attribute(tree, statement, "inputs", [write_edge(edge) for edge in edges])
+
+
+def set_peers(
+    tree: SyntaxTree, statement: StatementNode, peers: Sequence[Edge]
+) -> tuple[Edit, ...]:
+    """Return edits that give a node these peers in this order; without peers, the list goes.
+
+    A peer that is in both lists keeps its line, its comment, and the notation of an equal share.
+    """
+    items = [write_edge(peer) for peer in peers]
+    return set_attributes(tree, statement, {"peers": items or None})
 
 
 def add_edge(tree: SyntaxTree, statement: StatementNode, edge: Edge) -> tuple[Edit, ...]:

@@ -7,13 +7,13 @@ import re
 from anetdsl.source import Edit
 from anetdsl.syntax.nodes import ListValue, SyntaxTree, Word
 from anetdsl.text.edits.attribute_edits import keep_column
-from anetdsl.vocabulary import KEYWORDS
+from anetdsl.vocabulary import KEYWORDS, STATEMENTS
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def rename(tree: SyntaxTree, old: str, new: str) -> tuple[Edit, ...]:
-    """Return edits that rename a node or an input where it is defined and where it is read.
+    """Return edits that rename a node or an input where it is defined, read, or a peer.
 
     Comments and `origin` are not changed. Raises KeyError if there is no node or input `old`, and
     ValueError if `new` is not a valid name or is already used.
@@ -32,7 +32,9 @@ def rename(tree: SyntaxTree, old: str, new: str) -> tuple[Edit, ...]:
         edits.extend(keep_column(tree, word.span.end, len(new) - len(old)))
     for statement in tree.statements:
         for attribute in statement.attributes:
-            if attribute.name.text == "inputs" and isinstance(attribute.value, ListValue):
+            known = STATEMENTS[statement.keyword.text].attribute(attribute.name.text)
+            has_names = known is not None and known.type == "edges"
+            if has_names and isinstance(attribute.value, ListValue):
                 values = (item.value for item in attribute.value.items)
                 edits.extend(Edit(value.span, new) for value in values if value.text == old)
     return tuple(edits)
