@@ -154,8 +154,8 @@ class TrialJob:
     """Settings of the training that differ from the defaults, by name."""
     recipe: Mapping[str, Any] = {}
     """`frames`, `size` and `flip` of the clips, where they differ from those of the data."""
-    device: Literal["auto", "cpu"] | None = None
-    """Device of the training; None is the device of the settings."""
+    device: str | None = None
+    """Device of the training, such as `cpu` or `cuda:1`; None is the device of the settings."""
     init_from: ParentWeights | None = None
     timeout: float | None = attrs.field(default=None, validator=above(0))
     """Seconds after which the trial fails."""

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 import anetdsl
 from anetc.engines.accelerator.portable import PortableModule
+from anetc.engines.accelerator.portable import PortableModule
 from anetc.engines.folded import fold_constants
 from anetc.export.python_source import python_source, python_weights
 from anetc.plan.lower import lower

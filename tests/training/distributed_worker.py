@@ -17,7 +17,7 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     spec = parse_spec(data)
     run(Path(out) / "fused", spec)
-    run(Path(out) / "plain", spec, plain=True)
+    run(Path(out) / "plain", spec, engine="reference")
     run(Path(out) / "parts", spec, accumulate=2)
     run(Path(out) / "half", spec, iterations=4)
     shut_down_processes()

@@ -15,6 +15,7 @@ import torch
 import anetdsl
 from anetc.data.batches.loader import Batch, training_batches
 from anetc.data.values import DataSpec
+from anetc.devices import EngineChoice
 from anetc.training.loop import make_accelerator, make_train_state, steps
 from anetc.training.settings import TrainSettings
 from tests.training.running import SOURCE, losses, metrics, run
@@ -85,10 +86,10 @@ def random_batches(twice: int) -> Iterator[Batch]:
         yield Batch({"rgb": rgb, "flow": flow}, targets, ("x",) * 4 * twice, number)
 
 
-@pytest.mark.parametrize("plain", [False, True])
-def test_parts_have_the_gradients_of_the_whole_batch(plain: bool) -> None:
+@pytest.mark.parametrize("engine", ["fast", "reference"])
+def test_parts_have_the_gradients_of_the_whole_batch(engine: EngineChoice) -> None:
     """For parts with equal statistics: batch normalisation uses the statistics of each part."""
-    given = TrainSettings(iterations=8, batch=8, device="cpu", learning_rate=0.05, plain=plain)
+    given = TrainSettings(iterations=8, batch=8, device="cpu", learning_rate=0.05, engine=engine)
     whole = train_losses(given, random_batches(2))
     parts = train_losses(attrs.evolve(given, accumulate=2), random_batches(2))
     assert parts == pytest.approx(whole, abs=1e-5)

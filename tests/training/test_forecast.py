@@ -99,7 +99,7 @@ def test_a_wrong_forecast_is_corrected_once() -> None:
     assert [text is not None for text in found] == [False, True, False]
 
 
-@pytest.mark.parametrize("changes", [{}, {"plain": True}, {"accumulate": 2, "batch": 2}])
+@pytest.mark.parametrize("changes", [{}, {"engine": "reference"}, {"accumulate": 2, "batch": 2}])
 def test_a_forecast_changes_no_number(
     changes: dict[str, Any], clips: DataSpec, tmp_path: Path
 ) -> None:

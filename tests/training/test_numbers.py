@@ -165,7 +165,7 @@ def test_settings_are_written_as_differences_from_the_defaults() -> None:
         ({"learning_rate": float("nan")}, "learning_rate"),
         (
             {"precision": "float16"},
-            '`precision` must be one of "float32", "bfloat16", not "float16"',
+            '`precision` must be one of "auto", "float32", "bfloat16", "ieee", not "float16"',
         ),
         ({"threads": 0}, "threads"),
     ],

@@ -226,7 +226,7 @@ def test_a_run_of_a_minute_can_be_killed_five_times(clips: DataSpec, tmp_path: P
 def test_plain_and_recomputed_runs_have_the_same_losses(
     whole: Path, clips: DataSpec, tmp_path: Path
 ) -> None:
-    run(tmp_path / "plain", clips, plain=True)
+    run(tmp_path / "plain", clips, engine="reference")
     run(tmp_path / "less", clips, recompute=True)
     for name in ("plain", "less"):
         assert losses(tmp_path / name) == pytest.approx(losses(whole), abs=1e-4)
@@ -251,7 +251,8 @@ def test_a_run_starts_from_a_parent_s_weights(whole: Path, clips: DataSpec, tmp_
     watch = mock.Mock(message=messages.append)
     parent = Parent(whole / "weights.safetensors")
     run(tmp_path, clips, init_from=parent, iterations=1, watch=watch)
-    assert messages[0].startswith("inherited ")
+    assert messages[0].startswith("on the CPU: ")
+    assert messages[1].startswith("inherited ")
     assert losses(tmp_path)[0] < losses(whole)[0] - 0.05
 
 

@@ -161,7 +161,7 @@ ONE_FRAME = ("--frames", "1", "--size", "8", "--device", "cpu", "--iterations", 
     [
         (("--batch", "1"), "use a larger --batch, --frames or --size\n"),
         (("--batch", "2", "--accumulate", "2"), "--size or a smaller --accumulate\n"),
-        (("--batch", "1", "--plain"), "use a larger --batch, --frames or --size\n"),
+        (("--batch", "1", "--engine", "reference"), "use a larger --batch, --frames or --size\n"),
     ],
 )
 def test_one_value_per_channel_cannot_be_normalised(

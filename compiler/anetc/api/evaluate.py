@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -19,7 +19,7 @@ from anetdsl.settings_reader import above, at_least, between
 
 if TYPE_CHECKING:
     from anetc.data.values import Dataset, Split
-    from anetc.devices import Precision
+    from anetc.devices import EngineChoice, PrecisionChoice
     from anetc.evaluation.protocols import Protocol
     from anetc.evaluation.runner import Progress
     from anetc.evaluation.scores import Evaluation
@@ -32,7 +32,7 @@ class EvaluationReport:
     evaluation: Evaluation
     """Scores and targets of every video; `evaluation.measures()` has the measures."""
     about: Mapping[str, Any]
-    """Network, data, split, recipe, seed and precision, as in the JSON of `anetc eval`."""
+    """Network, data, split, recipe, seed, precision and device, as in the JSON of `anetc eval`."""
     notes: tuple[str, ...]
     """Warnings, such as about clips that differ from those of the training."""
 
@@ -50,7 +50,7 @@ class EvaluationReport:
 
 def _kinds() -> Kinds:
     from anetc.data.values import Split
-    from anetc.devices import Precision
+    from anetc.devices import EngineChoice, PrecisionChoice
     from anetc.evaluation.protocols import Protocol
 
     return {
@@ -64,8 +64,8 @@ def _kinds() -> Kinds:
         "seed": (int, None),
         "batch": (int, at_least(1)),
         "workers": (int, at_least(0)),
-        "engine": (Literal["fast", "reference"], None),
-        "precision": (Precision, None),
+        "engine": (EngineChoice, None),
+        "precision": (PrecisionChoice, None),
         "max_failures": (float, between(0, 1)),
     }
 
@@ -85,11 +85,12 @@ def evaluate(
     seed: int = 0,
     batch: int = 8,
     workers: int = 0,
-    engine: Literal["fast", "reference"] = "fast",
-    device: str = "cpu",
-    precision: Precision = "float32",
+    engine: EngineChoice = "fast",
+    device: str = "auto",
+    precision: PrecisionChoice = "auto",
     max_failures: float = 0.05,
     ready: Callable[[Dataset, tuple[str, ...]], Progress | None] | None = None,
+    message: Callable[[str], None] = lambda _: None,
 ) -> EvaluationReport:
     """Evaluate a network on a split of a data set by the paper's protocols, as `anetc eval` does.
 
@@ -111,11 +112,13 @@ def evaluate(
         batch: Number of clips to compute at once.
         workers: Number of processes that load clips; 0 loads them in this process.
         engine: `fast`, or `reference` to compare.
-        device: Device, such as `cpu` or `cuda`.
-        precision: `float32` or `bfloat16`.
+        device: `auto`, `cpu`, `cuda` or `cuda:N`; `auto` is a GPU if PyTorch can use one.
+        precision: `auto`, `float32`, `bfloat16`, or `ieee` for float32 without TF32; `auto` is
+            bfloat16 on a GPU with tensor cores for it, else float32.
         max_failures: Largest fraction of videos that may be unreadable.
         ready: Called with the opened split and the notes before the network runs; may return a
             function that is called with the number of videos done.
+        message: Called with a line about the device before the network runs.
 
     Raises:
         AnetError: The text has errors.
@@ -154,6 +157,7 @@ def evaluate(
         device=device,
         precision=precision,
         max_failures=max_failures,
+        message=message,
     )
     evaluation, about, notes = evaluate_weights(network, weights, request, how, ready)
     return EvaluationReport(evaluation, about, notes)

@@ -117,12 +117,18 @@ def read_settings(
     given = option_values(clip_arguments(settings))
     names = {cls: list(attrs.fields_dict(cls)) for cls in (TrainSettings, ClipSettings)}
     given.check_names([name for fields in names.values() for name in fields])
-    if resume and "iterations" not in given.values:
-        from anetc.training.run.extension import iterations_of_run
+    if resume:
+        from anetc.training.run.extension import settings_of_run
         from anetc.training.run.run_folder import RUN
 
-        if (iterations := iterations_of_run(Path(out) / RUN)) is not None:
-            given = option_values({**given.values, "iterations": iterations})
+        # A run goes on with its number of steps and its precision, also on another device.
+        of_run = settings_of_run(Path(out) / RUN)
+        kept: dict[str, Any] = {
+            name: of_run[name] for name in ("iterations", "precision") if name in of_run
+        }
+        if given.values.get("precision") == "auto":
+            given = given.without("precision")
+        given = option_values({**kept, **given.values})
     training, clips = (
         given.without(*(name for name in given.values if name not in names[cls])) for cls in names
     )

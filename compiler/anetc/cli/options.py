@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import get_args
 
 import click
 from click.core import ParameterSource
 
-Engine = Literal["fast", "reference"]
+from anetc.devices import EngineChoice, PrecisionChoice
+
+Engine = EngineChoice
 
 _SIZE = re.compile(r"(\d{1,5})(?:x(\d{1,5}))?")
 
@@ -60,7 +62,24 @@ engine_option = click.option(
     type=click.Choice(["fast", "reference"]),
     default="fast",
     show_default=True,
-    help="Compute with optimised plans (fast), or with the reference module, to compare.",
+    help="Compute with the fast engine of the device, or with the reference module, to compare.",
+)
+device_option = click.option(
+    "--device",
+    default="auto",
+    show_default=True,
+    metavar="auto|cpu|cuda|cuda:N",
+    help="auto is the first GPU that PyTorch can use, else the CPU.",
+)
+precision_option = click.option(
+    "--precision",
+    type=click.Choice(get_args(PrecisionChoice)),
+    default="auto",
+    show_default=True,
+    help="auto: bfloat16 on a GPU with tensor cores for it, else float32. ieee: no TF32.",
+)
+deterministic_option = click.option(
+    "--deterministic", is_flag=True, help="The same numbers every time, also on a GPU; slower."
 )
 
 

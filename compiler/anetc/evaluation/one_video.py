@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from anetc.devices import Precision
 from anetc.video.clips import Clip, Recipe, sample_clips, to_tensor
 from anetc.video.flow.fields import dequantise, whole_flow
 from anetdsl.errors import CannotRun
@@ -43,6 +44,7 @@ def predict_video(
     top: int = 5,
     seed: int = 0,
     device: str = "cpu",
+    precision: Precision = "float32",
     multi_label: bool = False,
 ) -> Prediction:
     """Run a network on the clips of a video and average the probabilities (paper A.6).
@@ -58,6 +60,7 @@ def predict_video(
         top: Number of classes to return, at most all.
         seed: Seed of random clips.
         device: Device that computes the flow and the network.
+        precision: Precision of the network; flow is always computed in float32.
         multi_label: Whether a video has any number of classes, so that the probabilities are the
             sigmoid of the logits, not their softmax.
 
@@ -79,9 +82,14 @@ def predict_video(
         )
     seconds["decode"] -= seconds.setdefault("flow", 0.0)
     model = model.to(device).eval()
+    kind = torch.device(device).type
     total = torch.zeros(network.sink.classes, dtype=torch.float64)
     for clip in clips:
-        with _stage(seconds, "forward"), torch.inference_mode():
+        with (
+            _stage(seconds, "forward"),
+            torch.inference_mode(),
+            torch.autocast(kind, torch.bfloat16, enabled=precision == "bfloat16"),
+        ):
             logits = model({value.name: _tensor(value, clip, device) for value in network.inputs})
             own = logits[0].double()
             total += (own.sigmoid() if multi_label else own.softmax(0)).cpu()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -13,7 +13,7 @@ from anetc.weights.network_structure import structure_warning
 
 if TYPE_CHECKING:
     from anetc.data.values import Dataset
-    from anetc.devices import Precision
+    from anetc.devices import EngineChoice, PrecisionChoice
     from anetc.evaluation.eval_request import EvalRequest
     from anetc.evaluation.runner import Progress
     from anetc.evaluation.scores import Evaluation
@@ -28,11 +28,13 @@ class EvalComputation:
     """Number of clips to compute at once."""
     workers: int = 0
     """Number of processes that load clips; 0 loads them in this process."""
-    engine: Literal["fast", "reference"] = "fast"
-    device: str = "cpu"
-    precision: Precision = "float32"
+    engine: EngineChoice = "fast"
+    device: str = "auto"
+    precision: PrecisionChoice = "auto"
     max_failures: float = 0.05
     """Largest fraction of videos that may be unreadable."""
+    message: Callable[[str], None] = lambda _: None
+    """Function that is called with a line about the device before the network runs."""
 
 
 def evaluate_weights(
@@ -44,8 +46,8 @@ def evaluate_weights(
 ) -> tuple[Evaluation, Mapping[str, Any], tuple[str, ...]]:
     """Evaluate a network with the weights of a file on the videos of a request.
 
-    Return the evaluation; network, data, split, recipe, seed and precision; and warnings. `ready`
-    is called with the opened split and the warnings before the network runs, and may return a
+    Return the evaluation; network, data, split, recipe, seed, precision and device; and warnings.
+    `ready` is called with the opened split and the warnings before the network runs, and may return a
     function that is called with the number of videos done.
 
     Raise CannotRun if the weights do not fit, the data cannot be opened or have other classes, or
@@ -60,24 +62,27 @@ def evaluate_weights(
         notes = (warning, *notes)
     progress = None if ready is None else ready(dataset, notes)
     # torch takes seconds to import.
-    from anetc.devices import check_device
+    from anetc.devices import resolve, set_up
     from anetc.engines.inference.inference_engine import compile_network
     from anetc.evaluation.runner import check_classes, evaluate
 
-    check_device(how.device)
+    device = resolve(how.device, how.precision, engine=how.engine)
     check_classes(network, dataset)
-    compiled = compile_network(network, weights=weights, device=how.device)
+    set_up(device)
+    how.message(device.line())
+    compiled = compile_network(network, weights=weights, device=device.name)
     evaluation = evaluate(
-        compiled if how.engine == "fast" else compiled.reference,
+        compiled if device.engine == "fast" else compiled.reference,
         network,
         dataset,
         batch=how.batch,
         workers=how.workers,
-        device=how.device,
-        precision=how.precision,
+        device=device.name,
+        precision=device.precision,
         seed=request.seed,
         max_failures=how.max_failures,
         progress=progress,
     )
-    about = {"network": network.name, **about, "seed": request.seed, "precision": how.precision}
+    computed = {"precision": device.precision, "device": device.to_json()}
+    about = {"network": network.name, **about, "seed": request.seed, **computed}
     return evaluation, about, notes

@@ -15,7 +15,10 @@ PYTHON_MARK = "Written by `anetc compile --emit python`"
 Kind = Literal["module", "python", "pt2", "aoti", "torchscript", "onnx"]
 Axis = Literal["batch", "frames"]
 DType = Literal["float32", "bfloat16"]
+Target = Literal["cpu", "cuda"]
 
+ON_GPUS: tuple[Kind, ...] = ("pt2", "aoti")
+"""Kinds that can be compiled for NVIDIA GPUs."""
 KINDS: tuple[Kind, ...] = get_args(Kind)
 DATA_ONLY: tuple[Kind, ...] = ("module", "onnx")
 """Kinds without code. The others contain code, which runs when they are loaded or called."""
@@ -41,6 +44,10 @@ class About:
     """True if the weights come from a file; otherwise they are drawn from a seed."""
     trained_on: TrainedOn | None = None
     """Classes and clips of the training; None if the weights do not hold them."""
+    device: Target = "cpu"
+    """Device that the artifact runs on."""
+    gpu: str = ""
+    """Compute capability that an `aoti` artifact for CUDA was compiled for, such as `9.0`."""
 
     def to_json(self) -> str:
         """Return the JSON text that the artifact stores."""
@@ -71,6 +78,8 @@ def about_from_json(text: str, path: object) -> About:
         about.kind not in KINDS
         or not set(about.dynamic) <= set(get_args(Axis))
         or about.dtype not in get_args(DType)
+        or about.device not in get_args(Target)
+        or type(about.gpu) is not str
         or type(about.network) is not str
         or type(fields.get("trained", False)) is not bool
         or not all(type(number) is int and number > 0 for number in numbers)

@@ -4,7 +4,7 @@
 header and a job, and writes one line of JSON to standard output. Header, job, answer:
 
     {"folders": [..], "allow": false, "threads": 2}
-    {"kind": "pt2", "path": "..", "names": ["rgb"],
+    {"kind": "pt2", "path": "..", "names": ["rgb"], "device": "cpu",
      "trials": [{"shapes": [[1, 3, 8, 64, 64]], "seed": 1, "expected": [[0.5, ..]]}]}
     {"errors": [1.2e-7], "first": 0.3}
 """
@@ -77,13 +77,15 @@ def main() -> None:
 def run_trials(torch: Any, job: Any) -> dict[str, Any]:
     """Return the relative error of each trial, and the seconds up to the first result."""
     start = time.perf_counter()
+    # The reference module computes on a CPU: a GPU must not round the factors of products.
+    torch.backends.cudnn.allow_tf32 = False
     run = load(torch, job["kind"], job["path"], job["names"])
     errors, first = [], None
     with torch.inference_mode():
         for trial in job["trials"]:
             generator = torch.Generator().manual_seed(trial["seed"])
             inputs = [torch.randn(*shape, generator=generator) for shape in trial["shapes"]]
-            logits = run(inputs)
+            logits = run([x.to(job["device"]) for x in inputs]).cpu()
             first = first or time.perf_counter() - start
             expected = torch.tensor(trial["expected"], dtype=torch.float64)
             if logits.shape != expected.shape or logits.dtype != torch.float32:

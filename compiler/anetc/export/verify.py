@@ -94,6 +94,7 @@ class CleanProcess:
             "kind": about.kind,
             "path": str(path),
             "names": names,
+            "device": about.device,
             "trials": [attrs.asdict(trial) for trial in trials],
         }
         try:

@@ -18,11 +18,11 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
+from anetc.engines.accelerator.portable import PortableModule
 from anetc.engines.folded import FoldedPlan, fold_constants
 from anetc.engines.inductor import patched_scheduler
 from anetc.export.about import About
 from anetc.export.kinds import METADATA_KEY, ZIP_ENTRY
-from anetc.export.portable import PortableModule
 from anetc.modules.network import NetworkModule
 from anetc.plan.plan import Plan
 from anetc.plan.plan_text import print_plan
@@ -53,8 +53,8 @@ def write_artifact(model: NetworkModule, plan: Plan, about: About, folder: Path)
         target.write_bytes(save(folded.constants, metadata))
         return
     with _quiet(), torch.no_grad():
-        portable = PortableModule(folded, dtype=dtype).eval()
-        inputs = _examples(model, about)
+        portable = PortableModule(folded, dtype=dtype).eval().to(about.device)
+        inputs = tuple(x.to(about.device) for x in _examples(model, about))
         # PyTorch writes into memory: where its own writer cannot write, the process aborts.
         archive = io.BytesIO()
         match about.kind:
@@ -154,8 +154,9 @@ def _compile_ahead(
                 program,
                 package_path=archive,
                 # Freezing packs the weights into the code. With symbolic sizes they cannot be
-                # packed, and Inductor then misreads the layout of tensors with one channel.
-                inductor_configs={"freezing": not about.dynamic},
+                # packed, and Inductor then misreads the layout of tensors with one channel. On a
+                # GPU there is nothing to pack.
+                inductor_configs={"freezing": not about.dynamic and about.device == "cpu"},
             )
     except InvalidCxxCompiler:
         raise CannotRun(

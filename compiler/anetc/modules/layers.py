@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 
@@ -38,9 +39,61 @@ def temporal_conv(in_channels: int, out_channels: int, size: int, dilation: int)
     )
 
 
-def batch_norm(channels: int) -> nn.BatchNorm3d:
+MOMENTUM = "momentum_tensor"
+"""Name of the buffer that holds the momentum of a `BatchNorm`."""
+
+
+class BatchNorm(nn.BatchNorm3d):
+    """Batch normalisation of (N, C, T, H, W) whose momentum is a tensor.
+
+    The momentum changes in the first batches of a training. As a tensor it can change without
+    waiting for a GPU, and torch.compile does not compile the module anew. The buffer is not part of
+    the state dict. With the momentum None, all batches since the start count equally.
+    """
+
+    momentum_tensor: Tensor
+    """Momentum in float64, a scalar; -1 for None."""
+
+    @property
+    def momentum(self) -> float | None:
+        """Weight of the last batch in the running averages. To read it waits for the device."""
+        value = float(self.momentum_tensor)
+        return None if value < 0 else value
+
+    @momentum.setter
+    def momentum(self, value: float | None) -> None:
+        self.counts_equally = value is None
+        number = -1.0 if value is None else value
+        if MOMENTUM in self._buffers:
+            self.momentum_tensor.fill_(number)
+        else:
+            start = torch.tensor(number, dtype=torch.float64)
+            self.register_buffer(MOMENTUM, start, persistent=False)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Normalise (N, C, T, H, W); the result has the same shape."""
+        average, spread, count = self.running_mean, self.running_var, self.num_batches_tracked
+        if not self.training or average is None or spread is None or count is None:
+            return nn.functional.batch_norm(
+                input, average, spread, self.weight, self.bias, self.training, 0.0, self.eps
+            )
+        # The library writes the statistics of the batch: their momentum is 1.
+        batch = torch.zeros_like(average), torch.zeros_like(spread)
+        result = nn.functional.batch_norm(
+            input, *batch, self.weight, self.bias, True, 1.0, self.eps
+        )
+        with torch.no_grad():
+            count.add_(1)
+            momentum = 1 / count if self.counts_equally else self.momentum_tensor
+            momentum = momentum.to(average.dtype)
+            average.lerp_(batch[0], momentum)
+            spread.lerp_(batch[1], momentum)
+        return result
+
+
+def batch_norm(channels: int) -> BatchNorm:
     """Return a batch normalisation with the authors' epsilon and decay of 0.99 (semantics 6)."""
-    return nn.BatchNorm3d(channels, eps=1e-5, momentum=0.01)
+    return BatchNorm(channels, eps=1e-5, momentum=0.01)
 
 
 def max_pool(x: Tensor, window: int, stride: int) -> Tensor:

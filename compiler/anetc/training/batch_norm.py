@@ -7,12 +7,14 @@ supports (gloo for the CPU), with two collectives a step.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from anetc.engines.training.shared_statistics import global_statistics, global_sums, is_distributed
+from anetc.engines.accelerator.shared_norm import shared_norm
+from anetc.engines.training.shared_statistics import is_distributed
+from anetc.modules.layers import BatchNorm
 from anetdsl.cost import cost
 from anetdsl.errors import CannotRun
 
@@ -21,19 +23,18 @@ if TYPE_CHECKING:
     from anetc.video.clips import Recipe
     from anetdsl.ir import Network
 
-_DIMENSIONS = (0, 2, 3, 4)
 DECAY = 0.99
 """Decay of running averages (semantics 6)."""
 AVERAGED = round(1 / (1 - DECAY))
 """Number of batches at the start of a run whose statistics have equal weights in the average."""
 
 
-class SynchronisedBatchNorm(nn.BatchNorm3d):
+class SynchronisedBatchNorm(BatchNorm):
     """Batch normalisation of (N, C, T, H, W) by the mean and variance of all processes' clips.
 
     Forward, backward and running averages equal those of one process with the whole batch. All
     processes call it in the same order. In inference mode and in a single process it is
-    `nn.BatchNorm3d`.
+    `BatchNorm`.
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -43,47 +44,16 @@ class SynchronisedBatchNorm(nn.BatchNorm3d):
         assert self.running_mean is not None
         assert self.running_var is not None
         assert self.num_batches_tracked is not None
-        assert self.momentum is not None
-        x = input.float()
-        own = torch.var_mean(x.detach(), _DIMENSIONS, correction=0)
-        mean, variance, count = global_statistics(own[1], own[0], x.numel() // x.shape[1])
+        cells = input.flatten(3)
+        result, mean, inverse, count = shared_norm(cells, self.weight, self.bias, self.eps)
         with torch.no_grad():
             self.num_batches_tracked.add_(1)
-            self.running_mean.lerp_(mean, self.momentum)
-            self.running_var.lerp_(variance * (count / (count - 1)), self.momentum)
-        inverse = torch.rsqrt(variance + self.eps)
-        result: Tensor = _Normalise.apply(x, self.weight, self.bias, mean, inverse)  # type: ignore[no-untyped-call]
-        return result.to(input.dtype)
-
-
-class _Normalise(torch.autograd.Function):
-    """y = (x - mean) inverse weight + bias, where mean and inverse are functions of all x."""
-
-    @staticmethod
-    def forward(
-        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, mean: Tensor, inverse: Tensor
-    ) -> Tensor:
-        ctx.save_for_backward(x, weight, mean, inverse)
-        scale = weight * inverse
-        return torch.addcmul(_wide(bias - mean * scale), x, _wide(scale))
-
-    @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight, mean, inverse = ctx.saved_tensors
-        (grad,) = grads
-        normal = (x - _wide(mean)) * _wide(inverse)
-        # Local gradients: they are combined over the processes like all other gradients.
-        grad_bias = grad.sum(_DIMENSIONS)
-        grad_weight = (grad * normal).sum(_DIMENSIONS)
-        sums, count = global_sums(torch.stack([grad_bias, grad_weight]), x.numel() // x.shape[1])
-        grad_x = grad - _wide(sums[0] / count) - normal * _wide(sums[1] / count)
-        return grad_x * _wide(weight * inverse), grad_weight, grad_bias, None, None
-
-
-def _wide(channels: Tensor) -> Tensor:
-    """Reshape (C,) to (1, C, 1, 1, 1)."""
-    return channels.view(1, -1, 1, 1, 1)
+            momentum = self.momentum_tensor.to(mean.dtype)
+            variance = inverse.double().pow(-2) - self.eps
+            unbiased = (variance * (count / (count - 1))).to(mean.dtype)
+            self.running_mean.lerp_(mean, momentum)
+            self.running_var.lerp_(unbiased, momentum)
+        return result.view(input.shape)
 
 
 def fewest_cells(network: Network, settings: TrainSettings, recipe: Recipe) -> tuple[str, int]:
@@ -91,7 +61,8 @@ def fewest_cells(network: Network, settings: TrainSettings, recipe: Recipe) -> t
 
     `recipe` is that of the training clips.
     """
-    read = {node.name for node in network.nodes} if settings.plain else network.needed_by_sink()
+    has_all = settings.engine == "reference"
+    read = {node.name for node in network.nodes} if has_all else network.needed_by_sink()
     costs = cost(network, frames=recipe.frames, size=recipe.size).nodes
     cells = ((node.name, math.prod(node.shape[1:])) for node in costs if node.name in read)
     return min(cells, key=lambda cell: cell[1])
@@ -118,7 +89,7 @@ def synchronise(model: nn.Module) -> None:
     """Replace every batch normalisation of a model by a synchronised one with its parameters."""
     for part in model.modules():
         for name, child in part.named_children():
-            if type(child) is nn.BatchNorm3d:
+            if type(child) is BatchNorm:
                 setattr(part, name, _synchronised(child))
 
 
@@ -135,7 +106,7 @@ def set_decay(model: nn.Module, batch: int) -> None:
             part.momentum = momentum
 
 
-def _synchronised(norm: nn.BatchNorm3d) -> SynchronisedBatchNorm:
+def _synchronised(norm: BatchNorm) -> SynchronisedBatchNorm:
     new = SynchronisedBatchNorm(norm.num_features, eps=norm.eps, momentum=norm.momentum)
     new.weight, new.bias = norm.weight, norm.bias
     new.running_mean, new.running_var = norm.running_mean, norm.running_var

@@ -15,7 +15,8 @@ from accelerate.utils import DistributedDataParallelKwargs
 from torch import Tensor, nn
 
 from anetc.data.batches.loader import network_inputs
-from anetc.engines.training import TrainingModule
+from anetc.devices import Device, resolve, set_up
+from anetc.engines.engine_choice import training_engine
 from anetc.modules.network import NetworkModule, build_network
 from anetc.training.batch_norm import AVERAGED, set_decay, synchronise
 from anetc.training.failures import BadData
@@ -42,6 +43,8 @@ class TrainState:
     wrapped: nn.Module
     """The module to call for training: `model` with fast gradients and several processes."""
     optimiser: torch.optim.SGD
+    device: Device
+    """Device, precision and engine of the training."""
 
 
 @attrs.frozen(eq=False)
@@ -56,16 +59,30 @@ class Step:
     """Seconds spent waiting for the batch."""
 
 
+def training_device(settings: TrainSettings) -> Device:
+    """Return the device that the settings name. Raises CannotRun if PyTorch cannot use it."""
+    device = resolve(
+        settings.device,
+        settings.precision,
+        engine=settings.engine,
+        deterministic=settings.deterministic,
+    )
+    return device.for_training(settings.iterations)
+
+
 def make_accelerator(settings: TrainSettings) -> Accelerator:
     """Return the accelerator for the devices and processes of `torchrun` or `accelerate launch`.
 
-    Raises CannotRun where the processes cannot share the batch equally.
+    Raises CannotRun where PyTorch cannot use the device, and where the processes cannot share the
+    batch equally.
     """
+    device = training_device(settings)
+    set_up(device)
     # accelerate keeps global state, which may hold the choices of an earlier run.
     AcceleratorState._reset_state(reset_partial_state=not processes.is_initialized())
     accelerator = Accelerator(
-        cpu=settings.device == "cpu",
-        mixed_precision="bf16" if settings.precision == "bfloat16" else "no",
+        cpu=device.kind == "cpu",
+        mixed_precision="bf16" if device.precision == "bfloat16" else "no",
         gradient_accumulation_steps=settings.accumulate,
         # Batch statistics are equal in all processes without it.
         kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
@@ -90,19 +107,17 @@ def make_train_state(
     network: Network, settings: TrainSettings, accelerator: Accelerator
 ) -> TrainState:
     """Return a network with initial weights, ready for training on the accelerator's device."""
+    device = training_device(settings)
+    settings = attrs.evolve(settings, precision=device.precision)
     model = build_network(network, seed=settings.seed)
     freeze_unread(model, network)
     several = accelerator.num_processes > 1
-    wrapped: nn.Module
-    if settings.plain:
-        wrapped = model
-        if several:
-            synchronise(model)
-    else:
-        wrapped = TrainingModule(model, checkpoint=settings.recompute, synchronise=several)
+    if several and device.engine == "reference":
+        synchronise(model)
+    wrapped = training_engine(model, device, checkpoint=settings.recompute, synchronise=several)
     prepared = accelerator.prepare_model(wrapped)
     return TrainState(
-        network, settings, accelerator, model, prepared, make_optimiser(model, settings)
+        network, settings, accelerator, model, prepared, make_optimiser(model, settings), device
     )
 
 

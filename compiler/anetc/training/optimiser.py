@@ -57,18 +57,20 @@ def make_optimiser(model: nn.Module, settings: TrainSettings) -> NetworkSGD:
         },
         {"params": list(rest.values()), "weight_decay": 0.0, "factor": 1.0},
     ]
+    on_gpu = next(model.parameters()).is_cuda
     return NetworkSGD(
         [group for group in groups if group["params"]],
         lr=settings.peak_learning_rate,
         momentum=settings.momentum,
-        foreach=True,
+        foreach=not on_gpu,
+        fused=on_gpu,
     )
 
 
 def _normalised(grad: Tensor, _state: dict[str, Any]) -> Tensor:
     """Return the gradient of a node's edge weights, scaled to a root mean square of 1."""
     size = grad.square().mean().sqrt()
-    return grad / size if float(size) > 0 else grad
+    return torch.where(size > 0, grad / size, grad)  # without waiting for a GPU
 
 
 def _adam(grad: Tensor, state: dict[str, Any]) -> Tensor:
@@ -80,7 +82,7 @@ def _adam(grad: Tensor, state: dict[str, Any]) -> Tensor:
     state["count"] += 1
     state["mean"].lerp_(grad, 1 - beta)
     state["square"].lerp_(grad.square(), 1 - gamma)
-    count = float(state["count"])
+    count = state["count"].double()  # on the device: to read it would wait for a GPU
     mean: Tensor = state["mean"] / (1 - beta**count)
     square: Tensor = state["square"] / (1 - gamma**count)
     return mean / (square.sqrt() + _EPSILON)

@@ -7,14 +7,12 @@ from typing import Any, Literal
 
 import attrs
 
-from anetc.devices import Precision
+from anetc.devices import EngineChoice, PrecisionChoice
 from anetdsl.evolve.operations import Operation
-from anetdsl.settings_reader import InvalidSetting, at_least, between
+from anetdsl.settings_reader import InvalidSetting, at_least, between, not_empty
 
 LEARNING_RATE_PER_CLIP = 0.00625
 """Peak learning rate per clip of the batch (paper, appendix)."""
-
-Device = Literal["auto", "cpu"]
 
 EdgeOptimiser = Literal["sgd", "normalised", "adam"]
 """Rule by which edge weights learn: as all other parameters; with gradients of a root mean square
@@ -49,7 +47,8 @@ class TrainSettings:
     """Weight decay of the kernels of convolutions and of the classifier."""
     label_smoothing: float = attrs.field(default=0.2, validator=between(0, 1))
     """Label smoothing of single labels; several labels a video are not smoothed."""
-    precision: Precision = "float32"
+    precision: PrecisionChoice = "auto"
+    """`auto` is bfloat16 on a GPU with tensor cores for it, else float32; a run records which."""
     seed: int = 0
     """Seed of the initial weights, of the order of the clips and of their random cuts."""
     save_every: int = attrs.field(default=500, validator=at_least(1))
@@ -62,10 +61,12 @@ class TrainSettings:
     """Number of processes that load clips; with 0 the training process loads them."""
     threads: int | None = attrs.field(default=None, validator=at_least(1))
     """Number of threads that compute; None leaves the choice to PyTorch."""
-    device: Device = "auto"
-    """`auto` is the accelerator if there is one, else the CPU."""
-    plain: bool = False
-    """Train the reference module, not the engine with handwritten gradients."""
+    device: str = attrs.field(default="auto", validator=not_empty)
+    """`auto`, `cpu`, `cuda` or `cuda:N`; `auto` is a GPU if PyTorch can use one, else the CPU."""
+    engine: EngineChoice = "fast"
+    """Engine that computes the gradients: the fast one of the device, or the reference module."""
+    deterministic: bool = False
+    """Use only operations that give the same numbers every time, which a GPU does not by itself."""
     recompute: bool = False
     """Keep less for the backward pass and recompute it: less memory, more time."""
 
@@ -96,15 +97,24 @@ class Parent:
     """The parent may have other classes. Only classes of the same name inherit the classifier."""
 
 
-CHANGEABLE = frozenset({"save_every", "workers", "threads", "device", "plain", "recompute"})
+CHANGEABLE = frozenset(
+    {
+        *("save_every", "workers", "threads", "device", "engine", "deterministic", "recompute"),
+        "plain",  # an earlier name of the engine `reference`
+    }
+)
 """Settings that may change when a run is resumed: they do not change what is computed."""
 EXTENDING = frozenset({"iterations", "patience"})
 """Settings that may change when a run is resumed, so that it goes on longer."""
 
 
 def settings_defaults() -> dict[str, Any]:
-    """Return the default of each setting by name."""
-    return {field.name: field.default for field in attrs.fields(TrainSettings)}
+    """Return the default of each setting by name, as a run records it.
+
+    A run records the precision that `auto` is on its device, and nothing for float32.
+    """
+    defaults = {field.name: field.default for field in attrs.fields(TrainSettings)}
+    return {**defaults, "precision": "float32"}
 
 
 def settings_to_json(settings: TrainSettings) -> dict[str, Any]:

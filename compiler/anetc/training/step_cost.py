@@ -201,7 +201,7 @@ def _part_seconds(state: TrainState, read: RawBatch, share: int, few: int) -> fl
     part = share // state.settings.accumulate
     reference = copy.deepcopy(state.model)
     module: nn.Module = reference
-    if not state.settings.plain:
+    if state.settings.engine == "fast":
         module = TrainingModule(reference, checkpoint=state.settings.recompute)
     module.train()
     seconds = part / few * _compute(module, state, read, few)

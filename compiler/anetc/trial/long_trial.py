@@ -58,7 +58,8 @@ def evaluate_trained(network: Network, setup: TrialSetup, weights: Path) -> Tria
     how = EvalComputation(
         batch=settings.batch,
         workers=settings.workers,
-        device=resolve(settings.device).name,
+        device=settings.device,
+        engine=settings.engine,
         precision=settings.precision,
     )
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import attrs
 import click
@@ -11,7 +11,15 @@ from anetc.cli.network_input import load_network
 from anetc.cli.options import classes_option, frames_option, given_options, size_option
 from anetc.cli.progress import stage_progress
 from anetc.cli.streams import show_warnings
-from anetc.export.about import ANY_LENGTH, KINDS, About, Axis, parse_dynamic
+from anetc.export.about import (
+    ANY_LENGTH,
+    KINDS,
+    ON_GPUS,
+    About,
+    Axis,
+    Target,
+    parse_dynamic,
+)
 from anetc.export.compile import CompiledArtifact, compile_artifact
 from anetdsl.files import write_atomically
 from anetdsl.terminal import visible
@@ -47,6 +55,13 @@ if TYPE_CHECKING:
     show_default=True,
     help="Data type of the weights and of most operations.",
 )
+@click.option(
+    "--device",
+    type=click.Choice(get_args(Target)),
+    default="cpu",
+    show_default=True,
+    help="Device that the artifact runs on; cuda for pt2 and aoti, where this machine has a GPU.",
+)
 @click.option("--seed", type=int, default=0, help="Seed of the initial weights, without --weights.")
 @click.option("--no-cache", is_flag=True, help="Neither use nor fill the cache.")
 @classes_option
@@ -60,6 +75,7 @@ def command(
     batch: int,
     dynamic: str | None,
     dtype: str,
+    device: Target,
     seed: int,
     no_cache: bool,
     classes: int | None,
@@ -80,6 +96,7 @@ def command(
         return
     if output in (None, "-"):
         raise click.UsageError(f"--emit {emit} needs -o OUT")
+    gpu = _check_gpu(emit) if device == "cuda" else ""
     trained_on, frames, size = _training(weights, network, frames, size)
     about = About(
         emit,  # type: ignore[arg-type]
@@ -91,6 +108,8 @@ def command(
         dtype=dtype,  # type: ignore[arg-type]
         trained=weights is not None,
         trained_on=trained_on,
+        device=device,
+        gpu=gpu,
     )
     if weights is None:
         click.echo("No --weights: the artifact gets untrained weights.", err=True)
@@ -106,6 +125,23 @@ def command(
             report=report,
         )
     _print_result(made)
+
+
+def _check_gpu(emit: str) -> str:
+    """Return the capability of the GPU that `aoti` compiles for. Raise an error without a GPU."""
+    if emit not in ON_GPUS:
+        kinds = " and ".join(ON_GPUS)
+        raise click.UsageError(f"--device cuda is for --emit {kinds}, not for {emit}")
+    from anetc.devices import resolve, set_up
+
+    device = resolve("cuda", "ieee")
+    set_up(device)
+    click.echo(device.line(), err=True)
+    if emit != "aoti":
+        return ""
+    import torch
+
+    return "{}.{}".format(*torch.cuda.get_device_capability(device.name))
 
 
 def _training(
@@ -155,7 +191,8 @@ def _write_plan(network: Network, frames: int, size: tuple[int, int], output: st
 
 def _refuse_options_of_artifacts() -> None:
     """Raise UsageError for options that do not change a plan, which holds no weights."""
-    for option in given_options("weights", "batch", "dynamic", "dtype", "seed", "no_cache"):
+    options = ("weights", "batch", "dynamic", "dtype", "device", "seed", "no_cache")
+    for option in given_options(*options):
         raise click.UsageError(f"{option} has no effect on --emit plan; leave it out")
 
 

@@ -11,7 +11,14 @@ import attrs
 import click
 
 from anetc.cli.network_input import load_network
-from anetc.cli.options import Engine, SizeType, engine_option, given_options
+from anetc.cli.options import (
+    Engine,
+    SizeType,
+    device_option,
+    engine_option,
+    given_options,
+    precision_option,
+)
 from anetc.cli.progress import count_progress
 from anetc.cli.streams import show_warnings
 from anetdsl.errors import CannotRun
@@ -20,7 +27,7 @@ from anetdsl.terminal import visible
 
 if TYPE_CHECKING:
     from anetc.data.values import Dataset, Split
-    from anetc.devices import Precision
+    from anetc.devices import PrecisionChoice
     from anetc.evaluation.eval_request import EvalRequest
     from anetc.evaluation.protocols import Protocol
     from anetc.evaluation.runner import Progress
@@ -74,10 +81,8 @@ _RUN_OPTIONS = (
     help="Number of processes that load clips.",
 )
 @engine_option
-@click.option("--device", default="cpu", show_default=True, help="Device, such as cpu or cuda.")
-@click.option(
-    "--precision", type=click.Choice(["float32", "bfloat16"]), default="float32", show_default=True
-)
+@device_option
+@precision_option
 @click.option(
     "--max-failures",
     type=click.FloatRange(0, 1),
@@ -114,7 +119,7 @@ def command(
     workers: int,
     engine: Engine,
     device: str,
-    precision: Precision,
+    precision: PrecisionChoice,
     max_failures: float,
     save: str | None,
     predictions: str | None,
@@ -193,7 +198,7 @@ class _Computing:
     workers: int
     engine: Engine
     device: str
-    precision: Precision
+    precision: PrecisionChoice
     max_failures: float
     save: str | None
     confusion: str | None
@@ -252,6 +257,7 @@ def _run_network(
             precision=computing.precision,
             max_failures=computing.max_failures,
             ready=ready,
+            message=lambda line: click.echo(line, err=True),
         )
     return report.evaluation, dict(report.about)
 
@@ -264,6 +270,8 @@ def _score_predictions(path: str, request: EvalRequest) -> tuple[Evaluation, dic
     predictions = read_predictions(path)
     names = ("network", "data", "split", "recipe", "seed", "precision")
     about = {name: predictions.about.get(name) for name in names}
+    if isinstance(device := predictions.about.get("device"), dict):
+        about["device"] = device
     if request.data is None:
         return score_by_own_labels(predictions, path), about
     dataset, found = request.open_labels()

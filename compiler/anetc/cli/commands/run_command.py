@@ -12,10 +12,17 @@ import click
 from click.core import ParameterSource
 
 from anetc.cli.network_input import load_network
-from anetc.cli.options import Engine, classes_option, engine_option, size_option
+from anetc.cli.options import (
+    Engine,
+    classes_option,
+    device_option,
+    engine_option,
+    precision_option,
+    size_option,
+)
 from anetc.cli.streams import show_warnings
 from anetc.cli.tables import show_table
-from anetc.devices import check_device
+from anetc.devices import PrecisionChoice, resolve, set_up
 from anetc.evaluation.as_trained import (
     check_network_fits,
     clip_warning,
@@ -80,9 +87,8 @@ if TYPE_CHECKING:
 )
 @click.option("--seed", type=int, default=0, help="Seed of the initial weights, without --weights.")
 @engine_option
-@click.option(
-    "--device", default="cpu", show_default=True, help="Device of PyTorch, such as cpu or cuda."
-)
+@device_option
+@precision_option
 @click.option("--trust", is_flag=True, help="Load an artifact that contains code.")
 @classes_option
 @click.pass_context
@@ -100,6 +106,7 @@ def command(
     seed: int,
     engine: Engine,
     device: str,
+    precision: PrecisionChoice,
     trust: bool,
     classes: int | None,
 ) -> None:
@@ -161,7 +168,14 @@ def command(
     from anetc.modules.network import InputError
     from anetc.video.source import VideoError
 
-    check_device(device)
+    # An artifact says what it computes on; see `_NOT_FOR_ARTIFACTS`.
+    where = resolve(
+        device if about is None else about.device,
+        precision if about is None else about.dtype,
+        engine=engine,
+    )
+    set_up(where)
+    click.echo(where.line(), err=True)
     model: nn.Module
     if about is not None:
         from anetc.export.load import load_described
@@ -179,7 +193,8 @@ def command(
             recipe,
             top=top,
             seed=seed,
-            device=device,
+            device=where.name,
+            precision=where.precision if about is None else "float32",
             multi_label=trained_on is not None and trained_on.multi_label,
         )
     except VideoError as error:
@@ -202,7 +217,7 @@ def command(
     )
 
 
-_NOT_FOR_ARTIFACTS = ("weights", "seed", "engine", "device", "classes")
+_NOT_FOR_ARTIFACTS = ("weights", "seed", "engine", "device", "precision", "classes")
 
 
 def _is_given(context: click.Context, option: str) -> bool:

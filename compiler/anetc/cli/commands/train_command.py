@@ -12,7 +12,14 @@ import click
 
 from anetc.cli.clip_options import augmentation_options, read_class_pairs
 from anetc.cli.network_input import check_path, require_network
-from anetc.cli.options import SizeType, classes_option
+from anetc.cli.options import (
+    SizeType,
+    classes_option,
+    deterministic_option,
+    device_option,
+    engine_option,
+    precision_option,
+)
 from anetdsl.terminal import visible
 
 if TYPE_CHECKING:
@@ -72,13 +79,7 @@ if TYPE_CHECKING:
 @click.option("--momentum", type=click.FloatRange(0, 1), default=0.9, show_default=True)
 @click.option("--weight-decay", type=click.FloatRange(0), default=1e-4, show_default=True)
 @click.option("--label-smoothing", type=click.FloatRange(0, 1), default=0.2, show_default=True)
-@click.option(
-    "--precision",
-    type=click.Choice(["float32", "bfloat16"]),
-    default="float32",
-    show_default=True,
-    help="Precision of the computation; weights stay in float32.",
-)
+@precision_option
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--frames", type=click.IntRange(1), help="Frames per clip.")
 @click.option("--size", type=SizeType(), metavar="S|HxW", help="Pixels of a clip.")
@@ -109,16 +110,9 @@ if TYPE_CHECKING:
     help="Processes that load clips; with 0 the training process loads them.",
 )
 @click.option("--threads", type=click.IntRange(1), help="Threads that compute.")
-@click.option(
-    "--device",
-    type=click.Choice(["auto", "cpu"]),
-    default="auto",
-    show_default=True,
-    help="auto is a GPU if there is one.",
-)
-@click.option(
-    "--plain", is_flag=True, help="Train the reference module, without handwritten gradients."
-)
+@device_option
+@engine_option
+@deterministic_option
 @click.option("--recompute", is_flag=True, help="Use less memory and more time.")
 @click.option("--init-from", metavar="WEIGHTS", help="Start from a parent's weights.")
 @click.option(

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import cast
 
 import torch
 from torch import Tensor
 
+from anetc.engines.accelerator.portable import PortableModule
+from anetc.engines.constants import State
+from anetc.engines.folded import fold_constants
 from anetc.engines.inference.plan_module import PlanModule
 from anetc.modules.network import NetworkModule, NetworkParts, build_network, check_inputs
 from anetc.plan.lower import lower
 from anetc.plan.passes import optimise
+from anetc.plan.plan import Plan
 from anetc.weights.files import load_weights
 from anetdsl.ir import Network
 
+_DEVICES = ("cpu", "cuda")
+"""Types of devices that plans run on."""
 _PLANS = 4
 """Number of prepared plans that an engine keeps. Each holds a copy of the weights."""
 
@@ -28,20 +34,22 @@ class InferenceEngine(NetworkParts):
     batch normalisations are folded and the weights are packed. The plans are prepared again after
     the weights change, except where `Tensor.data` was written to.
 
-    Plans run in inference mode on a CPU, in float32, or in bfloat16 under
-    `torch.autocast("cpu", torch.bfloat16)`. Their logits are float32 and carry no gradient.
-    Everything else runs on the reference module: training mode, other devices, other types under
-    autocast, empty batches, and processors without oneDNN or without bfloat16.
+    Plans run in inference mode, in float32, or in bfloat16 under autocast: on a CPU by oneDNN, on
+    an NVIDIA GPU (or everywhere, with `portable`) by PyTorch's ordinary operations. Their logits
+    are float32 and carry no gradient. Everything else runs on the reference module: training mode,
+    other devices, other types under autocast, empty batches, and processors without oneDNN or
+    without bfloat16.
     """
 
-    def __init__(self, reference: NetworkModule) -> None:
+    def __init__(self, reference: NetworkModule, *, portable: bool = False) -> None:
         super().__init__()
         self.network = reference.network
         self.nodes = reference.nodes
         self.sink = reference.sink
         # In a tuple: as a child, the reference would repeat all names of the state dict.
         self._reference = (reference,)
-        self._plans: dict[tuple[object, ...], PlanModule] = {}
+        self._portable = portable
+        self._plans: dict[tuple[object, ...], Callable[[Mapping[str, Tensor]], Tensor]] = {}
         self._state: dict[str, Tensor] = {}
         self._weights_version: tuple[object, ...] = ()
 
@@ -56,23 +64,32 @@ class InferenceEngine(NetworkParts):
         Raise InputError for inputs that do not fit the network.
         """
         check_inputs(self.network, inputs)
-        dtype = _autocast_dtype()
-        if not self._has_plans(inputs, dtype):
+        device = next(iter(inputs.values())).device
+        dtype = _autocast_dtype(device.type)
+        if not self._has_plans(inputs, device, dtype):
             return cast(Tensor, self.reference(inputs))
-        with torch.no_grad(), torch.autocast("cpu", enabled=False):
-            return cast(Tensor, self._plan(inputs, dtype)(inputs))
+        with torch.no_grad(), torch.autocast(device.type, enabled=False):
+            return self._plan(inputs, device, dtype)(inputs)
 
-    def _has_plans(self, inputs: Mapping[str, Tensor], dtype: torch.dtype) -> bool:
+    def _has_plans(
+        self, inputs: Mapping[str, Tensor], device: torch.device, dtype: torch.dtype
+    ) -> bool:
         """Return whether a plan can compute the logits of these inputs."""
         tensors = (self.sink.fc.weight, *inputs.values())
-        return (
-            not self.training
-            and all(tensor.device.type == "cpu" for tensor in tensors)
-            and len(tensors[-1]) > 0
-            and _processor_computes(dtype)
-        )
+        if self.training or any(tensor.device != device for tensor in tensors):
+            return False
+        if len(tensors[-1]) == 0:
+            return False
+        if self._uses_portable_plans(device):
+            return dtype in (torch.float32, torch.bfloat16)
+        return device.type == "cpu" and _processor_computes(dtype)
 
-    def _plan(self, inputs: Mapping[str, Tensor], dtype: torch.dtype) -> PlanModule:
+    def _uses_portable_plans(self, device: torch.device) -> bool:
+        return self._portable or device.type == "cuda"
+
+    def _plan(
+        self, inputs: Mapping[str, Tensor], device: torch.device, dtype: torch.dtype
+    ) -> Callable[[Mapping[str, Tensor]], Tensor]:
         """Return the plan for inputs of this size, prepared for the weights as they are now."""
         version = tuple(_version_of(tensor) for tensor in self._tensors())
         if version != self._weights_version:
@@ -81,12 +98,15 @@ class InferenceEngine(NetworkParts):
             # The engine keeps the old tensors until here, so that no new one has their address.
             self._state = self.state_dict()
         frames, height, width = next(iter(inputs.values())).shape[2:]
-        key = (frames, height, width, dtype)
+        key = (frames, height, width, dtype, device)
         if key not in self._plans:
             if len(self._plans) == _PLANS:
                 del self._plans[next(iter(self._plans))]
             plan = optimise(lower(self.network, frames=frames, size=(height, width)))
-            self._plans[key] = PlanModule(plan, self._state, dtype=dtype)
+            if self._uses_portable_plans(device):
+                self._plans[key] = _portable_plan(plan, self._state, device, dtype)
+            else:
+                self._plans[key] = PlanModule(plan, self._state, dtype=dtype)
         return self._plans[key]
 
     def _tensors(self) -> Iterator[Tensor]:
@@ -119,9 +139,19 @@ def compile_network(
     return InferenceEngine(reference).to(device).eval()
 
 
-def _autocast_dtype() -> torch.dtype:
-    """Return the type that plans have to compute in: float32 unless autocast is on for CPUs."""
-    return torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else torch.float32
+def _portable_plan(
+    plan: Plan, state: State, device: torch.device, dtype: torch.dtype
+) -> Callable[[Mapping[str, Tensor]], Tensor]:
+    """Return the function that runs a plan by ordinary operations on a device."""
+    module = PortableModule(fold_constants(plan, state, dtype), dtype=dtype).to(device)
+    names = [op.name for op in plan.ops if op.kind == "input"]
+    return lambda inputs: cast(Tensor, module(*(inputs[name] for name in names)))
+
+
+def _autocast_dtype(device: str) -> torch.dtype:
+    """Return the type that plans have to compute in: float32 unless autocast is on."""
+    has_autocast = device in _DEVICES and torch.is_autocast_enabled(device)
+    return torch.get_autocast_dtype(device) if has_autocast else torch.float32
 
 
 def _processor_computes(dtype: torch.dtype) -> bool:

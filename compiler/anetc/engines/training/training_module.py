@@ -126,7 +126,7 @@ def training_module(
 
 
 def _norm(name: str, part: nn.Module) -> nn.BatchNorm3d:
-    if type(part) is not nn.BatchNorm3d:
+    if not isinstance(part, nn.BatchNorm3d):
         kind = type(part).__name__
         raise TypeError(f"{name}: {kind} is not supported; a TrainingModule needs nn.BatchNorm3d")
     return part

@@ -43,6 +43,9 @@ TRAINING: tuple[Pass, ...] = (
 )
 """Passes for training plans, in order."""
 
+ACCELERATOR: tuple[Pass, ...] = (drop_unused, merge_equal, fuse_relus)
+"""Passes for training plans on accelerators, in order. Compilers fuse and recompute the rest."""
+
 
 def optimise(plan: Plan, passes: tuple[Pass, ...] = INFERENCE) -> Plan:
     """Return the plan after the passes. Raise ValueError if a pass creates an invalid plan."""

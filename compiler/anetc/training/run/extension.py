@@ -36,12 +36,12 @@ def planned_iterations(description: Mapping[str, Any]) -> int:
     return int((settings_defaults() | description["settings"])["iterations"])
 
 
-def iterations_of_run(path: Path) -> int | None:
-    """Return the number of steps of the run with this run.json; None if there is none to read."""
+def settings_of_run(path: Path) -> dict[str, Any]:
+    """Return the settings of the run with this run.json; empty if there is none to read."""
     try:
-        return planned_iterations(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError, LookupError, AttributeError):
-        return None  # opening the run reports it
+        return settings_defaults() | dict(json.loads(path.read_text(encoding="utf-8"))["settings"])
+    except (OSError, ValueError, TypeError, LookupError):
+        return {}  # opening the run reports it
 
 
 def extensions_of(path: Path, iterations: int, done: int) -> tuple[Extension, ...]:
@@ -49,7 +49,7 @@ def extensions_of(path: Path, iterations: int, done: int) -> tuple[Extension, ..
 
     `done` is the number of finished steps. Raises CannotRun if these are more than `iterations`.
     """
-    before = iterations_of_run(path)
+    before = settings_of_run(path).get("iterations")
     if before is None:
         return ()
     if done > iterations:

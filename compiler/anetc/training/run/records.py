@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from anetc.engines.engine_choice import evaluation_engine
 from anetc.evaluation.runner import evaluate
 from anetc.training.failures import NotANumber
 
@@ -49,13 +50,13 @@ def validate(state: TrainState, dataset: Dataset) -> Evaluation:
     """Evaluate the model as it is. All processes take part."""
     settings, accelerator = state.settings, state.accelerator
     return evaluate(
-        state.model,
+        evaluation_engine(state.model, state.device),
         state.network,
         dataset,
         batch=settings.batch // accelerator.num_processes,
         workers=settings.workers,
         device=accelerator.device,
-        precision=settings.precision,
+        precision=state.device.precision,
     )
 
 

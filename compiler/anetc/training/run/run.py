@@ -30,7 +30,7 @@ from anetc.training.batch_norm import check_cells
 from anetc.training.data_record import record_of, trained_on_of, write_videos
 from anetc.training.failures import report_out_of_memory
 from anetc.training.forecast import make_missing_flow, show_forecast
-from anetc.training.loop import TrainState, make_accelerator, make_train_state
+from anetc.training.loop import TrainState, make_accelerator, make_train_state, training_device
 from anetc.training.run.board import Board
 from anetc.training.run.checkpoint import newest_checkpoint, restore_checkpoint
 from anetc.training.run.early_stopping import (
@@ -47,6 +47,7 @@ from anetc.training.run.run_folder import (
     BEST_WEIGHTS,
     BOARD,
     CHECKPOINTS,
+    DEVICE,
     METRICS,
     MODEL,
     RESULT,
@@ -69,6 +70,7 @@ from anetdsl.files import write_atomically
 if TYPE_CHECKING:
     from anetc.data.recipes import Recipes
     from anetc.data.values import Dataset, DataSpec
+    from anetc.devices import Device
     from anetc.evaluation.scores import Evaluation
     from anetc.training.settings import Parent, TrainSettings
     from anetc.weights.trained_on import TrainedOn
@@ -90,6 +92,8 @@ class TrainResult:
     """Fraction of the steps' time that was spent waiting for clips."""
     best: BestValidation | None = None
     """The best validation, whose weights are in best.safetensors; None without early stopping."""
+    device: Device | None = None
+    """Device, precision and engine of the last process."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the content of result.json. A measure that is not finite is null."""
@@ -98,6 +102,7 @@ class TrainResult:
             "schema_version": 1,
             **attrs.asdict(self),
             "measures": json_measures(self.measures),
+            "device": None if self.device is None else self.device.to_json(),
         }
 
 
@@ -161,10 +166,14 @@ def _train(
     network = network_of(check_source(source))
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
+    device = training_device(settings)
+    # `auto` must not become another precision where the run is resumed.
+    settings = attrs.evolve(settings, precision=device.precision)
     accelerator = make_accelerator(settings)
     is_first = accelerator.is_main_process
     watch = watch if is_first and watch else SilentWatcher()
     flow = needs_flow(network)
+    watch.message(device.line())
     has_forecast = not isinstance(watch, SilentWatcher)
     # The forecast reports missing flow.
     with no_flow_warning() if has_forecast or make_flow else contextlib.nullcontext():
@@ -205,7 +214,8 @@ def _train(
             classes=training.classes,
         )
     if is_first:
-        open_run_folder(out, description | extensions_to_json(extensions), resume=resume)
+        description |= {**extensions_to_json(extensions), DEVICE: device.to_json()}
+        open_run_folder(out, description, resume=resume)
         write_videos(out, datasets)
     accelerator.wait_for_everyone()
     if warning is not None:
@@ -260,6 +270,7 @@ def _train(
         seconds=time.perf_counter() - start,
         waiting=loop.waited / loop.stepping if loop.stepping else 0.0,
         best=None if early is None else early.best,
+        device=device,
     )
     if is_first:
         _write_model((out / MODEL, out / WEIGHTS), source, state, trained_on, evaluation)

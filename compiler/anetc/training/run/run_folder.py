@@ -44,6 +44,8 @@ SCHEMA = "anetdsl-training-run"
 SCHEMA_VERSION = 1
 
 
+DEVICE = "device"
+"""Key in run.json: the device, the precision and the engine of the last process."""
 _OF_DATA = ("trained_on", "videos")
 """Keys of `DataRecord.to_json`, which `check_same_data` compares."""
 
@@ -173,6 +175,6 @@ def _comparable(description: Mapping[str, Any]) -> dict[str, Any]:
     The entries about the data are compared by `check_same_data`.
     """
     settings = settings_defaults() | description["settings"]
-    apart = ("settings", EXTENSIONS, *_OF_DATA)
+    apart = ("settings", EXTENSIONS, DEVICE, *_OF_DATA)
     named = {k: v for k, v in description.items() if k not in apart}
     return named | {k: v for k, v in settings.items() if k not in CHANGEABLE | EXTENDING}

@@ -1,0 +1,199 @@
+"""The operations of a training plan as ordinary operations of PyTorch, with autograd's gradients.
+
+Every CxTxHxW result is a tensor (N*T, C, H, W) in channels-last layout; a temporal convolution is
+2D on a view (N, C, T, H*W) of the same memory. Nothing here waits for the device, and nothing
+changes a tensor that was given: statistics are returned.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import attrs
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
+
+from anetc.engines.accelerator.shared_norm import shared_norm
+from anetc.engines.inference.operations import (
+    frame_batch,
+    run_operation,
+    spatial_view,
+    temporal_view,
+)
+from anetc.plan.plan import Op, Plan
+
+Tensors = Mapping[str, Tensor]
+KINDS = frozenset(
+    {
+        *("input", "conv", "norm", "relu", "add", "sum", "pool"),
+        *("space_mean", "time_mean", "average", "concat", "linear", "time_pool"),
+    }
+)
+"""Kinds of operations that can be run."""
+
+
+class NormStatistics(NamedTuple):
+    """Statistics of a batch for one normalisation (torch.compile cannot make frozen values)."""
+
+    norm: str
+    """Name of the normalisation."""
+    mean: Tensor
+    inverse: Tensor
+    """1 / sqrt(variance + epsilon), (C,), with the biased variance."""
+    cells: Tensor | int
+    """Number of cells; a tensor if they are those of several processes."""
+
+
+@attrs.frozen
+class NodeOps:
+    """The operations of one node, or of the sink."""
+
+    node: str
+    ops: tuple[Op, ...]
+    inputs: tuple[str, ...]
+    """Results of other nodes that the operations read."""
+    outputs: tuple[str, ...]
+    """Results that other nodes read, or the logits."""
+
+
+@attrs.frozen
+class AcceleratorPlan:
+    """A training plan by node, and how to run it."""
+
+    nodes: tuple[NodeOps, ...]
+    output: str
+    frames: int
+    epsilons: Mapping[str, float]
+    """Epsilon of each normalisation."""
+    batch: frozenset[str]
+    """Normalisations that use the statistics of the batch, not the running averages."""
+    shared: bool = False
+    """True if the statistics are those of all processes."""
+    checkpoint: bool = False
+    """True to save only the inputs of each node and recompute the rest in the backward pass."""
+
+    def run(
+        self, inputs: Tensors, stored: Tensors, dtype: torch.dtype
+    ) -> tuple[Tensor, list[NormStatistics]]:
+        """Return the logits (N, classes) and the statistics of the batch.
+
+        `inputs` are (N, C, T, H, W) by name; `stored` are parameters and running averages.
+        """
+        clips = len(next(iter(inputs.values())))
+        values = {name: frame_batch(x.to(dtype)) for name, x in inputs.items()}
+        statistics: list[NormStatistics] = []
+        for node in self.nodes:
+
+            def run_node(*given: Tensor, node: NodeOps = node) -> tuple[Tensor, ...]:
+                return self._run_node(node, dict(zip(node.inputs, given)), stored)
+
+            given = [values[name] for name in node.inputs]
+            if self.checkpoint and node.node:
+                found = checkpoint(run_node, *given, use_reentrant=False, preserve_rng_state=False)
+            else:
+                found = run_node(*given)
+            values.update(zip(node.outputs, found))
+            rest = iter(found[len(node.outputs) :])
+            for op in node.ops:
+                if op.kind == "norm" and (name := stored_name(op)) in self.batch:
+                    mean, inverse = next(rest), next(rest)
+                    cells = next(rest) if self.shared else clips * math.prod(op.shape[1:])
+                    statistics.append(NormStatistics(name, mean, inverse, cells))
+        return values[self.output], statistics
+
+    def _run_node(
+        self, node: NodeOps, values: dict[str, Tensor], stored: Tensors
+    ) -> tuple[Tensor, ...]:
+        """Return the node's outputs, and after them the statistics of its normalisations."""
+        statistics: list[Tensor] = []
+        for op in node.ops:
+            args = [values[name] for name in op.args]
+            if op.kind == "conv":
+                result = _convolve(op, args[0], stored, self.frames)
+            elif op.kind == "norm":
+                result, *found = self._normalise(op, args[0], stored)
+                statistics += found
+            elif op.kind == "sum":
+                result = _weighted_sum(op, args, stored)
+            else:
+                classifier = (stored["sink.fc.weight"], stored["sink.fc.bias"])
+                result = run_operation(op, args, self.frames, (), classifier)
+            values[op.name] = result
+        return (*(values[name] for name in node.outputs), *statistics)
+
+    def _normalise(self, op: Op, x: Tensor, stored: Tensors) -> tuple[Tensor, ...]:
+        """Return the normalised x, and the statistics of the batch if they are used."""
+        name = stored_name(op)
+        weight, bias = stored[f"{name}.weight"], stored[f"{name}.bias"]
+        epsilon = self.epsilons[name]
+        found: tuple[Tensor, ...]
+        if name not in self.batch:
+            average, spread = stored[f"{name}.running_mean"], stored[f"{name}.running_var"]
+            found = (functional.batch_norm(x, average, spread, weight, bias, False, 0.0, epsilon),)
+        elif self.shared:
+            found = shared_norm(x, weight, bias, epsilon)
+        else:
+            found = torch.native_batch_norm(x, weight, bias, None, None, True, 0.0, epsilon)
+        result, *statistics = found
+        return (torch.relu(result) if op.relu else result, *(x.detach() for x in statistics))
+
+
+def accelerator_nodes(plan: Plan) -> tuple[NodeOps, ...]:
+    """Return the operations of a training plan by node, in order; those of the sink are last.
+
+    Raise ValueError for an operation that cannot be run.
+    """
+    groups: dict[str, list[Op]] = {}
+    readers: dict[str, set[str]] = {}
+    for op in plan.ops:
+        if op.kind not in KINDS or (op.kind == "conv" and len(op.args) > 1):
+            raise ValueError(f"{op.name}: no operation {op.kind} in the accelerator's plans")
+        if op.kind != "input":
+            groups.setdefault(op.node, []).append(op)
+        for name in op.args:
+            readers.setdefault(name, set()).add(op.node)
+    found = []
+    for node, ops in groups.items():
+        own = {op.name for op in ops}
+        inputs = dict.fromkeys(name for op in ops for name in op.args if name not in own)
+        outputs = (
+            op.name for op in ops if readers.get(op.name, set()) - {node} or op.name == plan.output
+        )
+        found.append(NodeOps(node, tuple(ops), tuple(inputs), tuple(outputs)))
+    return tuple(sorted(found, key=lambda group: not group.node))
+
+
+def stored_name(op: Op) -> str:
+    """Return the name of the stored tensor, or the normalisation, of an operation."""
+    weight = op.expr("weight")
+    assert weight is not None
+    return weight.head
+
+
+def _convolve(op: Op, x: Tensor, stored: Tensors, frames: int) -> Tensor:
+    weight = stored[stored_name(op)].to(x.dtype)
+    if weight.shape[2] > 1:
+        dilation = op.option("dilation")
+        seen = functional.conv2d(
+            temporal_view(x, frames),
+            weight[:, :, :, 0],
+            padding=(dilation * (weight.shape[2] // 2), 0),
+            dilation=(dilation, 1),
+        )
+        return spatial_view(seen, *x.shape[2:])
+    padding = (weight.shape[3] // 2, weight.shape[4] // 2)
+    return functional.conv2d(x, weight[:, :, 0], stride=op.option("stride"), padding=padding)
+
+
+def _weighted_sum(op: Op, terms: Sequence[Tensor], stored: Tensors) -> Tensor:
+    gates = op.exprs["gates"]
+    weights = torch.sigmoid(stored[gates[0].args[0].head]).to(terms[0].dtype)
+    parts = [weights[int(gate.args[1].head)] for gate in gates]
+    total = terms[0] * parts[0]
+    for term, part in zip(terms[1:], parts[1:]):
+        total = torch.addcmul(total, term, part)
+    return total

@@ -1,0 +1,47 @@
+"""Choose the engine for a device, in one place.
+
+A CPU trains by handwritten gradients and computes logits by oneDNN. An NVIDIA GPU trains and
+computes logits by the engines for accelerators. The reference module runs everywhere.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from torch import nn
+
+from anetc.engines.accelerator import AcceleratorModule
+from anetc.engines.inference.inference_engine import InferenceEngine
+from anetc.engines.training import TrainingModule
+
+if TYPE_CHECKING:
+    from anetc.devices import Device
+    from anetc.modules.network import NetworkModule
+
+
+def training_engine(
+    reference: NetworkModule, device: Device, *, checkpoint: bool = False, synchronise: bool = False
+) -> nn.Module:
+    """Return the module that trains the parameters of the reference module on a device.
+
+    With `checkpoint` it keeps less for the backward pass; with `synchronise` the statistics of a
+    batch are those of all processes. Neither concerns the reference module itself.
+    """
+    if device.engine == "reference":
+        return reference
+    if device.kind == "cpu":
+        return TrainingModule(reference, checkpoint=checkpoint, synchronise=synchronise)
+    return AcceleratorModule(
+        reference, checkpoint=checkpoint, synchronise=synchronise, compiled=device.compiled
+    )
+
+
+def evaluation_engine(reference: NetworkModule, device: Device) -> nn.Module:
+    """Return the module that evaluates a model in training.
+
+    On a GPU it is the fast engine, whose normalisations are folded. On a CPU it is the reference
+    module, so that the numbers of a run stay as they are.
+    """
+    if device.engine == "reference" or device.kind == "cpu":
+        return reference
+    return InferenceEngine(reference)
