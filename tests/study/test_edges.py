@@ -81,17 +81,16 @@ def test_tables_are_made_again_from_the_folder(tmp_path: Path) -> None:
     assert again == rows
 
 
-def test_a_folder_has_one_study(tmp_path: Path) -> None:
+def test_a_folder_without_results_is_reported(tmp_path: Path) -> None:
     folder = ResultsFolder(tmp_path)
-    with pytest.raises(CannotRun, match="holds no study"):
+    with pytest.raises(CannotRun, match="holds no results of this study"):
+        read_plan(folder, "edges", EdgesPlan)
+    folder.plan("edges").write_text("{}")
+    with pytest.raises(CannotRun, match="is no plan"):
         read_plan(folder, "edges", EdgesPlan)
     write_plan(folder, "edges", PLAN, NETWORKS)
-    with pytest.raises(CannotRun, match="results of the study edges"):
-        write_plan(folder, "table3", PLAN, NETWORKS)
-    with pytest.raises(CannotRun, match="is of the study edges"):
-        read_plan(folder, "table3", EdgesPlan)
-    folder.plan.write_text("{}")
-    with pytest.raises(CannotRun, match="is no plan"):
+    (folder.networks / "random0.anet").unlink()
+    with pytest.raises(CannotRun, match="random0"):
         read_plan(folder, "edges", EdgesPlan)
 
 

@@ -10,7 +10,9 @@ from anetdsl.confidence import MeanDifference, MeanInterval
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return a Markdown table with a final line feed. Columns are not padded."""
     lines = [header, ["---"] * len(header), *rows]
-    return "".join(f"| {' | '.join(line)} |\n".replace("|  |", "| |") for line in lines)
+    return "".join(
+        "|" + "".join(f" {cell} |" if cell else " |" for cell in line) + "\n" for line in lines
+    )
 
 
 def interval_text(value: MeanInterval, digits: int = 1, *, signed: bool = False) -> str:

@@ -1,10 +1,12 @@
 """The folder of a study: its plan, its networks before training, and a file for each result.
 
-    study.json          the plan: the study's name and its settings
-    networks/NAME.anet  the networks that the plan names
-    trainings/*.json    the results (`trainings`)
+    STUDY.json          the plan of a study, such as edges.json
+    networks/NAME.anet  the networks that the plans name
+    searches/*.json     the results of searches (`searches`)
+    trainings/*.json    the results of trainings (`trainings`)
 
 With these files the tables are made again without training, also after an example has changed.
+Several studies with the same data may share a folder, and so their searches and trainings.
 """
 
 from __future__ import annotations
@@ -33,10 +35,9 @@ class ResultsFolder:
 
     path: Path
 
-    @property
-    def plan(self) -> Path:
-        """File of the plan."""
-        return self.path / "study.json"
+    def plan(self, study: str) -> Path:
+        """Return the path of the plan of a study."""
+        return self.path / f"{study}.json"
 
     @property
     def networks(self) -> Path:
@@ -54,10 +55,8 @@ def write_plan(
 ) -> None:
     """Write the plan and the networks of a study; create the folder if necessary.
 
-    Raise CannotRun if the folder holds another study.
+    Raise CannotRun if that is not possible.
     """
-    if folder.plan.exists() and (other := _document(folder)["study"]) != study:
-        raise CannotRun(f"{folder.path}: holds results of the study {other}; name another --out")
     try:
         folder.networks.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -73,37 +72,38 @@ def write_plan(
         "plan": attrs.asdict(plan),
         "networks": names,
     }
-    write_atomically(folder.plan, json.dumps(document, indent=1) + "\n")
+    write_atomically(folder.plan(study), json.dumps(document, indent=1) + "\n")
 
 
 def read_plan(folder: ResultsFolder, study: str, cls: type[T]) -> tuple[T, list[StudyNetwork]]:
     """Return the plan and the networks of a study. Raise CannotRun if the folder has none."""
-    document = _document(folder)
-    if document["study"] != study:
-        raise CannotRun(f"{folder.plan}: is of the study {document['study']}, not of {study}")
-    plan = read_value(named_values(document["plan"], f"{folder.plan}: plan"), cls)
+    path = folder.plan(study)
+    document = _document(path)
+    plan = read_value(named_values(document["plan"], f"{path}: plan"), cls)
     networks = []
     for name in document["networks"]:
-        path = folder.networks / f"{name}.anet"
+        text = folder.networks / f"{name}.anet"
         try:
-            networks.append(StudyNetwork(name, path.read_text(encoding="utf-8")))
+            networks.append(StudyNetwork(name, text.read_text(encoding="utf-8")))
         except OSError as error:
-            raise cannot_read(path, error) from None
+            raise cannot_read(text, error) from None
     return plan, networks
 
 
-def _document(folder: ResultsFolder) -> dict[str, Any]:
+def _document(path: Path) -> dict[str, Any]:
     try:
-        document: Any = json.loads(folder.plan.read_text(encoding="utf-8"))
+        document: Any = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise CannotRun(f"{folder.path}: holds no study.json, so no results of a study") from None
+        raise CannotRun(
+            f"{path}: no such file; the folder holds no results of this study"
+        ) from None
     except (OSError, ValueError, RecursionError) as error:
-        raise CannotRun(f"{folder.plan}: cannot be read: {error}") from None
+        raise CannotRun(f"{path}: cannot be read: {error}") from None
     if (
         not isinstance(document, dict)
         or document.get("schema") != SCHEMA
         or not isinstance(document.get("plan"), dict)
         or not isinstance(document.get("networks"), list)
     ):
-        raise CannotRun(f"{folder.plan}: is no plan of a study")
+        raise CannotRun(f"{path}: is no plan of a study")
     return document

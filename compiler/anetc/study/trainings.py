@@ -51,11 +51,15 @@ class Training:
     """Readable start of the file name, such as `edges-fixed-small_assemblenet-0`."""
     text: str
     job: TrialJob
+    test: bool = False
+    """True to evaluate the trained network on the test split, too. These measures have the prefix
+    `test_`; networks and settings are chosen without them."""
 
     @property
     def file_name(self) -> str:
         """Name of the file of the result. Other texts and jobs have other names."""
-        key = json.dumps([self.text, *_job_values(self.job).items()], sort_keys=True)
+        values = [self.text, *_job_values(self.job).items(), *(["test"] if self.test else [])]
+        key = json.dumps(values, sort_keys=True)
         return f"{self.name}-{hashlib.sha256(key.encode()).hexdigest()[:_DIGITS]}.json"
 
 
@@ -66,8 +70,12 @@ class Trainings:
     folder: Path
     workers: Workers | None = None
     """Workers that train; None to use the results of the folder alone."""
+    executor: str = "threads:1"
+    """Executor of a search that is a part of a case."""
     trained: int = 0
     """Number of trainings that this process did."""
+    on_stop: list[Callable[[], None]] = attrs.field(factory=list)
+    """Functions that stop the searches that run."""
     _locks: dict[str, threading.Lock] = attrs.field(factory=dict)
     _lock: threading.Lock = attrs.field(factory=threading.Lock)
 
@@ -94,18 +102,40 @@ class Trainings:
     def _train(self, training: Training, workers: Workers) -> TrialResult:
         """Train in a process of its own. A result that would differ next time is not returned."""
         with TemporaryDirectory(prefix="training-", dir=self.folder) as scratch:
-            folder = TrialFolder(scratch)
-            folder.candidate.write_text(training.text, encoding="utf-8")
-            folder.job.write_text(json.dumps(training.job.to_json()), encoding="utf-8")
-            task = TrialTask(training.name, scratch)
-            outcome = workers.executor.submit(workers.run, task).result()
+            first = TrialFolder(Path(scratch) / "1")
+            result = _run_trial(training.name, first, training.text, training.job, workers)
+            if training.test and result.status == "done":
+                job = attrs.evolve(training.job, split="test", evaluate=str(first.weights))
+                folder = TrialFolder(Path(scratch) / "2")
+                tested = _run_trial(training.name, folder, training.text, job, workers)
+                found = {f"test_{name}": value for name, value in tested.measures.items()}
+                found["test_fitness"] = tested.fitness
+                result = attrs.evolve(result, measures={**result.measures, **found})
         with self._lock:
             self.trained += 1
-        if outcome.result is not None:
-            return outcome.result
-        if outcome.failure == "nan":
-            return TrialResult(status="failed", failure="nan", message=outcome.message)
-        raise TrainingFailed(f"{training.name}: {outcome.failure}: {outcome.message}")
+        return result
+
+    def stop(self) -> None:
+        """Stop what runs on behalf of the cases."""
+        for function in list(self.on_stop):
+            function()
+        if self.workers is not None:
+            self.workers.stop()
+
+
+def _run_trial(
+    name: str, folder: TrialFolder, text: str, job: TrialJob, workers: Workers
+) -> TrialResult:
+    """Run a trial. Raise TrainingFailed unless it is done, or would fail again."""
+    folder.path.mkdir()
+    folder.candidate.write_text(text, encoding="utf-8")
+    folder.job.write_text(json.dumps(job.to_json()), encoding="utf-8")
+    outcome = workers.executor.submit(workers.run, TrialTask(name, str(folder.path))).result()
+    if outcome.result is not None:
+        return outcome.result
+    if outcome.failure == "nan":
+        return TrialResult(status="failed", failure="nan", message=outcome.message)
+    raise TrainingFailed(f"{name}: {outcome.failure}: {outcome.message}")
 
 
 def read_result(path: Path) -> TrialResult | None:
@@ -163,17 +193,20 @@ class Finished(Generic[T]):
     problem: str = ""
 
 
-def run_cases(cases: Sequence[Case[T]], folder: Path, workers: Workers) -> Iterator[Finished[T]]:
+def run_cases(
+    cases: Sequence[Case[T]], folder: Path, workers: Workers, executor: str = "threads:1"
+) -> Iterator[Finished[T]]:
     """Compute cases, as many at a time as there are workers, and yield each when it ends.
 
-    They start in their order. When the iterator is closed, all trainings are stopped; the results
-    of finished ones are in the folder. Raise CannotRun if the folder cannot be made.
+    They start in their order. `executor` is that of the searches of a case, each of which runs one
+    trial at a time on this machine. When the iterator is closed, all trainings are stopped; the
+    results of finished ones are in the folder. Raise CannotRun if the folder cannot be made.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise CannotRun(f"{folder}: cannot be created: {error.strerror}") from None
-    trainings = Trainings(folder, workers)
+    trainings = Trainings(folder, workers, executor)
     pool = ThreadPoolExecutor(max(workers.capacity(), 1), "case")
     running: dict[Future[T], Case[T]] = {}
     try:
@@ -184,7 +217,7 @@ def run_cases(cases: Sequence[Case[T]], folder: Path, workers: Workers) -> Itera
     finally:
         for future in running:
             future.cancel()
-        workers.stop()
+        trainings.stop()
         pool.shutdown(wait=True)
 
 

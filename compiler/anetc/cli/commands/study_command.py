@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from anetdsl.errors import CannotRun
+from anetdsl.files import write_atomically
 from anetdsl.terminal import visible
 
 if TYPE_CHECKING:
-    from anetc.study.trainings import Finished
+    from anetc.study.results_folder import ResultsFolder
+    from anetc.study.trainings import Case, Finished
 
 T = TypeVar("T")
 
@@ -56,13 +59,42 @@ def command() -> None:
     """
 
 
+_seeds = click.option("--seeds", type=click.IntRange(1), help="Number of seeds.")
+_budget = [
+    click.option("--iterations", type=click.IntRange(1), help="Steps of a trial, 100 by default."),
+    click.option("--batch", type=click.IntRange(1), help="Clips of a step, 16 by default."),
+    click.option("--learning-rate", type=click.FloatRange(0), help="Peak rate, 0.2 by default."),
+]
+_search = [
+    click.option("--method", "methods", multiple=True, metavar="NAME", help="Row to search for."),
+    click.option("--candidates", type=click.IntRange(1), help="Candidates, 36 by default."),
+    click.option("--population", type=click.IntRange(1), help="Members, 8 by default."),
+    click.option("--edge-rate", type=click.FloatRange(0), help="As for train; 4 by default."),
+    click.option("--edge-optimiser", type=click.Choice(["sgd", "normalised", "adam"])),
+    click.option(
+        "--final-iterations", type=click.IntRange(1), help="Steps afresh, 600 by default."
+    ),
+]
+
+
+def _options(options: Sequence[Callable[[Any], Any]]) -> Callable[[Any], Any]:
+    """Return a decorator that adds options to a command, in their order."""
+
+    def add(function: Any) -> Any:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return add
+
+
 @command.command("edges")
 @_out
 @_from
 @_level
 @_data
 @_examples
-@click.option("--seeds", type=click.IntRange(1), help="Number of seeds, 3 by default.")
+@_seeds
 @click.option("--random", type=click.IntRange(0), help="Number of random networks, 4 by default.")
 @click.option(
     "--network", "networks", multiple=True, metavar="NAME", help="Example to use; may be repeated."
@@ -70,9 +102,7 @@ def command() -> None:
 @click.option(
     "--setting", "settings", multiple=True, metavar="NAME=VALUE,...", help="Setting to try."
 )
-@click.option("--iterations", type=click.IntRange(1), help="Steps of a training, 100 by default.")
-@click.option("--batch", type=click.IntRange(1), help="Clips of a step, 16 by default.")
-@click.option("--learning-rate", type=click.FloatRange(0), help="Peak rate, 0.2 by default.")
+@_options(_budget)
 @_executor
 def edges(
     out: str | None,
@@ -100,26 +130,18 @@ def edges(
         read_setting,
     )
     from anetc.study.networks import random_network_of, small_examples
-    from anetc.study.results_folder import ResultsFolder, read_plan, write_plan
-    from anetc.study.trainings import known_cases, run_cases
-    from anetdsl.evolve.workers.executors import check_workers, open_workers
+    from anetc.study.results_folder import read_plan, write_plan
 
-    check_workers(executor)
-
-    folder = ResultsFolder(Path(_folder(out, source)))
+    folder = _folder(out, source)
     if source is not None:
         plan, given = read_plan(folder, "edges", EdgesPlan)
-        cases = list(edges_cases(plan, given))
-        found = _collect(known_cases(cases, folder.trainings), len(cases))
     else:
         space, name = _space(data or f"motion:level={level}")
         known = small_examples(Path(examples), space)
         chosen = networks or EXAMPLES
         if missing := [network for network in chosen if network not in known]:
             raise CannotRun(f"--network {missing[0]}: {examples} has {', '.join(known)}")
-        changes = {name: value for name, value in options.items() if value is not None}
-        if settings:
-            changes["settings"] = settings
+        changes = _given(options, settings=settings)
         plan = EdgesPlan(data=name, examples=chosen, **changes)
         for setting in plan.settings:
             read_setting(setting)
@@ -128,20 +150,150 @@ def edges(
             *(random_network_of(space, seed) for seed in range(plan.random)),
         ]
         write_plan(folder, "edges", plan, given)
-        cases = list(edges_cases(plan, given))
-        with open_workers(executor) as workers:
-            finished = run_cases(cases, folder.trainings, workers)
-            found = _collect(finished, len(cases), report=True)
-    rows = dict(found)
-    ordered = [rows[case.name] for case in cases if case.name in rows]
-    click.echo(edges_table(plan, ordered))
-    click.echo(by_network_table(ordered), nl=False)
+    rows = _rows(list(edges_cases(plan, given)), folder, None if source else executor)
+    if rows:
+        click.echo(edges_table(plan, rows))
+        click.echo(by_network_table(rows), nl=False)
 
 
-def _folder(out: str | None, source: str | None) -> str:
+@command.command("figure4")
+@_out
+@_from
+@_level
+@_data
+@_seeds
+@_options(_search)
+@click.option("--final-seeds", type=click.IntRange(1), help="Trainings afresh, 2 by default.")
+@_options(_budget)
+@click.option("--picture", metavar="SVG", help="Draw the curves into this file.")
+@_executor
+def figure4(
+    out: str | None,
+    source: str | None,
+    level: int,
+    data: str | None,
+    methods: tuple[str, ...],
+    picture: str | None,
+    executor: str,
+    **options: Any,
+) -> None:
+    """Compare search methods: guided, standard, random, aging; with and without inheritance.
+
+    A --method is a method of `anetc evolve`, with +inherit if children start from their parents'
+    weights. Each search's best network is trained afresh and tested.
+    """
+    from anetc.study.figure4 import Figure4Plan, figure4_cases, figure4_chart, figure4_table
+    from anetc.study.results_folder import read_plan, write_plan
+
+    folder = _folder(out, source)
+    if source is not None:
+        plan, _ = read_plan(folder, "figure4", Figure4Plan)
+    else:
+        _, name = _space(data or f"motion:level={level}")
+        plan = Figure4Plan(data=name, **_given(options, methods=methods))
+        _check_methods(plan.methods)
+        write_plan(folder, "figure4", plan, ())
+    rows = _rows(list(figure4_cases(plan, folder.path)), folder, None if source else executor)
+    if rows:
+        click.echo(figure4_table(plan, rows), nl=False)
+        if picture is not None:
+            write_atomically(picture, figure4_chart(plan, rows))
+
+
+@command.command("table3")
+@_out
+@_from
+@_level
+@_data
+@_examples
+@_seeds
+@click.option(
+    "--network", "networks", multiple=True, metavar="NAME", help="Example to use; may be repeated."
+)
+@click.option("--rate", "rates", multiple=True, type=click.FloatRange(0), help="Rate to try.")
+@click.option("--long-iterations", type=click.IntRange(0), help="Long budget, 4000 by default.")
+@_options(_search)
+@_options(_budget)
+@_executor
+def table3(
+    out: str | None,
+    source: str | None,
+    level: int,
+    data: str | None,
+    examples: str,
+    networks: tuple[str, ...],
+    methods: tuple[str, ...],
+    rates: tuple[float, ...],
+    executor: str,
+    **options: Any,
+) -> None:
+    """Compare evolved networks with hand-designed ones, each with the best of the same rates."""
+    from anetc.study.networks import small_examples
+    from anetc.study.results_folder import read_plan, write_plan
+    from anetc.study.table3 import Table3Plan, largest, table3_cases, table3_table
+
+    folder = _folder(out, source)
+    if source is not None:
+        plan, given = read_plan(folder, "table3", Table3Plan)
+    else:
+        space, name = _space(data or f"motion:level={level}")
+        known = small_examples(Path(examples), space)
+        chosen = networks or tuple(known)
+        if missing := [network for network in chosen if network not in known]:
+            raise CannotRun(f"--network {missing[0]}: {examples} has {', '.join(known)}")
+        given = [known[network] for network in chosen]
+        changes = _given(options, methods=methods, rates=rates)
+        plan = Table3Plan(data=name, examples=chosen, max_params=largest(given), **changes)
+        _check_methods(plan.methods)
+        write_plan(folder, "table3", plan, given)
+    cases = list(table3_cases(plan, given, folder.path))
+    rows = _rows(cases, folder, None if source else executor)
+    if rows:
+        click.echo(table3_table(plan, rows), nl=False)
+
+
+@command.command("cost")
+@click.argument("file")
+@click.option(
+    "--tflops",
+    type=click.FloatRange(0, min_open=True),
+    default=100.0,
+    show_default=True,
+    help="Speed that training sustains on a GPU, in 10^12 operations a second.",
+)
+def cost(file: str, tflops: float) -> None:
+    """Print what the paper's search and trainings cost with the network in FILE."""
+    from anetc.cli.network_input import check_path, require_network
+    from anetc.study.costs import cost_table
+
+    if not math.isfinite(tflops):
+        raise click.BadParameter("must be a finite number.", param_hint="'--tflops'")
+    network = require_network(check_path(file))
+    click.echo(cost_table(network, tflops), nl=False)
+
+
+def _given(options: dict[str, Any], **lists: tuple[Any, ...]) -> dict[str, Any]:
+    """Return the options that were given, for a plan."""
+    values = {name: value for name, value in options.items() if value is not None}
+    return {**values, **{name: value for name, value in lists.items() if value}}
+
+
+def _check_methods(methods: Sequence[str]) -> None:
+    from anetc.study.searches import METHODS
+    from anetc.study.table3 import SEARCHES
+
+    known = (*METHODS, *(row for row in SEARCHES if row not in METHODS))
+    for method in methods:
+        if method not in known:
+            raise CannotRun(f"--method {method}: use one of {'; '.join(known)}")
+
+
+def _folder(out: str | None, source: str | None) -> ResultsFolder:
+    from anetc.study.results_folder import ResultsFolder
+
     if (out is None) == (source is None):
         raise CannotRun("give --out to train, or --from to make tables; not both")
-    return out if out is not None else str(source)
+    return ResultsFolder(Path(out if out is not None else str(source)))
 
 
 def _space(data: str) -> tuple[Any, str]:
@@ -153,14 +305,27 @@ def _space(data: str) -> tuple[Any, str]:
     return whole.search.space, whole.trial["data"]
 
 
-def _collect(
-    finished: Iterable[Finished[T]], total: int, *, report: bool = False
-) -> list[tuple[str, T]]:
+def _rows(cases: Sequence[Case[T]], folder: ResultsFolder, executor: str | None) -> list[T]:
+    """Compute the cases, or, without an executor, look them up; return their rows in order."""
+    from anetc.study.trainings import known_cases, run_cases
+    from anetdsl.evolve.workers.executors import open_workers
+
+    if executor is None:
+        rows = _collect(known_cases(cases, folder.trainings), len(cases), report=False)
+    else:
+        searches = "threads:1" if executor.startswith("threads:") else executor
+        with open_workers(executor) as workers:
+            finished = run_cases(cases, folder.trainings, workers, searches)
+            rows = _collect(finished, len(cases), report=True)
+    return [rows[case.name] for case in cases if case.name in rows]
+
+
+def _collect(finished: Iterable[Finished[T]], total: int, *, report: bool) -> dict[str, T]:
     """Return the rows by the name of their case; report problems, and the progress if wanted."""
-    rows = []
+    rows = {}
     for number, end in enumerate(finished, 1):
         if end.row is not None:
-            rows.append((end.case.name, end.row))
+            rows[end.case.name] = end.row
         if end.problem:
             click.echo(f"warning: {visible(end.problem)}", err=True)
         elif report:

@@ -1,0 +1,234 @@
+"""The study `figure4`: search methods compared, with and without inherited weights (Figure 4).
+
+For each method and seed: a search; then the best networks of the search are trained afresh and
+compared on the validation split, and the best of them is trained afresh with other seeds and
+evaluated on the test split. Methods are compared in pairs of searches with the same seed, whose
+initial networks are the same.
+"""
+
+from __future__ import annotations
+
+import functools
+import statistics
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from anetc.study.markdown_table import interval_text, markdown_table, p_text
+from anetc.study.networks import StudyNetwork
+from anetc.study.searches import METHODS, SearchPlan, SearchRecord, run_search
+from anetc.study.trainings import Case, Training, Trainings
+from anetdsl.confidence import holm, mean_interval, paired_difference
+from anetdsl.evolve.contract import TrialJob, TrialResult
+from anetdsl.report.charts import Axis, Line, plot
+
+COMPARED = tuple(method for method in METHODS if not method.startswith("oneshot"))
+"""The most informative methods first. Candidates of random search have no parents."""
+BASELINE = "random"
+_TOP = 3
+
+
+@attrs.frozen(kw_only=True)
+class Figure4Plan:
+    """What the study trains."""
+
+    data: str
+    methods: tuple[str, ...] = COMPARED
+    seeds: int = 5
+    """Number of searches with each method."""
+    candidates: int = 36
+    population: int = 8
+    tournament: int = 3
+    iterations: int = 100
+    batch: int = 16
+    learning_rate: float = 0.2
+    warmup: float = 0.1
+    label_smoothing: float = 0.0
+    edge_rate: float = 4.0
+    edge_optimiser: str = "sgd"
+    compared: int = 3
+    """Number of the best candidates of a search that are trained afresh on the validation split."""
+    final_iterations: int = 600
+    """Steps of a training afresh."""
+    final_seeds: int = 2
+    """Trainings afresh of the chosen network."""
+
+    def training(self) -> dict[str, Any]:
+        """Return the settings of the training of a candidate, without a seed."""
+        names = ("iterations", "batch", "learning_rate", "warmup", "label_smoothing")
+        return {name: getattr(self, name) for name in (*names, "edge_rate", "edge_optimiser")}
+
+
+@attrs.frozen
+class Figure4Row:
+    """A search and its chosen network."""
+
+    method: str
+    seed: int
+    search: SearchRecord
+    chosen: str
+    """Name of the chosen candidate."""
+    parameters: int
+    multiply_adds: int
+    validation: tuple[float, ...]
+    """Top-1 accuracy on the validation split of the trainings afresh, in per cent."""
+    test: tuple[float, ...]
+    """Top-1 accuracy on the test split of the same trainings."""
+
+
+def search_plan(plan: Figure4Plan, method: str, seed: int, **changes: Any) -> SearchPlan:
+    """Return the search of a method with a seed."""
+    return SearchPlan(
+        method=method,
+        seed=seed,
+        data=plan.data,
+        candidates=plan.candidates,
+        population=plan.population,
+        tournament=plan.tournament,
+        training=plan.training(),
+        **changes,
+    )
+
+
+def figure4_cases(plan: Figure4Plan, results: Path) -> Iterator[Case[Figure4Row]]:
+    """Yield the cases, seed by seed, and for each seed method by method."""
+    for seed in range(1, plan.seeds + 1):
+        for method in plan.methods:
+            compute = functools.partial(_row, plan, results, method, seed)
+            yield Case(f"{method}, seed {seed}", compute)
+
+
+def _row(
+    plan: Figure4Plan, results: Path, method: str, seed: int, trainings: Trainings
+) -> Figure4Row:
+    search = run_search(search_plan(plan, method, seed), results, trainings)
+    chosen = choose(plan, search.best, trainings)
+    trained = [
+        trainings.run(afresh(plan, chosen, number, test=True))
+        for number in range(1, plan.final_seeds + 1)
+    ]
+    return Figure4Row(
+        method,
+        seed,
+        search,
+        chosen.name,
+        trained[0].parameters or 0,
+        trained[0].multiply_adds or 0,
+        tuple(measure(result, "top1") for result in trained),
+        tuple(measure(result, "test_top1") for result in trained),
+    )
+
+
+def choose(plan: Figure4Plan, best: Sequence[StudyNetwork], trainings: Trainings) -> StudyNetwork:
+    """Return the one of the best candidates that is the best on the validation split afresh."""
+    found = [
+        (trainings.run(afresh(plan, network, 0)).fitness or 0.0, network)
+        for network in best[: plan.compared]
+    ]
+    return max(found, key=lambda pair: pair[0])[1]
+
+
+def afresh(plan: Figure4Plan, network: StudyNetwork, seed: int, *, test: bool = False) -> Training:
+    """Return a training of a network from the start; seed 0 is that of the choice.
+
+    Searches with the same seed share their initial networks, and so the trainings of these.
+    """
+    settings = {**plan.training(), "iterations": plan.final_iterations, "seed": seed}
+    job = TrialJob(data=plan.data, settings=settings)
+    return Training(f"afresh-{plan.final_iterations}-{seed}", network.text, job, test)
+
+
+def measure(result: TrialResult, name: str) -> float:
+    """Return a measure of a result; NaN if it is unknown."""
+    value = result.measures.get(name)
+    return float("nan") if value is None else value
+
+
+def top_three(fitness: Sequence[float | None]) -> list[tuple[int, float]]:
+    """Return the mean of the three best candidates so far, by their number, from the third on."""
+    best: list[float] = []
+    points = []
+    for number, value in enumerate(fitness, 1):
+        best = sorted([*best, *([] if value is None else [value])], reverse=True)[:_TOP]
+        if len(best) == _TOP:
+            points.append((number, statistics.fmean(best)))
+    return points
+
+
+HEADER = (
+    *(
+        "method",
+        "searches",
+        "mean of the top three",
+        "validation top-1 afresh",
+        "test top-1 afresh",
+    ),
+    *(f"test - {BASELINE}", "p", "p (Holm)", "parameters"),
+)
+
+
+def figure4_table(plan: Figure4Plan, rows: Sequence[Figure4Row]) -> str:
+    """Return the methods as Markdown: means over searches, with 95 % intervals.
+
+    A search counts once, with the mean of the trainings of its network. Differences are those of
+    searches with the same seed.
+    """
+    tests = {
+        method: {r.seed: statistics.fmean(r.test) for r in rows if r.method == method}
+        for method in plan.methods
+    }
+    compared = {}
+    for method, own in tests.items():
+        seeds = sorted(own.keys() & tests.get(BASELINE, {}).keys())
+        if method != BASELINE and seeds:
+            other = [tests[BASELINE][seed] for seed in seeds]
+            compared[method] = paired_difference([own[seed] for seed in seeds], other)
+    known = [method for method, value in compared.items() if value.p is not None]
+    corrected = dict(zip(known, holm([compared[method].p or 0.0 for method in known])))
+    lines = []
+    for method in plan.methods:
+        own_rows = [row for row in rows if row.method == method]
+        if not own_rows:
+            continue
+        ends = [points[-1][1] for row in own_rows if (points := top_three(row.search.fitness))]
+        difference = compared.get(method)
+        lines.append(
+            [
+                f"`{method}`",
+                str(len(own_rows)),
+                interval_text(mean_interval(ends)) if ends else "",
+                interval_text(mean_interval([statistics.fmean(r.validation) for r in own_rows])),
+                interval_text(mean_interval(list(tests[method].values()))),
+                "" if difference is None else interval_text(difference.difference, signed=True),
+                "" if difference is None else p_text(difference),
+                f"{corrected[method]:.2g}" if method in corrected else "",
+                f"{statistics.fmean(row.parameters for row in own_rows):,.0f}",
+            ]
+        )
+    return markdown_table(HEADER, lines)
+
+
+def figure4_chart(plan: Figure4Plan, rows: Sequence[Figure4Row]) -> str:
+    """Return the curves of the mean of the top three as SVG: means and ranges over the seeds."""
+    lines = []
+    for method in plan.methods:
+        curves = [top_three(row.search.fitness) for row in rows if row.method == method]
+        if not curves or not all(curves):
+            continue
+        numbers = sorted(set.intersection(*({x for x, _ in curve} for curve in curves)))
+        values = {x: [dict(curve)[x] for curve in curves] for x in numbers}
+        lines.append(
+            Line(
+                method,
+                [(x, statistics.fmean(values[x])) for x in numbers],
+                band=[(x, min(values[x]), max(values[x])) for x in numbers],
+            )
+        )
+    return plot(
+        lines,
+        title="Mean fitness of the top three over the candidates, by method",
+        x=Axis("candidates so far", whole=True),
+        y=Axis("fitness: top-1 + top-5, %"),
+    )

@@ -1,0 +1,198 @@
+"""The studies of searches: their cases with made-up results, and their tables by hand."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from anetc.study import searches
+from anetc.study.figure4 import (
+    Figure4Plan,
+    Figure4Row,
+    figure4_cases,
+    figure4_chart,
+    figure4_table,
+    search_plan,
+    top_three,
+)
+from anetc.study.networks import StudyNetwork, random_network_of
+from anetc.study.searches import SearchPlan, SearchRecord, run_search
+from anetc.study.table3 import Table3Plan, Table3Row, largest, table3_cases, table3_table
+from anetc.study.trainings import NotTrained, Trainings, known_cases, run_cases
+from anetdsl.errors import CannotRun
+from anetdsl.evolve.contract import TrialResult
+from anetdsl.evolve.settings.presets import space
+from anetdsl.ir import Network
+from anetdsl.settings_reader import parse_toml
+from tests.study.synthetic_workers import (
+    Settings,
+    SyntheticTrainings,
+    sum_of_values,
+    synthetic_workers,
+)
+
+NETWORKS = [random_network_of(space("small", 18), seed) for seed in range(4)]
+FIGURE4 = Figure4Plan(
+    data="motion:level=2", seeds=2, candidates=4, methods=("guided+inherit", "random")
+)
+
+
+def made_up(plan: SearchPlan) -> SearchRecord:
+    """Return a search whose best networks differ by method and seed."""
+    first = plan.seed % 2 + (plan.method == "random")
+    best = tuple(NETWORKS[first : first + 3])
+    bonus = 10.0 * plan.method.startswith("guided")
+    fitness = (50.0, 60.0, None, 70.0 + bonus)
+    return SearchRecord(searches._plan_json(plan), fitness, best, 400, 30.0)
+
+
+@pytest.fixture
+def searched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Replace searches by made-up ones; return the names of those that were run."""
+    names: list[str] = []
+
+    def search(plan: SearchPlan, run: Path, _trainings: Trainings) -> None:
+        names.append(plan.name)
+        run.mkdir(parents=True)
+
+    monkeypatch.setattr(searches, "_search", search)
+    monkeypatch.setattr(searches, "_record_of", lambda plan, _run: made_up(plan))
+    return names
+
+
+def measured(network: Network, settings: Settings) -> TrialResult:
+    found = sum_of_values(network, settings)
+    rate = settings["learning_rate"]
+    fitness = (found.fitness or 0.0) - 100 * abs(rate - 0.1)
+    return attrs.evolve(found, fitness=fitness, measures={"top1": fitness / 2})
+
+
+def test_figure4_searches_chooses_and_tests(tmp_path: Path, searched: list[str]) -> None:
+    cases = list(figure4_cases(FIGURE4, tmp_path))
+    synthetic = SyntheticTrainings(measured)
+    with synthetic_workers(synthetic) as workers:
+        rows = {end.case.name: end.row for end in run_cases(cases, tmp_path / "t", workers)}
+    assert sorted(searched) == [
+        *("guided-inherit-1", "guided-inherit-2"),
+        *("random-1", "random-2"),
+    ]
+    assert not (tmp_path / "runs" / "random-1").exists()
+    again = {end.case.name: end.row for end in known_cases(cases, tmp_path / "t")}
+    assert again == rows
+    assert len(searched) == 4, "known searches are not repeated"
+    row = rows["random, seed 1"]
+    assert row is not None
+    values = {n.name: sum_of_values(n.network, {"seed": 0}).fitness for n in NETWORKS[2:5]}
+    assert row.chosen == max(values, key=lambda name: values[name] or 0.0)
+    assert len(row.test) == len(row.validation) == FIGURE4.final_seeds
+    # Networks of several searches are trained once with the seed of the choice.
+    assert sum(name == "afresh-600-0" for name in synthetic.tasks) == len(NETWORKS)
+
+
+def test_an_unknown_search_needs_workers(tmp_path: Path) -> None:
+    with pytest.raises(NotTrained):
+        run_search(search_plan(FIGURE4, "random", 1), tmp_path, Trainings(tmp_path))
+
+
+def test_a_search_with_other_settings_is_not_used(tmp_path: Path, searched: list[str]) -> None:
+    with synthetic_workers(SyntheticTrainings()) as workers:
+        trainings = Trainings(tmp_path, workers)
+        plan = search_plan(FIGURE4, "random", 1)
+        record = run_search(plan, tmp_path, trainings)
+        assert run_search(plan, tmp_path, trainings) == record
+        with pytest.raises(CannotRun, match="with other settings"):
+            run_search(attrs.evolve(plan, candidates=5), tmp_path, trainings)
+        (tmp_path / "searches" / "random-1.json").write_text("[]")
+        with pytest.raises(CannotRun, match="cannot be used"):
+            run_search(plan, tmp_path, trainings)
+    assert searched == ["random-1"]
+
+
+def test_settings_of_a_search() -> None:
+    plan = search_plan(FIGURE4, "guided+inherit", 3, stems=(2,), max_params=1000)
+    assert plan.name == "guided-inherit-stems2-most1000-3"
+    options = plan.options()
+    assert (options["method"], options["inherit"], options["max_params"]) == ("guided", True, 1000)
+    assert parse_toml("x", plan.config()).values == {
+        "search": {"tournament": 3, "space": {"stems": [2]}}
+    }
+    oneshot = search_plan(attrs.evolve(FIGURE4, candidates=36), "oneshot", 1)
+    assert oneshot.options()["candidates"] == 2
+    assert parse_toml("x", oneshot.config()).values["search"]["oneshot_steps"] == 35, (
+        "35 times the steps of a candidate and a pruned network: the cost of 36 candidates"
+    )
+
+
+def test_curve_of_the_top_three() -> None:
+    assert top_three([10.0, None, 40.0, 20.0, 30.0, 5.0]) == [
+        (4, pytest.approx(70 / 3)),
+        (5, 30.0),
+        (6, 30.0),
+    ]
+
+
+def figure4_row(method: str, seed: int, test: float) -> Figure4Row:
+    record = SearchRecord({}, (50.0, 60.0, 70.0, test), (), 400, 30.0)
+    return Figure4Row(method, seed, record, "g0003", 1000, 2000, (test + 1,), (test - 1, test + 1))
+
+
+def test_table_and_chart_of_figure4_by_hand() -> None:
+    """Differences 10, 12 and 14: mean 12, sd 2, t = 12 / (2 / sqrt 3) = 10.4 of 2 degrees."""
+    rows = [figure4_row("random", seed, 60.0 + seed) for seed in (1, 2, 3)]
+    rows += [figure4_row("guided+inherit", seed, 68.0 + 3 * seed) for seed in (1, 2, 3)]
+    plan = attrs.evolve(FIGURE4, seeds=3)
+    lines = figure4_table(plan, rows).splitlines()
+    cells = [cell.strip() for cell in lines[2].split("|")]
+    assert cells[1] == "`guided+inherit`"
+    assert cells[5] == "74.0 (66.5 to 81.5)"
+    assert cells[6] == "+12.0 (+7.0 to +17.0)"
+    assert cells[7:9] == ["0.0091", "0.0091"]
+    chart = figure4_chart(plan, rows)
+    assert chart.startswith("<svg")
+    assert "guided+inherit" in chart
+
+
+def test_table3_tunes_and_trains(tmp_path: Path, searched: list[str]) -> None:
+    plan = Table3Plan(
+        data="motion:level=2",
+        seeds=2,
+        candidates=4,
+        methods=("guided+inherit", "oneshot", "guided+inherit, 2 stems"),
+        rates=(0.1, 0.2),
+        max_params=largest(NETWORKS),
+    )
+    examples = [StudyNetwork("by_hand", NETWORKS[0].text)]
+    cases = list(table3_cases(plan, examples, tmp_path))
+    assert [case.name for case in cases[:4]] == [
+        *("guided+inherit, seed 1", "by_hand, seed 1"),
+        *("oneshot, seed 1", "guided+inherit, 2 stems, seed 1"),
+    ]
+    with synthetic_workers(SyntheticTrainings(measured)) as workers:
+        rows = {end.case.name: end.row for end in run_cases(cases, tmp_path / "t", workers)}
+    found = [rows[case.name] for case in cases]
+    assert all(row is not None and row.rate == 0.1 and row.long is not None for row in found)
+    assert {json.loads(p.read_text())["plan"]["max_params"] for p in _files(tmp_path)} == {
+        plan.max_params
+    }
+    assert f"guided-inherit-stems2-most{plan.max_params}-1" in searched
+
+
+def _files(folder: Path) -> list[Path]:
+    return list((folder / "searches").iterdir())
+
+
+def row3(row: str, seed: int, short: float, long: float | None) -> Table3Row:
+    ends: Any = None if long is None else (long + 1, long)
+    return Table3Row(row, seed, row, 0.1, 1000, 2000, (short + 1, short), ends)
+
+
+def test_table3_by_hand() -> None:
+    rows = [row3("by_hand", seed, 50.0, 60.0 + seed) for seed in (1, 2, 3)]
+    rows += [row3("guided+inherit", seed, 55.0, 68.0 + 3 * seed) for seed in (1, 2, 3)]
+    lines = table3_table(Table3Plan(data="x"), rows).splitlines()
+    assert lines[2].startswith("| `guided+inherit` | 3 | 1,000 | 2,000 | 0.1 | 55.0")
+    assert lines[3].endswith("| 62.0 (59.5 to 64.5) | +12.0 (+7.0 to +17.0) | 0.0091 |")
