@@ -21,6 +21,7 @@ from anetc.modules.network import NetworkModule, build_network
 from anetc.training.batch_norm import AVERAGED, set_decay, synchronise
 from anetc.training.failures import BadData
 from anetc.training.losses import loss_of
+from anetc.training.network_sgd import NetworkSGD
 from anetc.training.optimiser import freeze_unread, make_optimiser, set_rate
 from anetc.training.schedule import learning_rate
 from anetc.training.settings import TrainSettings
@@ -42,7 +43,7 @@ class TrainState:
     """The module that holds the parameters."""
     wrapped: nn.Module
     """The module to call for training: `model` with fast gradients and several processes."""
-    optimiser: torch.optim.SGD
+    optimiser: NetworkSGD
     device: Device
     """Device, precision and engine of the training."""
 
@@ -115,7 +116,8 @@ def make_train_state(
     if several and device.engine == "reference":
         synchronise(model)
     wrapped = training_engine(model, device, checkpoint=settings.recompute, synchronise=several)
-    prepared = accelerator.prepare_model(wrapped)
+    # By default accelerate imports distributed tensors, to find out what the model has.
+    prepared = accelerator.prepare_model(wrapped, device_placement=True)
     return TrainState(
         network, settings, accelerator, model, prepared, make_optimiser(model, settings), device
     )

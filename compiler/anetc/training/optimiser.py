@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from anetc.modules.names import EDGES, NODES, split_name
+from anetc.training.network_sgd import NetworkSGD
 from anetc.training.settings import EdgeOptimiser, TrainSettings
 from anetdsl.ir import Network
 
@@ -17,24 +18,6 @@ ADAM_BETAS = (0.5, 0.999)
 (Liu et al. 2019)."""
 _ADAM_STATE = ("mean", "square", "count")
 _EPSILON = 1e-8
-
-
-class NetworkSGD(torch.optim.SGD):
-    """Momentum SGD whose groups may have a rule that replaces gradients by directions.
-
-    A rule is the entry `rule` of a group: a function of the gradient and of the state of a
-    parameter.
-    """
-
-    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
-        """Replace the gradients of groups that have a rule, then do a step of SGD."""
-        with torch.no_grad():
-            for group in self.param_groups:
-                if (rule := group.get("rule")) is not None:
-                    for parameter in group["params"]:
-                        if parameter.grad is not None:
-                            parameter.grad = rule(parameter.grad, self.state[parameter])
-        return super().step(closure)  # type: ignore[no-any-return]
 
 
 def make_optimiser(model: nn.Module, settings: TrainSettings) -> NetworkSGD:
@@ -57,13 +40,10 @@ def make_optimiser(model: nn.Module, settings: TrainSettings) -> NetworkSGD:
         },
         {"params": list(rest.values()), "weight_decay": 0.0, "factor": 1.0},
     ]
-    on_gpu = next(model.parameters()).is_cuda
     return NetworkSGD(
         [group for group in groups if group["params"]],
         lr=settings.peak_learning_rate,
         momentum=settings.momentum,
-        foreach=not on_gpu,
-        fused=on_gpu,
     )
 
 
@@ -96,7 +76,7 @@ _EDGE_RULES: dict[EdgeOptimiser, dict[str, Any]] = {
 }
 
 
-def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
+def set_rate(optimiser: NetworkSGD, rate: float) -> None:
     """Set the learning rate of all parameters; edge weights get `edge_rate` times this rate."""
     for group in optimiser.param_groups:
         group["lr"] = rate * group["factor"]
@@ -129,7 +109,7 @@ def freeze_unread(model: nn.Module, network: Network) -> None:
             parameter.requires_grad_(False)
 
 
-def momentum_of(optimiser: torch.optim.Optimizer, model: nn.Module) -> dict[str, Tensor]:
+def momentum_of(optimiser: NetworkSGD, model: nn.Module) -> dict[str, Tensor]:
     """Return the momentum buffers by parameter name; empty before the first step.
 
     The averages of Adam have the name of their parameter and a suffix, such as `.mean`.
@@ -143,13 +123,11 @@ def momentum_of(optimiser: torch.optim.Optimizer, model: nn.Module) -> dict[str,
     return found
 
 
-def set_momentum(
-    optimiser: torch.optim.Optimizer, model: nn.Module, momentum: Mapping[str, Tensor]
-) -> None:
+def set_momentum(optimiser: NetworkSGD, model: nn.Module, momentum: Mapping[str, Tensor]) -> None:
     """Restore the momentum buffers and averages that `momentum_of` returned."""
     for name, parameter in model.named_parameters():
         if name in momentum:
-            # The buffer needs the parameter's memory layout for the fast (foreach) steps.
+            # The buffer needs the parameter's memory layout for the fast steps.
             buffer = torch.empty_like(parameter).copy_(momentum[name])
             optimiser.state[parameter]["momentum_buffer"] = buffer
         for key in _ADAM_STATE:
