@@ -34,11 +34,8 @@ _PRELOADED = (
     "anetc.data.formats.arrays",
     "anetc.data.formats.motion.motion",
     "anetc.trial.trial",
-    "torch._dynamo",
-    "torch.distributed.tensor",
 )
-"""Modules that a trial imports, some of them only when it uses them (the optimiser: the last two).
-"""
+"""Modules that a trial imports, some of them only when it uses them."""
 _CHECK = "PYTORCH_NVML_BASED_CUDA_CHECK"
 """Variable that has PyTorch count the GPUs without the CUDA library, while modules are imported."""
 

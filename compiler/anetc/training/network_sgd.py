@@ -35,7 +35,7 @@ class NetworkSGD:
             parameters: list[Tensor] = [p for p in group["params"] if p.grad is not None]
             if not parameters:
                 continue
-            gradients = [p.grad for p in parameters]
+            gradients = [p.grad for p in parameters if p.grad is not None]
             if (rule := group.get("rule")) is not None:
                 gradients = [rule(g, self.state[p]) for p, g in zip(parameters, gradients)]
             update = _fused_update if parameters[0].is_cuda else _update
