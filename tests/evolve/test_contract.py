@@ -9,13 +9,16 @@ from typing import Any, get_args
 import jsonschema
 import pytest
 
+from anetc.training.settings import settings_defaults
 from anetdsl.evolve.contract import (
+    DEFAULT_BATCH,
     FailureKind,
     ParentWeights,
     TrialFailure,
     TrialJob,
     TrialResult,
     killed_by,
+    more_parts,
 )
 from anetdsl.evolve.operations import Repair, Split
 from tests.conftest import REPOSITORY
@@ -114,3 +117,15 @@ def test_exit_status_of_a_killed_process(status: int, number: int | None) -> Non
     assert killed_by(status) == number
     if number is not None:
         assert signal.Signals(number).name in ("SIGKILL", "SIGSEGV")
+
+
+def test_default_batch_is_that_of_training() -> None:
+    assert settings_defaults()["batch"] == DEFAULT_BATCH
+
+
+@pytest.mark.parametrize(
+    ("clips", "parts", "more"),
+    [(512, 1, 2), (512, 2, 4), (12, 2, 4), (12, 4, 12), (7, 1, 7), (8, 8, None), (1, 1, None)],
+)
+def test_parts_are_at_most_half_as_large(clips: int, parts: int, more: int | None) -> None:
+    assert more_parts(clips, parts) == more

@@ -115,6 +115,7 @@ def test_settings_of_options_file_and_preset_are_merged(tmp_path: Path) -> None:
         *("--config", config, "--seed", 6, "--method", "standard", "--order", "arrival"),
         *("--window", 5, "--max-params", 10**7, "--max-macs", 10**10, "--iterations", 7),
         *("--batch", 4, "--frames", 8, "--size", 16, "--executor", "threads:3", "--gpus", "0, 1"),
+        *("--per-gpu", 2, "--accumulate", 2, "--workers", 1),
         *("--timeout", 60, "--inherit", "--halving", 2, "--keep-all-weights"),
     ]
     result = evolve(*SMALL, *words, "--out", tmp_path / "run")
@@ -131,11 +132,13 @@ def test_settings_of_options_file_and_preset_are_merged(tmp_path: Path) -> None:
         "frames": 8,
         "size": [16, 16],
     }
-    assert {"iterations": 7, "batch": 4, "learning_rate": 0.5}.items() <= trial["settings"].items()
+    training = {"iterations": 7, "batch": 4, "accumulate": 2, "workers": 1, "learning_rate": 0.5}
+    assert training.items() <= trial["settings"].items()
     assert trial["recipe"] == {"frames": 8, "size": [16, 16]}
     assert running == {
         "executor": "threads:3",
         "gpus": ["0", "1"],
+        "per_gpu": 2,
         "timeout": 60.0,
         "retries": 4,
         "inherit": True,
@@ -259,7 +262,7 @@ def test_an_unknown_executor_creates_no_run(tmp_path: Path) -> None:
     result = evolve(*SMALL, "--out", tmp_path / "run", "--executor", "foo")
     assert (result.code, result.err.splitlines()[-1]) == (
         2,
-        "anetc: --executor: `foo` is neither threads:N nor dask:ADDRESS",
+        "anetc: --executor: `foo` is neither threads, threads:N nor dask:ADDRESS",
     )
     assert not (tmp_path / "run").exists()
 

@@ -7,6 +7,7 @@ import hashlib
 import json
 import shutil
 import typing
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,13 @@ import attrs
 
 from anetdsl.errors import CannotRun
 from anetdsl.evolve.candidates import Record
-from anetdsl.evolve.contract import ParentWeights, TrialFolder, TrialJob
+from anetdsl.evolve.contract import (
+    DEFAULT_BATCH,
+    ParentWeights,
+    TrialFolder,
+    TrialJob,
+    more_parts,
+)
 from anetdsl.evolve.drive.run_dir import RunDir
 from anetdsl.evolve.drive.store import Candidate, read_operations
 from anetdsl.evolve.operations import operations_to_json
@@ -59,6 +66,8 @@ def job_of(
     iterations = iterations_of(settings, candidate)
     if iterations is not None:
         training["iterations"] = iterations
+    if candidate.record.failure == "out_of_memory":
+        training["accumulate"] = _parts_after_faults(training, candidate.faults)
     init_from = None
     if parent is not None:
         folder = last_trial(directory, parent)
@@ -73,6 +82,14 @@ def job_of(
         timeout=settings.running.timeout,
         init_from=init_from,
     )
+
+
+def _parts_after_faults(training: Mapping[str, Any], faults: int) -> int:
+    """Return the number of parts of a step after a trial ran out of memory: smaller parts."""
+    batch, parts = training.get("batch", DEFAULT_BATCH), training.get("accumulate", 1)
+    for _ in range(faults):
+        parts = more_parts(batch, parts) or parts
+    return parts
 
 
 def last_trial(directory: RunDir, candidate: Candidate) -> TrialFolder:

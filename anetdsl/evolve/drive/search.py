@@ -96,7 +96,11 @@ def drive_run(
         _check(settings)
         check_data(settings)
         catch_up(directory, store)
-        with open_workers(settings.running.executor, settings.running.gpus) as workers:
+        running, training = settings.running, settings.trial.get("settings", {})
+        on_cpu = "cpu" in (settings.trial.get("device"), training.get("device"))
+        with open_workers(
+            running.executor, running.gpus, running.per_gpu, on_cpu=on_cpu
+        ) as workers:
             driver = Driver(directory, settings, store, rules, Dispatcher(workers, command))
             driver.watch = ready(driver) or driver.watch
             return driver.drive()

@@ -37,10 +37,13 @@ class Running:
     They may differ from one driver of a run to the next.
     """
 
-    executor: str = "threads:1"
-    """`threads:N` runs N trials at a time on this machine; `dask:ADDRESS` uses a Dask cluster."""
+    executor: str = "threads"
+    """`threads:N` runs N trials at a time on this machine; `threads` runs one, or `per_gpu` on each
+    of its GPUs; `dask:ADDRESS` uses a Dask cluster."""
     gpus: tuple[str, ...] = ()
-    """GPUs for the trials of `threads:N`; each trial gets one of them. Empty: the CPU."""
+    """GPUs for the trials on this machine; each trial gets one of them. Empty: all GPUs."""
+    per_gpu: int = attrs.field(default=1, validator=at_least(1))
+    """Number of trials at a time on each GPU, with the executor `threads`."""
     timeout: float | None = attrs.field(default=None, validator=above(0))
     """Seconds after which a trial is killed with all its processes. None: no limit."""
     retries: int = attrs.field(default=1, validator=at_least(0))

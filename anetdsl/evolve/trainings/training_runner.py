@@ -233,7 +233,7 @@ def open_trainings(
             busy=lambda holder: f"{folder.path}: trainings are running here ({holder})",
             remove=False,
         ),
-        open_workers(running.executor, running.gpus) as workers,
+        open_workers(running.executor, running.gpus, running.per_gpu) as workers,
     ):
         runner = TrainingRunner(folder, running, Dispatcher(workers, command))
         with contextlib.ExitStack() as stack:

@@ -1,4 +1,4 @@
-"""Open the workers that run trials: `threads:N` on this machine, `dask:ADDRESS` on a cluster.
+"""Open the workers that run trials: `threads` on this machine, `dask:ADDRESS` on a cluster.
 
 Each kind is a `concurrent.futures.Executor`, the number of trials that it runs at a time, and the
 function that it calls with a TrialTask.
@@ -23,7 +23,7 @@ from typing import Any
 import attrs
 
 from anetdsl.errors import CannotRun, cannot_read
-from anetdsl.evolve.workers.gpu_slots import VARIABLE, gpu_slots
+from anetdsl.evolve.workers.gpu_slots import ALL, VARIABLE, gpu_slots, visible_gpus
 from anetdsl.evolve.workers.trial_process import Outcome, RunningTrials, TrialTask, run_trial
 from anetdsl.evolve.workers.trial_server import TrialServer
 
@@ -52,17 +52,34 @@ class Workers:
     """True if trials run on other machines and notice the end of the driver by its heartbeat."""
     is_connected: Callable[[], bool] = lambda: True
     """Function that returns whether the workers can still be reached."""
+    description: str = ""
+    """A line about the GPUs and the number of trials at a time; empty if there is no GPU."""
 
 
 @contextlib.contextmanager
-def open_workers(text: str, gpus: Sequence[str] = ()) -> Iterator[Workers]:
+def open_workers(
+    text: str, gpus: Sequence[str] = (), per_gpu: int = 1, *, on_cpu: bool = False
+) -> Iterator[Workers]:
     """Open the workers that `--executor` names. When the block ends, no trial is running.
 
-    Raise CannotRun if the text names no workers or the cluster does not answer.
+    Args:
+        text: `threads:N`, `threads` (one trial at a time, or one in each slot of a GPU), or
+            `dask:ADDRESS`.
+        gpus: GPUs for the trials, as `gpu_slots` takes them; empty: all that this process may use.
+        per_gpu: Number of slots of a GPU.
+        on_cpu: True if the trials use no GPU.
+
+    Raises:
+        CannotRun: The text names no workers or the cluster does not answer.
     """
     check_workers(text, gpus)
     kind, _, rest = text.partition(":")
-    with _threads(int(rest), gpus) if kind == "threads" else _dask(rest) as workers:
+    if kind == "dask":
+        with _dask(rest) as workers:
+            yield workers
+        return
+    slots = () if on_cpu else gpu_slots(gpus or (ALL,) * bool(visible_gpus()), per_gpu=per_gpu)
+    with _threads(int(rest) if rest else max(1, len(slots)), slots) as workers:
         yield workers
 
 
@@ -71,19 +88,19 @@ def check_workers(text: str, gpus: Sequence[str] = ()) -> None:
 
     This connects to no cluster.
     """
-    kind, _, rest = text.partition(":")
+    kind, colon, rest = text.partition(":")
     if kind == "threads":
-        if not (rest.isdecimal() and 1 <= int(rest) <= MOST_THREADS):
+        if colon and not (rest.isdecimal() and 1 <= int(rest) <= MOST_THREADS):
             raise CannotRun(
                 f"--executor: `{text}`: after `threads:` write a number from 1 to {MOST_THREADS}"
             )
         gpu_slots(gpus)
         return
     if kind != "dask" or not rest:
-        raise CannotRun(f"--executor: `{text}` is neither threads:N nor dask:ADDRESS")
+        raise CannotRun(f"--executor: `{text}` is neither threads, threads:N nor dask:ADDRESS")
     if gpus:
         raise CannotRun(
-            "--gpus works with --executor threads:N only; "
+            "--gpus works with --executor threads and threads:N only; "
             "set CUDA_VISIBLE_DEVICES where you start a Dask worker"
         )
     if importlib.util.find_spec("distributed") is None:
@@ -94,10 +111,9 @@ def check_workers(text: str, gpus: Sequence[str] = ()) -> None:
 
 
 @contextlib.contextmanager
-def _threads(count: int, gpus: Sequence[str]) -> Iterator[Workers]:
+def _threads(count: int, slots: Sequence[str]) -> Iterator[Workers]:
     running, server = RunningTrials(), TrialServer()
-    numbers, slots = itertools.count(), gpu_slots(gpus)
-    slot = threading.local()
+    numbers, slot = itertools.count(), threading.local()
 
     def enter() -> None:
         slot.number = next(numbers)
@@ -112,10 +128,22 @@ def _threads(count: int, gpus: Sequence[str]) -> Iterator[Workers]:
 
     executor = ThreadPoolExecutor(count, "trial", enter)
     try:
-        yield Workers(executor, lambda: count, run, stop)
+        yield Workers(executor, lambda: count, run, stop, description=_description(count, slots))
     finally:
         stop()
         executor.shutdown(wait=True, cancel_futures=True)
+
+
+def _description(count: int, slots: Sequence[str]) -> str:
+    """Return a line about the GPUs that are used, in the order of CUDA_VISIBLE_DEVICES."""
+    used = list(dict.fromkeys(slots[:count]))
+    if not used:
+        return ""
+    listed = f"GPU {used[0]}" if len(used) == 1 else f"the {len(used)} GPUs {', '.join(used)}"
+    idle = len(set(slots)) - len(used)
+    rest = f"; {idle} {'GPU stays' if idle == 1 else 'GPUs stay'} idle" if idle else ""
+    rest += ", --executor threads uses all" if idle else ""
+    return f"{count} {'trial' if count == 1 else 'trials'} at a time on {listed}{rest}"
 
 
 @contextlib.contextmanager

@@ -91,7 +91,7 @@ def search(
         **settings: The options of `anetc evolve` with `_` for `-`, such as `candidates`, `method`,
             `population`, `max_params`, `executor`; and fields of `TrainSettings` (iterations,
             batch, ...) and `ClipSettings` (frames, size, ...) for the training of candidates. A
-            resumed search accepts `executor`, `gpus`, `timeout`, `retries` and
+            resumed search accepts `executor`, `gpus`, `per_gpu`, `timeout`, `retries` and
             `keep_all_weights`.
 
     Raises:

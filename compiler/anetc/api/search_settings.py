@@ -24,7 +24,7 @@ from anetdsl.settings_reader import (
 )
 
 _UNKNOWN_CLASSES = 1
-MAY_CHANGE = ("executor", "gpus", "timeout", "retries", "keep_all_weights")
+MAY_CHANGE = ("executor", "gpus", "per_gpu", "timeout", "retries", "keep_all_weights")
 """Settings that a resumed search accepts: they change how trials run, not the search."""
 
 
@@ -96,7 +96,12 @@ def new_settings(preset_name: str, config: str | None, options: Options) -> RunS
 
 
 def with_options(running: Running, options: Mapping[str, Any]) -> Running:
-    """Return how trials are run, changed by options."""
+    """Return how trials are run, changed by options.
+
+    Where options name GPUs but no executor, the number of trials at a time follows the GPUs.
+    """
+    if "executor" not in options and ("gpus" in options or "per_gpu" in options):
+        options = {"executor": "threads", **options}
     return read_changes(option_values(options), running)
 
 

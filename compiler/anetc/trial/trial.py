@@ -7,6 +7,7 @@ absent. A failure is a result too, with the kind of the failure.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import platform
 import resource
@@ -105,9 +106,16 @@ def _train_and_evaluate(
     done = 0 if setup.checkpoints is None else continue_from(setup.checkpoints, state)
     with Journal(folder.log) as journal:
         batches = training_batches(
-            training, batch=setup.settings.batch, seed=setup.settings.seed, start=done
+            training,
+            batch=setup.settings.batch,
+            seed=setup.settings.seed,
+            start=done,
+            workers=setup.settings.workers,
         )
-        _train(state, batches, journal, deadline, setup.checkpoints, done)
+        with contextlib.closing(batches):
+            _train(state, batches, journal, deadline, setup.checkpoints, done)
+        # Before the evaluation, which may need more memory than there is.
+        save_weights(state.model, folder.weights, trained_on)
         evaluation = validate(state, evaluated)
         measures = json_measures(evaluation.measures())
         journal.write({"iteration": setup.settings.iterations, "validation": measures})
@@ -117,7 +125,6 @@ def _train_and_evaluate(
     )
     text = trained_text(checked.source, state.model, evaluation.score())
     write_atomically(folder.trained, text)
-    save_weights(state.model, folder.weights, trained_on)
     return result
 
 

@@ -254,6 +254,22 @@ def test_each_start_has_its_folder_and_the_same_job(tmp_path: Path) -> None:
     assert not directory.trial_folder("g0002", 2).path.exists()
 
 
+def test_trial_without_memory_starts_again_with_smaller_parts(tmp_path: Path) -> None:
+    names: dict[str, list[FailureKind]] = {
+        "g0001": ["out_of_memory", "killed"],
+        "g0002": ["killed"],
+    }
+    settings = run_settings(running=Running(retries=2))
+    settings = attrs.evolve(settings, trial={**settings.trial, "settings": {"batch": 12}})
+    run = searched(tmp_path / "run", settings, failing(names))
+    jobs = [
+        json.loads(RunDir(run.path).trial_folder(name, attempt).job.read_text())
+        for name, attempt in [("g0001", 1), ("g0001", 2), ("g0001", 3), ("g0002", 2)]
+    ]
+    assert [job["settings"].get("accumulate") for job in jobs] == [None, 2, None, None]
+    assert [record.status for record in run.records] == ["done"] * len(run.records)
+
+
 def test_children_inherit_weights_with_inherit(tmp_path: Path) -> None:
     running = Running(executor="threads:4", inherit=True)
     run = searched(tmp_path / "run", run_settings(running=running), with_weights)

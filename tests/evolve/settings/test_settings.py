@@ -38,7 +38,7 @@ FULL = RunSettings(
         limits=Limits(10**7, 10**11, 60, 16, (112, 128)),
     ),
     {"data": 'folder:/a "b"\\c\x7f\n', "recipe": {"frames": 16, "size": [32, 32]}, "settings": {}},
-    Running("dask:tcp://host:8786", ("0", "1"), 1.5, 3, True, 4, True),
+    Running("dask:tcp://host:8786", ("0", "1"), 2, 1.5, 3, True, 4, True),
 )
 
 

@@ -190,7 +190,11 @@ def test_killed_cluster_stops_the_search(tmp_path: Path) -> None:
         ("dask:tcp://127.0.0.1:99999", (), "`tcp://127.0.0.1:99999` is not an address"),
         ("dask:tcp://127.0.0.1:x", (), "`tcp://127.0.0.1:x` is not an address"),
         ("dask::::", (), "dask::::: `:::` is not an address"),
-        ("dask:tcp://127.0.0.1:1", ("0",), "--gpus works with --executor threads:N only"),
+        (
+            "dask:tcp://127.0.0.1:1",
+            ("0",),
+            "--gpus works with --executor threads and threads:N only",
+        ),
     ],
 )
 def test_invalid_clusters(

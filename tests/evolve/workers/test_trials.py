@@ -279,13 +279,13 @@ def test_each_thread_has_a_gpu(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("threads", "a number from 1"),
+        ("threads:", "a number from 1"),
         ("threads:0", "a number from 1"),
         ("threads:-1", "a number from 1"),
         ("threads:many", "a number from 1"),
-        ("processes:3", "neither threads:N nor dask:ADDRESS"),
-        ("dask:", "neither threads:N nor dask:ADDRESS"),
-        ("", "neither threads:N nor dask:ADDRESS"),
+        ("processes:3", "neither threads, threads:N nor dask:ADDRESS"),
+        ("dask:", "neither threads, threads:N nor dask:ADDRESS"),
+        ("", "neither threads, threads:N nor dask:ADDRESS"),
     ],
 )
 def test_invalid_executors(text: str, message: str) -> None:

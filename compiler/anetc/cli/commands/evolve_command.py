@@ -25,7 +25,7 @@ _DISPLAY_SECONDS = 0.25
 _ARGUMENTS = ("data", "format_", "preset", "config", "accept_changed_videos")
 """Options that are not settings of the search by name."""
 _MAY_CHANGE = (
-    *("executor", "gpus", "timeout", "retries", "keep_all_weights"),
+    *("executor", "gpus", "per_gpu", "timeout", "retries", "keep_all_weights"),
     "accept_changed_videos",
 )
 """Options that `--resume` accepts: they change how trials run, not the search."""
@@ -68,16 +68,23 @@ _MAY_CHANGE = (
 @click.option("--max-depth", type=click.IntRange(1), help="Most convolutions on a path.")
 @click.option("--iterations", type=click.IntRange(1), help="Training steps of a candidate.")
 @click.option("--batch", type=click.IntRange(1), help="Clips of a training step.")
+@click.option(
+    "--accumulate", type=click.IntRange(1), help="Parts in which a step's clips are computed."
+)
+@click.option("--workers", type=click.IntRange(0), help="Processes that load a trial's clips.")
 @click.option("--frames", type=click.IntRange(1), help="Frames of a clip.")
 @click.option("--size", type=SizeType(), metavar="S|HxW", help="Pixels of a clip.")
 @click.option(
-    "--executor", metavar="threads:N|dask:ADDRESS", help="Where trials run, and how many at a time."
+    "--executor",
+    metavar="threads[:N]|dask:ADDRESS",
+    help="Where trials run, and how many at a time; threads: one, or --per-gpu on each GPU.",
 )
 @click.option(
     "--gpus",
-    metavar="0,1,...",
-    help="GPUs for threads:N (positions, or names GPU-...); each trial uses one.",
+    metavar="all|0,1,...",
+    help="GPUs for the trials, each on one of them: all, positions, or names GPU-...",
 )
+@click.option("--per-gpu", type=click.IntRange(1), help="Trials at a time on each GPU.")
 @click.option(
     "--timeout", type=click.FloatRange(0, min_open=True), help="Time limit of a trial in seconds."
 )
@@ -222,6 +229,8 @@ def _ready(driver: Driver, display: Display) -> Callable[[], None]:
     from anetc.cli.stop_signals import stop_on_signals
     from anetdsl.evolve.drive.search_progress import progress_of
 
+    if line := driver.trials.workers.description:
+        click.echo(line, err=True)
 
     stop_on_signals(driver)
     last = 0.0

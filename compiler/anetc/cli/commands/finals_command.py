@@ -71,7 +71,7 @@ _INTERRUPTED = 130
 @click.option(
     "--executor", metavar="threads:N|dask:ADDRESS", help="Where trainings run; as in the search."
 )
-@click.option("--gpus", metavar="0,1,...", help="GPUs for threads:N; each training uses one.")
+@click.option("--gpus", metavar="all|0,1,...", help="GPUs; each training uses one; all by default.")
 @click.option(
     "--timeout", type=click.FloatRange(0, min_open=True), help="Time limit of a training, seconds."
 )
