@@ -56,6 +56,17 @@ def killed_by(exit_status: int) -> int | None:
     return number if number in _SIGNALS else None
 
 
+def more_parts(clips: int, parts: int) -> int | None:
+    """Return the next larger number of equal parts, at most half as large each, of some clips.
+
+    None if a part has a single clip already.
+
+    >>> more_parts(12, 2), more_parts(7, 1), more_parts(8, 8)
+    (4, 7, None)
+    """
+    return next((n for n in range(2 * parts, clips + 1) if clips % n == 0), None)
+
+
 # Files
 
 
@@ -115,6 +126,9 @@ class TrialFolder:
 
 JOB_SCHEMA = "anetdsl-trial-job"
 JOB_VERSION = 1
+
+DEFAULT_BATCH = 32
+"""Clips of a training step, where a job has no `batch`."""
 
 Split = Literal["train", "validation", "test"]
 
