@@ -15,7 +15,7 @@ import sys
 import types
 from typing import TYPE_CHECKING, Any
 
-from anetdsl.ir import set_displays
+from anetdsl.displays import set_displays
 
 if TYPE_CHECKING:
     from anetdsl.api import check, format_text, load, parse
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from anetdsl.drawing import draw
     from anetdsl.errors import AnetError
     from anetdsl.ir import Edge, Input, Network, Node, Origin, Score, Sink
+    from anetdsl.notebook.run_view import RunView
 
 __version__ = "0.1.0"
 
@@ -45,6 +46,7 @@ _MODULES = {
     "Network": "anetdsl.ir",
     "Node": "anetdsl.ir",
     "Origin": "anetdsl.ir",
+    "RunView": "anetdsl.notebook.run_view",
     "Score": "anetdsl.ir",
     "Sink": "anetdsl.ir",
 }
@@ -59,6 +61,7 @@ __all__ = [
     "NetworkDiff",
     "Node",
     "Origin",
+    "RunView",
     "Score",
     "Sink",
     "check",
@@ -103,9 +106,15 @@ def _network_text(network: Network) -> str:
 
 
 def _notebook_bundle(network: Network) -> dict[str, str]:
-    from anetdsl.drawing import notebook_bundle
+    from anetdsl.notebook.network_display import notebook_bundle
 
     return notebook_bundle(network)
 
 
-set_displays(_network_text, _notebook_bundle)
+def _network_stats(network: Network, **clip: Any) -> Any:
+    from anetdsl.notebook.cost_display import network_stats
+
+    return network_stats(network, **clip)
+
+
+set_displays(text=_network_text, notebook=_notebook_bundle, stats=_network_stats)

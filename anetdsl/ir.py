@@ -7,10 +7,11 @@ modules need (which nodes the sink needs, path lengths, strides, edge weights) a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import attrs
 
+from anetdsl.displays import display
 from anetdsl.source import NOWHERE, Span
 from anetdsl.vocabulary import (
     DEFAULT_MODULES,
@@ -21,9 +22,6 @@ from anetdsl.vocabulary import (
     STATEMENTS,
     STEM_STRIDE,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 UNTRAINED_WEIGHT = 0.5
 """sigmoid(0), the value of an edge weight before training."""
@@ -375,24 +373,17 @@ class Network:
 
     def __str__(self) -> str:
         """Return the canonical text."""
-        text: str = _displays["text"](self)
-        return text
+        return str(display("text", self))
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Any:
-        """Return the network's text and drawing for a notebook, by media type."""
-        return _displays["notebook"](self)
+        """Return the network's text, picture and cost for a notebook, by media type."""
+        return display("notebook", self)
 
-
-_displays: dict[str, Callable[[Network], Any]] = {"text": repr, "notebook": lambda _: None}
-
-
-def set_displays(text: Callable[[Network], str], notebook: Callable[[Network], Any]) -> None:
-    """Set the functions that implement `str(network)` and the display in a notebook.
-
-    `anetdsl/__init__.py` calls this function, so that this module imports neither the printer nor
-    the drawing, which import this module.
-    """
-    _displays.update(text=text, notebook=notebook)
+    def stats(
+        self, *, frames: int = 32, size: tuple[int, int] = (224, 224), classes: int | None = None
+    ) -> Any:
+        """Return the `CostTable` of a clip of `size` (height, width); raises as `anetdsl.cost`."""
+        return display("stats", self, frames=frames, size=size, classes=classes)
 
 
 def place(value: Input | Node | Sink | Network, part: str) -> Span:

@@ -32,7 +32,7 @@ ROOTS = {"anetdsl": REPOSITORY, "anetc": REPOSITORY / "compiler"}
 # precedence over a shorter one. A module imports from lower layers and from its own room.
 LAYERS: dict[str, tuple[str, ...]] = {
     "anetdsl": (
-        "cache source vocabulary",
+        "cache displays source vocabulary",
         "diagnostics",
         "codes errors terminal",
         "confidence files locks rendering settings_reader report.charts",
@@ -54,9 +54,10 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "evolve.finals",
         "report",
         "web",
+        "notebook",
     ),
     "anetc": (
-        "arguments devices memory process_reaper process_start worker_processes",
+        "arguments devices memory native process_reaper process_start worker_processes",
         "modules forkserver_preload process_family",
         "weights",
         "plan",
@@ -221,7 +222,14 @@ def test_wheel_has_two_packages_and_the_grammar(wheel: zipfile.ZipFile) -> None:
         "anetdsl/py.typed",
         "anetdsl/report/page.css",
         "anetdsl/report/sort.js",
+        "anetdsl/web/live.css",
+        "anetdsl/web/live.js",
         "anetc/py.typed",
+        "anetc/native/source/convolution.h",
+        "anetc/native/source/normalisation.h",
+        "anetc/native/source/program.cpp",
+        "anetc/native/source/sums.h",
+        "anetc/native/source/vectors.h",
         "anetc/data/formats/motion/motion_assets.npz",
         "anetc/data/formats/motion/motion_assets.txt",
     }

@@ -6,7 +6,6 @@ DOT text needs no Graphviz and is the same on every machine. Other formats need 
 
 from __future__ import annotations
 
-import contextlib
 import os
 from pathlib import Path
 from typing import Literal, TypedDict, Unpack, overload
@@ -19,10 +18,9 @@ from anetdsl.errors import CannotRun
 from anetdsl.files import write_atomically
 from anetdsl.ir import Network
 
-__all__ = ["FORMATS", "diff_source", "dot_source", "draw", "notebook_bundle"]
+__all__ = ["FORMATS", "diff_source", "dot_source", "draw"]
 
 FORMATS = ("svg", "png", "pdf", "dot")
-_NOTEBOOK_SECONDS = 10.0
 
 
 class _Options(TypedDict, total=False):
@@ -77,16 +75,6 @@ def draw(
     path = Path(target)
     write_atomically(path, _content(source, path.suffix.removeprefix(".").lower(), dot))
     return None
-
-
-def notebook_bundle(network: Network) -> dict[str, str]:
-    """Return the network's text, and its drawing if an engine is found, by media type."""
-    bundle = {"text/plain": str(network)}
-    with contextlib.suppress(CannotRun):
-        engine = find_engine("svg")
-        picture = run(engine, dot_source(network), "svg", time_limit=_NOTEBOOK_SECONDS)
-        bundle["image/svg+xml"] = picture.decode()
-    return bundle
 
 
 def _content(source: str, format: str, dot: str | os.PathLike[str] | None) -> bytes:

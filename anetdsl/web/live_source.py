@@ -22,6 +22,8 @@ class LiveContent:
     lead: Markup
     """Text below the title."""
     sections: tuple[Section, ...]
+    complete: bool = False
+    """Whether nothing more is expected: the run is finished."""
 
     @functools.cached_property
     def digests(self) -> dict[str, str]:

@@ -9,39 +9,25 @@ import attrs
 
 from anetdsl.checking import Checked, check_file
 from anetdsl.codes import CODES
-from anetdsl.cost import Cost, NodeCost, cost
+from anetdsl.cost import cost
 from anetdsl.diagnostics import Diagnostic, Severity
 from anetdsl.errors import CannotRun
 from anetdsl.ir import Network
 from anetdsl.rendering.findings import render_text, summary
+from anetdsl.report.cost_table import cost_table, cost_tiles
 from anetdsl.report.html_page import Section
 from anetdsl.report.markup import (
     Markup,
-    TableColumn,
     folded,
     joined,
     paragraph,
-    table,
     tag,
     text,
 )
 from anetdsl.report.pictures import Renderer, network_picture
-from anetdsl.report.wording import amount
-from anetdsl.terminal import short_bytes
 from anetdsl.web.live_source import LiveContent
 
 _MAX_FINDINGS = 50
-_COLUMNS = (
-    TableColumn("node"),
-    TableColumn("C x T x H x W"),
-    TableColumn("parameters", "number"),
-    TableColumn("share", "number", 1),
-    TableColumn("multiply-adds", "amount"),
-    TableColumn("activations, KiB", "number", 1),
-    TableColumn("temporal field", "number"),
-    TableColumn("spatial field", "number"),
-    TableColumn("depth", "number"),
-)
 
 
 @attrs.frozen
@@ -113,13 +99,7 @@ class PreviewSource:
             counted = cost(network, frames=clip.frames, size=clip.size, classes=clip.classes)
         except CannotRun as error:
             return paragraph(text(str(error)), class_="bad")
-        rows = [_row(node, counted) for node in (*counted.nodes, counted.sink)]
-        caption = (
-            f"One clip of {clip.frames} frames, {clip.size[0]} x {clip.size[1]} pixels. "
-            "Share is the percentage of the parameters. Activations are the memory of all outputs "
-            "in float32."
-        )
-        return joined([_totals(counted), table(_COLUMNS, rows, caption=caption)])
+        return joined([cost_tiles(counted), cost_table(counted)])
 
 
 def _lead(checked: Checked) -> Markup:
@@ -161,40 +141,3 @@ def _findings(checked: Checked) -> Markup:
 
 def _kind(finding: Diagnostic) -> str:
     return "error" if finding.severity is Severity.ERROR else "warning"
-
-
-def _totals(counted: Cost) -> Markup:
-    figures = (
-        (
-            "parameters",
-            f"{counted.parameters:,}",
-            f"{short_bytes(counted.weight_bytes)} of weights",
-        ),
-        ("multiply-adds", amount(counted.multiply_adds), "for one clip"),
-        ("activations", short_bytes(counted.activation_bytes), "for one clip, in float32"),
-        ("receptive field", f"{counted.temporal_field} frames", f"{counted.spatial_field} pixels"),
-        ("depth", f"{counted.depth}", f"convolutions in {counted.blocks} blocks"),
-        ("classes", f"{counted.classes}", ""),
-    )
-    return tag(
-        "dl",
-        *(
-            tag("div", tag("dt", text(name)), tag("dd", text(value), tag("small", text(details))))
-            for name, value, details in figures
-        ),
-        class_="tiles",
-    )
-
-
-def _row(node: NodeCost, counted: Cost) -> tuple[str | float | None, ...]:
-    return (
-        node.name,
-        "\N{NO-BREAK SPACE}x\N{NO-BREAK SPACE}".join(map(str, node.shape)),
-        node.parameters,
-        100 * node.parameters / counted.parameters if counted.parameters else None,
-        node.multiply_adds,
-        node.activation_bytes / 1024,
-        node.temporal_field,
-        node.spatial_field,
-        node.depth,
-    )

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import attrs
 
@@ -16,11 +14,9 @@ from anetdsl.evolve.drive.run_reader import Run
 from anetdsl.report.charts import Axis, Line, plot
 from anetdsl.report.html_page import CHART_WIDTH
 from anetdsl.report.markup import Markup, TableColumn, figure, joined, paragraph, table, text
+from anetdsl.report.training_log import TrainingLog, read_log, thinned
 from anetdsl.terminal import moment
 
-_MAX_BYTES = 4 << 20
-"""Largest part of a log that is read, from its end."""
-_MAX_POINTS = 400
 _MAX_LINES = 6
 
 
@@ -29,15 +25,9 @@ class RunningTrial:
     """A candidate in training."""
 
     record: Record
-    losses: tuple[tuple[int, float], ...]
-    """Training step and loss, as far as the trial has written them."""
+    log: TrainingLog
     iterations: int | None
     """Number of training steps of the trial; None if the job does not tell."""
-
-    @property
-    def step(self) -> int | None:
-        """Number of steps that are done, or None before the first."""
-        return self.losses[-1][0] + 1 if self.losses else None
 
 
 def log_of(run: Run, record: Record) -> Path:
@@ -48,7 +38,7 @@ def log_of(run: Run, record: Record) -> Path:
 def running_trials(run: Run) -> tuple[RunningTrial, ...]:
     """Return the candidates that are in training, in the order of their indices."""
     return tuple(
-        RunningTrial(record, read_losses(log_of(run, record)), _iterations(run, record))
+        RunningTrial(record, read_log(log_of(run, record)), _iterations(run, record))
         for record in run.records
         if record.status == "running"
     )
@@ -74,19 +64,19 @@ def running_section(trials: Sequence[RunningTrial]) -> Markup:
             trial.record.parent or "",
             moment(trial.record.started) if trial.record.started is not None else "",
             trial.record.attempts,
-            trial.step,
+            trial.log.steps,
             trial.iterations,
-            trial.losses[-1][1] if trial.losses else None,
+            trial.log.losses[-1][1] if trial.log.losses else None,
             "; ".join(trial.record.ops),
         )
         for trial in trials
     ]
     count = f"{len(trials)} trial{'s' if len(trials) != 1 else ''}"
     parts = [table(columns, rows, caption=f"{count} in training now.", sortable=False)]
-    drawn = [trial for trial in trials if trial.losses][:_MAX_LINES]
+    drawn = [trial for trial in trials if trial.log.losses][:_MAX_LINES]
     if drawn:
         chart = plot(
-            [Line(trial.record.name, thinned(trial.losses)) for trial in drawn],
+            [Line(trial.record.name, thinned(trial.log.losses)) for trial in drawn],
             title="Loss of the running trials",
             description="; ".join(_in_words(trial) for trial in drawn),
             x=Axis("training step", whole=True, low=0),
@@ -103,39 +93,6 @@ def running_section(trials: Sequence[RunningTrial]) -> Markup:
     return joined(parts)
 
 
-def read_losses(path: Path) -> tuple[tuple[int, float], ...]:
-    """Return the training steps and losses of a log, also while a trial writes it."""
-    try:
-        with path.open("rb") as file:
-            size = file.seek(0, 2)
-            file.seek(max(0, size - _MAX_BYTES))
-            lines = file.read().split(b"\n")
-    except OSError:
-        return ()
-    losses = []
-    for line in lines:
-        try:
-            values: Any = json.loads(line)
-            step, loss = values["iteration"], values["loss"]
-        except (ValueError, TypeError, LookupError):
-            continue  # a validation, or a line that is cut
-        if isinstance(step, int) and isinstance(loss, float | int) and math.isfinite(loss):
-            losses.append((step, float(loss)))
-    return tuple(losses)
-
-
-def thinned(points: Sequence[tuple[int, float]]) -> tuple[tuple[float, float], ...]:
-    """Return at most 400 points: the mean of each part of the curve."""
-    part = math.ceil(len(points) / _MAX_POINTS)
-    if part <= 1:
-        return tuple(points)
-    groups = [points[start : start + part] for start in range(0, len(points), part)]
-    return tuple(
-        (sum(x for x, _ in group) / len(group), sum(y for _, y in group) / len(group))
-        for group in groups
-    )
-
-
 def _iterations(run: Run, record: Record) -> int | None:
     """Return the number of steps of a trial, from its job."""
     folder = RunDir(run.path).trial_folder(record.name, max(1, record.attempts))
@@ -147,5 +104,5 @@ def _iterations(run: Run, record: Record) -> int | None:
 
 
 def _in_words(trial: RunningTrial) -> str:
-    first, last = trial.losses[0][1], trial.losses[-1][1]
-    return f"{trial.record.name}: from {first:.3f} to {last:.3f} in {trial.step} steps"
+    first, last = trial.log.losses[0][1], trial.log.losses[-1][1]
+    return f"{trial.record.name}: from {first:.3f} to {last:.3f} in {trial.log.steps} steps"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from anetdsl.drawing import draw, engine, notebook_bundle
+from anetdsl.drawing import draw, engine
 from anetdsl.errors import CannotRun
 from tests.drawing.networks import ASN50, SMALL, needs_pure
 
@@ -144,20 +144,6 @@ def test_a_file_is_written_whole_or_not_at_all(
     with pytest.raises(CannotRun, match="absent"):
         draw(SMALL, tmp_path / "absent" / "a.dot")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.PNG", "a.dot", "a.svg"]
-
-
-@needs_pure
-def test_a_notebook_shows_the_picture() -> None:
-    """The bundle also has the text, for programs that do not display pictures."""
-    bundle = SMALL._repr_mimebundle_()
-    assert set(bundle) == {"text/plain", "image/svg+xml"}
-    assert bundle["text/plain"] == str(SMALL)
-    assert "<svg" in bundle["image/svg+xml"]
-
-
-def test_a_notebook_shows_the_text_if_there_is_no_engine(bare: Path) -> None:
-    """A missing engine causes no error in the notebook."""
-    assert notebook_bundle(SMALL) == {"text/plain": str(SMALL)}
 
 
 def test_drawing_loads_nothing_heavy() -> None:

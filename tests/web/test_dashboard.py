@@ -15,10 +15,12 @@ from anetdsl.evolve.drive.run_dir import RunDir
 from anetdsl.evolve.drive.run_reader import Run, read_run
 from anetdsl.evolve.drive.search import drive_run, make_run
 from anetdsl.report.pictures import Renderer
-from anetdsl.web import dashboard
-from anetdsl.web.dashboard import OverviewSource, RunSource, dashboard_pages
+from anetdsl.report.training_log import TrainingLog, read_log, thinned
+from anetdsl.web import run_sources
+from anetdsl.web.dashboard import OverviewSource, dashboard_pages
 from anetdsl.web.live_source import LatestContent
-from anetdsl.web.running_trials import read_losses, running_section, running_trials, thinned
+from anetdsl.web.run_sources import SearchSource, TrainingSource, source_of
+from anetdsl.web.running_trials import running_section, running_trials
 from tests.command_line import anetc
 from tests.evolve.method import COMMAND, RULES, run_settings
 from tests.report.made_up import made_up_run
@@ -59,9 +61,9 @@ def test_running_trials_have_their_steps_and_losses(tmp_path: Path) -> None:
     write_log(run, first, LOG)
     trials = running_trials(run)
     assert [trial.record.name for trial in trials] == [first.name, second.name]
-    assert trials[0].losses == ((0, 2.5), (1, 2.25))
-    assert (trials[0].step, trials[0].iterations) == (2, 40)
-    assert (trials[1].step, trials[1].iterations) == (None, None)
+    assert trials[0].log.losses == ((0, 2.5), (1, 2.25))
+    assert (trials[0].log.steps, trials[0].iterations) == (2, 40)
+    assert (trials[1].log.steps, trials[1].iterations) == (None, None)
     section = running_section(trials)
     assert "2 trials in training now." in section
     assert "<td>2<td>40<td>2.250" in section
@@ -73,7 +75,7 @@ def test_without_running_trials_the_section_says_so() -> None:
 
 
 def test_a_missing_log_has_no_losses(tmp_path: Path) -> None:
-    assert read_losses(tmp_path / "log.jsonl") == ()
+    assert read_log(tmp_path / "log.jsonl") == TrainingLog()
 
 
 def test_a_long_curve_is_thinned_to_means() -> None:
@@ -85,7 +87,7 @@ def test_a_long_curve_is_thinned_to_means() -> None:
 
 
 def test_the_page_of_a_complete_run(finished: Path) -> None:
-    content = RunSource(finished, NO_PICTURES).content()
+    content = SearchSource(finished, NO_PICTURES).content()
     assert content.title == "Search run"
     assert "This search is complete." in content.lead
     anchors = [section.anchor for section in content.sections]
@@ -98,14 +100,16 @@ def test_a_run_without_driver_names_the_command_to_continue(
 ) -> None:
     run = read_run(finished)
     unfinished = attrs.evolve(run, records=run.records[:5])
-    monkeypatch.setattr(dashboard, "read_run", lambda _: unfinished)
-    lead = RunSource(finished, NO_PICTURES).content().lead
+    monkeypatch.setattr(run_sources, "read_run", lambda _: unfinished)
+    lead = SearchSource(finished, NO_PICTURES).content().lead
     assert f"<code>anetc evolve --resume {finished}</code>" in lead
 
 
 def test_a_running_driver_is_reported(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dashboard, "is_driven", lambda _: True)
-    assert "A driver works on this search now." in RunSource(finished, NO_PICTURES).content().lead
+    monkeypatch.setattr(run_sources, "is_driven", lambda _: True)
+    assert (
+        "A driver works on this search now." in SearchSource(finished, NO_PICTURES).content().lead
+    )
 
 
 def test_the_content_follows_the_log_of_a_running_trial(
@@ -114,8 +118,8 @@ def test_the_content_follows_the_log_of_a_running_trial(
     run = attrs.evolve(made_up_run(candidates=12, finished=6), path=tmp_path)
     running = next(record for record in run.records if record.status == "running")
     log = write_log(run, running, "")
-    monkeypatch.setattr(dashboard, "read_run", lambda _: run)
-    latest = LatestContent(RunSource(tmp_path, NO_PICTURES))
+    monkeypatch.setattr(run_sources, "read_run", lambda _: run)
+    latest = LatestContent(SearchSource(tmp_path, NO_PICTURES))
     before = latest.get().digests
     log.write_text(LOG)
     after = latest.get().digests
@@ -126,7 +130,7 @@ def test_the_content_follows_the_log_of_a_running_trial(
 def test_a_run_that_cannot_be_read_keeps_its_last_content(finished: Path, tmp_path: Path) -> None:
     path = tmp_path / "run"
     shutil.copytree(finished, path)
-    latest = LatestContent(RunSource(path, NO_PICTURES))
+    latest = LatestContent(SearchSource(path, NO_PICTURES))
     sections = latest.get().sections
     shutil.rmtree(path)
     content = latest.get()
@@ -144,8 +148,8 @@ def test_several_runs_have_an_overview_and_a_page_each(finished: Path, tmp_path:
     content = overview.content()
     runs = content.section("runs")
     assert runs is not None
-    assert '<a href="/run/1">run</a>: guided, seed 3, 8 of 8 candidates' in runs.content
-    assert '<a href="/run/2">other</a>: ' in runs.content
+    assert '<dt><a href="/run/1">run</a></dt><dd>guided, seed 3, 8 of 8 candidates' in runs.content
+    assert '<a href="/run/2">other</a>' in runs.content
     assert content.section("fitness") is not None
     shutil.rmtree(other)
     content = overview.content()
@@ -165,3 +169,50 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
     result = anetc("dashboard", tmp_path)
     assert result.code == 2
     assert str(tmp_path) in result.err
+
+
+def write_training(path: Path, log: str) -> None:
+    path.mkdir(parents=True)
+    (path / "run.json").write_text(json.dumps({"data": "motion", "settings": {"iterations": 40}}))
+    (path / "metrics.jsonl").write_text(log)
+
+
+def test_a_training_run_has_a_page_that_follows_it(tmp_path: Path) -> None:
+    path = tmp_path / "training"
+    write_training(path, LOG)
+    source = source_of(path)
+    assert isinstance(source, TrainingSource)
+    latest = LatestContent(source)
+    content = latest.get()
+    assert content.title == "Training training"
+    assert "Training: 2 of 40 steps are done." in content.lead
+    assert [section.anchor for section in content.sections] == ["summary", "loss", "validation"]
+    validation = content.section("validation")
+    assert validation is not None
+    assert "<td>2<td>50.00" in validation.content
+    assert not content.complete
+    (path / "result.json").write_text("{}")
+    assert "This training is complete after 2 steps." in latest.get().lead
+    assert latest.get().complete
+
+
+def test_searches_and_trainings_are_listed_together(finished: Path, tmp_path: Path) -> None:
+    write_training(tmp_path / "training", LOG)
+    pages = dashboard_pages([finished, tmp_path / "training"], NO_PICTURES)
+    runs = pages[""].content().section("runs")
+    assert runs is not None
+    assert '<a href="/run/2">Training training</a>' in runs.content
+
+
+@pytest.mark.parametrize("damage", ["[]", "{", None])
+def test_a_damaged_training_run_is_refused(damage: str | None, tmp_path: Path) -> None:
+    write_training(tmp_path / "training", LOG)
+    source = source_of(tmp_path / "training")
+    description = tmp_path / "training" / "run.json"
+    if damage is None:
+        description.unlink()
+    else:
+        description.write_text(damage)
+        with pytest.raises(CannotRun, match=r"run\.json: this is not"):
+            source_of(tmp_path / "training")
+    assert "run.json: " in source.content().lead

@@ -1,0 +1,1 @@
+"""Displays in notebooks: networks with their costs, and runs that are followed."""
