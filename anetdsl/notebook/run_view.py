@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import threading
 from pathlib import Path
 from typing import Any
@@ -70,10 +71,9 @@ class RunView:
 
     def _ipython_display_(self) -> None:
         """Display the run, and update the display in the background."""
-        from IPython.display import HTML, display
-
         content = self._content()
-        handle = display(HTML(_html(content)), display_id=True)
+        ipython: Any = importlib.import_module("IPython.display")
+        handle = ipython.display(ipython.HTML(_html(content)), display_id=True)
         if content.complete:
             return
         thread = threading.Thread(target=self._follow, args=(handle, content), daemon=True)
@@ -81,14 +81,13 @@ class RunView:
         thread.start()
 
     def _follow(self, handle: Any, shown: LiveContent) -> None:
-        from IPython.display import HTML
-
+        ipython: Any = importlib.import_module("IPython.display")
         stopped = False
         while not shown.complete and not stopped:
             stopped = self._stopped.wait(self._seconds)
             content = self._content()  # also once after `stop`, for the last state
             if content.digests != shown.digests:
-                handle.update(HTML(_html(content)))
+                handle.update(ipython.HTML(_html(content)))
             shown = content
 
 
