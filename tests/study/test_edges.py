@@ -15,6 +15,7 @@ from anetc.study.edges import (
     by_network_table,
     edges_cases,
     edges_table,
+    rank_correlation,
     read_setting,
 )
 from anetc.study.networks import random_network_of
@@ -64,10 +65,19 @@ def test_true_weights_guide_and_random_ones_do_not(tmp_path: Path) -> None:
     table = edges_table(PLAN, rows)
     good, bad = table.splitlines()[2:]
     assert good.startswith("| `edge_rate=50` |")
+    assert good.split(" | ")[3] == "1.00", "true weights do not depend on the seed"
+    assert abs(float(bad.split(" | ")[3])) < 0.5
     assert " | +" in good
     assert float(good.split(" | ")[-2].replace("below ", "")) < 0.05
     assert float(bad.split(" | ")[-2].replace("below ", "")) > 0.05
     assert len(by_network_table(rows).splitlines()) == 4
+
+
+def test_rank_correlation_by_hand() -> None:
+    """Ranks 0, 1.5, 1.5, 3 and 0, 1, 2, 3: covariance 4.5, sums of squares 4.5 and 5."""
+    assert rank_correlation([0.1, 0.3, 0.3, 0.9], [1, 2, 3, 4]) == pytest.approx(4.5 / 22.5**0.5)
+    assert rank_correlation([1, 2, 3], [3, 2, 1]) == pytest.approx(-1)
+    assert rank_correlation([1, 1, 1], [3, 2, 1]) is None
 
 
 def test_tables_are_made_again_from_the_folder(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ Edge weights guide if upper > random > lower, with intervals of the paired diffe
 from __future__ import annotations
 
 import functools
+import itertools
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -40,6 +41,7 @@ SETTINGS = (
     "edge_optimiser=normalised,edge_rate=0.02",
     "edge_optimiser=adam,edge_rate=1",
     "edge_rate=20",
+    FIXED,
 )
 """Settings to try, the most informative ones first."""
 EXAMPLES = ("small_assemblenet", "small_four_stream_fully")
@@ -158,7 +160,8 @@ def _slug(setting: str) -> str:
 
 
 HEADER = (
-    *("setting", "sd of weights", "within 0.05 of 0.5", "whole", "upper", "random", "lower"),
+    *("setting", "sd of weights", "within 0.05 of 0.5", "agreement of seeds"),
+    *("whole", "upper", "random", "lower"),
     *("upper - random", "random - lower", "upper - lower", "p", "pairs"),
 )
 
@@ -174,7 +177,8 @@ def edges_table(plan: EdgesPlan, rows: Sequence[EdgesRow]) -> str:
     """Return the measure of each setting as Markdown: means over networks and seeds.
 
     Differences are those of halves of one network and seed, with 95 % intervals of Student's t; p
-    is that of upper - lower.
+    is that of upper - lower. The agreement is Spearman's correlation of the weights that two seeds
+    learn in the same network: without it weights depend on chance.
     """
     lines = []
     for setting in plan.settings:
@@ -192,11 +196,38 @@ def _cells(rows: Sequence[EdgesRow]) -> list[str]:
     return [
         f"{statistics.pstdev(weights):.2f}",
         f"{100 * near:.0f} %",
+        _agreement(rows),
         f"{mean_interval([row.whole for row in rows]).mean:.1f}",
         *(f"{statistics.fmean(fitness[half]):.1f}" for half in HALVES),
         *(interval_text(value.difference, signed=True) for value in differences),
         p_text(differences[-1]),
         str(len(rows)),
+    ]
+
+
+def _agreement(rows: Sequence[EdgesRow]) -> str:
+    """Return the mean correlation of the weights of one network that two seeds have learned."""
+    found = [
+        rank_correlation(one.weights, other.weights)
+        for one, other in itertools.combinations(rows, 2)
+        if one.network == other.network
+    ]
+    known = [value for value in found if value is not None]
+    return f"{statistics.fmean(known):.2f}" if known else ""
+
+
+def rank_correlation(first: Sequence[float], second: Sequence[float]) -> float | None:
+    """Return Spearman's rank correlation; None if all values of a sequence are equal."""
+    try:
+        return statistics.correlation(_ranks(first), _ranks(second))
+    except statistics.StatisticsError:
+        return None
+
+
+def _ranks(values: Sequence[float]) -> list[float]:
+    """Return the ranks of values; equal values have the mean of their ranks."""
+    return [
+        sum(other < value for other in values) + (values.count(value) - 1) / 2 for value in values
     ]
 
 
