@@ -29,9 +29,21 @@ Statement = Literal["network", "input", "node", "sink"]
 _Named = TypeVar("_Named", Input, Node)
 
 _FIELDS: dict[Statement, dict[str, str]] = {
-    "network": {"D": "widths", "modules": "modules", "edges": "edges"},
+    "network": {
+        "blocks": "blocks",
+        "D": "widths",
+        "modules": "modules",
+        "edges": "edges",
+        "attention": "attention",
+    },
     "input": {"channels": "channels", "kind": "kind"},
-    "node": {"level": "level", "C": "channels", "r": "dilation", "stride": "stride"},
+    "node": {
+        "level": "level",
+        "C": "channels",
+        "r": "dilation",
+        "stride": "stride",
+        "peers": "peers",
+    },
     "sink": {"classes": "classes", "combine": "combine", "head": "head"},
 }
 """Fields of `anetdsl.ir`, by statement and by the attribute's name in the language."""
@@ -211,6 +223,13 @@ def diff(old: Network, new: Network) -> NetworkDiff:
                 for target, a, b in readers
                 for note in _order_note(f"inputs of {target}", _numbered(a), _numbered(b))
             ),
+            *(
+                note
+                for a, b in nodes
+                for note in _order_note(
+                    f"peers of {a.name}", _numbered(a.peers), _numbered(b.peers)
+                )
+            ),
             *_notes("origin", _origin_values(old.origin), _origin_values(new.origin)),
             *_notes("score", _score_values(old.score), _score_values(new.score)),
         ),
@@ -250,6 +269,8 @@ def _changes(
 ) -> Iterator[AttributeChange]:
     for attribute, field in _FIELDS[statement].items():
         before, after = getattr(old, field), getattr(new, field)
+        if field == "peers":  # their order has no meaning
+            before, after = (tuple(sorted(map(write_edge, peers))) for peers in (before, after))
         if before != after:
             yield AttributeChange(statement, owner, attribute, before, after)
 

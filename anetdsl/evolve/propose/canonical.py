@@ -49,9 +49,10 @@ def canonical(network: Network) -> Description:
     graph = _Graph.of(network)
     head = (
         tuple(sorted((value.name, value.channels, value.kind) for value in network.inputs)),
-        network.widths,
+        # Lite blocks have no D. Networks of the paper keep their form of earlier versions.
+        network.widths if network.blocks == "full" else network.blocks,
         network.modules,
-        network.edges,
+        network.edges if network.attention == "none" else (network.edges, network.attention),
         (network.sink.classes, network.sink.combine, network.sink.head),
     )
     colours = _refined(graph, _ranks(graph.kinds))
@@ -89,8 +90,8 @@ class _Graph:
         for number, node in enumerate(network.nodes):
             kind = (
                 node.level,
-                node.channels,
-                node.dilation,
+                node.filters if network.blocks == "lite" else node.channels or 0,
+                node.dilation or 0,
                 node.stride,
                 node.inputs[0].source if node.is_stem else "",
                 read_by_sink[node.name],

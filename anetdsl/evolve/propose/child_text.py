@@ -28,7 +28,9 @@ from anetdsl.text.edits import (
     set_origin,
     set_score,
 )
+from anetdsl.text.edits.attribute_edits import Text
 from anetdsl.text.formatting import FormatterBug, format_source
+from anetdsl.text.printing import write_edge
 
 TextChange = Callable[[SyntaxTree], Iterable[Edit]]
 
@@ -126,17 +128,23 @@ def _node_changes(tree: SyntaxTree, parent: Network, draft: DraftNetwork) -> Ite
 def _node_edits(tree: SyntaxTree, statement: StatementNode, old: Node, new: Node) -> Iterator[Edit]:
     if new.name != old.name and statement.name is not None:
         yield Edit(statement.name.span, new.name)
-    numbers = {"C": (old.channels, new.channels), "r": (old.dilation, new.dilation)}
-    changed = {name: str(after) for name, (before, after) in numbers.items() if before != after}
+    changed: dict[str, Text | None] = {}
+    if new.channels != old.channels:
+        filters = list(map(str, new.filters))
+        changed["C"] = filters if isinstance(new.channels, tuple) else filters[0]
+    if new.dilation != old.dilation:
+        changed["r"] = str(new.dilation)
+    if new.peers != old.peers:
+        changed["peers"] = list(map(write_edge, new.peers)) or None
     yield from set_attributes(tree, statement, changed)
     if new.inputs != old.inputs:
         yield from set_edges(tree, statement, new.inputs)
 
 
 def untrained(network: Network, *, keep_weights: bool = False) -> Network:
-    """Return the network without learned edge weights, as it is before its training.
+    """Return the network without learned edge weights and peers, as it is before its training.
 
-    With `keep_weights` the weights stay. A sole input never has one. Fixed weights stay.
+    With `keep_weights` both stay. A sole input never has a weight. Fixed weights stay.
     """
     keeps = keep_weights or network.edges == "fixed"
     nodes: list[Node] = []
@@ -144,5 +152,7 @@ def untrained(network: Network, *, keep_weights: bool = False) -> Network:
         has_weights = any(edge.weight is not None for edge in node.inputs)
         if has_weights and (not keeps or len(node.inputs) == 1):
             node = with_edges(node, tuple([Edge(edge.source) for edge in node.inputs]))
+        if node.peers and not keep_weights:
+            node = with_edges(node, node.inputs, ())
         nodes.append(node)
     return with_parts(network, nodes, network.sink)

@@ -102,9 +102,19 @@ def with_parts(network: Network, nodes: Iterable[Node], sink: Sink) -> Network:
         network.edges,
         network.origin,
         network.score,
+        blocks=network.blocks,
+        attention=network.attention,
     )
 
 
-def with_edges(node: Node, edges: tuple[Edge, ...]) -> Node:
-    """Return the node with other inputs, without places in a text."""
-    return Node(node.name, node.level, node.channels, node.dilation, node.stride, edges)
+def with_edges(node: Node, edges: tuple[Edge, ...], peers: tuple[Edge, ...] | None = None) -> Node:
+    """Return the node with other inputs and perhaps other peers, without places in a text."""
+    return Node(
+        node.name,
+        node.level,
+        node.channels,
+        node.dilation,
+        node.stride,
+        edges,
+        node.peers if peers is None else peers,
+    )

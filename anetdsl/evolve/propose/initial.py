@@ -43,7 +43,13 @@ def random_nodes(space: Space, rng: Random) -> Network:
     inputs = (RGB, FLOW) if count > 1 else (RGB,)
     sink = Sink(tuple(Edge(node.name) for node in blocks if node.level == 4), space.classes)
     network = Network(
-        "drawn", inputs, (*stems, *blocks), sink, widths=space.widths, modules=space.modules
+        "drawn",
+        inputs,
+        (*stems, *blocks),
+        sink,
+        widths=space.widths,
+        modules=space.modules,
+        attention=space.attention,
     )
     draft = DraftNetwork.of(network)
     for _ in range(rng.randint(min(1, space.most_splits), space.most_splits)):

@@ -7,6 +7,7 @@ nodes that replace the nodes it read.
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from random import Random
 
@@ -110,6 +111,14 @@ def split_node(draft: DraftNetwork, node: Node) -> Change:
     half = _with_filters(node, [count // 2 for count in node.filters])
     halves = [attrs.evolve(half, name=name) for name in names]
 
+    def share(peers: tuple[Edge, ...]) -> tuple[Edge, ...]:
+        """Give each half of the node half of its share."""
+        return tuple(
+            Edge(new, _share([peer], 2)) if peer.source == node.name else peer
+            for peer in peers
+            for new in (names if peer.source == node.name else (peer.source,))
+        )
+
     def replace(edges: tuple[Edge, ...]) -> tuple[Edge, ...]:
         return tuple(
             [
@@ -123,8 +132,8 @@ def split_node(draft: DraftNetwork, node: Node) -> Change:
     for other in draft.network.nodes:
         if other.name == node.name:
             nodes.extend(halves)
-        elif _reads(other.inputs, node.name):
-            nodes.append(with_edges(other, replace(other.inputs)))
+        elif _reads((*other.inputs, *other.peers), node.name):
+            nodes.append(with_edges(other, replace(other.inputs), share(other.peers)))
         else:
             nodes.append(other)
     statements = {key: line for key, line in draft.statements.items() if key != node.name}
@@ -147,6 +156,7 @@ def merge_nodes(draft: DraftNetwork, first: Node, second: Node, dilation: int) -
         channels=_summed(first, second).channels,
         dilation=dilation,
         inputs=tuple(sorted(united, key=lambda edge: ranks[edge.source])),
+        peers=_mean_shares(first.peers, second.peers),
     )
     only_second = first.name not in draft.statements and second.name in draft.statements
     replaced, removed = (second, first) if only_second else (first, second)
@@ -159,8 +169,9 @@ def merge_nodes(draft: DraftNetwork, first: Node, second: Node, dilation: int) -
     for node in draft.network.nodes:
         if node.name == replaced.name:
             nodes.append(merged)
-        elif _reads(node.inputs, first.name, second.name):
-            nodes.append(with_edges(node, replace(node.inputs)))
+        elif _reads((*node.inputs, *node.peers), first.name, second.name):
+            peers = _with_summed_shares(node.peers, (first.name, second.name), name)
+            nodes.append(with_edges(node, replace(node.inputs), peers))
         elif node.name != removed.name:
             nodes.append(node)
     statements = {
@@ -191,6 +202,31 @@ def _united(edges: Sequence[Edge]) -> tuple[Edge, ...]:
         same[0] if len(same) == 1 else Edge(source, _mean_weight(same))
         for source, same in by_source.items()
     )
+
+
+def _mean_shares(first: tuple[Edge, ...], second: tuple[Edge, ...]) -> tuple[Edge, ...]:
+    """Return the peers of a merged node: the mean of both shares; one without a list adds none."""
+    if not first or not second:
+        return first or second
+    by_source: dict[str, list[Edge]] = {}
+    for peer in (*first, *second):
+        by_source.setdefault(peer.source, []).append(peer)
+    return tuple(Edge(source, _share(same, 2)) for source, same in by_source.items())
+
+
+def _with_summed_shares(
+    peers: tuple[Edge, ...], merged: tuple[str, str], name: str
+) -> tuple[Edge, ...]:
+    """Return peers in which a merged node has the sum of the shares of both nodes."""
+    total = _share([peer for peer in peers if peer.source in merged], 1)
+    renamed = (Edge(name, total) if peer.source in merged else peer for peer in peers)
+    return tuple({peer.source: peer for peer in renamed}.values())
+
+
+def _share(peers: Sequence[Edge], divisor: int) -> float:
+    """Return the sum of shares divided by a number, as a share: above 0 and at most 1."""
+    total = sum(peer.weight or 0.0 for peer in peers) / divisor
+    return min(max(total, sys.float_info.min), 1.0)
 
 
 def _mean_weight(edges: Sequence[Edge]) -> float | None:

@@ -9,6 +9,7 @@ from typing import Literal
 
 import attrs
 
+from anetdsl.ir import Attention
 from anetdsl.settings_reader import InvalidSetting, at_least, between, not_empty
 
 Method = Literal["guided", "standard", "random", "aging", "oneshot"]
@@ -52,6 +53,8 @@ class Space:
     """Largest number of nodes of an initial network that are split; at least one is."""
     edge_probability: float = attrs.field(default=0.5, validator=between(0, 1))
     """Probability of each possible edge of an initial network."""
+    attention: Attention = "none"
+    """Attention of the connections of all candidates (AssembleNet++)."""
     least_depth: int = attrs.field(default=4, validator=at_least(1))
     """Smallest number of blocks on the longest path from an input to the sink."""
 

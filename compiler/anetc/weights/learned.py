@@ -1,4 +1,4 @@
-"""Read learned edge weights from a model, and write them and the score into the network's text."""
+"""Read learned edge weights and peers from a model; write them and the score into a text."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from anetc.arguments import check_type
-from anetc.modules.names import EDGES, full_name
+from anetc.modules.names import EDGES, MIXTURE, full_name
 from anetc.modules.network import NetworkParts
 from anetc.weights.network_structure import structure_of
 from anetdsl.checking import check_file, check_source, network_of
@@ -41,13 +41,34 @@ def learned_edge_weights(model: NetworkParts) -> dict[str, tuple[float, ...]]:
     return weights
 
 
+def learned_peers(model: NetworkParts) -> dict[str, dict[str, float]]:
+    """Return the shares of the peers by node: softmax(h), averaged over the node's connections.
+
+    It is empty without peer attention. Shares are learned also with fixed edge weights. The result
+    has no nodes that are not trained (`requires_grad`).
+    """
+    peers: dict[str, dict[str, float]] = {}
+    if model.network.attention == "peer":
+        by_level = model.network.peers_by_level()
+        for node in model.network.nodes:
+            if not node.is_stem:
+                h = model.get_parameter(full_name(node.name, MIXTURE))
+                if h.requires_grad:
+                    shares = torch.softmax(h.detach().double().cpu(), dim=1).mean(dim=0)
+                    names = [peer.name for peer in by_level[node.level]]
+                    peers[node.name] = dict(zip(names, shares.tolist(), strict=True))
+    return peers
+
+
 def learned_text(
     module: nn.Module,
     source: str | os.PathLike[str] | SourceFile,
     *,
     score: Mapping[str, float] | None = None,
 ) -> str:
-    """Return a network's text with the edge weights that a module has learned in any training loop.
+    """Return a network's text with the weights that a module has learned in any training loop.
+
+    These are the weights of edges, and the shares of peers.
 
     Comments and layout do not change. `anetc.weights.files.save_weights` saves all other weights.
 
@@ -88,7 +109,14 @@ def learned_text(
                 f"{text.name}: the edge weights of node {name} are not finite, so no text can hold "
                 "them; use weights from before the training diverged"
             )
-    weights = set_learned(tree, learned, None)
+    peers = learned_peers(model)
+    for name, shares in peers.items():
+        if not all(map(math.isfinite, shares.values())):
+            raise CannotRun(
+                f"{text.name}: the attention of node {name} is not finite, so no text can hold its "
+                "peers; use weights from before the training diverged"
+            )
+    weights = set_learned(tree, learned, None, peers)
     return apply(text.text, (*weights, *set_score(tree, _rounded(score) if score else None)))
 
 
@@ -113,13 +141,14 @@ def _source(source: str | os.PathLike[str] | SourceFile) -> SourceFile:
 
 
 def trained_text(source: SourceFile, model: NetworkParts, score: Score | None) -> str:
-    """Return the author's text with the learned edge weights and the score.
+    """Return the author's text with the learned edge weights and peers, and the score.
 
     Comments and layout do not change. Measures are rounded to four decimal places.
     """
     if score is not None:
         score = _rounded(dict(score.values))
-    return apply(source.text, set_learned(parse_syntax(source), learned_edge_weights(model), score))
+    weights, peers = learned_edge_weights(model), learned_peers(model)
+    return apply(source.text, set_learned(parse_syntax(source), weights, score, peers))
 
 
 def _rounded(measures: Mapping[str, float]) -> Score:

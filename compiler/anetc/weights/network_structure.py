@@ -20,13 +20,20 @@ if TYPE_CHECKING:
 
 
 def structure_of(network: Network) -> Network:
-    """Return a network without name, origin, score and edge weights, in an order of its own."""
-    nodes = (attrs.evolve(node, inputs=_untrained(node.inputs)) for node in network.nodes)
+    """Return a network without name, origin, score, edge weights and peers, in an order of its own.
+
+    With peer attention the order of the nodes stays, as it is that of the mixtures in the weights.
+    """
+    nodes = [
+        attrs.evolve(node, inputs=_untrained(node.inputs), peers=()) for node in network.nodes
+    ]
+    if network.attention != "peer":
+        nodes.sort(key=lambda node: node.name)
     return attrs.evolve(
         network,
         name="structure",
         inputs=tuple(sorted(network.inputs, key=lambda value: value.name)),
-        nodes=tuple(sorted(nodes, key=lambda node: node.name)),
+        nodes=tuple(nodes),
         sink=attrs.evolve(network.sink, inputs=_untrained(network.sink.inputs)),
         origin=None,
         score=None,
