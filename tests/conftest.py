@@ -24,6 +24,9 @@ settings.load_profile("anetdsl")
 # Results must not depend on the library that is faster on this machine.
 os.environ.setdefault("ANETC_PRODUCTS", "blas")
 
+# Tests with a cache of their own would compile the native kernels again. Tests of engines use them.
+os.environ.setdefault("ANETC_NATIVE", "0")
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(

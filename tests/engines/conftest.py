@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
 import torch
+
+from anetc.native.library import SWITCH
 
 
 @pytest.fixture(scope="package", autouse=True)
@@ -15,3 +18,15 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _native_kernels() -> Iterator[None]:
+    """Let TrainingModule use the native kernels where they can be compiled."""
+    before = os.environ.get(SWITCH)
+    os.environ[SWITCH] = "1"
+    yield
+    if before is None:
+        del os.environ[SWITCH]
+    else:
+        os.environ[SWITCH] = before

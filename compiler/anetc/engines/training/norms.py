@@ -21,7 +21,7 @@ _FEW_CHANNELS = 16
 _EXACT_BYTES = 4
 """Smallest size in bytes of numbers for which the gradient is computed from its terms one by one.
 In smaller types each term would be rounded; there the library computes in float32."""
-_ONE_CELL = "batch normalisation cannot train on one cell; use larger clips or a larger batch"
+ONE_CELL = "batch normalisation cannot train on one cell; use larger clips or a larger batch"
 
 
 @attrs.frozen
@@ -51,8 +51,8 @@ def statistics(
         return Statistics(average.clone(), spread.clone(), batch)
     count = x.numel() // x.shape[-1]
     if count == 1 and not shared:
-        raise ValueError(_ONE_CELL)
-    momentum = _momentum(norm)
+        raise ValueError(ONE_CELL)
+    momentum = momentum_of(norm)
     tiles = _tiles(x)
     if tiles == 1 and update and not shared:
         mean, variance = _aten.batch_norm_update_stats(
@@ -68,14 +68,14 @@ def statistics(
     if shared:
         mean, variance, count = shared_statistics.global_statistics(mean, variance, count)
         if count == 1:
-            raise ValueError(_ONE_CELL)
+            raise ValueError(ONE_CELL)
     if update:
         average.lerp_(mean.to(average.dtype), momentum)
         spread.lerp_((variance * (count / (count - 1))).to(spread.dtype), momentum)
     return Statistics(mean, variance, batch, shared)
 
 
-def _momentum(norm: nn.BatchNorm3d) -> float:
+def momentum_of(norm: nn.BatchNorm3d) -> float:
     """Return the momentum of the running averages; without one, all batches count equally."""
     if norm.momentum is not None:
         return norm.momentum

@@ -6,18 +6,28 @@ of the clips.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
+from anetc.engines.training.native_nodes import (
+    DTYPES,
+    NativeCall,
+    NativeNode,
+    ScratchBlocks,
+    native_node,
+)
 from anetc.engines.training.nodes import NodeCall, NodeSteps, node_steps
 from anetc.engines.training.shared_statistics import is_distributed
 from anetc.modules.names import NODES
 from anetc.modules.network import NetworkModule, NetworkParts, build_network, check_inputs
+from anetc.native.library import library_or_none
 from anetc.plan.lower import lower
 from anetc.plan.passes import TRAINING, optimise
+from anetc.plan.plan import Plan
 
 if TYPE_CHECKING:
     from anetdsl.ir import Network
@@ -39,6 +49,10 @@ class TrainingModule(NetworkParts):
     memory and gives the same numbers. Second derivatives are not supported. Under autocast, all
     computations have autocast's type.
 
+    In float32 and float64, nodes run by native kernels (`anetc.native`) where a C++ compiler is
+    installed, unless `native` is False. Other types, shared statistics and operations without a
+    native kernel run step by step in Python.
+
     `synchronise` has an effect if `torch.distributed` is initialised for several processes. Then
     the statistics of a batch are those of all processes' clips, forward and backward, and so are
     the running averages: the result is that of one process with the whole batch. All processes
@@ -50,7 +64,12 @@ class TrainingModule(NetworkParts):
     """
 
     def __init__(
-        self, reference: NetworkModule, *, checkpoint: bool = False, synchronise: bool = False
+        self,
+        reference: NetworkModule,
+        *,
+        checkpoint: bool = False,
+        synchronise: bool = False,
+        native: bool = True,
     ) -> None:
         super().__init__()
         self.network = reference.network
@@ -60,6 +79,9 @@ class TrainingModule(NetworkParts):
         self.checkpoint = checkpoint
         self.synchronise = synchronise
         self._plans: dict[tuple[int, ...], tuple[NodeSteps, ...]] = {}
+        self._library = library_or_none() if native else None
+        self._native: dict[tuple[int, ...], dict[str, NativeNode]] = {}
+        self._scratch = ScratchBlocks()
 
     def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """Return the logits (N, classes) for inputs (N, C, T, H, W) by input name.
@@ -74,10 +96,10 @@ class TrainingModule(NetworkParts):
             dtype = torch.get_autocast_dtype(device)
         frames = first.shape[2]
         values = {name: _flat(x.to(dtype)) for name, x in inputs.items()}
-        parts = dict(self.nodes.named_modules(prefix=NODES))
         for node in self._nodes(first.shape[2:]):
             with torch.profiler.record_function(node.node), torch.autocast(device, enabled=False):
-                values.update(self._run(node, parts, values, frames))
+                native = self._native[first.shape[2:]].get(node.node)
+                values.update(self._run(node, native, values, frames))
         reads = (values[edge.source] for edge in self.network.sink.inputs)
         logits: Tensor = self.sink([_clip(x, frames) for x in reads])
         return logits
@@ -86,32 +108,51 @@ class TrainingModule(NetworkParts):
         """Return the nodes of the plan for clips of `size` (T, H, W)."""
         if size not in self._plans:
             if len(self._plans) == _PLANS:
-                del self._plans[next(iter(self._plans))]
+                oldest = next(iter(self._plans))
+                del self._plans[oldest], self._native[oldest]
             frames, height, width = size
             plan = lower(self.network, frames=frames, size=(height, width), mode="training")
-            self._plans[size] = node_steps(optimise(plan, TRAINING))
+            plan = optimise(plan, TRAINING)
+            self._plans[size] = node_steps(plan)
+            self._native[size] = self._native_nodes(plan, self._plans[size])
         return self._plans[size]
 
     def _run(
         self,
         node: NodeSteps,
-        parts: Mapping[str, nn.Module],
+        native: NativeNode | None,
         values: Mapping[str, Tensor],
         frames: int,
     ) -> dict[str, Tensor]:
-        """Return the outputs of a node. `values` are other nodes' outputs, `parts` the modules."""
-        stored = []
-        for name in node.stored:
-            owner, _, leaf = name.rpartition(".")
-            stored.append(getattr(parts[owner], leaf))
-        norms = {name: _norm(name, parts[name]) for name in node.norms}
+        """Return the outputs of a node. `values` are other nodes' outputs."""
+        norms = {name: _norm(self.nodes, name) for name in node.norms}
+        stored = [_stored(self.nodes, name) for name in node.stored]
         batch = {name: norm.training for name, norm in norms.items()}
         batches = (norm.num_batches_tracked for norm in norms.values() if norm.training)
         if counters := [count for count in batches if count is not None]:
             torch._foreach_add_(counters, 1)
         shared = self.synchronise and is_distributed()
-        call = NodeCall(node, frames, norms, batch, keep=not self.checkpoint, shared=shared)
-        return call.run([*(values[name] for name in node.inputs), *stored])
+        tensors = [*(values[name] for name in node.inputs), *stored]
+        if native is not None and not shared and _fit_kernels(tensors):
+            call = NativeCall.of(native, norms, batch, keep=not self.checkpoint)
+            return call.run(tensors)
+        by_steps = NodeCall(node, frames, norms, batch, keep=not self.checkpoint, shared=shared)
+        return by_steps.run(tensors)
+
+    def _native_nodes(self, plan: Plan, nodes: tuple[NodeSteps, ...]) -> dict[str, NativeNode]:
+        """Return the nodes that the native kernels can run, by name."""
+        if self._library is None:
+            return {}
+        stored = {
+            **dict(self.nodes.named_parameters(prefix=NODES)),
+            **dict(self.nodes.named_buffers(prefix=NODES)),
+        }
+        found = {}
+        for node in nodes:
+            native = native_node(node, plan, stored, self._library, self._scratch)
+            if native is not None:
+                found[node.node] = native
+        return found
 
 
 def training_module(
@@ -125,7 +166,36 @@ def training_module(
     return TrainingModule(reference, checkpoint=checkpoint, synchronise=synchronise)
 
 
-def _norm(name: str, part: nn.Module) -> nn.BatchNorm3d:
+def _fit_kernels(tensors: Sequence[Tensor]) -> bool:
+    """Return whether the native kernels can read these tensors."""
+    dtype = tensors[0].dtype
+    return dtype in DTYPES and all(x.dtype == dtype and x.device.type == "cpu" for x in tensors)
+
+
+@functools.cache
+def _path(name: str) -> tuple[str, ...]:
+    """Return the keys that lead from the module `nodes` to a tensor or a module with this name."""
+    return tuple(name.split(".")[1:])
+
+
+def _part(nodes: nn.Module, path: tuple[str, ...]) -> nn.Module:
+    """Return a module below `nodes`. `get_submodule` takes several times as long."""
+    part = nodes
+    for key in path:
+        part = part._modules[key]  # type: ignore[assignment]
+    return part
+
+
+def _stored(nodes: nn.Module, name: str) -> Tensor:
+    """Return a parameter or a buffer."""
+    *path, leaf = _path(name)
+    part = _part(nodes, tuple(path))
+    stored = part._parameters.get(leaf)
+    return part._buffers[leaf] if stored is None else stored  # type: ignore[return-value]
+
+
+def _norm(nodes: nn.Module, name: str) -> nn.BatchNorm3d:
+    part = _part(nodes, _path(name))
     if not isinstance(part, nn.BatchNorm3d):
         kind = type(part).__name__
         raise TypeError(f"{name}: {kind} is not supported; a TrainingModule needs nn.BatchNorm3d")

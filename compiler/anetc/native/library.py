@@ -1,0 +1,191 @@
+"""Compile the native kernels once per machine, and load them.
+
+The library has a C interface and uses neither Python nor PyTorch. It is compiled for the processor
+of this machine, and kept in the cache folder under a key of source, compiler, flags and processor.
+Without a C++ compiler, everything runs without it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import logging
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import attrs
+
+from anetdsl.cache import make_cache_folder
+from anetdsl.errors import CannotRun
+from anetdsl.locks import locked
+
+SWITCH = "ANETC_NATIVE"
+"""Environment variable; 0 turns the native kernels off."""
+SOURCE = Path(__file__).resolve().parent / "source"
+_FLAGS = ("-std=c++17", "-O3", "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-shared")
+_FOR_THIS_PROCESSOR = ("-march=native", "-mcpu=native")
+_THREADS = "-fopenmp"
+_WAIT_SECONDS = 120.0
+_COMPILE_SECONDS = 300
+
+_log = logging.getLogger(__name__)
+
+
+class NoNativeKernels(CannotRun):
+    """The native kernels cannot be used; the message is the reason."""
+
+
+@attrs.frozen
+class NativeLibrary:
+    """The functions of the compiled kernels."""
+
+    path: str
+    run_float: Callable[..., None]
+    run_double: Callable[..., None]
+    instruction_size: int
+
+    def __reduce__(self) -> tuple[Callable[[], NativeLibrary], tuple[()]]:
+        """Copy and pickle the library by loading it again."""
+        return library, ()
+
+
+def compiler() -> str | None:
+    """Return the path of a C++ compiler: of CXX if it is set, else of c++, g++ or clang++."""
+    names = (os.environ["CXX"],) if os.environ.get("CXX") else ("c++", "g++", "clang++")
+    return next((path for name in names if (path := shutil.which(name))), None)
+
+
+def is_switched_off() -> bool:
+    """Return whether the environment turns the native kernels off."""
+    return os.environ.get(SWITCH, "1") == "0"
+
+
+def library() -> NativeLibrary:
+    """Return the library; compile it first if that was not done before on this machine.
+
+    Wait for another process that compiles it. Raise NoNativeKernels if they are switched off,
+    or cannot be compiled or loaded. A reason other than the switch is logged once.
+    """
+    if is_switched_off():
+        raise NoNativeKernels(f"{SWITCH}=0 turns the native kernels off")
+    if "library" not in _results:
+        _results["library"] = _found()
+    found = _results["library"]
+    if isinstance(found, NoNativeKernels):
+        raise found
+    return found
+
+
+def library_or_none() -> NativeLibrary | None:
+    """Return the library, or None if there is none."""
+    try:
+        return library()
+    except NoNativeKernels:
+        return None
+
+
+_results: dict[str, NativeLibrary | NoNativeKernels] = {}
+"""The library of this process, or the reason why there is none."""
+
+
+def _found() -> NativeLibrary | NoNativeKernels:
+    try:
+        return _loaded(_compiled())
+    except NoNativeKernels as error:
+        reason = error
+    except (CannotRun, OSError, AttributeError) as error:
+        reason = NoNativeKernels(f"the native kernels cannot be loaded: {error}")
+    _log.info("training without native kernels, which takes longer: %s", reason)
+    return reason
+
+
+def _compiled() -> Path:
+    """Return the path of the compiled library."""
+    command = compiler()
+    if command is None:
+        raise NoNativeKernels("no C++ compiler was found (c++, g++ or clang++, or CXX)")
+    folder = Path(make_cache_folder("native"))
+    path = folder / f"{_key(command)}.so"
+    if path.is_file():
+        return path
+    with locked(folder / "compile.lock", seconds=_WAIT_SECONDS, remove=False):
+        if not path.is_file():
+            _log.info("compiling the native kernels, once on this machine (about 15 s)")
+            _compile(command, path)
+    return path
+
+
+def _compile(command: str, path: Path) -> None:
+    """Compile the library, without optional flags that this compiler does not have."""
+    problem = ""
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        result = Path(folder, path.name)
+        for processor in _FOR_THIS_PROCESSOR:
+            for threads in (_THREADS, None):
+                flags = (*_FLAGS, processor, *([threads] if threads else []))
+                arguments = [command, *flags, str(SOURCE / "program.cpp"), "-o", str(result)]
+                try:
+                    done = subprocess.run(
+                        arguments,
+                        capture_output=True,
+                        text=True,
+                        errors="replace",
+                        timeout=_COMPILE_SECONDS,
+                        check=False,
+                    )
+                except (OSError, subprocess.TimeoutExpired) as error:
+                    raise NoNativeKernels(f"{command} failed: {error}") from None
+                if done.returncode == 0:
+                    result.replace(path)
+                    return
+                problem = problem or (done.stderr.strip().splitlines() or ["no message"])[0]
+    raise NoNativeKernels(f"{command} cannot compile the native kernels: {problem}")
+
+
+def _loaded(path: Path) -> NativeLibrary:
+    loaded = ctypes.CDLL(str(path))
+    functions = []
+    for name in ("anetc_run_float", "anetc_run_double"):
+        function = getattr(loaded, name)
+        function.restype = None
+        pointer = ctypes.c_void_p
+        function.argtypes = [pointer, ctypes.c_int64, pointer, pointer, ctypes.c_int]
+        functions.append(function)
+    run_float, run_double = functions
+    return NativeLibrary(str(path), run_float, run_double, loaded.anetc_instruction_size())
+
+
+def _key(command: str) -> str:
+    """Return a key of everything that the library depends on."""
+    key = hashlib.sha256()
+    for path in sorted(SOURCE.iterdir()):
+        key.update(path.name.encode() + b"\0" + path.read_bytes())
+    tool = Path(command).resolve()
+    state = tool.stat()
+    for part in (
+        _FLAGS,
+        _FOR_THIS_PROCESSOR,
+        _THREADS,
+        str(tool),
+        state.st_size,
+        state.st_mtime_ns,
+    ):
+        key.update(repr(part).encode())
+    key.update(_processor().encode())
+    return key.hexdigest()[:24]
+
+
+def _processor() -> str:
+    """Return a description of the processor and its instructions."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").split("\n\n")[0]
+    except OSError:
+        return f"{platform.machine()} {platform.processor()} {platform.system()}"
+    wanted = ("flags", "features", "model name", "vendor_id", "cpu family", "model", "cpu part")
+    kept = [line for line in lines.splitlines() if line.split(":")[0].strip().lower() in wanted]
+    return "\n".join([platform.machine(), *kept])
