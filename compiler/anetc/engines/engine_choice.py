@@ -37,11 +37,8 @@ def training_engine(
 
 
 def evaluation_engine(reference: NetworkModule, device: Device) -> nn.Module:
-    """Return the module that evaluates a model in training.
+    """Return the module that evaluates a model in training: the fast engine, as `anetc eval` does.
 
-    On a GPU it is the fast engine, whose normalisations are folded. On a CPU it is the reference
-    module, so that the numbers of a run stay as they are.
+    It folds the normalisations. On a CPU it takes less than half the time of the reference module.
     """
-    if device.engine == "reference" or device.kind == "cpu":
-        return reference
-    return InferenceEngine(reference)
+    return reference if device.engine == "reference" else InferenceEngine(reference)
