@@ -72,6 +72,21 @@ def test_failures(tmp_path: Path, kind: str, is_kept: bool) -> None:
             Trainings(tmp_path).run(training())
 
 
+def test_nothing_starts_after_a_stop(tmp_path: Path) -> None:
+    stopped: list[str] = []
+    synthetic = SyntheticTrainings()
+    with synthetic_workers(synthetic) as workers:
+        trainings = Trainings(tmp_path, workers)
+        known = trainings.run(training())
+        trainings.on_stop.append(lambda: stopped.append("search"))
+        trainings.stop()
+        assert trainings.run(training()) == known
+        with pytest.raises(TrainingFailed, match="stopped"):
+            trainings.run(training(1))
+    assert stopped == ["search"]
+    assert len(synthetic.tasks) == 1
+
+
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"schema": "other"}', '{"schema'])
 def test_damaged_results_are_reported(tmp_path: Path, content: str) -> None:
     path = tmp_path / training().file_name

@@ -133,6 +133,8 @@ def _search(plan: SearchPlan, run: Path, trainings: Trainings) -> None:
 
         stops.append(stop)
         trainings.on_stop.append(stop)
+        if trainings.stopping.is_set():
+            stop()
 
     run.parent.mkdir(exist_ok=True)
     config = run.parent / f"{plan.name}.toml"

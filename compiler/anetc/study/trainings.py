@@ -76,6 +76,8 @@ class Trainings:
     """Number of trainings that this process did."""
     on_stop: list[Callable[[], None]] = attrs.field(factory=list)
     """Functions that stop the searches that run."""
+    stopping: threading.Event = attrs.field(factory=threading.Event)
+    """Set when the study is stopped: nothing may start any more."""
     _locks: dict[str, threading.Lock] = attrs.field(factory=dict)
     _lock: threading.Lock = attrs.field(factory=threading.Lock)
 
@@ -92,6 +94,8 @@ class Trainings:
             if result is None:
                 if self.workers is None:
                     raise NotTrained(path.name)
+                if self.stopping.is_set():
+                    raise TrainingFailed(f"{training.name}: stopped")
                 text = _file_text(training, self._train(training, self.workers))
                 write_atomically(path, text)
                 result = _from_text(text)  # the same value as that of a later process
@@ -117,6 +121,7 @@ class Trainings:
 
     def stop(self) -> None:
         """Stop what runs on behalf of the cases."""
+        self.stopping.set()
         for function in list(self.on_stop):
             function()
         if self.workers is not None:
