@@ -26,6 +26,7 @@ FORMATS = ("svg", "png", "pdf", "dot")
 class _Options(TypedDict, total=False):
     weights: bool
     numbers: bool | None
+    peers: bool
     diff: Network | None
     title: str | None
     direction: Direction
@@ -48,6 +49,7 @@ def draw(
     *,
     weights: bool = False,
     numbers: bool | None = None,
+    peers: bool = False,
     diff: Network | None = None,
     title: str | None = None,
     direction: Direction = "LR",
@@ -56,16 +58,21 @@ def draw(
     """Draw the network, or the changes from `diff`, an older network.
 
     `target` is a format, or the path of a file to write, whose suffix is the format. The formats
-    `svg` and `dot` are returned as str, `png` and `pdf` as bytes. For `weights`, `numbers`, `title`
-    and `direction` see `dot_source` and `diff_source`. `dot` is the engine's program
-    (`anetdsl.drawing.engine`); `pdf` needs Graphviz's `dot`.
+    `svg` and `dot` are returned as str, `png` and `pdf` as bytes. For `weights`, `numbers`,
+    `peers`, `title` and `direction` see `dot_source` and `diff_source`. `dot` is the engine's
+    program (`anetdsl.drawing.engine`); `pdf` needs Graphviz's `dot`.
 
     Raises CannotRun if no engine is found, if the engine fails or takes over a minute, if the
     format is unknown, and if the file cannot be written.
     """
     if diff is None:
         source = dot_source(
-            network, weights=weights, numbers=numbers, title=title, direction=direction
+            network,
+            weights=weights,
+            numbers=numbers,
+            peers=peers,
+            title=title,
+            direction=direction,
         )
     else:
         source = diff_source(diff, network, weights=weights, title=title, direction=direction)

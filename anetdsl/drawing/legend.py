@@ -18,12 +18,15 @@ def swatch(fill: str, line: str, meaning: str) -> str:
     return f"<td>{_table(f'<tr>{box}</tr>')}</td>{words(meaning)}"
 
 
-def stroke(color: str, width: float, meaning: str, *, dashed: bool = False) -> str:
+def stroke(
+    color: str, width: float, meaning: str, *, dashed: bool = False, dotted: bool = False
+) -> str:
     """Return an entry: a short line, and its meaning."""
-    length, times = (4, 4) if dashed else (24, 1)
+    length, times = (2, 6) if dotted else (4, 4) if dashed else (24, 1)
     size = f'fixedsize="true" width="{length}" height="{max(1, round(width))}"'
     line = f'<td {size} bgcolor="{color}"></td>' * times
-    return f"<td>{_table(f'<tr>{line}</tr>', spacing=3 if dashed else 0)}</td>{words(meaning)}"
+    gap = 3 if dashed or dotted else 0
+    return f"<td>{_table(f'<tr>{line}</tr>', spacing=gap)}</td>{words(meaning)}"
 
 
 def words(text: str) -> str:

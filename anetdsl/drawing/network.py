@@ -21,7 +21,7 @@ from anetdsl.drawing.dot import (
     write,
 )
 from anetdsl.drawing.streams import StreamKind, stream_kinds
-from anetdsl.ir import Edge, Input, Network, Node, Sink
+from anetdsl.ir import Edge, Input, Kind, Network, Node, Sink
 
 SINK_ID = "(sink)"
 """Identifier of the sink's box. It differs from those of all names."""
@@ -40,15 +40,24 @@ class Paint(NamedTuple):
 PAINTS: dict[StreamKind, Paint] = {
     "rgb": Paint("#F5C06F", "#8F5600", "RGB"),
     "flow": Paint("#74B4E2", "#0B4F80", "flow"),
+    "object": Paint("#C9B3E6", "#55308D", "objects"),
     "mixed": Paint("#DFF0DC", "#3B7A4A", "both"),
     "unused": Paint("#F4F4F4", "#9A9A9A", "unused"),
 }
-"""Orange, blue, pale green: distinct for colour-blind readers and, by lightness, in grey print."""
+"""Orange, blue, violet, pale green: distinct for colour-blind readers and, with the outlines, in
+grey print."""
 
 _PLAIN_LINE = "#5A5A5A"
 _PLAIN_WIDTH = 1.1
 PLAIN: Attributes = {"color": _PLAIN_LINE, "penwidth": _PLAIN_WIDTH}
 _UNTRAINED: Attributes = {**PLAIN, "style": "dashed"}
+_PEER: Attributes = {
+    "color": PAINTS["object"].line,
+    "style": "dotted",
+    "penwidth": 0.8,
+    "arrowsize": 0.4,
+    "constraint": "false",
+}
 _UNUSED: Attributes = {"color": "#C4C4C4", "penwidth": 0.9}
 
 
@@ -57,6 +66,7 @@ def dot_source(
     *,
     weights: bool = False,
     numbers: bool | None = None,
+    peers: bool = False,
     title: str | None = None,
     direction: Direction = "LR",
 ) -> str:
@@ -65,16 +75,20 @@ def dot_source(
     With `weights`, an edge with a higher weight is darker and wider (paper, Figure 1). An untrained
     edge is dashed. A sole input and the edges into the sink have no weight and are plain. With
     `numbers`, weights are also written on the edges; by default this is done for up to
-    `MOST_NUMBERS` trained edges. `title` replaces the network's name in the legend. The network may
-    contain errors. Equal networks give the same text.
+    `MOST_NUMBERS` trained edges. With `peers`, a thin dotted arrow leads from each peer of a node,
+    the darker the higher its share; without learned shares from all peers. `title` replaces the
+    network's name in the legend. The network may contain errors. Equal networks give the same text.
     """
     kinds = stream_kinds(network)
     if numbers is None:
         trained = sum(edge.weight is not None for edge in _weighted_edges(network))
         numbers = trained <= MOST_NUMBERS
-    entries = list(_kind_entries(kinds))
+    entries = list(_kind_entries(kinds, {value.kind for value in network.inputs}))
     if weights:
         entries.extend(_weight_entries(network))
+    dotted = list(_peer_arrows(network)) if peers else []
+    if dotted:
+        entries.append(legend.stroke(str(_PEER["color"]), 0.8, "peer", dotted=True))
     picture = Picture(
         name=network.name,
         caption=legend.caption(
@@ -88,7 +102,10 @@ def dot_source(
             ),
             Column("output", (Box(SINK_ID, sink_label(network.sink), {}),)),
         ),
-        arrows=tuple(_arrows(network, kinds, weights=weights, numbers=weights and numbers)),
+        arrows=(
+            *_arrows(network, kinds, weights=weights, numbers=weights and numbers),
+            *dotted,
+        ),
         direction=direction,
     )
     return write(picture)
@@ -176,16 +193,32 @@ def _arrows(
         yield Arrow(identifier(edge.source), SINK_ID, PLAIN)
 
 
+def _peer_arrows(network: Network) -> Iterator[Arrow]:
+    """Yield an arrow from each peer of a node, or from those with a learned share."""
+    if network.attention != "peer":
+        return
+    by_level = network.peers_by_level()
+    for node in network.nodes:
+        shares = {peer.source: peer.weight or 0.0 for peer in node.peers}
+        largest = max(shares.values(), default=1.0)
+        for peer in by_level.get(node.level, ()):
+            if peer.name in shares or not shares:
+                opacity = round(0x30 + 0xCF * shares.get(peer.name, largest) / largest)
+                pen = {**_PEER, "color": f"{_PEER['color']}{opacity:02X}"}
+                yield Arrow(identifier(peer.name), identifier(node.name), pen)
+
+
 def _weighted_edges(network: Network) -> list[Edge]:
     """Return the edges into nodes with several inputs, trained or not."""
     return [edge for node in network.nodes if node.has_edge_weights for edge in node.inputs]
 
 
-def _kind_entries(kinds: dict[str, StreamKind]) -> Iterator[str]:
+def _kind_entries(kinds: dict[str, StreamKind], inputs: set[Kind]) -> Iterator[str]:
     present = set(kinds.values())
     for kind, paint in PAINTS.items():
         if kind in present:
-            yield legend.swatch(*paint)
+            meaning = "several" if kind == "mixed" and len(inputs) > 2 else paint.meaning
+            yield legend.swatch(paint.fill, paint.line, meaning)
 
 
 def _weight_entries(network: Network) -> Iterator[str]:

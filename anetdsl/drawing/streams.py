@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
-from anetdsl.ir import Network
+from anetdsl.ir import Kind, Network
 
-StreamKind = Literal["rgb", "flow", "mixed", "unused"]
-"""Kinds of input that reach a block: one or both. `unused` if no input reaches it, or if the sink
-does not need it."""
+StreamKind = Literal["rgb", "flow", "object", "mixed", "unused"]
+"""Kinds of input that reach a block: one or several. `unused` if no input reaches it, or if no
+edges lead from it to the sink."""
 
 
 def stream_kinds(network: Network) -> dict[str, StreamKind]:
@@ -18,24 +18,18 @@ def stream_kinds(network: Network) -> dict[str, StreamKind]:
     for node in network.nodes:
         for edge in node.inputs:
             readers.setdefault(edge.source, []).append(node.name)
-    inputs = network.inputs
-    from_rgb = _reachable((value.name for value in inputs if value.kind == "rgb"), readers)
-    from_flow = _reachable((value.name for value in inputs if value.kind == "flow"), readers)
-    needed = network.needed_by_sink()
+    reached: dict[Kind, set[str]] = {}
+    for value in network.inputs:
+        reached.setdefault(value.kind, set()).update(_reachable([value.name], readers))
+    connected = network.connected_to_sink()
 
     def kind(name: str) -> StreamKind:
-        match name in from_rgb, name in from_flow:
-            case _ if name not in needed:
-                return "unused"
-            case True, True:
-                return "mixed"
-            case True, False:
-                return "rgb"
-            case False, True:
-                return "flow"
-        return "unused"
+        kinds = [kind for kind, names in reached.items() if name in names]
+        if name not in connected or not kinds:
+            return "unused"
+        return kinds[0] if len(kinds) == 1 else "mixed"
 
-    names = [*(value.name for value in inputs), *(node.name for node in network.nodes)]
+    names = [*(value.name for value in network.inputs), *(node.name for node in network.nodes)]
     return {name: kind(name) for name in names}
 
 

@@ -115,9 +115,14 @@ def analyse(
     return Analysis(tree, checked, settings)
 
 
-def sources_of(statement: StatementNode) -> tuple[ListItem, ...]:
-    """Return the names that the `inputs` list of a node or the sink has."""
-    attribute = statement.attribute("inputs")
+def peers_of(statement: StatementNode) -> tuple[ListItem, ...]:
+    """Return the names that the `peers` list of a node has."""
+    return sources_of(statement, "peers")
+
+
+def sources_of(statement: StatementNode, name: str = "inputs") -> tuple[ListItem, ...]:
+    """Return the names that the `inputs` list (or another) of a node or the sink has."""
+    attribute = statement.attribute(name)
     if statement.keyword.text not in ("node", "sink") or attribute is None:
         return ()
     value = attribute.value

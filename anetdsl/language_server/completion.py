@@ -180,6 +180,8 @@ class _Cursor:
     def _values(self, attribute: Attribute) -> Iterator[Completion]:
         keyword = self.statement.keyword
         suggestion = suggested_value(self.analysis, keyword, self.name, attribute, self.level)
+        if attribute.name == "peers":  # training writes them
+            return
         if attribute.type == "edges":
             names = likely_sources(
                 self.analysis, keyword, self.name, self.level, _start(self.before[0])
@@ -204,7 +206,16 @@ class _Cursor:
         listed = [str(token) for token in (*before, *self.after[:end]) if token.type == "NAME"]
         combine = self._written("combine") or "mean"
         keyword = self.statement.keyword
-        names = fitting_sources(self.analysis, keyword, self.level, combine, [*listed, self.name])
+        if attribute.name == "peers":
+            names = [
+                node.name
+                for node in self.analysis.network.nodes
+                if (self.level is None or node.level < self.level)
+                and node.name not in (*listed, self.name)
+            ]
+        else:
+            excluded = [*listed, self.name]
+            names = fitting_sources(self.analysis, keyword, self.level, combine, excluded)
         nodes = {node.name: node for node in self.analysis.network.nodes}
         names.sort(key=lambda name: -nodes[name].level if name in nodes else 0)
         for name in names:

@@ -51,7 +51,8 @@ def _lines(analysis: Analysis, place: TextPlace) -> list[str]:
         case "name":
             return network_lines(analysis)
         case "weight":
-            return _weight_lines(place.text)
+            is_share = place.attribute is not None and place.attribute.name.text == "peers"
+            return (_share_lines if is_share else _weight_lines)(place.text)
         case _ if place.attribute is not None:
             keyword, name = place.statement.keyword.text, place.attribute.name.text
             attribute = STATEMENTS[keyword].attribute(name)
@@ -78,6 +79,8 @@ def attribute_lines(attribute: Attribute, keyword: str) -> list[str]:
         lines.append("- required")
     elif attribute.default:
         lines.append(f"- default: `{attribute.default}`")
+    elif attribute.name == "modules":
+        lines.append("- default: `[3, 4, 6, 3]`, or `[3, 5, 11, 7]` with `blocks=lite`")
     elif attribute.name == "kind":
         lines.append("- default: `flow` with two channels, otherwise `rgb`")
     else:
@@ -94,6 +97,15 @@ def _weight_lines(source: str) -> list[str]:
         "of the learned number w, above 0 and below 1",
         "",
         "- source: paper 3.1",
+    ]
+
+
+def _share_lines(peer: str) -> list[str]:
+    return [
+        f"**share of the peer `{peer}`**: its part in the attention of this node, softmax(h) of "
+        "the learned numbers h, averaged over the node's connections",
+        "",
+        "- source: docs/semantics.md, 3",
     ]
 
 

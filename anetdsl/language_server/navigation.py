@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from anetdsl.language_server.analysis import Analysis, sources_of
+from anetdsl.language_server.analysis import Analysis, peers_of, sources_of
 from anetdsl.language_server.text_places import defined_name, place_at
 from anetdsl.source import Edit, Span
 from anetdsl.text.edits import rename, set_network_name
@@ -39,7 +39,7 @@ def occurrences_at(analysis: Analysis, offset: int) -> list[Occurrence]:
         own = statement.name
         if statement.keyword.text in ("input", "node") and own is not None and own.text == name:
             found.append(Occurrence(own.span, True))
-        for item in sources_of(statement):
+        for item in (*sources_of(statement), *peers_of(statement)):
             if item.value.text == name:
                 found.append(Occurrence(item.value.span, False))
     return found

@@ -9,6 +9,7 @@ import attrs
 from anetdsl.language_server.analysis import Analysis
 from anetdsl.source import Span
 from anetdsl.syntax.nodes import AttributeNode, ListValue, StatementNode
+from anetdsl.vocabulary import STATEMENTS
 
 PlaceKind = Literal["keyword", "name", "attribute", "source", "weight", "value"]
 
@@ -52,10 +53,11 @@ def _in_value(
     value = attribute.value
     assert value is not None
     if isinstance(value, ListValue):
-        is_inputs = attribute.name.text == "inputs" and statement.keyword.text in ("node", "sink")
+        known = STATEMENTS[statement.keyword.text].attribute(attribute.name.text)
+        has_names = known is not None and known.type == "edges"
         for item in value.items:
             if _touches(item.value.span, offset):
-                kind: PlaceKind = "source" if is_inputs and item.value.kind == "name" else "value"
+                kind: PlaceKind = "source" if has_names and item.value.kind == "name" else "value"
                 return TextPlace(kind, item.value.span, item.value.text, statement, attribute)
             if item.weight is not None and _touches(item.weight.span, offset):
                 weight = item.weight

@@ -104,7 +104,8 @@ def _nodes(network: Network, since: NetworkDiff | None, boxes: dict[str, _Box]) 
         middle = box.x + box.width / 2
         kind = kinds.get(node.inputs[0].source, "") if node.is_stem and node.inputs else ""
         below = f"{kind} r={node.dilation}" if kind == "rgb" else kind or f"r={node.dilation}"
-        tooltip = f"{node.name}: level {node.level}, C={node.channels}, r={node.dilation}"
+        filters = f"C={node.channels}, r={node.dilation}" if node.filters else "max pool"
+        tooltip = f"{node.name}: level {node.level}, {filters}"
         yield element(
             "g",
             {},

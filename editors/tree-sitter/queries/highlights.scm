@@ -20,6 +20,6 @@
 (node_statement name: (name) @function)
 
 (attribute value: (name) @constant
-  (#any-of? @constant "learned" "fixed" "rgb" "flow" "mean" "concat" "maxpool"))
+  (#any-of? @constant "full" "lite" "learned" "fixed" "none" "self" "peer" "rgb" "flow" "object" "mean" "concat" "maxpool"))
 
 [(malformed_number) (unterminated_string) (reserved_word)] @error

@@ -6,7 +6,7 @@ endif
 syntax case match
 syntax keyword anetStatement anet network origin score input node sink
 syntax match anetAttribute /\<\h\w*\ze\s*=/
-syntax match anetChoice /=\s*\zs\<\%(learned\|fixed\|rgb\|flow\|mean\|concat\|maxpool\)\>/
+syntax match anetChoice /=\s*\zs\<\%(full\|lite\|learned\|fixed\|none\|self\|peer\|rgb\|flow\|object\|mean\|concat\|maxpool\)\>/
 syntax match anetName /\%(\<\%(network\|input\|node\)\s\+\)\@<=\h\w*\>\%(\s*=\)\@!/
 syntax match anetNumber /\%(\w\|\.\)\@<![+-]\=\%(\d\+\%(\.\d*\)\=\|\.\d\+\)\%([eE][+-]\=\d\+\)\=\%(\w\|\.\)\@!/
 syntax match anetWeight /@\s*[+-]\=\%(\d\+\%(\.\d*\)\=\|\.\d\+\)\%([eE][+-]\=\d\+\)\=\%(\w\|\.\)\@!/

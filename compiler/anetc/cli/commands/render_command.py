@@ -24,6 +24,7 @@ from anetdsl.terminal import visible
     help="Format of the picture; by default the suffix of PATH, or svg.",
 )
 @click.option("--weights", is_flag=True, help="Draw edges by their learned weights.")
+@click.option("--peers", is_flag=True, help="Draw the peers of peer attention as dotted edges.")
 @click.option("--diff", "other", metavar="OTHER", help="Draw the differences from OTHER to FILE.")
 @click.option(
     "--direction",
@@ -38,6 +39,7 @@ def command(
     output: str | None,
     format_name: str | None,
     weights: bool,
+    peers: bool,
     other: str | None,
     direction: Literal["LR", "TB"],
     dot: str | None,
@@ -46,7 +48,8 @@ def command(
 
     Without -o the picture is written to the folder of FILE, with the format as suffix. With
     --weights, an edge with a higher weight is darker and wider, and an untrained edge is dashed.
-    The format pdf needs the program `dot` of Graphviz.
+    With --peers, a dotted edge leads from each peer, the darker the higher its learned share. The
+    format pdf needs the program `dot` of Graphviz.
     """
     ending = Path(output).suffix.lower().lstrip(".") if output else ""
     chosen = format_name or ("svg" if ending not in FORMATS else ending)
@@ -58,7 +61,18 @@ def command(
         output = "-" if file == "-" else str(Path(file).with_suffix(f".{chosen}"))
     network = load_network(file)
     compared = load_network(other) if other is not None else None
-    picture = draw(network, chosen, weights=weights, diff=compared, direction=direction, dot=dot)
+    if peers and (compared is not None or network.attention != "peer"):
+        why = "with --diff" if compared is not None else "of a network without attention=peer"
+        raise CannotRun(f"--peers: no peers can be drawn {why}; leave --peers out")
+    picture = draw(
+        network,
+        chosen,
+        weights=weights,
+        peers=peers,
+        diff=compared,
+        direction=direction,
+        dot=dot,
+    )
     assert picture is not None  # `chosen` is a format, not a path
     data = picture.encode() if isinstance(picture, str) else picture
     if output == "-":
