@@ -17,6 +17,7 @@ from anetdsl.report.sections.candidate_tables import (
 )
 from anetdsl.report.sections.costs import cost_charts
 from anetdsl.report.sections.family_tree import family_tree
+from anetdsl.report.sections.finals_results import finals_results
 from anetdsl.report.sections.fitness import fitness_curves
 from anetdsl.report.sections.networks import best_networks
 from anetdsl.report.sections.summary import lead, settings_tables, tiles
@@ -32,6 +33,8 @@ def search_sections(run: Run, renderer: Renderer) -> Iterator[Section]:
     """Yield the sections of the page about one run."""
     best = ranked(scored_candidates(run))
     yield Section("summary", "Summary", joined([tiles(run), settings_tables(run)]))
+    if (finals := finals_results(run)) is not None:
+        yield Section("finals", "Finals", finals)
     if best:
         yield Section("fitness", "Fitness", joined([fitness_curves(run), family_tree(run)]))
         yield Section("networks", "The best networks", best_networks(run, renderer))

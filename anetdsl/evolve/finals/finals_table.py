@@ -19,43 +19,48 @@ def finals_page(standings: Standings, name: str) -> str:
     `name` is that of the search.
     """
     plan = standings.plan
-    parts = [f"# Finals of {visible(name)}", "", *_lead(standings), ""]
+    parts = [f"# Finals of {visible(name)}", "", *finals_lead(standings), ""]
     parts += [
         f"## Comparison on the {plan.split} split",
         "",
-        _caption(plan, plan.steps, plan.settings.seeds),
+        comparison_caption(plan),
         "",
         *table_lines(*comparison_rows(standings)),
     ]
     if standings.test or standings.full_test:
         parts += ["", f"## The {plan.test_split} split, evaluated once, at the end", ""]
         if plan.test_split == plan.split:
-            parts += [_SAME_SPLIT, ""]
+            parts += [SAME_SPLIT, ""]
         parts += table_lines(*test_rows(standings))
-    notes = [*plan.notes, *_failures(standings)]
-    if notes:
+    if notes := remarks(standings):
         parts += ["", "## Remarks", "", *(f"- {visible(note)}" for note in notes)]
     return "\n".join(parts) + "\n"
 
 
-_SAME_SPLIT = (
+SAME_SPLIT = (
     "The winner was chosen by this split, so its result is too good by chance: no videos were held "
     "out."
 )
 
 
-def _lead(standings: Standings) -> list[str]:
+def finals_lead(standings: Standings) -> list[str]:
+    """Return sentences about the winner."""
     if standings.winner is None:
         return ["The trainings are not finished, so there is no winner yet."]
     winner = standings.plan.contestant(standings.winner)
-    lines = [f"The winner is {winner.name} ({ORIGINS[winner.origin]}): it has the highest mean"]
-    lines[0] += f" fitness on the {standings.plan.split} split among the networks of the search."
+    lines = [
+        f"The winner is {visible(winner.name)} ({ORIGINS[winner.origin]}): it has the highest mean "
+        f"fitness on the {standings.plan.split} split among the networks of the search."
+    ]
     if better := standings.better_beside():
-        lines.append(f"Better networks beside the search: {', '.join(better)}.")
+        names = ", ".join(map(visible, better))
+        lines.append(f"Networks beside the search with a higher mean: {names}.")
     return lines
 
 
-def _caption(plan: Plan, steps: int, seeds: int) -> str:
+def comparison_caption(plan: Plan) -> str:
+    """Return how the networks of the comparison were trained, in words."""
+    seeds = plan.settings.seeds
     rates = plan.settings.learning_rates
     rate = (
         "the learning rate of the candidates"
@@ -65,7 +70,7 @@ def _caption(plan: Plan, steps: int, seeds: int) -> str:
         else f"a learning rate of {rates[0]:g}"
     )
     return (
-        f"Each network was trained afresh for {steps:,} steps with {seeds} "
+        f"Each network was trained afresh for {plan.steps:,} steps with {seeds} "
         f"seed{'s' if seeds != 1 else ''} and {rate}. Means over the seeds, with 95 % intervals of "
         "Student's t. Difference: the winner minus this network, in pairs of equal seeds."
     )
@@ -97,14 +102,14 @@ def comparison_rows(standings: Standings) -> tuple[list[str], list[list[str]]]:
 def test_rows(standings: Standings) -> tuple[list[str], list[list[str]]]:
     """Return the heading and the rows of the test: the full trainings first."""
     measure = standings.headline
-    heading = ["network", "steps", "seeds", MEASURES[measure]]
+    heading = ["network", "training", "steps", "seeds", MEASURES[measure]]
     heading += ["top-5, %"] if measure == "top1" else []
     heading += [f"difference, {MEASURES[measure]}", "p"]
     rows = []
-    for table in (standings.full_test, standings.test):
+    for training, table in (("full", standings.full_test), ("comparison", standings.test)):
         for one in table:
-            row = [_name(standings, standings.plan.contestant(one.network)), f"{one.steps:,}"]
-            row += [str(len(one.seeds)), interval_text(one.interval(measure))]
+            row = [_name(standings, standings.plan.contestant(one.network)), training]
+            row += [f"{one.steps:,}", str(len(one.seeds)), interval_text(one.interval(measure))]
             if measure == "top1":
                 row.append(interval_text(one.interval("top5")))
             row += _difference(standings.difference(table, one.network, measure))
@@ -114,7 +119,7 @@ def test_rows(standings: Standings) -> tuple[list[str], list[list[str]]]:
 
 def _name(standings: Standings, contestant: Contestant) -> str:
     name = visible(contestant.name)
-    return f"**{name}**" if contestant.name == standings.winner else name
+    return f"{name} (winner)" if contestant.name == standings.winner else name
 
 
 def interval_text(interval: MeanInterval | None, *, signed: bool = False) -> str:
@@ -134,6 +139,11 @@ def _difference(difference: MeanDifference | None) -> list[str]:
     p = difference.p
     shown = "" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
     return [interval_text(difference.difference, signed=True), shown]
+
+
+def remarks(standings: Standings) -> list[str]:
+    """Return remarks about the choice of the networks, and about failed trainings."""
+    return [*standings.plan.notes, *_failures(standings)]
 
 
 def _failures(standings: Standings) -> list[str]:
