@@ -133,6 +133,15 @@ def lineage(run: Run, last: Record) -> tuple[Record, ...]:
     return tuple(reversed(chain.values()))
 
 
+def lineage_steps(run: Run, last: Record) -> int:
+    """Return the training steps behind a candidate's weights: its own, and inherited ones.
+
+    With `inherit` these are the steps of all of its ancestors and of itself.
+    """
+    chain = lineage(run, last) if run.running.inherit else (last,)
+    return sum(record.iterations or 0 for record in chain)
+
+
 def best_with_parent(run: Run) -> ScoredCandidate | None:
     """Return the best candidate that has a parent in the run; None in random search."""
     names = {record.name for record in run.records}

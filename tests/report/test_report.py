@@ -148,6 +148,21 @@ def test_each_ancestor_is_drawn_with_its_changes() -> None:
     assert page.tags["del"] > 0
 
 
+def test_training_steps_of_lineages_are_shown_if_weights_are_inherited() -> None:
+    """The made-up candidates have 300 steps each."""
+    run = example()
+    best = ranked(scored_candidates(run))[0]
+    steps = 300 * len(lineage(run, best.record))
+    run = attrs.evolve(
+        run,
+        running=attrs.evolve(run.running, inherit=True),
+        records=tuple(attrs.evolve(record, iterations=300) for record in run.records),
+    )
+    page = report([run])
+    assert f"the weights of {best.name} were trained by {steps:,} steps in all" in page
+    assert "were trained by" not in report([example()])
+
+
 def test_pictures_are_well_formed_svg() -> None:
     page = page_of_example()
     for source in page.values("src"):

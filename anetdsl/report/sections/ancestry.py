@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from anetdsl.diff import NetworkDiff, diff
 from anetdsl.evolve.candidates import Record
 from anetdsl.evolve.drive.run_reader import Run
 from anetdsl.ir import Network
-from anetdsl.report.facts import ScoredCandidate, lineage, ranked, scored_candidates
+from anetdsl.report.facts import (
+    ScoredCandidate,
+    current_population,
+    lineage,
+    lineage_steps,
+    ranked,
+    scored_candidates,
+)
 from anetdsl.report.markup import Markup, folded, joined, paragraph, tag, text
 from anetdsl.report.pictures import parse_candidate
 from anetdsl.report.sketch import sketch
@@ -44,6 +51,7 @@ def ancestry(run: Run, last: ScoredCandidate) -> Markup:
                     "parent can have children as long as it is in the population."
                 )
             ),
+            *_inherited_steps(run, last),
             *(
                 [paragraph(text(f"The first {len(chain) - len(displayed)} steps are left out."))]
                 if len(displayed) < len(chain)
@@ -52,6 +60,24 @@ def ancestry(run: Run, last: ScoredCandidate) -> Markup:
             _KEY,
             tag("ol", *steps, class_="lineage"),
         ]
+    )
+
+
+def _inherited_steps(run: Run, last: ScoredCandidate) -> Iterator[Markup]:
+    """Yield a paragraph about the training steps of lineages, if children inherit weights."""
+    if not run.running.inherit:
+        return
+    steps = [lineage_steps(run, one.record) for one in current_population(run)]
+    population = (
+        f", those of the population by {min(steps):,} to {max(steps):,} steps" if any(steps) else ""
+    )
+    yield paragraph(
+        text(
+            "Each network starts from its parent's weights, so a long lineage is trained for "
+            f"longer: the weights of {last.name} were trained by "
+            f"{lineage_steps(run, last.record):,} steps in all{population}. Only networks that "
+            "are trained afresh can be compared fairly."
+        )
     )
 
 
