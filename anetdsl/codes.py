@@ -306,7 +306,8 @@ _ENTRIES = (
         "A601",
         "node that does not reach the sink",
         "No path leads from this node to the classifier. The compiler removes such a node. In a "
-        "search (`--search`) this is an error.",
+        "search (`--search`) this is an error. With `attention=peer`, a node of a lower level than "
+        "one that reaches the sink reaches it as a peer.",
         _HEAD
         + _STEM
         + _LEVELS.replace("C=512 r=1 stride=2 inputs=[a2]", "C=256 r=1 stride=2 inputs=[a2]")

@@ -307,25 +307,15 @@ class Network:
         """Return the nodes such that each follows the nodes it reads, else in text order."""
         return tuple(sorted(self.nodes, key=lambda node: node.level))
 
-    def connected_to_sink(self) -> frozenset[str]:
-        """Return the names of the nodes and inputs from which edges lead to the sink.
-
-        The network may contain errors.
-        """
-        return self._sources_of_sink(with_peers=False)
-
     def needed_by_sink(self) -> frozenset[str]:
         """Return the names of the nodes and inputs that the sink's result depends on.
 
         With peer attention, a node depends on all nodes of lower levels, also on those that it
         does not read. The network may contain errors.
         """
-        return self._sources_of_sink(with_peers=self.attention == "peer")
-
-    def _sources_of_sink(self, *, with_peers: bool) -> frozenset[str]:
         edges = {value.name: () for value in self.inputs} | {n.name: n.inputs for n in self.nodes}
         sources = {name: [edge.source for edge in read] for name, read in edges.items()}
-        if with_peers:
+        if self.attention == "peer":
             peers = self.peers_by_level()
             for node in self.nodes:
                 sources[node.name] += [peer.name for peer in peers.get(node.level, ())]

@@ -54,8 +54,9 @@ def test_all_networks_of_the_paper_have_an_example_and_a_small_one() -> None:
         "single_stream_rgb",
         "single_stream_flow",
     }
-    assert {"assemblenet", "asn50", "asn101"} | hand_designed <= names
-    assert {f"small_{name}" for name in hand_designed | {"assemblenet"}} <= names
+    found = {"assemblenet", "assemblenet_plus", "assemblenet_plus_lite"}
+    assert found | {"asn50", "asn101"} | hand_designed <= names
+    assert {f"small_{name}" for name in hand_designed | found} <= names
 
 
 @pytest.mark.parametrize("path", PATHS, ids=ids)
@@ -93,13 +94,37 @@ def test_the_authors_networks_equal_the_published_ones(name: str, shared: Path) 
     assert weights == facts["asn_structure_weights"]
 
 
+@pytest.mark.parametrize(
+    ("name", "structure", "weights"),
+    [
+        ("assemblenet_plus", "full_asnp50_structure", "full_asnp_structure_weights"),
+        ("assemblenet_plus_lite", "asnp_lite_structure", "asnp_lite_structure_weights"),
+    ],
+)
+def test_the_networks_of_assemblenet_plus_plus_equal_the_published_ones(
+    name: str, structure: str, weights: str, shared: Path
+) -> None:
+    facts = json.loads((shared / "facts" / "authors_structures.json").read_text(encoding="utf-8"))
+    network = anetdsl.load(EXAMPLES / f"{name}.anet")
+    assert to_structure(network) == (facts[structure], facts[weights])
+    assert (network.attention, network.edges, network.sink.classes) == ("peer", "fixed", 157)
+
+
 @pytest.mark.parametrize("path", SMALL, ids=ids)
 def test_a_small_example_has_an_eighth_of_the_channels(path: Path) -> None:
     small = anetdsl.load(path)
     large = anetdsl.load(path.with_name(path.name.removeprefix("small_")))
-    nodes = tuple(attrs.evolve(node, channels=node.channels * 8) for node in small.nodes)
-    widths = tuple(8 * width for width in small.widths)
-    assert (nodes, widths, small.modules) == (large.nodes, large.widths, large.modules)
+    pairs = zip(small.nodes, large.nodes, strict=True)
+    for node, other in pairs:
+        assert node.filters == tuple(count // 8 for count in other.filters)
+        same = attrs.evolve(other, channels=node.channels, inputs=node.inputs)
+        assert same == node
+        sources = [[edge.source for edge in value.inputs] for value in (node, other)]
+        assert sources[0] == sources[1]
+    is_full = small.blocks == "full"
+    assert small.widths == tuple(width // 8 if is_full else width for width in large.widths)
+    assert (small.modules, small.blocks) == (large.modules, large.blocks)
+    assert small.attention == large.attention
 
 
 @pytest.mark.parametrize("path", PATHS, ids=ids)

@@ -8,8 +8,8 @@ from typing import Literal
 from anetdsl.ir import Kind, Network
 
 StreamKind = Literal["rgb", "flow", "object", "mixed", "unused"]
-"""Kinds of input that reach a block: one or several. `unused` if no input reaches it, or if no
-edges lead from it to the sink."""
+"""Kinds of input that reach a block: one or several. `unused` if no input reaches it, or if
+the sink does not need it."""
 
 
 def stream_kinds(network: Network) -> dict[str, StreamKind]:
@@ -21,11 +21,11 @@ def stream_kinds(network: Network) -> dict[str, StreamKind]:
     reached: dict[Kind, set[str]] = {}
     for value in network.inputs:
         reached.setdefault(value.kind, set()).update(_reachable([value.name], readers))
-    connected = network.connected_to_sink()
+    needed = network.needed_by_sink()
 
     def kind(name: str) -> StreamKind:
         kinds = [kind for kind, names in reached.items() if name in names]
-        if name not in connected or not kinds:
+        if name not in needed or not kinds:
             return "unused"
         return kinds[0] if len(kinds) == 1 else "mixed"
 

@@ -189,7 +189,7 @@ def _unread_node(analysis: Analysis, finding: Diagnostic) -> Proposals:
     if statement is None or statement.name is None:
         return
     name = statement.name.text
-    needed = network.connected_to_sink()
+    needed = network.needed_by_sink()
     if not analysis.readers.get(name):
         yield f"remove `{name}`", remove_statement(analysis.tree, statement)
         yield from _connections(analysis, name)
@@ -205,7 +205,7 @@ def _connections(analysis: Analysis, name: str) -> Proposals:
     """Propose the sink and nodes of higher levels as readers of a node."""
     network, tree = analysis.network, analysis.tree
     level = network.node(name).level
-    needed = network.connected_to_sink()
+    needed = network.needed_by_sink()
     offered = 0
     sink = find(tree, "sink")
     edits = add_edge(tree, sink, Edge(name))

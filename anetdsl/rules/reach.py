@@ -9,11 +9,11 @@ from anetdsl.ir import Network, place
 
 
 def check_reach(network: Network) -> Iterator[Diagnostic]:
-    """Check A601: from every node a path leads to the sink."""
-    connected = network.connected_to_sink()
+    """Check A601: the sink depends on every node, through edges or as a peer of attention."""
+    needed = network.needed_by_sink()
     read = {edge.source for node in network.nodes for edge in node.inputs}
     for node in network.nodes:
-        if node.name not in connected:
+        if node.name not in needed:
             is_unread = node.name not in read
             yield Diagnostic(
                 "A601",
