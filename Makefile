@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 # One thread per test process: two processes already share the cores.
 QUIET_CORES := OMP_NUM_THREADS=1
 
-.PHONY: help demo test test-slow lint types format bench bench-scale train-motion motion-table compare-search compare-mhad docs golden clean vscode tree-sitter tree-sitter-parser
+.PHONY: help demo test test-slow lint types format bench bench-scale train-motion motion-table compare-search compare-mhad docs site golden clean vscode tree-sitter tree-sitter-parser
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -88,6 +88,11 @@ tree-sitter: $(READY) ## build the tree-sitter parser and run its tests; needs a
 
 tree-sitter-parser: ## write the tree-sitter parser anew from grammar.js; needs Node.js and the network
 	cd editors/tree-sitter && npm ci --no-audit --no-fund && npm run --silent generate
+
+site: $(READY) ## make the documentation site: build/site/index.html
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[site]'
+	$(BIN)/python docs/make_site.py
+	$(BIN)/python -m mkdocs build --strict --quiet --clean -f build/mkdocs.yml
 
 docs: $(READY) ## regenerate docs/errors.md and docs/pictures/motion.png
 	$(BIN)/python docs/make_errors.py
