@@ -1,5 +1,10 @@
 """Compare a training step of TrainingModule with the reference module in eager mode.
 
+The modules: the reference; "steps", the plan run step by step in Python; "native", the plan run by
+native kernels; and "native, checkpoint". With ANETC_BENCH_COMPILED=1 the reference compiled by
+torch.compile takes part, too, which takes minutes to compile. "native" is left out where no C++
+compiler is installed.
+
     python -m pytest benchmarks/bench_training.py -o python_files='bench_*.py' -o addopts=
 
 A step is forward, cross-entropy and backward, without the optimiser. The goals (issue 4) are in
@@ -19,6 +24,7 @@ step in double precision on a small clip.
 from __future__ import annotations
 
 import copy
+import os
 import statistics
 import time
 from collections.abc import Iterator, Mapping
@@ -35,6 +41,7 @@ import anetdsl
 from anetc import build_network
 from anetc.bench.allocation import allocated
 from anetc.engines.training import TrainingModule
+from anetc.native.library import library_or_none
 from anetdsl.ir import Network
 from benchmarks.tables import print_table, replay
 
@@ -45,8 +52,11 @@ CASES = {
     # Cases that are typical for a search on a laptop.
     "small_assemblenet 16x32 batch32": ("small_assemblenet", 32, 32, 9),
     "small_two_stream_late 16x32 batch32": ("small_two_stream_late", 32, 32, 9),
+    "search trial 16x32 batch16": ("small_assemblenet", 16, 32, 15),
 }
 """Network, batch size, height and width, and number of rounds."""
+TRIAL = "search trial"
+"""Case with two residual modules per block, which is what a trial of the small space trains."""
 FRAMES = 16
 
 _table: list[tuple[str, ...]] = [
@@ -113,11 +123,26 @@ def modules(network: Network) -> dict[str, nn.Module]:
     for part in reference.modules():
         if isinstance(part, nn.BatchNorm3d):
             part.weight.data.uniform_(0.5, 1.5, generator=generator)
-    return {
+    found: dict[str, nn.Module] = {
         "reference": reference,
-        "plan": TrainingModule(copy.deepcopy(reference)),
-        "plan, checkpoint": TrainingModule(copy.deepcopy(reference), checkpoint=True),
+        "steps": TrainingModule(copy.deepcopy(reference), native=False),
     }
+    if library_or_none() is None:
+        found["steps, checkpoint"] = TrainingModule(
+            copy.deepcopy(reference), native=False, checkpoint=True
+        )
+    else:
+        found["native"] = TrainingModule(copy.deepcopy(reference))
+        found["native, checkpoint"] = TrainingModule(copy.deepcopy(reference), checkpoint=True)
+    return found
+
+
+def network_of(case: str) -> Network:
+    """Return the network of a case."""
+    text = (EXAMPLES / f"{CASES[case][0]}.anet").read_text(encoding="utf-8")
+    if case.startswith(TRIAL):
+        text = text.replace("D=[8, 16, 32, 64]", "D=[8, 16, 32, 64] modules=[2, 2, 2, 2]")
+    return anetdsl.parse(text)
 
 
 def gradient_errors(network: Network) -> dict[str, float]:
@@ -140,12 +165,14 @@ def gradient_errors(network: Network) -> dict[str, float]:
 
 @pytest.mark.parametrize("case", CASES)
 def test_step(benchmark: BenchmarkFixture, case: str) -> None:
-    """pytest-benchmark reports the plan's step. The table has all modules."""
+    """pytest-benchmark reports the step of the native kernels. The table has all modules."""
     benchmark.group = case
-    name, batch, size, rounds = CASES[case]
-    network = anetdsl.load(EXAMPLES / f"{name}.anet")
+    _, batch, size, rounds = CASES[case]
+    network = network_of(case)
     errors = gradient_errors(network)
     compared = modules(network)
+    if os.environ.get("ANETC_BENCH_COMPILED") == "1":
+        compared["compiled"] = torch.compile(copy.deepcopy(compared["reference"]))
     clip = Clip.drawn(network, batch, FRAMES, size, torch.float32)
     for module in compared.values():
         clip.step(module)
@@ -156,17 +183,18 @@ def test_step(benchmark: BenchmarkFixture, case: str) -> None:
     medians = {label: statistics.median(times) for label, times in seconds.items()}
     added = {label: clip.added(module) for label, module in compared.items()}
     persistent = clip.persistent_bytes(compared["reference"])
+    fastest = "native" if "native" in compared else "steps"
     for label in compared:
         ratios = {
             "time": medians[label] / medians["reference"],
             "memory": (persistent + added[label]) / (persistent + added["reference"]),
             "added": added[label] / added["reference"],
-            "gradients": errors[label],
+            "gradients": errors.get(label, float("nan")),
         }
         numbers = [f"{ratios[key]:.3f}" for key in ("memory", "added")]
         peak = f"{(persistent + added[label]) / 2**20:.0f}"
         times = f"{1e3 * medians[label]:.0f}", f"{ratios['time']:.3f}"
-        _table.append((case, label, *times, peak, *numbers, f"{errors[label]:.1e}"))
-        if label == "plan":
+        _table.append((case, label, *times, peak, *numbers, f"{ratios['gradients']:.1e}"))
+        if label == fastest:
             benchmark.extra_info.update(ratios)
-    replay(benchmark, seconds["plan"])
+    replay(benchmark, seconds[fastest])

@@ -22,6 +22,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from anetc.cli.entry_point import end_at_once
+from anetc.native.library import library_or_none
 from anetc.process_start import prepare_process
 from anetdsl.evolve.workers import guard
 from anetdsl.evolve.workers.trial_server import DESCRIPTORS, ENDED, LARGEST_MESSAGE
@@ -82,6 +83,7 @@ def preload() -> None:
     os.environ[_CHECK] = "1"
     for name in _PRELOADED:
         importlib.import_module(name)
+    library_or_none()  # compiles the native kernels, before the time of a trial begins
     if before is None:
         del os.environ[_CHECK]
 

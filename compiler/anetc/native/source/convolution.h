@@ -318,6 +318,7 @@ inline void outer_products(const T *a, const T *g, const Loop *l, T *c, long ldc
             V y[NV];
 #pragma GCC unroll 4
             for (int v = 0; v < NV; v++) y[v] = load<V>(gp + v * W);
+            __builtin_prefetch(ap + LINE_BYTES / sizeof(T));  // for the next rows of the weights
 #pragma GCC unroll 8
             for (int m = 0; m < M; m++) {
                 T x = ap[m];
