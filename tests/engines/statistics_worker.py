@@ -1,7 +1,8 @@
 """One of several processes that train a network: `python statistics_worker.py JOB RANK`.
 
 JOB is a folder with `job.json`: {"network": TEXT, "shares": [clips per process], "checkpoint":
-bool}. The process writes its loss, gradients and statistics to `RANK.safetensors` in this folder.
+bool, "engine": "training" or "accelerator"}. The process writes its loss, gradients and statistics
+to `RANK.safetensors` in this folder.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from safetensors.torch import save_file
 from torch.nn import functional
 
 import anetdsl
+from anetc.engines.accelerator import AcceleratorModule
 from anetc.engines.training import TrainingModule
 from tests.plan.cases import case
 
@@ -34,17 +36,18 @@ def main() -> None:
     inputs = {
         name: clip[first : first + shares[rank]].double() for name, clip in whole.inputs.items()
     }
-    module = TrainingModule(
-        whole.model.double().train(), checkpoint=job["checkpoint"], synchronise=True
-    )
+    engine = AcceleratorModule if job["engine"] == "accelerator" else TrainingModule
+    module = engine(whole.model.double().train(), checkpoint=job["checkpoint"], synchronise=True)
     labels = torch.arange(sum(shares))[first : first + shares[rank]] % 3
     # The loss of the whole batch is the sum of the processes' losses.
     loss = functional.cross_entropy(module(inputs), labels, reduction="sum") / sum(shares)
     loss.backward()
     found = {"loss": loss.detach().reshape(1)}
     found |= {f"gradient {n}": p.grad for n, p in module.named_parameters() if p.grad is not None}
-    found |= {f"buffer {n}": b for n, b in module.named_buffers()}
-    save_file({name: x.contiguous() for name, x in found.items()}, folder / f"{rank}.safetensors")
+    found |= {f"buffer {n}": b for n, b in module.named_buffers(remove_duplicate=False)}
+    save_file(
+        {name: x.clone().contiguous() for name, x in found.items()}, folder / f"{rank}.safetensors"
+    )
     if len(shares) > 1:
         processes.destroy_process_group()
 

@@ -22,11 +22,11 @@ WORKER = REPOSITORY / "tests" / "engines" / "statistics_worker.py"
 
 
 def trained(
-    folder: Path, shares: list[int], *, checkpoint: bool = False
+    folder: Path, shares: list[int], *, checkpoint: bool = False, engine: str = "training"
 ) -> list[dict[str, Tensor]]:
     """Return the results of each process, by name; `shares` are their numbers of clips."""
     folder.mkdir()
-    job = {"network": str(EVERY_PASS), "shares": shares, "checkpoint": checkpoint}
+    job = {"network": str(EVERY_PASS), "shares": shares, "checkpoint": checkpoint, "engine": engine}
     (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
     roots = os.pathsep.join(map(str, (REPOSITORY, REPOSITORY / "compiler")))
     # The processes connect over the loopback interface.

@@ -32,7 +32,11 @@ def training_engine(
     if device.kind == "cpu":
         return TrainingModule(reference, checkpoint=checkpoint, synchronise=synchronise)
     return AcceleratorModule(
-        reference, checkpoint=checkpoint, synchronise=synchronise, compiled=device.compiled
+        reference,
+        checkpoint=checkpoint,
+        synchronise=synchronise,
+        compiled=device.compiled,
+        deterministic=device.deterministic,
     )
 
 

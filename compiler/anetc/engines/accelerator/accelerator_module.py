@@ -66,6 +66,7 @@ class AcceleratorModule(NetworkParts):
         checkpoint: bool = False,
         synchronise: bool = False,
         compiled: bool = False,
+        deterministic: bool = False,
         compiler: Compiler | None = None,
     ) -> None:
         super().__init__()
@@ -76,6 +77,7 @@ class AcceleratorModule(NetworkParts):
         self.checkpoint = checkpoint
         self.synchronise = synchronise
         self.compiled = compiled
+        self.deterministic = deterministic
         self._compiler = compiler or _inductor
         self._nodes: dict[tuple[int, ...], tuple[NodeOps, ...]] = {}
         self._steps: dict[tuple[object, ...], Step] = {}
@@ -128,6 +130,7 @@ class AcceleratorModule(NetworkParts):
                 batch,
                 shared,
                 self.checkpoint and grad,
+                self.deterministic,
             )
             self._steps[key] = self._made(run, dtype)
         if not shared:
@@ -183,6 +186,9 @@ class AcceleratorModule(NetworkParts):
     def _momentum(self) -> Tensor:
         """Return the momentum of all normalisations, after making it one tensor.
 
+        It has the type of the weights. Dynamo would take one in float64 on a CPU for a variable
+        number, and compile again.
+
         Raise ValueError if they differ.
         """
         norms = tuple(self._norms.values())
@@ -192,7 +198,7 @@ class AcceleratorModule(NetworkParts):
                 raise ValueError("all batch normalisations must have the same momentum")
             for norm in norms:
                 norm.momentum_tensor = shared
-        return shared
+        return shared.to(self.sink.fc.weight.dtype)
 
 
 @torch.no_grad()
@@ -217,7 +223,7 @@ def _update_averages(
         for found in statistics
     ]
     changes = torch._foreach_sub([*(found.mean for found in statistics), *variances], averages)
-    torch._foreach_mul_(changes, momentum.to(averages[0].dtype))
+    torch._foreach_mul_(changes, momentum)
     torch._foreach_add_(averages, changes)
     torch._foreach_add_([stored[f"{found.norm}.num_batches_tracked"] for found in statistics], 1)
 
@@ -237,11 +243,17 @@ def _inductor(step: Step) -> Step:
 
 @contextmanager
 def _compiling() -> Iterator[None]:
-    """Compile forward and backward pass within the block, not at the first backward pass."""
-    from torch._functorch import config
+    """Compile forward and backward pass within the block, not at the first backward pass.
+
+    Numbers such as epsilons are constants. As variables they would be found to be constant only
+    after a compilation, and that would begin again.
+    """
+    from torch._dynamo import config as tracing
+    from torch._functorch import config as gradients
 
     with (
-        config.patch(force_non_lazy_backward_lowering=True),
+        tracing.patch(specialize_float=True),
+        gradients.patch(force_non_lazy_backward_lowering=True),
         patched_scheduler(),
         processes_end_with_this_one(),
     ):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import attrs
 import torch
@@ -24,6 +24,7 @@ from anetc.engines.inference.operations import (
     spatial_view,
     temporal_view,
 )
+from anetc.modules.layers import same_padding
 from anetc.plan.plan import Op, Plan
 
 Tensors = Mapping[str, Tensor]
@@ -75,6 +76,8 @@ class AcceleratorPlan:
     """True if the statistics are those of all processes."""
     checkpoint: bool = False
     """True to save only the inputs of each node and recompute the rest in the backward pass."""
+    deterministic: bool = False
+    """True to pool by operations that give the same numbers every time."""
 
     def run(
         self, inputs: Tensors, stored: Tensors, dtype: torch.dtype
@@ -119,6 +122,10 @@ class AcceleratorPlan:
                 statistics += found
             elif op.kind == "sum":
                 result = _weighted_sum(op, args, stored)
+            elif op.kind == "pool" and self.deterministic:
+                result = DeterministicPool.apply(  # type: ignore[no-untyped-call]
+                    args[0], op.option("window"), op.option("stride")
+                )
             else:
                 classifier = (stored["sink.fc.weight"], stored["sink.fc.bias"])
                 result = run_operation(op, args, self.frames, (), classifier)
@@ -140,6 +147,51 @@ class AcceleratorPlan:
             found = torch.native_batch_norm(x, weight, bias, None, None, True, 0.0, epsilon)
         result, *statistics = found
         return (torch.relu(result) if op.relu else result, *(x.detach() for x in statistics))
+
+
+class DeterministicPool(torch.autograd.Function):
+    """A "same" max pool whose gradient needs no atomic additions, as those of CUDA's pools do."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, window: int, stride: int) -> Tensor:
+        """Return the pool (B, C, H', W') of (B, C, H, W)."""
+        padding = tuple(same_padding(size, window, stride) for size in x.shape[2:])
+        result, indices = functional.max_pool2d(
+            x, window, stride, padding, ceil_mode=True, return_indices=True
+        )
+        ctx.save_for_backward(indices)
+        ctx.pool = (x.shape, window, stride, padding)
+        return result
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        """Add, for each place of the window, the gradients of the windows with their maximum there.
+
+        The windows of one place do not overlap, so the order of the sum is fixed.
+        """
+        (indices,) = ctx.saved_tensors
+        shape, window, stride, (top, left) = ctx.pool
+        (grad,) = grads
+        rows, columns = grad.shape[2:]
+        height, width = (
+            max((count - 1) * stride + window, before + size)
+            for count, before, size in zip((rows, columns), (top, left), shape[2:])
+        )
+        total = grad.new_zeros(*shape[:2], height, width)
+        # Place of each window's maximum, relative to the top left corner of the window.
+        row = indices // shape[3] + top
+        column = indices % shape[3] + left
+        row = row - stride * torch.arange(rows, device=grad.device).view(-1, 1)
+        column = column - stride * torch.arange(columns, device=grad.device)
+        for i in range(window):
+            for j in range(window):
+                part = total[
+                    :, :, i : i + stride * rows : stride, j : j + stride * columns : stride
+                ]
+                part += grad * ((row == i) & (column == j))
+        result = total[:, :, top : top + shape[2], left : left + shape[3]]
+        return result.contiguous(memory_format=torch.channels_last), None, None
 
 
 def accelerator_nodes(plan: Plan) -> tuple[NodeOps, ...]:
