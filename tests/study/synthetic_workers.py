@@ -54,6 +54,7 @@ class SyntheticTrainings:
 
     result: Callable[[Network, Settings], TrialResult] = sum_of_values
     tasks: list[str] = attrs.field(factory=list)
+    seen_data: list[str] = attrs.field(factory=list)
     _lock: threading.Lock = attrs.field(factory=threading.Lock)
 
     def __call__(self, task: TrialTask) -> Outcome:
@@ -62,6 +63,7 @@ class SyntheticTrainings:
         folder = TrialFolder(task.folder)
         text = folder.candidate.read_text(encoding="utf-8")
         job = json.loads(folder.job.read_text(encoding="utf-8"))
+        self.seen_data.append(job["data"])
         network = network_of(check_source(SourceFile(task.name, text)))
         result = self.result(network, job["settings"])
         if result.status == "failed":

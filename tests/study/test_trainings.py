@@ -18,7 +18,7 @@ from anetc.study.trainings import (
 )
 from anetdsl.errors import CannotRun
 from anetdsl.evolve.contract import TrialJob, TrialResult
-from tests.study.synthetic_workers import SyntheticTrainings, synthetic_workers
+from tests.study.synthetic_workers import SyntheticTrainings, sum_of_values, synthetic_workers
 from tests.study.test_halves import TEXT
 
 
@@ -93,6 +93,17 @@ def test_damaged_results_are_reported(tmp_path: Path, content: str) -> None:
     path.write_text(content)
     with pytest.raises(CannotRun, match=r"toy-.*\.json: cannot be used.*remove it"):
         Trainings(tmp_path).run(training())
+
+
+def test_results_hold_the_name_of_the_data_without_its_folder(tmp_path: Path) -> None:
+    """So results can be used on another machine; the trial gets the full path."""
+    seen = []
+    synthetic = SyntheticTrainings(sum_of_values, seen_data=seen)
+    with synthetic_workers(synthetic) as workers:
+        Trainings(tmp_path, workers, data="arrays:/some/where/a.npz").run(training())
+    (path,) = tmp_path.iterdir()
+    assert seen == ["arrays:/some/where/a.npz"]
+    assert "where" not in path.read_text()
 
 
 def test_results_are_small(tmp_path: Path) -> None:

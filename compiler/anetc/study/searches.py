@@ -142,7 +142,7 @@ def _search(plan: SearchPlan, run: Path, trainings: Trainings) -> None:
     options = {} if (run / "settings.toml").exists() else plan.options()
     try:
         result = search(
-            None if not options else plan.data,
+            None if not options else trainings.data or plan.data,
             run,
             resume=not options,
             preset="small",

@@ -152,7 +152,7 @@ def table3_table(plan: Table3Plan, rows: Sequence[Table3Row]) -> str:
         ),
         *(f"`{EVOLVED}` - this", "p"),
     ]
-    lines = [[f"`{name}`", *_cells(own[name], own.get(EVOLVED, []))] for name in ordered]
+    lines = [[f"`{name}`", *_cells(plan, own[name], own.get(EVOLVED, []))] for name in ordered]
     return markdown_table(header, lines)
 
 
@@ -160,7 +160,7 @@ def _final(row: Table3Row) -> float:
     return (row.short if row.long is None else row.long)[1]
 
 
-def _cells(rows: Sequence[Table3Row], evolved: Sequence[Table3Row]) -> list[str]:
+def _cells(plan: Table3Plan, rows: Sequence[Table3Row], evolved: Sequence[Table3Row]) -> list[str]:
     long = [row.long[1] for row in rows if row.long is not None]
     rates = sorted({row.rate for row in rows})
     cells = [
@@ -169,7 +169,7 @@ def _cells(rows: Sequence[Table3Row], evolved: Sequence[Table3Row]) -> list[str]
         f"{statistics.fmean(row.multiply_adds for row in rows):,.0f}",
         ", ".join(f"{rate:g}" for rate in rates),
         interval_text(mean_interval([row.short[1] for row in rows])),
-        interval_text(mean_interval(long)) if long else "",
+        *([interval_text(mean_interval(long)) if long else ""] if plan.long_iterations else []),
     ]
     by_seed = {row.seed: _final(row) for row in rows}
     pairs = [(_final(row), by_seed[row.seed]) for row in evolved if row.seed in by_seed]

@@ -72,6 +72,9 @@ class Trainings:
     """Workers that train; None to use the results of the folder alone."""
     executor: str = "threads:1"
     """Executor of a search that is a part of a case."""
+    data: str | None = None
+    """The data with their full path; None is the name in the job. Results hold the name alone, so
+    that they are the same on all machines."""
     trained: int = 0
     """Number of trainings that this process did."""
     on_stop: list[Callable[[], None]] = attrs.field(factory=list)
@@ -107,9 +110,10 @@ class Trainings:
         """Train in a process of its own. A result that would differ next time is not returned."""
         with TemporaryDirectory(prefix="training-", dir=self.folder) as scratch:
             first = TrialFolder(Path(scratch) / "1")
-            result = _run_trial(training.name, first, training.text, training.job, workers)
+            job = attrs.evolve(training.job, data=self.data or training.job.data)
+            result = _run_trial(training.name, first, training.text, job, workers)
             if training.test and result.status == "done":
-                job = attrs.evolve(training.job, split="test", evaluate=str(first.weights))
+                job = attrs.evolve(job, split="test", evaluate=str(first.weights))
                 folder = TrialFolder(Path(scratch) / "2")
                 tested = _run_trial(training.name, folder, training.text, job, workers)
                 found = {f"test_{name}": value for name, value in tested.measures.items()}
@@ -199,19 +203,24 @@ class Finished(Generic[T]):
 
 
 def run_cases(
-    cases: Sequence[Case[T]], folder: Path, workers: Workers, executor: str = "threads:1"
+    cases: Sequence[Case[T]],
+    folder: Path,
+    workers: Workers,
+    executor: str = "threads:1",
+    data: str | None = None,
 ) -> Iterator[Finished[T]]:
     """Compute cases, as many at a time as there are workers, and yield each when it ends.
 
     They start in their order. `executor` is that of the searches of a case, each of which runs one
-    trial at a time on this machine. When the iterator is closed, all trainings are stopped; the
-    results of finished ones are in the folder. Raise CannotRun if the folder cannot be made.
+    trial at a time on this machine. `data` are the data of the jobs with their full path. When the
+    iterator is closed, all trainings are stopped; the results of finished ones are in the folder.
+    Raise CannotRun if the folder cannot be made.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise CannotRun(f"{folder}: cannot be created: {error.strerror}") from None
-    trainings = Trainings(folder, workers, executor)
+    trainings = Trainings(folder, workers, executor, data)
     pool = ThreadPoolExecutor(max(workers.capacity(), 1), "case")
     running: dict[Future[T], Case[T]] = {}
     try:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import attrs
 import click
 
 from anetdsl.errors import CannotRun
@@ -150,7 +151,7 @@ def edges(
             *(random_network_of(space, seed) for seed in range(plan.random)),
         ]
         write_plan(folder, "edges", plan, given)
-    rows = _rows(list(edges_cases(plan, given)), folder, None if source else executor)
+    rows = _rows(list(edges_cases(plan, given)), folder, None if source else executor, data)
     if rows:
         click.echo(edges_table(plan, rows))
         click.echo(by_network_table(rows), nl=False)
@@ -193,7 +194,7 @@ def figure4(
         plan = Figure4Plan(data=name, **_given(options, methods=methods))
         _check_methods(plan.methods)
         write_plan(folder, "figure4", plan, ())
-    rows = _rows(list(figure4_cases(plan, folder.path)), folder, None if source else executor)
+    rows = _rows(list(figure4_cases(plan, folder.path)), folder, None if source else executor, data)
     if rows:
         click.echo(figure4_table(plan, rows), nl=False)
         if picture is not None:
@@ -247,7 +248,7 @@ def table3(
         _check_methods(plan.methods)
         write_plan(folder, "table3", plan, given)
     cases = list(table3_cases(plan, given, folder.path))
-    rows = _rows(cases, folder, None if source else executor)
+    rows = _rows(cases, folder, None if source else executor, data)
     if rows:
         click.echo(table3_table(plan, rows), nl=False)
 
@@ -297,15 +298,23 @@ def _folder(out: str | None, source: str | None) -> ResultsFolder:
 
 
 def _space(data: str) -> tuple[Any, str]:
-    """Return the small space with the classes of the data, and the data with a full path."""
+    """Return the small space with the classes of the data, and the name of the data in results.
+
+    The name has no folders, so that results do not depend on the machine.
+    """
     from anetc.api.search_settings import Options, new_settings, with_data
+    from anetc.data.spec import parse_spec, spec_text
 
     settings = new_settings("small", None, Options(data, None, {}, {}, {}, {}, {}))
-    whole = with_data(settings)
-    return whole.search.space, whole.trial["data"]
+    spec = parse_spec(data)
+    if spec.path is not None:
+        spec = attrs.evolve(spec, path=Path(spec.path).name)
+    return with_data(settings).search.space, spec_text(spec)
 
 
-def _rows(cases: Sequence[Case[T]], folder: ResultsFolder, executor: str | None) -> list[T]:
+def _rows(
+    cases: Sequence[Case[T]], folder: ResultsFolder, executor: str | None, data: str | None
+) -> list[T]:
     """Compute the cases, or, without an executor, look them up; return their rows in order."""
     from anetc.study.trainings import known_cases, run_cases
     from anetdsl.evolve.workers.executors import open_workers
@@ -315,9 +324,21 @@ def _rows(cases: Sequence[Case[T]], folder: ResultsFolder, executor: str | None)
     else:
         searches = "threads:1" if executor.startswith("threads:") else executor
         with open_workers(executor) as workers:
-            finished = run_cases(cases, folder.trainings, workers, searches)
+            finished = run_cases(cases, folder.trainings, workers, searches, _whole_path(data))
             rows = _collect(finished, len(cases), report=True)
     return [rows[case.name] for case in cases if case.name in rows]
+
+
+def _whole_path(data: str | None) -> str | None:
+    """Return the name of data with its full path; None for `motion`."""
+    from anetc.data.spec import parse_spec, spec_text
+
+    if data is None:
+        return None
+    spec = parse_spec(data)
+    if spec.path is not None:
+        spec = attrs.evolve(spec, path=str(Path(spec.path).absolute()))
+    return spec_text(spec)
 
 
 def _collect(finished: Iterable[Finished[T]], total: int, *, report: bool) -> dict[str, T]:
