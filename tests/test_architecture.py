@@ -48,6 +48,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "evolve.operations",
         "evolve.contract",
         "evolve.candidates",
+        "evolve.fitness_values",
         "evolve.propose evolve.workers",
         "evolve.drive",
         "evolve.trainings",

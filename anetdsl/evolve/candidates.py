@@ -21,6 +21,15 @@ class Member:
     text: str
     """Text with learned edge weights."""
     fitness: float
+    """Mean over the trainings of the network."""
+    trainings: int = 1
+    """Number of trainings of the network."""
+
+    def trained_again(self, fitness: float) -> Member:
+        """Return the member with the fitness of one more training in its mean."""
+        total = self.fitness * self.trainings + fitness
+        trainings = self.trainings + 1
+        return attrs.evolve(self, fitness=total / trainings, trainings=trainings)
 
 
 @attrs.frozen
@@ -56,7 +65,12 @@ class Record:
     """Text as proposed; once the candidate is done, text with learned weights and score."""
     parent: str | None = None
     operations: tuple[Operation, ...] = ()
+    confirms: str | None = None
+    """Name of the candidate whose network this one trains once more, with another seed (`confirm`);
+    None for a network of its own."""
     fitness: float | None = None
+    standard_error: float | None = None
+    """Standard error of the fitness that the number of validation clips gives."""
     top1: float | None = None
     top5: float | None = None
     parameters: int | None = None
@@ -74,6 +88,9 @@ class Record:
     """All measures of the evaluation, by name."""
     iterations: int | None = None
     """Number of training steps that produced the result."""
+    inherited_steps: int | None = None
+    """Number of training steps of the ancestors whose weights the training started from; 0 if it
+    started afresh, None in runs of earlier versions."""
     proposed: float | None = None
     started: float | None = None
     finished: float | None = None

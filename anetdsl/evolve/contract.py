@@ -243,6 +243,8 @@ class TrialResult:
     status: TrialStatus
     fitness: float | None = None
     """top1 + top5 in percent; the mAP where videos have several labels."""
+    standard_error: float | None = None
+    """Standard error of the fitness that the number of validation clips gives."""
     measures: Mapping[str, float | None] = {}
     """Measures of the evaluation by name; None for one that is not finite."""
     edges: Mapping[str, Any] = {}
@@ -276,6 +278,7 @@ class TrialResult:
         if self.status == "done":
             document |= {
                 "fitness": self.fitness,
+                "standard_error": self.standard_error,
                 "measures": dict(self.measures),
                 "edges": dict(self.edges),
                 "parameters": self.parameters,
@@ -309,6 +312,7 @@ class TrialResult:
         return cls(
             status="done",
             fitness=fitness,
+            standard_error=_error(document.get("standard_error")),
             measures={
                 name: finite_number(value) for name, value in _mapping(document, "measures").items()
             },
@@ -335,6 +339,12 @@ def _common_fields(document: Mapping[str, Any]) -> dict[str, Any]:
 def _mapping(document: Mapping[str, Any], name: str) -> dict[str, Any]:
     value = document.get(name)
     return value if isinstance(value, dict) else {}
+
+
+def _error(value: object) -> float | None:
+    """Return a standard error; None if it is negative or not finite."""
+    number = finite_number(value)
+    return number if number is not None and number >= 0 else None
 
 
 def _int(value: object) -> int | None:

@@ -31,6 +31,20 @@ class DrawnAtRandom:
 
 
 @attrs.frozen
+class TrainedAgain:
+    """The network of another candidate was trained once more, with another seed."""
+
+    kind: ClassVar[str] = "again"
+    name: str
+    """Name of the other candidate."""
+
+    @property
+    def sentence(self) -> str:
+        """The operation in words."""
+        return f"second training of {self.name}"
+
+
+@attrs.frozen
 class Rewire:
     """Edges of the parent were kept or dropped, and new edges were added."""
 
@@ -132,7 +146,15 @@ class Described:
 
 
 Operation = (
-    DrawnAtRandom | Rewire | Split | Merge | ChangeResolution | Repair | AddedByHand | Described
+    DrawnAtRandom
+    | TrainedAgain
+    | Rewire
+    | Split
+    | Merge
+    | ChangeResolution
+    | Repair
+    | AddedByHand
+    | Described
 )
 
 _CLASSES: dict[str, type[Any]] = {cls.kind: cls for cls in typing.get_args(Operation)}

@@ -13,7 +13,9 @@ from collections.abc import Iterator, Sequence
 import attrs
 
 from anetdsl.evolve.candidates import Member, Record
+from anetdsl.evolve.drive.population import Result, VisiblePopulation
 from anetdsl.evolve.drive.run_reader import Run
+from anetdsl.evolve.fitness_values import Fitness, of_record, of_records
 from anetdsl.evolve.propose.algorithms import population
 
 Curve = tuple[tuple[int, float], ...]
@@ -22,10 +24,16 @@ Curve = tuple[tuple[int, float], ...]
 
 @attrs.frozen
 class ScoredCandidate:
-    """A candidate with a finite fitness."""
+    """A network with a finite fitness."""
 
     record: Record
-    fitness: float
+    estimate: Fitness
+    """Fitness by all trainings of the network (`confirm`), with its standard error."""
+
+    @property
+    def fitness(self) -> float:
+        """Mean fitness over the trainings of the network."""
+        return self.estimate.mean
 
     @property
     def number(self) -> int:
@@ -39,12 +47,45 @@ class ScoredCandidate:
 
 
 def scored_candidates(run: Run) -> tuple[ScoredCandidate, ...]:
-    """Return the candidates with a finite fitness, in the order of their indices."""
+    """Return the networks with a finite fitness, in the order of their indices.
+
+    A second look is no network of its own: its result is part of that of the network.
+    """
+    found = of_records(run.records)
     return tuple(
-        ScoredCandidate(record, record.fitness)
+        ScoredCandidate(record, found[record.name])
         for record in run.records
-        if record.status == "done" and record.fitness is not None and math.isfinite(record.fitness)
+        if record.name in found and record.confirms is None
     )
+
+
+def second_looks(run: Run) -> tuple[tuple[ScoredCandidate, Record], ...]:
+    """Return each network with the record of its second look, if both are done."""
+    by_name = {one.name: one for one in scored_candidates(run)}
+    return tuple(
+        (by_name[record.confirms], record)
+        for record in run.records
+        if record.confirms in by_name and of_record(record) is not None
+    )
+
+
+def has_inherited_steps(run: Run) -> bool:
+    """Return whether candidates may have started from the weights of ancestors."""
+    return run.running.inherit or any(record.inherited_steps for record in run.records)
+
+
+def spread_of_seeds(run: Run) -> float | None:
+    """Return the standard deviation of trainings of one network that differ in their seeds.
+
+    It is pooled over all networks that were trained more than once; None if there are none.
+    """
+    several = [one.estimate for one in scored_candidates(run) if one.estimate.trainings > 1]
+    if not several:
+        return None
+    squares = math.fsum(
+        math.fsum((value - one.mean) ** 2 for value in one.values) for one in several
+    )
+    return math.sqrt(squares / sum(one.trainings - 1 for one in several))
 
 
 def ranked(candidates: Sequence[ScoredCandidate]) -> tuple[ScoredCandidate, ...]:
@@ -64,16 +105,24 @@ def current_population(run: Run) -> tuple[ScoredCandidate, ...]:
     order in which they finished.
     """
     by_name = {one.name: one for one in scored_candidates(run)}
-    members = population(run.settings, _in_join_order(run))
-    return ranked([by_name[member.name] for member in members if member.name in by_name])
+    settings = attrs.evolve(run.settings, order="arrival")
+    visible = VisiblePopulation(settings, population)
+    for record in _in_join_order(run):
+        if record.fitness is None or of_record(record) is None:
+            continue
+        if record.confirms is not None:
+            visible.add(Result(record.index, None, confirmed=(record.confirms, record.fitness)))
+        else:
+            member = Member(record.index, record.name, record.text, record.fitness)
+            visible.add(Result(record.index, member))
+    return ranked([by_name[one.name] for one in visible.members if one.name in by_name])
 
 
-def _in_join_order(run: Run) -> Sequence[Member]:
-    """Return the candidates with a result, in the order in which they joined the population."""
+def _in_join_order(run: Run) -> Sequence[Record]:
+    """Return the candidates in the order in which their results were taken in."""
     if run.settings.order == "index":
-        return run.members
-    finished = {record.index: record.finished or 0.0 for record in run.records}
-    return sorted(run.members, key=lambda member: finished[member.index])
+        return run.records
+    return sorted(run.records, key=lambda record: record.finished or 0.0)
 
 
 def best_curve(run: Run) -> Curve:
@@ -82,23 +131,35 @@ def best_curve(run: Run) -> Curve:
 
 
 def top_three_curve(run: Run) -> Curve:
-    """Return the mean fitness of the best three candidates so far (Figure 4).
+    """Return the mean fitness of the best three networks so far (Figure 4).
 
-    The curve begins with the third candidate. If the worst candidate leaves the population, the
-    best three of the population are the best three of all candidates so far.
+    The curve begins with the third network. If the worst network leaves the population, the best
+    three of the population are the best three of all networks so far.
     """
     return _curve(run, 3)
 
 
 def _curve(run: Run, count: int) -> Curve:
-    """Return the mean of the best `count`, where it changes and at the last candidate."""
-    best: list[float] = []
+    """Return the mean of the best `count`, where it changes and at the last candidate.
+
+    A second look changes the fitness of its network, so that the curve may fall.
+    """
+    ordered: list[float] = []
+    known: dict[str, Fitness] = {}
     points: list[tuple[int, float]] = []
-    for one in scored_candidates(run):
-        bisect.insort(best, one.fitness)
-        del best[:-count]
+    for record in run.records:
+        fitness = of_record(record)
+        if fitness is None:
+            continue
+        name = record.confirms or record.name
+        if (before := known.get(name)) is not None:
+            del ordered[bisect.bisect_left(ordered, before.mean)]
+            fitness = before.and_another(fitness)
+        known[name] = fitness
+        bisect.insort(ordered, fitness.mean)
+        best = ordered[-count:]
         if len(best) == count and (not points or points[-1][1] != sum(best) / count):
-            points.append((one.number, sum(best) / count))
+            points.append((record.index + 1, sum(best) / count))
     end = last_finished(run)
     if points and points[-1][0] < end:
         points.append((end, points[-1][1]))
@@ -133,11 +194,17 @@ def lineage(run: Run, last: Record) -> tuple[Record, ...]:
     return tuple(reversed(chain.values()))
 
 
-def lineage_steps(run: Run, last: Record) -> int:
+def lineage_steps(run: Run, last: Record) -> int | None:
     """Return the training steps behind a candidate's weights: its own, and inherited ones.
 
-    With `inherit` these are the steps of all of its ancestors and of itself.
+    They are the candidate's own steps if it was trained from the start; None if it is not trained.
+    Runs of earlier versions do not record which weights were inherited: with `inherit` the steps of
+    all ancestors count.
     """
+    if last.iterations is None:
+        return None
+    if last.inherited_steps is not None:
+        return last.iterations + last.inherited_steps
     chain = lineage(run, last) if run.running.inherit else (last,)
     return sum(record.iterations or 0 for record in chain)
 

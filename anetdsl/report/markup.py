@@ -7,6 +7,7 @@ from typing import Literal, NewType
 
 import attrs
 
+from anetdsl.evolve.fitness_values import with_error
 from anetdsl.report.charts import escaped, short_number
 
 Markup = NewType("Markup", str)
@@ -66,7 +67,10 @@ def folded(summary: str, content: Markup, *, opened: bool = False) -> Markup:
 
 @attrs.frozen
 class TableColumn:
-    """A column of a table. `amount` is a number in few digits, `prose` a longer text."""
+    """A column of a table. `amount` is a number in few digits, `prose` a longer text.
+
+    A cell of a `number` may be a pair: the number and its standard error.
+    """
 
     heading: str
     kind: Literal["number", "amount", "text", "prose"] = "text"
@@ -74,7 +78,7 @@ class TableColumn:
 
 
 _PROSE = ' class="prose"'
-Cell = float | str | None
+Cell = float | str | tuple[float, float | None] | None
 
 
 def table(
@@ -108,6 +112,12 @@ def table(
 def _cell(column: TableColumn, value: Cell) -> str:
     if value is None:
         return "<td>"
+    if isinstance(value, tuple):
+        number, error = value
+        if error is None:
+            return f"<td>{number:,.{column.decimals}f}"
+        shown = with_error(number, error, column.decimals)
+        return f'<td data-v="{number:.6g}">{shown}'
     if isinstance(value, float | int):
         if column.kind == "amount":
             return f'<td data-v="{value:.6g}">{short_number(value)}'

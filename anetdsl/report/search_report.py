@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from anetdsl.evolve.drive.run_reader import Run
-from anetdsl.report.facts import best_with_parent, ranked, scored_candidates
+from anetdsl.report.facts import best_with_parent, ranked, scored_candidates, second_looks
 from anetdsl.report.html_page import Section, html_page
 from anetdsl.report.markup import joined
 from anetdsl.report.pictures import Renderer
@@ -14,8 +14,9 @@ from anetdsl.report.sections.candidate_tables import (
     candidates_table,
     failure_tables,
     population_table,
+    second_look_table,
 )
-from anetdsl.report.sections.costs import cost_charts
+from anetdsl.report.sections.costs import cost_charts, lineage_chart
 from anetdsl.report.sections.family_tree import family_tree
 from anetdsl.report.sections.finals_results import finals_results
 from anetdsl.report.sections.fitness import fitness_curves
@@ -42,7 +43,10 @@ def search_sections(run: Run, renderer: Renderer) -> Iterator[Section]:
             yield Section("lineage", "From the first ancestor", ancestry(run, descendant))
             yield Section("weights", "Edge weights", weight_trajectories(run, descendant))
         yield Section("population", "The population now", population_table(run))
-        yield Section("cost", "Cost and fitness", cost_charts(best))
+        if second_looks(run):
+            yield Section("confirmed", "Second trainings", second_look_table(run))
+        costs = joined([cost_charts(best), lineage_chart(run)])
+        yield Section("cost", "Cost and fitness", costs)
     if run.records:
         yield Section("failures", "Failures", failure_tables(run))
         yield Section("candidates", "All candidates", candidates_table(run))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import threading
 import time
@@ -12,7 +13,7 @@ from pathlib import Path
 import attrs
 
 from anetdsl.evolve.contract import TrialResult
-from anetdsl.evolve.drive.driver import Driver
+from anetdsl.evolve.drive.driver import Driver, Rules
 from anetdsl.evolve.drive.run_dir import RunDir
 from anetdsl.evolve.drive.run_reader import Run, read_run
 from anetdsl.evolve.drive.search import catch_up, make_run
@@ -29,8 +30,10 @@ Trial = Callable[[TrialTask], Outcome]
 
 def at_once(task: TrialTask) -> Outcome:
     """Run a trial that takes no time."""
-    text = (Path(task.folder) / "candidate.anet").read_text(encoding="utf-8")
-    return Outcome(result=TrialResult.from_json(result_of(text)), text=trained(text))
+    folder = Path(task.folder)
+    text = (folder / "candidate.anet").read_text(encoding="utf-8")
+    seed = json.loads((folder / "job.json").read_bytes())["settings"]["seed"]
+    return Outcome(result=TrialResult.from_json(result_of(text, seed)), text=trained(text))
 
 
 def after_a_while(longest: float, seed: int = 0) -> Trial:
@@ -51,8 +54,9 @@ def drive(
     *,
     workers: int = 4,
     watch: Callable[[Driver], None] = lambda _: None,
+    rules: Rules | None = None,
 ) -> bool:
-    """Create a run if there is none, and drive it in this process."""
+    """Create a run if there is none, and drive it in this process, by the rules of the tests."""
     directory = RunDir(folder)
     if settings is not None and not directory.settings.exists():
         make_run(directory, settings)
@@ -60,16 +64,21 @@ def drive(
         catch_up(directory, store)
         ended = threading.Event()
         run = Workers(pool, lambda: workers, trial, ended.set)
-        driver = Driver(directory, store.settings(), store, RULES, Dispatcher(run))
+        driver = Driver(directory, store.settings(), store, rules or RULES, Dispatcher(run))
         driver.watch = lambda: watch(driver)
         return driver.drive()
 
 
 def searched(
-    folder: Path, settings: RunSettings, trial: Trial = at_once, *, workers: int = 4
+    folder: Path,
+    settings: RunSettings,
+    trial: Trial = at_once,
+    *,
+    workers: int = 4,
+    rules: Rules | None = None,
 ) -> Run:
     """Drive a search to its end and return its run."""
-    assert drive(folder, settings, trial, workers=workers)
+    assert drive(folder, settings, trial, workers=workers, rules=rules)
     return read_run(folder)
 
 

@@ -1,6 +1,6 @@
 """A trial without training, in a few milliseconds: `python synthetic_trial.py [OPTIONS] FOLDER`.
 
-Fitness and learned weights are functions of the network's text alone.
+Learned weights are a function of the network's text, the fitness also of the training's seed.
 
 Options: `SECONDS` is how long the trial takes. `SECONDS NAME FILE`: a candidate whose name is NAME
 or comes after it also waits until FILE exists.
@@ -57,14 +57,16 @@ def fitness(text: str) -> float:
     return digest(network_of(text)) % 2_000_000 / 10_000
 
 
-def result_of(text: str) -> dict[str, object]:
-    """Return the content of `result.json`."""
-    half = fitness(text) / 2
+def result_of(text: str, seed: int = 0) -> dict[str, object]:
+    """Return the content of `result.json`. The seed changes the fitness by up to 20."""
+    found = fitness(text) + digest(f"{network_of(text)}{seed}") % 200_000 / 10_000
+    half = found / 2
     return {
         "schema": "anetdsl-trial-result",
         "schema_version": 1,
         "status": "done",
-        "fitness": fitness(text),
+        "fitness": found,
+        "standard_error": 3.0,
         "measures": {"top1": half, "top5": half, "loss": 1.0},
         "edges": {},
         "parameters": digest(network_of(text)) % 10**6,
@@ -72,7 +74,7 @@ def result_of(text: str) -> dict[str, object]:
         "seconds": 0.5,
         "peak_memory": 10**8,
         "versions": {},
-        "seed": 0,
+        "seed": seed,
     }
 
 
@@ -92,7 +94,9 @@ def main() -> None:
     assert job["schema"] == "anetdsl-trial-job"
     wait(options, folder.parent.name)
     (folder / "trained.anet").write_text(trained(text), encoding="utf-8")
-    (folder / "result.part").write_text(json.dumps(result_of(text)), encoding="utf-8")
+    (folder / "result.part").write_text(
+        json.dumps(result_of(text, job["settings"]["seed"])), encoding="utf-8"
+    )
     (folder / "result.part").replace(folder / "result.json")
 
 

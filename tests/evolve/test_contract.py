@@ -63,6 +63,7 @@ RESULTS = [
     TrialResult(
         status="done",
         fitness=120.5,
+        standard_error=4.25,
         measures={"top1": 50.25, "loss": None},
         edges={"n": [0.25, 0.75]},
         parameters=10,

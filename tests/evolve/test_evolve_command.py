@@ -19,6 +19,7 @@ from anetc.cli.evolve_screen import rows
 from anetdsl.evolve.drive import search
 from anetdsl.evolve.drive.run_reader import read_run
 from anetdsl.evolve.drive.search_progress import Progress
+from anetdsl.evolve.fitness_values import Fitness
 from tests.command_line import Result, anetc
 from tests.evolve.method import COMMAND
 from tests.evolve.workers.test_trials import paths, until
@@ -339,15 +340,17 @@ def test_the_rows_of_the_table() -> None:
         failed=2,
         running=tuple((f"g{i:04d}", 61.0 + i) for i in range(10)),
         waiting=1,
-        best=("g0012", 151.25),
+        best=("g0012", Fitness((150.0, 152.5), (4.0, 4.0))),
         top_three=150.0,
+        second_looks=3,
         failures=(("g0031", "nan", "the loss is NaN"),),
         seconds_left=5000.0,
         started=0.0,
     )
     assert dict(rows(progress)) == {
         "candidates": "59 of 200",
-        "best": "151.25 (g0012)",
+        "best": "151.25 ± 4.19 (g0012, 2 trainings)",
+        "second looks": "3",
         "top three": "150.00",
         "running": "g0000 (1 min 1 s), g0001 (1 min 2 s), g0002 (1 min 3 s), "
         "g0003 (1 min 4 s), g0004 (1 min 5 s), g0005 (1 min 6 s), g0006 (1 min 7 s), "

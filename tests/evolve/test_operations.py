@@ -16,6 +16,7 @@ from anetdsl.evolve.operations import (
     Repair,
     Rewire,
     Split,
+    TrainedAgain,
     are_known,
     operations_from_json,
     operations_to_json,
@@ -24,6 +25,7 @@ from anetdsl.evolve.operations import (
 
 OPERATIONS: dict[str, Operation] = {
     "drawn at random": DrawnAtRandom(),
+    "second training of g0005": TrainedAgain("g0005"),
     "edges: kept 12, dropped s0->n6 n5->n9, added s1->n7": Rewire(
         12, (("s0", "n6"), ("n5", "n9")), (("s1", "n7"),)
     ),
@@ -45,7 +47,7 @@ def test_operations_are_read_back_from_json() -> None:
     operations = tuple(OPERATIONS.values())
     document = json.loads(json.dumps(operations_to_json(operations)))
     assert operations_from_json(document) == operations
-    assert document[3] == {"operation": "split", "node": "n4", "halves": ["n4a", "n4b"]}
+    assert document[4] == {"operation": "split", "node": "n4", "halves": ["n4a", "n4b"]}
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,10 @@ from anetdsl.api import parse
 from anetdsl.cost import cost
 from anetdsl.evolve.candidates import Record
 from anetdsl.evolve.drive.run_reader import Run
+from anetdsl.evolve.operations import TrainedAgain
 from anetdsl.evolve.propose.algorithms import propose
 from anetdsl.evolve.settings.presets import space
+from anetdsl.evolve.settings.run_settings import Running
 from anetdsl.evolve.settings.search_settings import Method, SearchSettings
 from anetdsl.ir import Network, Score
 from anetdsl.source import SourceFile
@@ -36,11 +38,21 @@ def made_up_run(
     finished: int | None = None,
     population: int = 10,
     failing: float = 0.06,
+    confirm: int = 0,
+    inherit: bool = False,
     name: str = "run",
 ) -> Run:
-    """Return a run whose fitness prefers some edges; only `finished` candidates have a result."""
+    """Return a run whose fitness prefers some edges; only `finished` candidates have a result.
+
+    With `confirm`, every fourth candidate after the initial ones is a second look at the best.
+    """
     settings = SearchSettings(
-        space("small", 12), method=method, seed=seed, candidates=candidates, population=population
+        space("small", 12),
+        method=method,
+        seed=seed,
+        candidates=candidates,
+        population=population,
+        confirm=confirm,
     )
     judged = candidates if finished is None else finished
     rng = random.Random(f"made up {seed} {method}")
@@ -48,6 +60,12 @@ def made_up_run(
     members = ()
     taken: set[str] = set()
     for index in range(min(candidates, judged + 2)):
+        looked = {record.confirms for record in records}
+        best = max(members, key=lambda one: one.fitness, default=None)
+        if confirm and index >= population and index % 4 == 0 and best and best.name not in looked:
+            records.append(second_look(records[best.index], index, rng))
+            members = Run(Path(name), settings, TRIAL, tuple(records)).members
+            continue
         proposal = propose(settings, index, members, taken)
         network = parse(proposal.text)
         taken.add(proposal.canonical_form)
@@ -74,10 +92,31 @@ def made_up_run(
                 )
             )
         else:
+            by_name = {record.name: record for record in records}
+            if inherit:
+                parent = by_name.get(proposal.parent or "")
+                steps = 300 + (parent.inherited_steps or 0) if parent else 0
+                base = attrs.evolve(base, inherited_steps=steps)
             records.append(trained(base, network, rng))
             members = Run(Path(name), settings, TRIAL, tuple(records)).members
     end = START + 100 * judged if judged == candidates else None
-    return Run(Path(name), settings, TRIAL, tuple(records), started=START, finished=end)
+    running = Running(inherit=inherit)
+    return Run(Path(name), settings, TRIAL, tuple(records), START, end, running)
+
+
+def second_look(original: Record, index: int, rng: random.Random) -> Record:
+    """Return the record of a second training of a network."""
+    name = f"g{index:04d}"
+    return attrs.evolve(
+        original,
+        index=index,
+        name=name,
+        text=original.text.replace(f"network {original.name}", f"network {name}", 1),
+        parent=None,
+        operations=(TrainedAgain(original.name),),
+        confirms=original.name,
+        fitness=round((original.fitness or 0.0) + rng.gauss(-2, 4), 4),
+    )
 
 
 def trained(record: Record, network: Network, rng: random.Random) -> Record:
@@ -102,6 +141,7 @@ def trained(record: Record, network: Network, rng: random.Random) -> Record:
         status="done",
         text=apply(record.text, set_learned(tree, weights, score)),
         fitness=fitness,
+        standard_error=3.1,
         top1=top1,
         top5=top5,
         parameters=totals.parameters,

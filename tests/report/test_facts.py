@@ -27,10 +27,13 @@ from anetdsl.report.facts import (
     first_reaching,
     last_finished,
     lineage,
+    lineage_steps,
     parent_pairs,
     pareto_front,
     ranked,
     scored_candidates,
+    second_looks,
+    spread_of_seeds,
     top_three_curve,
     value_at,
 )
@@ -131,6 +134,67 @@ def test_lineage_ends_at_a_missing_parent_or_a_cycle() -> None:
     assert [(p.name, c.name) for p, c in parent_pairs(run)] == [
         *(("g0", "g1"), ("g1", "g2"), ("g4", "g3"), ("g3", "g4")),
     ]
+
+
+def with_looks(values: list[float | None], looks: dict[int, int]) -> Run:
+    """Return a run in which the candidates of the keys train those of the values again."""
+    run = run_of(values)
+    records = [
+        attrs.evolve(one, confirms=f"g{looks[one.index]}" if one.index in looks else None)
+        for one in run.records
+    ]
+    return attrs.evolve(run, records=tuple(records))
+
+
+@given(fitnesses, st.data())
+def test_second_looks_are_part_of_their_networks(
+    values: list[float | None], data: st.DataObject
+) -> None:
+    """Curves are those of the means at each moment. A second look is no network of its own."""
+    looks: dict[int, int] = {}
+    for index in range(1, len(values)):
+        free = [k for k in range(index) if k not in looks and values[k] is not None]
+        free = [k for k in free if values[k] == values[k]]
+        if free and data.draw(st.booleans()):
+            looks[index] = data.draw(st.sampled_from(free))
+    run = with_looks(values, looks)
+    assert not {one.record.index for one in scored_candidates(run)} & looks.keys()
+    for number in range(1, len(values) + 1):
+        results: dict[int, list[float]] = {}
+        for index, value in enumerate(values[:number]):
+            if value is not None and value == value:
+                results.setdefault(looks.get(index, index), []).append(value)
+        means = sorted((sum(found) / len(found) for found in results.values()), reverse=True)
+        best, three = value_at(best_curve(run), number), value_at(top_three_curve(run), number)
+        assert best == (pytest.approx(means[0]) if means else None)
+        assert three == (pytest.approx(sum(means[:3]) / 3) if len(means) > 2 else None)
+    assert {one.name: one.fitness for one in scored_candidates(run)} == pytest.approx(
+        {f"g{index}": sum(found) / len(found) for index, found in results.items()} if values else {}
+    )
+
+
+def test_spread_of_seeds_is_pooled() -> None:
+    """Two pairs that differ by 2 and by 4: variances 2 and 8, pooled 5."""
+    run = with_looks([10.0, 20.0, 12.0, 16.0, 50.0], {2: 0, 3: 1})
+    assert spread_of_seeds(run) == pytest.approx(5**0.5)
+    assert [(one.name, second.name) for one, second in second_looks(run)] == [
+        ("g0", "g2"),
+        ("g1", "g3"),
+    ]
+    assert spread_of_seeds(run_of([1.0, 2.0])) is None
+
+
+def test_steps_of_a_lineage() -> None:
+    """Earlier versions recorded no inherited steps: with `inherit` those of all ancestors count."""
+    run = run_of([1.0, 2.0])
+    first = attrs.evolve(run.records[0], iterations=200, inherited_steps=600)
+    child = attrs.evolve(run.records[1], iterations=200, parent="g0")
+    assert lineage_steps(run, first) == 800
+    assert lineage_steps(run, attrs.evolve(first, iterations=None)) is None
+    old = attrs.evolve(run, records=(attrs.evolve(first, inherited_steps=None), child))
+    assert lineage_steps(old, child) == 200
+    inherits = attrs.evolve(old, running=Running(inherit=True))
+    assert lineage_steps(inherits, child) == 400
 
 
 # Several runs

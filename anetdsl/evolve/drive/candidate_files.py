@@ -24,7 +24,7 @@ from anetdsl.evolve.contract import (
 )
 from anetdsl.evolve.drive.run_dir import RunDir
 from anetdsl.evolve.drive.store import Candidate, read_operations
-from anetdsl.evolve.operations import operations_to_json
+from anetdsl.evolve.operations import Operation, operations_to_json
 from anetdsl.evolve.settings.run_settings import RunSettings
 from anetdsl.files import write_atomically
 from anetdsl.settings_reader import as_kind
@@ -42,7 +42,12 @@ def seed_of(seed: int, index: int) -> int:
 
 
 def iterations_of(settings: RunSettings, candidate: Candidate) -> int | None:
-    """Return the training steps of a candidate's next start; None is the trial's default."""
+    """Return the training steps of a candidate's next start; None is the trial's default.
+
+    A second look takes as many steps as the training that it confirms.
+    """
+    if candidate.record.confirms is not None:
+        return candidate.record.iterations
     full: int | None = settings.trial.get("settings", {}).get("iterations")
     if full is not None and settings.search.method == "oneshot" and candidate.index == 0:
         return full * settings.search.oneshot_steps
@@ -55,11 +60,16 @@ def iterations_of(settings: RunSettings, candidate: Candidate) -> int | None:
 
 
 def job_of(
-    directory: RunDir, settings: RunSettings, candidate: Candidate, parent: Candidate | None
+    directory: RunDir,
+    settings: RunSettings,
+    candidate: Candidate,
+    parent: Candidate | None,
+    operations: tuple[Operation, ...] = (),
 ) -> TrialJob:
     """Return the job of a candidate's next start.
 
-    With a parent, training starts from the parent's weights.
+    With a parent, training starts from the parent's weights; `operations` lead from the parent to
+    the candidate.
     """
     training = dict(settings.trial.get("settings", {}))
     training["seed"] = seed_of(settings.search.seed, candidate.index)
@@ -74,7 +84,7 @@ def job_of(
         init_from = ParentWeights(
             str(folder.weights.absolute()),
             str(folder.trained.absolute()),
-            candidate.record.operations,
+            operations,
         )
     return attrs.evolve(
         TrialJob.from_values(settings.trial, f"{directory.settings}: [trial]"),

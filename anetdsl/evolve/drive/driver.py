@@ -18,13 +18,14 @@ import attrs
 
 from anetdsl.errors import CannotRun
 from anetdsl.evolve.candidates import Member, Proposal, Record
-from anetdsl.evolve.drive import candidate_files, inbox
+from anetdsl.evolve.drive import candidate_files, inbox, second_looks
 from anetdsl.evolve.drive.heartbeat import heartbeat
 from anetdsl.evolve.drive.history import SearchHistory
 from anetdsl.evolve.drive.outcomes import Decision, decide, to_restart
 from anetdsl.evolve.drive.population import Select, VisiblePopulation
 from anetdsl.evolve.drive.run_dir import RunDir
 from anetdsl.evolve.drive.store import Candidate, Store
+from anetdsl.evolve.operations import Operation
 from anetdsl.evolve.settings.run_settings import RunSettings
 from anetdsl.evolve.settings.search_settings import SearchSettings
 from anetdsl.evolve.workers.dispatch import Dispatcher
@@ -72,7 +73,11 @@ class Driver:
     """Time of the last look into the inbox."""
 
     def __attrs_post_init__(self) -> None:
-        self.history = SearchHistory(VisiblePopulation(self.settings.search, self.rules.select))
+        search, running = self.settings.search, self.settings.running
+        self.history = SearchHistory(
+            VisiblePopulation(search, self.rules.select),
+            keeps_parents=running.inherit and search.confirm > 0,
+        )
 
     def drive(self) -> bool:
         """Search until all candidates are finished (True) or `stopping` is set (False).
@@ -170,15 +175,30 @@ class Driver:
             return None
         if not history.population.advance_to(index):
             return None
+        members, confirmed = history.population.members, history.confirmed
+        best = second_looks.unconfirmed_best(settings, index, members, confirmed)
+        if best is not None:
+            return self._add_second_look(best)
         try:
-            proposal = self.rules.propose(
-                settings, index, history.population.members, history.canonical_forms
-            )
+            proposal = self.rules.propose(settings, index, members, history.canonical_forms)
         except CannotRun as error:
             # The search ends with this error once all running trials have ended.
             self._proposal_error = error
             return None
+        parent = second_looks.unconfirmed_parent(settings, proposal, history.children, confirmed)
+        if parent is not None:
+            return self._add_second_look(parent)
         return self._add_proposal(proposal, None)
+
+    def _add_second_look(self, name: str) -> Candidate:
+        """Add a second look at a network to the history and return its candidate."""
+        original = self.store.find("name = ?", name)
+        assert original is not None  # it is a member of the population
+        candidate = second_looks.second_look(
+            original, self.history.next_index, self.settings.search.seed, time.time()
+        )
+        self.history.add_proposed(candidate)
+        return candidate
 
     def _add_proposal(self, proposal: Proposal, source: str | None) -> Candidate:
         """Add a proposal to the history and return its candidate."""
@@ -216,14 +236,18 @@ class Driver:
     def _start(self, candidates: Sequence[Candidate]) -> None:
         """Commit the starts of candidates, write their jobs and submit their trials."""
         now = time.time()
-        started = [_started(candidate, now) for candidate in candidates]
+        parents = [self._parent_with_weights(candidate) for candidate in candidates]
+        started = [
+            _started(candidate, parent, now) for candidate, (parent, _) in zip(candidates, parents)
+        ]
         with self.store.commit():
             for candidate in started:
                 self.store.add_event("started", candidate.index, start=candidate.record.attempts)
                 self.store.put(candidate)
-        for candidate in started:
-            parent = self._parent_with_weights(candidate)
-            job = candidate_files.job_of(self.directory, self.settings, candidate, parent)
+        for candidate, (parent, operations) in zip(started, parents):
+            job = candidate_files.job_of(
+                self.directory, self.settings, candidate, parent, operations
+            )
             folder = candidate_files.write_trial(self.directory, candidate, job)
             candidate_files.write_record(self.directory, candidate)
             self._running[candidate.index] = candidate
@@ -235,15 +259,24 @@ class Driver:
                 self.settings.running.timeout,
             )
 
-    def _parent_with_weights(self, candidate: Candidate) -> Candidate | None:
-        """Return the parent whose weights a candidate starts from; None if they are deleted."""
-        if not self.settings.running.inherit or candidate.record.parent is None:
-            return None
-        parent = self.store.find("name = ?", candidate.record.parent)
+    def _parent_with_weights(
+        self, candidate: Candidate
+    ) -> tuple[Candidate | None, tuple[Operation, ...]]:
+        """Return the parent whose weights a candidate starts from, and the operations between.
+
+        A second look starts as the training that it confirms did. The parent is None if its weights
+        are deleted.
+        """
+        child: Candidate | None = candidate
+        if candidate.record.confirms is not None:
+            child = self.store.find("name = ?", candidate.record.confirms)
+        if not self.settings.running.inherit or child is None or child.record.parent is None:
+            return None, ()
+        parent = self.store.find("name = ?", child.record.parent)
         if parent is None or parent.record.status != "done":
-            return None
+            return None, ()
         weights = candidate_files.last_trial(self.directory, parent).weights
-        return parent if weights.exists() else None
+        return (parent, child.record.operations) if weights.exists() else (None, ())
 
     # Results
 
@@ -324,8 +357,20 @@ class Driver:
             inbox.move_accepted(self.directory, path, found.name)
 
 
-def _started(candidate: Candidate, now: float) -> Candidate:
-    """Return the candidate with one more start, at this time."""
-    attempts = candidate.record.attempts + 1
-    record = attrs.evolve(candidate.record, status="running", attempts=attempts, started=now)
+def _started(candidate: Candidate, parent: Candidate | None, now: float) -> Candidate:
+    """Return the candidate with one more start, at this time, from the weights of a parent."""
+    record = attrs.evolve(
+        candidate.record,
+        status="running",
+        attempts=candidate.record.attempts + 1,
+        started=now,
+        inherited_steps=0 if parent is None else _steps_behind(parent.record),
+    )
     return attrs.evolve(candidate, record=record)
+
+
+def _steps_behind(record: Record) -> int | None:
+    """Return the number of training steps behind the weights of a candidate, if it is known."""
+    if record.iterations is None or record.inherited_steps is None:
+        return None
+    return record.iterations + record.inherited_steps

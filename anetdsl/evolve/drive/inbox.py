@@ -10,13 +10,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 from anetdsl.checking import check_file
 from anetdsl.errors import CannotRun
 from anetdsl.evolve.candidates import Proposal, Record
 from anetdsl.evolve.drive.run_dir import RunDir
+from anetdsl.evolve.drive.second_looks import with_name_and_origin
 from anetdsl.evolve.drive.store import Store
 from anetdsl.evolve.operations import AddedByHand
 from anetdsl.evolve.propose.canonical import canonical_form
@@ -25,10 +25,6 @@ from anetdsl.evolve.settings.search_settings import SearchSettings
 from anetdsl.files import write_atomically
 from anetdsl.ir import Network, Origin
 from anetdsl.rendering.findings import render_text
-from anetdsl.source import SourceFile
-from anetdsl.syntax.nodes import SyntaxTree
-from anetdsl.syntax.parser import parse_syntax
-from anetdsl.text.edits import Edit, apply, set_network_name, set_origin, set_score
 
 _LONGEST = 200
 """Bytes of a file's name that are kept; file systems allow 255."""
@@ -77,7 +73,7 @@ def examine(path: Path, settings: SearchSettings, index: int, store: Store) -> P
     parent = network.name if _is_changed_candidate(network, settings.seed, store) else None
     operation = AddedByHand(display_name(path))
     origin = Origin(parent=parent, candidate=index, seed=settings.seed, ops=(operation.sentence,))
-    text = _edited(checked.source.text, name, origin)
+    text = with_name_and_origin(checked.source.text, name, origin)
     return Proposal(index, name, text, parent, (operation,), form)
 
 
@@ -133,15 +129,3 @@ def _is_changed_candidate(network: Network, seed: int, store: Store) -> bool:
     record, origin = candidate.record, network.origin or Origin()
     found = (origin.parent, origin.candidate, origin.seed, origin.ops)
     return found == (record.parent, record.index, seed, record.ops)
-
-
-def _edited(text: str, name: str, origin: Origin) -> str:
-    """Return the text with the candidate's name and origin, and without a score."""
-    changes: tuple[Callable[[SyntaxTree], tuple[Edit, ...]], ...] = (
-        lambda tree: set_network_name(tree, name),
-        lambda tree: set_origin(tree, origin),
-        lambda tree: set_score(tree, None),
-    )
-    for change in changes:
-        text = apply(text, change(parse_syntax(SourceFile(name, text))))
-    return text

@@ -49,7 +49,8 @@ def decide(candidate: Candidate, outcome: Outcome, settings: RunSettings) -> Dec
     fitness = outcome.result.fitness
     assert fitness is not None
     iterations = iterations_of(settings, candidate)
-    if settings.running.halving > 1 and candidate.short_fitness is None:
+    is_short = settings.running.halving > 1 and candidate.short_fitness is None
+    if is_short and candidate.record.confirms is None:
         candidate = attrs.evolve(candidate, short_fitness=fitness)
         if candidate.promotion_threshold is None or fitness >= candidate.promotion_threshold:
             return Decision(to_restart(candidate), "promoted", {"fitness": fitness})
@@ -99,6 +100,7 @@ def _measured(result: TrialResult) -> dict[str, Any]:
     measures = {name: value for name, value in result.measures.items() if value is not None}
     return {
         "measures": tuple(measures.items()),
+        "standard_error": result.standard_error,
         "top1": measures.get("top1"),
         "top5": measures.get("top5"),
         "seconds": result.seconds,

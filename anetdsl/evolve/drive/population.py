@@ -27,9 +27,11 @@ class Result:
 
     index: int
     member: Member | None
-    """The candidate as a member of the population; None if it failed."""
+    """The candidate as a member of the population; None if it failed or is a second look."""
     short_fitness: float | None = None
     """Fitness after the short training, if the search has one (`halving`)."""
+    confirmed: tuple[str, float] | None = None
+    """For a second look that is done: the name of the member that it confirms, and its fitness."""
 
 
 @attrs.define
@@ -84,6 +86,12 @@ class VisiblePopulation:
         self.seen += 1
         if result.short_fitness is not None:
             self._short_fitnesses.append(result.short_fitness)
+        if result.confirmed is not None:
+            name, fitness = result.confirmed
+            self.members = tuple(
+                member.trained_again(fitness) if member.name == name else member
+                for member in self.members
+            )
         if result.member is not None:
             # A member that was removed never comes back, so only the members and the new one count.
             self.members = self.select(self.settings, (*self.members, result.member))

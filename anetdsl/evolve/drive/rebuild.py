@@ -59,6 +59,7 @@ def _candidates(directory: RunDir, problems: list[str]) -> Iterator[Candidate]:
     Candidates after a missing one depend on its result, so the search must propose them again.
     """
     numbered = _numbered(directory.archs.glob("*.anet"))
+    first: dict[str, str] = {}
     for index in range(max(numbered, default=-1) + 1):
         if index not in numbered:
             later = sum(number > index for number in numbered)
@@ -68,7 +69,13 @@ def _candidates(directory: RunDir, problems: list[str]) -> Iterator[Candidate]:
             )
             return
         try:
-            yield _candidate(directory, numbered[index], index, problems)
+            candidate = _candidate(directory, numbered[index], index, problems)
+            original = first.setdefault(candidate.canonical_form, candidate.name)
+            if original != candidate.name:
+                # Only a second look has the network of an earlier candidate.
+                record = attrs.evolve(candidate.record, confirms=original)
+                candidate = attrs.evolve(candidate, record=record)
+            yield candidate
         except CannotRun as error:
             problems.append(f"{error}; this candidate and those after it will be proposed again")
             return

@@ -12,6 +12,7 @@ import attrs
 from anetdsl.evolve.candidates import Member, Record
 from anetdsl.evolve.drive.run_dir import RunDir
 from anetdsl.evolve.drive.store import open_for_reading
+from anetdsl.evolve.fitness_values import of_records
 from anetdsl.evolve.settings.run_settings import Running
 from anetdsl.evolve.settings.search_settings import SearchSettings
 
@@ -42,11 +43,14 @@ class Run:
 
     @property
     def members(self) -> tuple[Member, ...]:
-        """The candidates that have a result, by index."""
+        """The networks that have a result, by index; their fitness is that of all trainings."""
+        fitness = of_records(self.records)
         return tuple(
-            Member(record.index, record.name, record.text, record.fitness)
-            for record in self.records
-            if record.status == "done" and record.fitness is not None
+            Member(
+                one.index, one.name, one.text, fitness[one.name].mean, fitness[one.name].trainings
+            )
+            for one in self.records
+            if one.confirms is None and one.name in fitness
         )
 
     def record(self, name: str) -> Record:

@@ -7,6 +7,7 @@ import time
 import attrs
 
 from anetdsl.evolve.drive.store import Store
+from anetdsl.evolve.fitness_values import Fitness
 
 _RECENT = 50
 
@@ -23,10 +24,12 @@ class Progress:
     """Names of the candidates in training, and how long each has been trained."""
     waiting: int
     """Number of candidates that are proposed and not started."""
-    best: tuple[str, float] | None
-    """Name and fitness of the best candidate."""
+    best: tuple[str, Fitness] | None
+    """Name and fitness of the best network."""
     top_three: float | None
-    """Mean fitness of the best three candidates."""
+    """Mean fitness of the best three networks."""
+    second_looks: int
+    """Number of second trainings that are done (`confirm`)."""
     failures: tuple[tuple[str, str, str], ...]
     """Name, kind of failure and message of the last candidates that failed."""
     seconds_left: float | None
@@ -47,10 +50,7 @@ def progress_of(store: Store, candidates: int, *, workers: int | None = None) ->
     `workers` is the number of trials that run at a time, if it is known.
     """
     counts = dict(store.query("SELECT status, count(*) FROM candidates GROUP BY status"))
-    best = store.query(
-        "SELECT name, fitness FROM candidates WHERE status = 'done' "
-        "ORDER BY fitness DESC, number LIMIT 3"
-    )
+    best = store.best(3)
     now = time.time()
     running = tuple(
         (name, max(0.0, now - started))
@@ -70,7 +70,8 @@ def progress_of(store: Store, candidates: int, *, workers: int | None = None) ->
         running=running,
         waiting=counts.get("proposed", 0),
         best=best[0] if best else None,
-        top_three=sum(fitness for _, fitness in best) / len(best) if best else None,
+        top_three=sum(fitness.mean for _, fitness in best) / len(best) if best else None,
+        second_looks=store.second_looks(),
         failures=tuple(failures),
         seconds_left=_seconds_left(store, candidates - done - failed, workers or len(running)),
         started=store.started(),

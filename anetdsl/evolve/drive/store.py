@@ -19,6 +19,7 @@ import attrs
 from anetdsl.errors import CannotRun
 from anetdsl.evolve.candidates import Record
 from anetdsl.evolve.drive.run_dir import RunDir
+from anetdsl.evolve.fitness_values import Fitness
 from anetdsl.evolve.operations import (
     Described,
     Operation,
@@ -28,7 +29,9 @@ from anetdsl.evolve.operations import (
 from anetdsl.evolve.settings.run_settings import EMPTY, RunSettings, settings_of, settings_text
 from anetdsl.settings_reader import parse_toml
 
-VERSION = 1
+VERSION = 2
+"""Version of the format. Version 1 lacks the columns of `_ADDED`, and is still read."""
+_ADDED = {"confirms": "TEXT", "standard_error": "REAL", "inherited_steps": "INTEGER"}
 _SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS candidates (
     number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, status TEXT NOT NULL,
@@ -37,7 +40,8 @@ CREATE TABLE IF NOT EXISTS candidates (
     parameters INTEGER, multiply_adds INTEGER, seconds REAL, peak_memory INTEGER,
     measures TEXT NOT NULL DEFAULT '[]', iterations INTEGER, failure TEXT, message TEXT,
     attempts INTEGER NOT NULL DEFAULT 0, faults INTEGER NOT NULL DEFAULT 0,
-    short REAL, bar REAL, proposed REAL, started REAL, finished REAL
+    short REAL, bar REAL, proposed REAL, started REAL, finished REAL,
+    {", ".join(f"{name} {kind}" for name, kind in _ADDED.items())}
 );
 CREATE INDEX IF NOT EXISTS by_status ON candidates (status, fitness);
 CREATE INDEX IF NOT EXISTS by_finish ON candidates (finished);
@@ -92,7 +96,8 @@ _COLUMNS = {
     "promotion_threshold": "bar",
 }
 """Columns whose names differ from the names of the fields."""
-_COLUMN_LIST = ", ".join(_COLUMNS.get(name, name) for name in (*_RECORD_FIELDS, *_DRIVER_FIELDS))
+_NAMES = [_COLUMNS.get(name, name) for name in (*_RECORD_FIELDS, *_DRIVER_FIELDS)]
+_COLUMN_LIST = ", ".join(_NAMES)
 
 
 class Store:
@@ -160,7 +165,9 @@ class Store:
     ) -> Iterator[Candidate]:
         """Yield all candidates, or those that fulfil an SQL condition."""
         condition = f"WHERE {where}" if where else ""
-        query = f"SELECT {_COLUMN_LIST} FROM candidates {condition} ORDER BY {order}"
+        missing = self._missing_columns()
+        names = ", ".join(f"NULL AS {name}" if name in missing else name for name in _NAMES)
+        query = f"SELECT {names} FROM candidates {condition} ORDER BY {order}"
         with self._naming_errors():
             for row in self.connection.execute(query, values):
                 yield _candidate(row)
@@ -168,6 +175,37 @@ class Store:
     def find(self, where: str, *values: Any) -> Candidate | None:
         """Return the first candidate that fulfils an SQL condition, or None."""
         return next(self.candidates(where, *values), None)
+
+    def best(self, count: int) -> list[tuple[str, Fitness]]:
+        """Return the best networks and their fitness, with second looks, best first."""
+        if self._missing_columns():
+            who = error = "NULL"
+        else:
+            who, error = "confirms", "standard_error"
+        ranked = self.query(
+            f"SELECT coalesce({who}, name) AS one FROM candidates WHERE status = 'done' "
+            "GROUP BY one ORDER BY avg(fitness) DESC, min(number) LIMIT ?",
+            count,
+        )
+        found = []
+        for (name,) in ranked:
+            rows = self.query(
+                f"SELECT fitness, {error} FROM candidates WHERE status = 'done' "
+                f"AND (name = ? OR {who} = ?) ORDER BY number",
+                name,
+                name,
+            )
+            values, errors = zip(*rows)
+            found.append((name, Fitness(values, errors)))
+        return found
+
+    def second_looks(self) -> int:
+        """Return the number of second looks that are done."""
+        if self._missing_columns():
+            return 0
+        query = "SELECT count(*) FROM candidates WHERE status = 'done' AND confirms IS NOT NULL"
+        ((count,),) = self.query(query)
+        return int(count)
 
     def records(self) -> Iterator[Record]:
         """Yield the records of all candidates by index."""
@@ -190,6 +228,11 @@ class Store:
             "SELECT count(*), max(finished) FROM candidates WHERE status IN ('done', 'failed')"
         )
         return None if count < candidates else float(last)
+
+    def _missing_columns(self) -> frozenset[str]:
+        """Return the columns that a database of an earlier version lacks."""
+        ((version,),) = self.query("PRAGMA user_version")
+        return frozenset() if version >= VERSION else frozenset(_ADDED)
 
     def _meta(self, name: str) -> str | None:
         rows = self.query("SELECT value FROM meta WHERE name = ?", name)
@@ -215,6 +258,7 @@ def open_store(directory: RunDir, *, new: bool = False) -> Iterator[Store]:
             if new:
                 store.connection.executescript(_SCHEMA)
             _check(store)
+            _update(store)
         yield store
 
 
@@ -284,11 +328,21 @@ def _check(store: Store) -> None:
         raise CannotRun(f"{run}: the run directory is still being created; try again")
     if version == 0:
         raise sqlite3.DatabaseError("no such table")
-    if version != VERSION:
+    if version > VERSION:
         raise CannotRun(
             f"{store.path}: has format version {version}; this version of anetc reads {VERSION}"
         )
     store.connection.execute("SELECT number FROM candidates LIMIT 1").fetchone()
+
+
+def _update(store: Store) -> None:
+    """Bring a database of an earlier version to this version."""
+    if missing := store._missing_columns():
+        with store.commit():
+            for name in missing:
+                column = f"{name} {_ADDED[name]}"
+                store.connection.execute(f"ALTER TABLE candidates ADD COLUMN {column}")
+            store.connection.execute(f"PRAGMA user_version = {VERSION}")
 
 
 def _candidate(row: tuple[Any, ...]) -> Candidate:

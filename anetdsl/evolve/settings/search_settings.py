@@ -104,6 +104,9 @@ class SearchSettings:
     """Order in which results join the population: by index, or as they arrive."""
     window: int = attrs.field(default=8, validator=at_least(0))
     """With the order `index`, candidate k depends on candidates below k - window only."""
+    confirm: int = attrs.field(default=0, validator=at_least(0))
+    """N: train a member once more with another seed before it becomes a parent for the N-th time,
+    and when it is among the best three. 0 trains each network once."""
     limits: Limits = Limits()
     keep_weights: bool = False
     """True if a child's text keeps its parent's weights on the edges that stayed."""

@@ -38,6 +38,8 @@ class Dot:
     y: float
     label: str = ""
     labelled: bool = False
+    error: float | None = None
+    """Length of the whiskers above and below the point, in units of y; None draws none."""
 
 
 @attrs.frozen

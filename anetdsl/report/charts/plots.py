@@ -84,6 +84,9 @@ def _values(series: Sequence[Line | Dots], axis: int) -> Iterator[float]:
     for mark in series:
         if isinstance(mark, Dots):
             yield from ((dot.x, dot.y)[axis] for dot in mark.dots)
+            if axis == 1:
+                for dot in mark.dots:
+                    yield from (dot.y - (dot.error or 0.0), dot.y + (dot.error or 0.0))
             continue
         yield from (point[axis] for point in mark.points)
         for x, low, high in mark.band:

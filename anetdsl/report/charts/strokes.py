@@ -60,7 +60,7 @@ def line_marks(line: Line, color: int, frame: Frame) -> Iterator[str]:
 
 
 def dot_marks(dots: Dots, color: int, frame: Frame) -> Iterator[str]:
-    """Yield dots; of dots at the same place, only one is drawn."""
+    """Yield dots with their whiskers; of dots at the same place, only one is drawn."""
     places: dict[Place, Dot] = {}
     for dot in dots.dots:
         place = frame.place(dot.x, dot.y)
@@ -72,10 +72,25 @@ def dot_marks(dots: Dots, color: int, frame: Frame) -> Iterator[str]:
         coarse = dict.fromkeys((round(x), round(y)) for x, y in places)
         yield element("path", {**attributes, "d": "".join(f"M{x} {y}h0" for x, y in coarse)})
         return
+    if whiskers := "".join(_whiskers(dot, frame) for dot in places.values()):
+        thin = {**stroke(series_name(color), 1.0), "stroke-opacity": 0.45, "d": whiskers}
+        yield element("path", thin)
     for (x, y), dot in places.items():
         tooltip = element("title", {}, escaped(dot.label)) if dot.label else ""
         here = {**attributes, "d": f"M{number(x)} {number(y)}h0"}
         yield element("path", here, tooltip)
+
+
+def _whiskers(dot: Dot, frame: Frame) -> str:
+    """Return the path of the line from the lowest to the highest value of a dot."""
+    if not dot.error:
+        return ""
+    ends = [frame.place(dot.x, dot.y + sign * dot.error) for sign in (-1, 1)]
+    if ends[0] is None or ends[1] is None:
+        return ""
+    (x, low), (_, high) = ends[0], ends[1]
+    caps = "".join(f"M{number(x - 2.5)} {number(y)}h5" for y in (low, high))
+    return f"M{number(x)} {number(low)}V{number(high)}{caps}"
 
 
 def runs(places: Iterable[_T | None]) -> list[list[_T]]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from anetdsl.diff import NetworkDiff, diff
 from anetdsl.evolve.candidates import Record
 from anetdsl.evolve.drive.run_reader import Run
+from anetdsl.evolve.fitness_values import Fitness, of_records
 from anetdsl.ir import Network
 from anetdsl.report.facts import (
     ScoredCandidate,
@@ -37,8 +38,9 @@ def ancestry(run: Run, last: ScoredCandidate) -> Markup:
     displayed = chain[-_MAX_STEPS:]
     networks = [parse_candidate(record) for record in displayed]
     parents: list[tuple[Record, Network | None] | None] = [None, *zip(displayed, networks)]
+    fitness = of_records(run.records)
     steps = [
-        _step(record, network, parent)
+        _step(record, network, parent, fitness)
         for record, network, parent in zip(displayed, networks, parents)
     ]
     return joined(
@@ -67,7 +69,7 @@ def _inherited_steps(run: Run, last: ScoredCandidate) -> Iterator[Markup]:
     """Yield a paragraph about the training steps of lineages, if children inherit weights."""
     if not run.running.inherit:
         return
-    steps = [lineage_steps(run, one.record) for one in current_population(run)]
+    steps = [lineage_steps(run, one.record) or 0 for one in current_population(run)]
     population = (
         f", those of the population by {min(steps):,} to {max(steps):,} steps" if any(steps) else ""
     )
@@ -75,8 +77,8 @@ def _inherited_steps(run: Run, last: ScoredCandidate) -> Iterator[Markup]:
         text(
             "Each network starts from its parent's weights, so a long lineage is trained for "
             f"longer: the weights of {last.name} were trained by "
-            f"{lineage_steps(run, last.record):,} steps in all{population}. Only networks that "
-            "are trained afresh can be compared fairly."
+            f"{lineage_steps(run, last.record) or 0:,} steps in all{population}. Only networks "
+            "that are trained afresh can be compared fairly."
         )
     )
 
@@ -102,7 +104,10 @@ _KEY = _key()
 
 
 def _step(
-    record: Record, network: Network | None, previous: tuple[Record, Network | None] | None
+    record: Record,
+    network: Network | None,
+    previous: tuple[Record, Network | None] | None,
+    fitness: Mapping[str, Fitness],
 ) -> Markup:
     """Return one network with its changes from the `previous` record and network."""
     parent, older = previous if previous is not None else (None, None)
@@ -117,7 +122,7 @@ def _step(
         tag(
             "div",
             tag("h3", text(record.name)),
-            paragraph(*_fitness(record, parent)),
+            paragraph(*_fitness(record, parent, fitness)),
             paragraph(text(_costs(record, network)), class_="faint"),
             tag("ul", *(tag("li", text(shortened(sentence))) for sentence in record.ops)),
             *([folded("all changes", _changes(difference))] if difference else []),
@@ -125,13 +130,17 @@ def _step(
     )
 
 
-def _fitness(record: Record, parent: Record | None) -> Sequence[Markup]:
+def _fitness(
+    record: Record, parent: Record | None, fitness: Mapping[str, Fitness]
+) -> Sequence[Markup]:
     """Return the fitness, and its difference from that of the parent."""
-    if record.fitness is None:
+    own = fitness.get(record.name)
+    if own is None:
         return (text("no fitness"),)
-    parts = [text("fitness "), tag("b", text(f"{record.fitness:.2f}"))]
-    if parent is not None and parent.fitness is not None:
-        gain = record.fitness - parent.fitness
+    parts = [text("fitness "), tag("b", text(own))]
+    before = None if parent is None else fitness.get(parent.name)
+    if parent is not None and before is not None:
+        gain = own.mean - before.mean
         difference = tag("span", text(f"{gain:+.2f}"), class_="good" if gain >= 0 else "bad")
         parts.extend((text(", "), difference, text(f" from {parent.name}")))
     return parts
@@ -146,6 +155,9 @@ def _costs(record: Record, network: Network | None) -> str:
     parts = [] if network is None else [_size(network)]
     if record.parameters is not None:
         parts.append(f"{amount(record.parameters)} parameters")
+    if record.inherited_steps and record.iterations:
+        steps = record.iterations + record.inherited_steps
+        parts.append(f"{steps:,} training steps with those of its ancestors")
     return ", ".join(parts)
 
 

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from anetdsl.evolve.drive.run_reader import Run
 from anetdsl.report.charts import GREY, Axis, Dot, Dots, Line, plot
-from anetdsl.report.facts import ScoredCandidate, pareto_front
-from anetdsl.report.html_page import HALF_CHART_WIDTH
+from anetdsl.report.facts import (
+    ScoredCandidate,
+    has_inherited_steps,
+    lineage_steps,
+    pareto_front,
+    scored_candidates,
+)
+from anetdsl.report.html_page import CHART_WIDTH, HALF_CHART_WIDTH
 from anetdsl.report.markup import Markup, figure, tag
 from anetdsl.report.wording import amount, fitness_label
 
@@ -20,6 +27,49 @@ _COSTS = {
 def cost_charts(candidates: Sequence[ScoredCandidate]) -> Markup:
     """Return figures of each cost against fitness, with the Pareto fronts."""
     return tag("div", *(_cost_figure(candidates, cost) for cost in _COSTS), class_="pair")
+
+
+def lineage_chart(run: Run) -> Markup:
+    """Return the figure of the training steps of lineages against fitness.
+
+    It is empty if no candidate started from inherited weights.
+    """
+    if not has_inherited_steps(run):
+        return Markup("")
+    candidates = scored_candidates(run)
+    found = ((one, lineage_steps(run, one.record)) for one in candidates)
+    known = [(one, steps) for one, steps in found if steps is not None]
+    chart = plot(
+        [
+            Dots(
+                "a candidate",
+                [
+                    Dot(
+                        steps,
+                        one.fitness,
+                        f"{one.name}: {one.estimate}, {steps:,} steps",
+                        error=one.estimate.standard_error,
+                    )
+                    for one, steps in known
+                ],
+                color=0,
+                faint=True,
+            )
+        ],
+        title="Fitness against the training steps of the lineage",
+        x=Axis("training steps, those of ancestors included", low=0),
+        y=Axis(fitness_label(one.record for one in candidates)),
+        heading=False,
+        styled=False,
+        width=CHART_WIDTH,
+    )
+    return figure(
+        "Fitness against the training steps of the lineage",
+        Markup(chart),
+        "The steps of a candidate and of all ancestors whose weights it started from. If fitness "
+        "rises along this axis, a part of it is the age of the lineage, and not the network: "
+        "train the best networks afresh before you compare them.",
+    )
 
 
 def _cost_figure(candidates: Sequence[ScoredCandidate], cost: str) -> Markup:

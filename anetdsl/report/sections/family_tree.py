@@ -81,7 +81,7 @@ def family_tree(run: Run) -> Markup:
 
 
 def _dot(one: ScoredCandidate) -> Dot:
-    return Dot(one.number, one.fitness, f"{one.name}: {one.fitness:.2f}")
+    return Dot(one.number, one.fitness, f"{one.name}: {one.estimate}")
 
 
 def _lines(

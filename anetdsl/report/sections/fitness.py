@@ -17,7 +17,12 @@ def fitness_chart(run: Run, *, standalone: bool) -> str:
     """
     three, best = top_three_curve(run), best_curve(run)
     dots = [
-        Dot(one.number, one.fitness, f"{one.name}: {one.fitness:.2f}")
+        Dot(
+            one.number,
+            one.fitness,
+            f"{one.name}: {one.estimate}",
+            error=one.estimate.standard_error,
+        )
         for one in scored_candidates(run)
     ]
     return plot(
@@ -48,7 +53,20 @@ def fitness_curves(run: Run) -> Markup:
         "Fitness over the candidates",
         Markup(fitness_chart(run, standalone=False)),
         "The mean fitness of the three best candidates so far, as in Figure 4 of the paper, and "
-        f"the fitness of the best one. Each dot is a candidate. {origin}",
+        f"the fitness of the best one. Each dot is a candidate. {origin}{_whiskers(run)}",
+    )
+
+
+def _whiskers(run: Run) -> str:
+    """Explain the whiskers, if any candidate has them."""
+    estimates = [one.estimate for one in scored_candidates(run)]
+    if all(one.standard_error is None for one in estimates):
+        return ""
+    second = " and, after a second training, between seeds"
+    trained_again = any(one.trainings > 1 for one in estimates)
+    return (
+        " Whiskers are one standard error long: the uncertainty by the number of validation clips"
+        f"{second if trained_again else ''}."
     )
 
 

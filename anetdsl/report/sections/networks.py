@@ -42,7 +42,7 @@ def network_figure(
         if network is None
         else network_picture(network, renderer)
     )
-    heading = f"{group}{': ' if group else ''}{one.name}, fitness {one.fitness:.2f}"
+    heading = f"{group}{': ' if group else ''}{one.name}, fitness {one.estimate}"
     costs = (
         f"{amount(one.record.parameters)} parameters, "
         f"{amount(one.record.multiply_adds)} multiply-adds per clip."

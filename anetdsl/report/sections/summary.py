@@ -84,7 +84,9 @@ def _figures(run: Run) -> Iterator[tuple[str, str, str]]:
             if value is not None
         ]
         details = ": ".join([first.name, *([", ".join(measures)] if measures else [])])
-        yield "best fitness", f"{first.fitness:.2f}", details
+        if first.estimate.trainings > 1:
+            details = f"{first.name}: mean of {first.estimate.trainings} trainings"
+        yield "best fitness", str(first.estimate), details
         yield (
             "size of the best",
             amount(first.record.parameters),
@@ -94,7 +96,9 @@ def _figures(run: Run) -> Iterator[tuple[str, str, str]]:
         yield "mean of top three", f"{three[-1][1]:.2f}", "as in Figure 4 of the paper"
     done = sum(record.status == "done" for record in run.records)
     failed = sum(record.status == "failed" for record in run.records)
-    yield "candidates", f"{done + failed:,}", f"{done:,} done, {failed:,} failed"
+    again = sum(record.confirms is not None for record in run.records)
+    looks = f", {again:,} of them second trainings" if again else ""
+    yield "candidates", f"{done + failed:,}", f"{done:,} done, {failed:,} failed{looks}"
     seconds = [record.seconds for record in run.records if record.seconds is not None]
     if seconds:
         mean = math.fsum(seconds) / len(seconds)

@@ -53,6 +53,8 @@ class SearchResult:
     """Number of candidates whose training failed."""
     fitness: float | None
     """Fitness of the best candidate: the sum of top-1 and top-5, or the mAP, in per cent."""
+    standard_error: float | None
+    """Standard error of the fitness."""
     best: Path | None
     """Text of the best candidate, with its score and learned edge weights."""
     has_finals: bool = False
@@ -203,7 +205,8 @@ def _result(directory: RunDir, *, is_finished: bool) -> SearchResult:
         progress.candidates,
         progress.done,
         progress.failed,
-        fitness,
+        None if fitness is None else fitness.mean,
+        None if fitness is None else fitness.standard_error,
         None if name is None else directory.arch(name),
         settings.finals is not None,
     )

@@ -51,6 +51,7 @@ def rows(progress: Progress) -> list[tuple[str, str]]:
     return [
         ("candidates", f"{progress.finished} of {progress.candidates}"),
         ("best", _best(progress)),
+        ("second looks", str(progress.second_looks) if progress.second_looks else ""),
         ("top three", "" if progress.top_three is None else f"{progress.top_three:.2f}"),
         ("running", ", ".join(running) or "none"),
         ("failed", failed if progress.failed else "none"),
@@ -62,7 +63,11 @@ def rows(progress: Progress) -> list[tuple[str, str]]:
 
 
 def _best(progress: Progress) -> str:
-    return "" if progress.best is None else f"{progress.best[1]:.2f} ({progress.best[0]})"
+    if progress.best is None:
+        return ""
+    name, fitness = progress.best
+    trainings = f", {fitness.trainings} trainings" if fitness.trainings > 1 else ""
+    return f"{fitness} ({name}{trainings})"
 
 
 def _line(progress: Progress) -> str:

@@ -10,7 +10,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from anetc.data.values import Dataset, DataSpec, Sample, Split
+from anetc.data.values import Dataset, DataSpec, Sample, Split, group_of
 from anetc.video.flow.fields import mirror_flow
 from anetdsl.diagnostics import did_you_mean
 from anetdsl.errors import CannotRun
@@ -52,6 +52,10 @@ class MirroredDataset:
     def target(self, index: int) -> int | NDArray[np.float32]:
         """Return the classes of a video that is not mirrored."""
         return self.inner.target(index)
+
+    def group(self, index: int) -> str | None:
+        """Return the group of a video, or None if the data have no groups."""
+        return group_of(self.inner, index)
 
     def sample(self, index: int, *, seed: int, epoch: int) -> Sample:
         """Return the clip of a video with its classes, those of the mirrored clip if it is one.

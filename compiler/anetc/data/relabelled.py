@@ -9,7 +9,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from anetc.data.values import Dataset, DataSpec, Sample, Split
+from anetc.data.values import Dataset, DataSpec, Sample, Split, group_of
 
 
 @attrs.frozen(eq=False)
@@ -35,6 +35,10 @@ class RelabelledDataset:
     def target(self, index: int) -> int | NDArray[np.float32]:
         """Return the class of a video, or its classes as float32 (classes,)."""
         return self._renumbered(self.videos.target(index))
+
+    def group(self, index: int) -> str | None:
+        """Return the group of a video, or None if the data have no groups."""
+        return group_of(self.videos, index)
 
     def sample(self, index: int, *, seed: int, epoch: int) -> Sample:
         """Return the clips of a video. Raises VideoError for a video that cannot be read."""

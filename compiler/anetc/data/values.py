@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import attrs
 import numpy as np
@@ -89,3 +89,24 @@ class Dataset(Protocol):
     def sample(self, index: int, *, seed: int, epoch: int) -> Sample:
         """Return the clips of a video. Raises VideoError for a video that cannot be read."""
         ...
+
+
+@runtime_checkable
+class GroupedDataset(Protocol):
+    """A data set that may know the group of a video: the person in it, or the film it is from."""
+
+    def group(self, index: int) -> str | None:
+        """Return the group of a video, or None if the data have no groups."""
+        ...
+
+
+def group_of(dataset: Dataset, index: int) -> str | None:
+    """Return the group of a video, or None if the data have no groups."""
+    return dataset.group(index) if isinstance(dataset, GroupedDataset) else None
+
+
+def groups_of(dataset: Dataset) -> tuple[str, ...] | None:
+    """Return the group of each video, or None if the data have no groups."""
+    found = [group_of(dataset, index) for index in range(len(dataset))]
+    known = tuple(group for group in found if group is not None)
+    return known if known and len(known) == len(found) else None

@@ -11,6 +11,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from anetc.data.batches.loader import Batch, network_inputs, test_batches
+from anetc.data.values import groups_of
 from anetc.evaluation.metrics import Scores
 from anetc.evaluation.scores import Evaluation, average_clips
 from anetdsl.errors import CannotRun
@@ -193,6 +194,7 @@ def _evaluation(dataset: Dataset, rows: list[Row]) -> Evaluation:
         targets=targets.astype(np.float64) if dataset.multi_label else targets.astype(np.int64),
         classes=dataset.classes,
         failed=tuple(failed),
+        groups=groups_of(dataset),
     )
 
 

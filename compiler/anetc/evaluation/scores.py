@@ -43,6 +43,8 @@ class Evaluation:
     """Names of the videos without scores, such as videos that could not be read."""
     are_logits: bool = True
     """True if the scores are logits. Other scores give a ranking, but no probabilities or loss."""
+    groups: tuple[str, ...] | None = None
+    """Group of each video, such as the person in it; None if the data have no groups."""
 
     @property
     def multi_label(self) -> bool:

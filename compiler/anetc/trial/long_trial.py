@@ -11,6 +11,7 @@ import torch
 from anetc.data.spec import spec_text
 from anetc.devices import resolve
 from anetc.evaluation.eval_request import EvalRequest
+from anetc.evaluation.fitness_error import fitness_error
 from anetc.evaluation.weights_evaluation import EvalComputation, evaluate_weights
 from anetc.training.failures import BadData
 from anetc.training.run.checkpoint import checkpoints, read_checkpoint, restore_checkpoint
@@ -75,6 +76,7 @@ def evaluate_trained(network: Network, setup: TrialSetup, weights: Path) -> Tria
     return TrialResult(
         status="done",
         fitness=fitness,
+        standard_error=fitness_error(evaluation),
         measures=measures,
         parameters=counted.parameters,
         multiply_adds=counted.multiply_adds,

@@ -25,6 +25,7 @@ import torch
 import anetdsl
 from anetc.data.batches.loader import needs_flow, training_batches
 from anetc.data.open import open_data
+from anetc.evaluation.fitness_error import fitness_error
 from anetc.evaluation.runner import check_classes
 from anetc.memory import is_out_of_memory
 from anetc.training.batch_norm import check_cells
@@ -182,6 +183,7 @@ def _result(state: TrainState, evaluation: Evaluation, setup: TrialSetup) -> Tri
     return TrialResult(
         status="done",
         fitness=fitness,
+        standard_error=fitness_error(evaluation),
         measures=measures,
         edges=learned_edge_weights(state.model),
         parameters=counted.parameters,

@@ -24,7 +24,7 @@ from anetdsl.evolve.drive.run_reader import Run, read_run
 from anetdsl.evolve.drive.search import drive_run, make_run
 from anetdsl.evolve.drive.store import open_store
 from anetdsl.evolve.settings.run_settings import Running
-from tests.evolve.conftest import Essence, stop_after
+from tests.evolve.conftest import stop_after
 from tests.evolve.drive import driver as driver_script
 from tests.evolve.driving import after_a_while, drive, essence, searched
 from tests.evolve.method import COMMAND, RULES, run_settings
@@ -84,16 +84,20 @@ def chaos(folder: Path, kills: int, seed: int, seconds: float) -> Run:
     return read_run(folder)
 
 
-def test_search_survives_kills(tmp_path: Path, reference: Essence) -> None:
-    make_run(RunDir(tmp_path / "run"), run_settings())
-    assert essence(chaos(tmp_path / "run", 8, seed=1, seconds=0.5)) == reference
+@pytest.mark.parametrize("confirm", [0, 2])
+def test_search_survives_kills(confirm: int, tmp_path: Path) -> None:
+    settings = run_settings(confirm=confirm)
+    make_run(RunDir(tmp_path / "run"), settings)
+    found = chaos(tmp_path / "run", 5, seed=1, seconds=0.5)
+    assert essence(found) == essence(searched(tmp_path / "reference", settings))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [2, 3])
-def test_search_survives_thirty_kills(seed: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("seed", "confirm"), [(2, 0), (3, 2)])
+def test_search_survives_thirty_kills(seed: int, confirm: int, tmp_path: Path) -> None:
     """The candidates are exactly those of a search without interruption."""
-    settings = run_settings(candidates=120, running=Running(executor="threads:6"))
+    running = Running(executor="threads:6")
+    settings = run_settings(candidates=120, confirm=confirm, running=running)
     make_run(RunDir(tmp_path / "run"), settings)
     run = chaos(tmp_path / "run", 30, seed, seconds=0.8)
     with open_store(RunDir(run.path)) as store:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from pathlib import Path
 
+import attrs
 import pytest
 
 from anetdsl.evolve.drive.driver import Driver
@@ -95,6 +97,31 @@ def test_run_of_an_earlier_version_is_resumed(tmp_path: Path, reference: Essence
     assert essence(read_run(directory.path)) == reference
 
 
+def test_database_of_version_1_is_read_and_continued(tmp_path: Path, reference: Essence) -> None:
+    """It lacks standard errors, second looks and inherited steps."""
+    directory = RunDir(tmp_path / "run")
+    assert not drive(directory.path, run_settings(), after_a_while(0.01), watch=stop_after(5))
+    before = read_run(directory.path)
+    with sqlite3.connect(directory.database) as old:
+        for name in ("confirms", "standard_error", "inherited_steps"):
+            old.execute(f"ALTER TABLE candidates DROP COLUMN {name}")
+        old.execute("PRAGMA user_version = 1")
+    found = read_run(directory.path)
+    unknown = {"confirms": None, "standard_error": None, "inherited_steps": None}
+    assert list(found.records) == [attrs.evolve(one, **unknown) for one in before.records]
+    with open_for_reading(directory) as store:
+        assert progress_of(store, 24).best is not None
+        assert progress_of(store, 24).second_looks == 0
+    for record in before.records:
+        path = directory.record(record.name)
+        values = json.loads(path.read_text())
+        path.write_text(json.dumps({k: v for k, v in values.items() if k not in unknown}))
+    assert drive(directory.path)
+    again = read_run(directory.path)
+    assert [one.fitness for one in again.records] == [row[7] for row in reference]
+    assert [one.standard_error for one in again.records[-5:]] == [3.0] * 5
+
+
 # Reading
 
 
@@ -138,7 +165,9 @@ def test_progress(tmp_path: Path) -> None:
     fitness = sorted((member.fitness for member in run.members), reverse=True)
     assert (found.done, found.failed) == (len(run.members), 1)
     assert found.best is not None
-    assert found.best[1] == fitness[0]
+    assert found.best[1].mean == fitness[0]
+    assert found.best[1].standard_error == 3.0
+    assert found.second_looks == 0
     assert found.top_three == pytest.approx(sum(fitness[:3]) / 3)
     assert found.failures == (("g0002", "nan", "NaN"),)
     assert (found.running, found.seconds_left) == ((), None)

@@ -53,6 +53,8 @@ class ArrayDataset:
     y: NDArray[np.int64] = attrs.field(repr=False)
     names: tuple[str, ...] | None
     multi_label: bool = False
+    groups: tuple[str, ...] | None = attrs.field(default=None, repr=False)
+    """Group of each clip of the archive (`subj`); None if there are none."""
 
     def __len__(self) -> int:
         """Return the number of clips."""
@@ -66,6 +68,10 @@ class ArrayDataset:
     def target(self, index: int) -> int:
         """Return the class of a clip."""
         return int(self.y[self.rows[index]])
+
+    def group(self, index: int) -> str | None:
+        """Return the group of a clip (`subj`), or None if the archive has none."""
+        return None if self.groups is None else self.groups[int(self.rows[index])]
 
     def sample(self, index: int, *, seed: int, epoch: int) -> Sample:
         """Return the parts of a clip, cut by (seed, epoch, name)."""
@@ -125,6 +131,7 @@ def open_arrays(spec: DataSpec, split: Split, recipe: Recipe, *, flow: bool) -> 
         flow8=None if flow8 is None else flow8.astype(np.int8, copy=False),
         y=y,
         names=_names(spec, arrays, len(y)),
+        groups=_groups(spec, arrays),
     )
 
 
@@ -213,6 +220,18 @@ def _names(spec: DataSpec, arrays: dict[str, NDArray[Any]], count: int) -> tuple
     if len(set(names)) != count:
         raise CannotRun(f"{spec.path}: names must be {count} different texts, one for each clip")
     return names
+
+
+def _groups(spec: DataSpec, arrays: dict[str, NDArray[Any]]) -> tuple[str, ...] | None:
+    subjects = arrays.get("subj")
+    if subjects is None:
+        return None
+    if subjects.shape != arrays["y"].shape:
+        raise CannotRun(
+            f"{spec.path}: subj must be {len(arrays['y'])} numbers, one for each clip, "
+            f"not {subjects.shape}"
+        )
+    return tuple(subjects.astype(str).tolist())
 
 
 def check_size(spec: DataSpec, x: NDArray[np.uint8], recipe: Recipe) -> None:

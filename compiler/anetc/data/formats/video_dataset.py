@@ -101,6 +101,8 @@ class VideoDataset:
     targets: NDArray[np.int64] = attrs.field(repr=False)
     reader: VideoReader
     multi_label: bool = False
+    groups: Sequence[str] | None = attrs.field(default=None, repr=False)
+    """Group of each video, such as the person in it; None if the data have no groups."""
 
     def __len__(self) -> int:
         """Return the number of videos."""
@@ -113,6 +115,10 @@ class VideoDataset:
     def target(self, index: int) -> int:
         """Return the class of a video."""
         return int(self.targets[index])
+
+    def group(self, index: int) -> str | None:
+        """Return the group of a video, or None if the data have no groups."""
+        return None if self.groups is None else self.groups[index]
 
     def sample(self, index: int, *, seed: int, epoch: int) -> Sample:
         """Return the clips of a video, cut by (seed, epoch, name). Raises VideoError."""
