@@ -14,6 +14,8 @@ Both packages import this module: `anetdsl.evolve` for the driver and `anetc.tri
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -21,7 +23,7 @@ from typing import Any, Literal, get_args
 import attrs
 
 from anetdsl.evolve.operations import Operation, operations_from_json, operations_to_json
-from anetdsl.settings_reader import NamedValues, above, named_values, read_value
+from anetdsl.settings_reader import InvalidSetting, NamedValues, above, named_values, read_value
 from anetdsl.settings_reader.value_types import finite_number
 
 # Failures
@@ -133,6 +135,17 @@ DEFAULT_BATCH = 32
 Split = Literal["train", "validation", "test"]
 
 
+_DEVICE = re.compile(r"auto|cpu|(cuda|mps|xpu)(:\d+)?")
+
+
+def device_name(_instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
+    """Raise InvalidSetting for a text that names no device. This is an attrs validator."""
+    if value is not None and not _DEVICE.fullmatch(value):
+        given = json.dumps(value)
+        message = f'`{attribute.name}` must be "auto", "cpu", "cuda" or "cuda:N", not {given}'
+        raise InvalidSetting(attribute.name, message)
+
+
 @attrs.frozen
 class ParentWeights:
     """Weights of a parent, from which the training of a candidate starts."""
@@ -168,7 +181,7 @@ class TrialJob:
     """Settings of the training that differ from the defaults, by name."""
     recipe: Mapping[str, Any] = {}
     """`frames`, `size` and `flip` of the clips, where they differ from those of the data."""
-    device: str | None = None
+    device: str | None = attrs.field(default=None, validator=device_name)
     """Device of the training, such as `cpu` or `cuda:1`; None is the device of the settings."""
     init_from: ParentWeights | None = None
     timeout: float | None = attrs.field(default=None, validator=above(0))
@@ -256,6 +269,8 @@ class TrialResult:
     """Training data of the candidate: class names, clips, kind of labels, format."""
     inherited: tuple[str, ...] | None = None
     """Report of the inherited weights, by line; None if training started afresh."""
+    device: Mapping[str, Any] | None = None
+    """Device that trained the candidate: processor or GPU, precision and engine."""
     failure: FailureKind | None = None
     message: str = ""
     seed: int | None = None
@@ -264,7 +279,7 @@ class TrialResult:
     seconds: float | None = None
     """Duration of the trial."""
     peak_memory: int | None = None
-    """Largest resident memory of the process in bytes."""
+    """Largest memory of the trial in bytes: of the GPU if it used one, else resident."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON object of `result.json`."""
@@ -285,6 +300,7 @@ class TrialResult:
                 "multiply_adds": self.multiply_adds,
                 "trained_on": None if self.trained_on is None else dict(self.trained_on),
                 "inherited": None if self.inherited is None else list(self.inherited),
+                "device": None if self.device is None else dict(self.device),
             }
         else:
             document |= {"failure": self.failure, "message": self.message}
@@ -321,6 +337,7 @@ class TrialResult:
             multiply_adds=_int(document.get("multiply_adds")),
             trained_on=_mapping(document, "trained_on") or None,
             inherited=tuple(map(str, inherited)) if isinstance(inherited, list) else None,
+            device=_mapping(document, "device") or None,
             **found,
         )
 

@@ -9,6 +9,7 @@ from typing import Any, get_args
 import jsonschema
 import pytest
 
+from anetc.devices import Device
 from anetc.training.settings import settings_defaults
 from anetdsl.evolve.contract import (
     DEFAULT_BATCH,
@@ -69,6 +70,7 @@ RESULTS = [
         parameters=10,
         multiply_adds=20,
         inherited=("inherited 3 tensors",),
+        device=Device(name="cuda:0", hardware="NVIDIA H100").to_json(),
         seed=3,
         versions={"torch": "2"},
         seconds=1.5,

@@ -316,7 +316,7 @@ def test_defaults_of_a_job() -> None:
         ({"setings": {}}, "did you mean `settings`"),
         ({"data": 3}, "`data` must be a string, not 3"),
         ({"settings": {"iterations": 0}}, "`iterations` must be at least 1, not 0"),
-        ({"device": "tpu"}, '`device` must be one of "auto", "cpu", not "tpu"'),
+        ({"device": "tpu"}, '`device` must be "auto", "cpu", "cuda" or "cuda:N", not "tpu"'),
         ({"split": "all"}, '`split` must be one of "train", "validation", "test", not "all"'),
         ({"recipe": {"size": 32}}, "`size` must be a list of 2 whole numbers, not 32"),
         ({"recipe": {"frame": 32}}, r"no setting `frame` in \[recipe\]; did you mean `frames`"),

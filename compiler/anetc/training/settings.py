@@ -8,8 +8,9 @@ from typing import Any, Literal
 import attrs
 
 from anetc.devices import EngineChoice, PrecisionChoice
+from anetdsl.evolve.contract import device_name
 from anetdsl.evolve.operations import Operation
-from anetdsl.settings_reader import InvalidSetting, at_least, between, not_empty
+from anetdsl.settings_reader import InvalidSetting, at_least, between
 
 LEARNING_RATE_PER_CLIP = 0.00625
 """Peak learning rate per clip of the batch (paper, appendix)."""
@@ -61,7 +62,7 @@ class TrainSettings:
     """Number of processes that load clips; with 0 the training process loads them."""
     threads: int | None = attrs.field(default=None, validator=at_least(1))
     """Number of threads that compute; None leaves the choice to PyTorch."""
-    device: str = attrs.field(default="auto", validator=not_empty)
+    device: str = attrs.field(default="auto", validator=device_name)
     """`auto`, `cpu`, `cuda` or `cuda:N`; `auto` is a GPU if PyTorch can use one, else the CPU."""
     engine: EngineChoice = "fast"
     """Engine that computes the gradients: the fast one of the device, or the reference module."""

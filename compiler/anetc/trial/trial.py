@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import platform
 import resource
 import sys
@@ -98,6 +99,7 @@ def _train_and_evaluate(
     check_cells(network, setup.settings, setup.recipes.train)
     trained_on = trained_on_of(training, evaluated, setup.recipes)
     state = make_train_state(network, setup.settings, make_accelerator(setup.settings))
+    logging.getLogger("anetc.training").info(state.device.line())
     inherited: tuple[str, ...] | None = None
     if (parent := setup.init_from) is not None:
         report = inherit_from_file(
@@ -188,6 +190,7 @@ def _result(state: TrainState, evaluation: Evaluation, setup: TrialSetup) -> Tri
         edges=learned_edge_weights(state.model),
         parameters=counted.parameters,
         multiply_adds=counted.multiply_adds,
+        device=state.device.to_json(),
     )
 
 
@@ -209,7 +212,9 @@ def _failure(error: Exception) -> TrialResult:
 
 
 def peak_memory() -> int:
-    """Return the largest resident memory of this process so far, in bytes."""
+    """Return the largest memory so far, in bytes: of the GPU if one is used, else resident."""
+    if torch.cuda.is_initialized():
+        return torch.cuda.max_memory_reserved()
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return most if sys.platform == "darwin" else 1024 * most
 
