@@ -40,8 +40,14 @@ NODES = "nodes"
 SINK = "sink"
 EDGES = "fuse.w"
 """Name of a node's edge weights within the node."""
-MIXTURE = "fuse.attention.h"
+ATTENTION = "fuse.attention."
+"""Beginning of the names of a node's attention within the node."""
+MIXTURE = f"{ATTENTION}h"
 """Name of the mixture of a node's peers within the node."""
+PEERS = f"{ATTENTION}peers."
+"""Beginning of the names of the linear layers of peers, before the key of the peer."""
+SCALES = f"{ATTENTION}scales."
+"""Beginning of the names of the linear layers of inputs, before the index of the input."""
 _TAKEN = nn.ModuleDict()
 
 

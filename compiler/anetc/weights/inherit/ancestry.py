@@ -45,6 +45,15 @@ class Ancestry:
     """Number of filters, C, of each node of the parent."""
     skipped: tuple[Operation, ...] = ()
     """Operations on nodes that did not exist at that point."""
+    is_lite: bool = False
+    """True if the parent has lite blocks, of which only whole ones are inherited."""
+
+    def whole_origin(self, node: str) -> str | None:
+        """Return the node of the parent whose filters are all of those of a node, or None."""
+        ranges = self.ranges.get(node, ())
+        if len(ranges) != 1 or ranges[0].count != self.filters[ranges[0].node]:
+            return None
+        return ranges[0].node
 
     def parents(self, node: str) -> tuple[str, ...]:
         """Return the nodes of the parent that a node descends from."""
@@ -89,7 +98,7 @@ def trace_filters(parent: Network, operations: Sequence[Operation]) -> Ancestry:
             case Split() | Merge():
                 skipped.append(operation)
     filters = {node.name: _count(node) for node in parent.nodes}
-    return Ancestry(ranges, filters, tuple(skipped))
+    return Ancestry(ranges, filters, tuple(skipped), parent.blocks == "lite")
 
 
 def _count(node: Node) -> int:

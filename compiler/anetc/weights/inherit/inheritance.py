@@ -20,8 +20,9 @@ import attrs
 import torch
 from torch import Tensor
 
-from anetc.modules.names import EDGES, SINK, is_counter, split_name
+from anetc.modules.names import ATTENTION, EDGES, SINK, is_counter, split_name
 from anetc.weights.inherit.ancestry import Ancestry, trace_filters
+from anetc.weights.inherit.attention_tensors import InheritedMixture, inherited_attention
 from anetc.weights.inherit.layer_tensors import (
     InheritedEdges,
     inherited_classifier,
@@ -136,7 +137,7 @@ def inherit(
             if is_counter(name):
                 continue
             total += tensor.numel()
-            found: Tensor | InheritedEdges | str
+            found: Tensor | InheritedEdges | InheritedMixture | str
             if node in refitted and part in refitted[node].tensors:
                 tensor.copy_(refitted[node].tensors[part])
                 count = refitted[node].inherited[part]
@@ -149,7 +150,7 @@ def inherit(
                 found = inherited_classifier(
                     part, network, parent, tensors, ancestry, other_classes=head is not None
                 )
-                if head is not None and isinstance(found, Tensor):
+                if head is not None and part.startswith("fc.") and isinstance(found, Tensor):
                     copied = head.copy_rows(found, tensor)
                     if isinstance(copied, int):
                         values += copied
@@ -161,6 +162,8 @@ def inherit(
                     continue
             elif part == EDGES:
                 found = inherited_edges(network, node, parent, tensors, ancestry)
+            elif part.startswith(ATTENTION):
+                found = inherited_attention(network, node, part, parent, tensors, ancestry)
             else:
                 found = inherited_layer(node, part, tensors, ancestry)
             if isinstance(found, InheritedEdges):
@@ -172,6 +175,14 @@ def inherit(
                     tensor[index] = logit
                 values += len(found.logits)
                 inherited.extend([name] * bool(found.logits))
+                continue
+            if isinstance(found, InheritedMixture):
+                for place, value in found.values.items():
+                    tensor[place] = value
+                values += len(found.values)
+                inherited.extend([name] * bool(found.values))
+                if found.reason:
+                    not_inherited.append(NotInherited(node, part, found.reason))
                 continue
             if isinstance(found, Tensor):
                 found = _usable(found, tensor)

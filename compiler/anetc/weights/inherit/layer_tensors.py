@@ -48,6 +48,10 @@ def inherited_layer(
     }
     if len(given) < len(parents):
         return _NO_TENSOR
+    if ancestry.whole_origin(node) is not None:
+        return given[parents[0]]
+    if ancestry.is_lite:
+        return "a lite block that was split or merged"
     try:
         return merge_tensors(part, ancestry.ranges[node], given, ancestry.filters)
     except ValueError as error:
@@ -109,15 +113,18 @@ def inherited_classifier(
     *,
     other_classes: bool = False,
 ) -> Tensor | str:
-    """Return the classifier's weight or bias, such that each node contributes as before.
+    """Return a tensor of the sink, such that each node contributes as before.
 
     Its rows are the parent's classes; with `other_classes` these may be others than the network's.
     """
     tensor = tensors.get(f"{SINK}.{part}")
     if tensor is None:
         return _NO_TENSOR
-    if network.sink.classes != parent.sink.classes and not other_classes:
+    is_classifier = part.startswith("fc.")
+    if is_classifier and network.sink.classes != parent.sink.classes and not other_classes:
         return f"{parent.sink.classes} classes in the parent, {network.sink.classes} here"
+    if network.blocks == "lite" or not part.startswith("fc."):
+        return _lite_sink_tensor(part, tensor, network, parent, ancestry)
     if not part.endswith("weight"):
         return tensor
     given = _columns_by_node(parent, tensor)
@@ -136,6 +143,17 @@ def inherited_classifier(
     if any(not torch.equal(columns, found[0]) for columns in found[1:]):
         return "these nodes need different weights, but the sink averages them"
     return _scaled(found[0], ours, parent_divisor)
+
+
+def _lite_sink_tensor(
+    part: str, tensor: Tensor, network: Network, parent: Network, ancestry: Ancestry
+) -> Tensor | str:
+    """Return a tensor of a lite sink; its first convolution reads the node that it read before."""
+    if part.startswith("conv1.") and (
+        ancestry.whole_origin(network.sink.inputs[0].source) != parent.sink.inputs[0].source
+    ):
+        return "the sink reads another node, or one that was split or merged"
+    return tensor
 
 
 def _float_tensor(tensors: Mapping[str, Tensor], node: str, part: str) -> Tensor | None:

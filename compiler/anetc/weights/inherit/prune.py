@@ -17,7 +17,7 @@ import attrs
 import torch
 from torch import Tensor
 
-from anetc.modules.names import EDGES, NODES, full_name, split_name
+from anetc.modules.names import ATTENTION, EDGES, MIXTURE, NODES, SCALES, full_name, split_name
 from anetc.weights.inherit.adapters import (
     READERS,
     adapter_name,
@@ -28,7 +28,7 @@ from anetc.weights.inherit.adapters import (
 )
 
 if TYPE_CHECKING:
-    from anetdsl.ir import Network, Node
+    from anetdsl.ir import Node
     from anetdsl.pruning import Pruning
 
 
@@ -63,24 +63,53 @@ def pruned_tensors(pruning: Pruning, tensors: Mapping[str, Tensor]) -> PrunedTen
             for part in own:
                 del result[prefix + part]
             own |= {part: result[prefix + part] for part in READERS}
-            pruned = _pruned_inputs(pruning.old, old, pruning.kept[node.name], own)
+            kept = pruning.kept[node.name]
+            result |= {
+                prefix + part: tensor for part, tensor in _pruned_attention(kept, own).items()
+            }
+            pruned = _pruned_inputs(pruning, old, kept, own)
             result |= {prefix + part: tensor for part, tensor in pruned.tensors.items()}
             fitted += [(prefix + part, error) for part, error in pruned.fitted]
     return PrunedTensors(result, tuple(fitted))
 
 
+def _pruned_attention(kept: tuple[int, ...], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the attention of the edges that stay; peers stay as they are.
+
+    A sole input has no weight. Self attention reads the weighted input, so that the weight of an
+    edge that is left alone is multiplied into its linear layer.
+    """
+    found: dict[str, Tensor] = {}
+    alone = len(kept) == 1 and MIXTURE not in own
+    for part, tensor in own.items():
+        if not part.startswith(ATTENTION):
+            continue
+        if part == MIXTURE:
+            found[part] = tensor[list(kept)].clone()
+        elif part.startswith(SCALES):
+            index, leaf = part.removeprefix(SCALES).split(".")
+            if int(index) in kept:
+                if alone and leaf == "weight":
+                    gate = torch.sigmoid(own[EDGES][kept[0]].double())
+                    tensor = (gate * tensor.double()).to(tensor.dtype)
+                found[f"{SCALES}{kept.index(int(index))}.{leaf}"] = tensor
+        else:
+            found[part] = tensor
+    return found
+
+
 def _pruned_inputs(
-    network: Network, node: Node, kept: tuple[int, ...], own: Mapping[str, Tensor]
+    pruning: Pruning, node: Node, kept: tuple[int, ...], own: Mapping[str, Tensor]
 ) -> PrunedTensors:
     """Return the edge weights, adapters and readers of a node without the dropped edges.
 
     `kept` holds the indices of the edges that stay. `own` holds the old tensors, and all names are
     those within the node.
     """
-    by_node = network.out_channels()
+    by_node = pruning.old.out_channels()
     channels = [by_node[edge.source] for edge in node.inputs]
-    widths = sorted({channels[index] for index in kept})
-    old, new = max(channels), widths[-1]
+    old, new = (value.fused_channels()[node.name] for value in (pruning.old, pruning.new))
+    adapted = sorted({channels[index] for index in kept} - {new})
     w = own[EDGES]
     tensors: dict[str, Tensor] = {}
     readers = {part: as_matrix(own[part]) for part in READERS}
@@ -91,14 +120,14 @@ def _pruned_inputs(
         tensors[EDGES] = w[list(kept)].clone()
     fitted: list[tuple[str, float]] = []
     if new == old:
-        for width in widths[:-1]:
+        for width in adapted:
             tensors[adapter_name(width, old)] = own[adapter_name(width, old)]
     else:
         before = torch.cat(list(readers.values()))
         widest_adapter = as_matrix(own[adapter_name(new, old)])
         readers = {part: matrix @ widest_adapter for part, matrix in readers.items()}
         after = torch.cat(list(readers.values()))
-        for width in widths[:-1]:
+        for width in adapted:
             product = before @ as_matrix(own[adapter_name(width, old)])
             adapter = fit_adapter(after, product)
             tensors[adapter_name(width, new)] = as_weight(adapter, w.dtype)

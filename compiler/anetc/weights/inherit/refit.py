@@ -57,14 +57,19 @@ def refit_inputs(
     """Return the refitted tensors of a node whose widest input has another width than before.
 
     `initial` holds the node's initial tensors, by name within the node. Return None if the width is
-    the same, if no input was an input of a parent, or if the parent's tensors do not fit its text.
+    the same, if no input was an input of a parent, if an input is the stem of an object input, or
+    if the parent's tensors do not fit its text.
     """
     ranges = ancestry.ranges.get(node.name, ())
     is_block = not any(parent.node(part.node).is_stem for part in ranges)
     if not is_block or sum(part.count for part in ranges) != node.channels:
         return None
+    if _reads_objects(network, node):
+        return None
     channels = network.out_channels()
     origins = {part.node: parent.node(part.node) for part in ranges}
+    if any(_reads_objects(parent, origin) for origin in origins.values()):
+        return None
     widths = {edge.source: channels[edge.source] for edge in node.inputs}
     widest = max(widths.values())
     if all(_widest_input(parent, origin) == widest for origin in origins.values()):
@@ -81,6 +86,11 @@ def refit_inputs(
         if matrix is not None and matrix.shape[1] == width:
             targets.setdefault(width, []).append((source, matrix))
     return _refit(node, targets, set(widths.values()), initial) if targets else None
+
+
+def _reads_objects(network: Network, node: Node) -> bool:
+    """Return whether a node reads the stem of an object input, which may be wider than the sum."""
+    return any(network.node(edge.source).channels is None for edge in node.inputs)
 
 
 def _widest_input(network: Network, node: Node) -> int:
