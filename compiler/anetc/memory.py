@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-_ALLOCATION = ("can't allocate memory", "not enough memory", "out of memory", "bad_alloc")
+_ALLOCATION = (
+    *("can't allocate memory", "not enough memory", "out of memory", "bad_alloc"),
+    *("cublas_status_alloc_failed", "cudnn_status_alloc_failed"),
+)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -160,3 +160,45 @@ def test_two_processes_share_the_videos(tmp_path: Path) -> None:
     for rank in range(2):
         np.testing.assert_allclose(np.load(tmp_path / f"{rank}.npy"), expected.logits, rtol=1e-5)
         assert "1 of the 7 videos" in (tmp_path / f"{rank}.txt").read_text()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: 9 bytes"),
+        MemoryError(),
+    ],
+)
+def test_batch_is_halved_while_memory_does_not_suffice(
+    error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Large(torch.nn.Module):
+        def __init__(self, most: int) -> None:
+            super().__init__()
+            self.most, self.counts = most, list[int]()
+
+        def forward(self, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+            self.counts.append(len(inputs["rgb"]))
+            if self.counts[-1] > self.most:
+                raise error
+            return torch.ones(len(inputs["rgb"]), 3)
+
+    large = Large(2)
+    found = evaluate(large, network(), Toy(clips=4), batch=8)
+    assert large.counts == [8, 4, *[2] * 14]
+    assert np.isfinite(found.logits).all()
+    assert "not enough memory to evaluate 4 clips at once; going on with 2" in caplog.text
+    with pytest.raises(type(error)):
+        evaluate(Large(0), network(), Toy(), batch=8)
+
+
+def test_other_errors_are_not_taken_for_a_lack_of_memory() -> None:
+    class Wrong(torch.nn.Module):
+        def forward(self, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+            raise RuntimeError("shapes do not match")
+
+    with pytest.raises(RuntimeError, match="shapes"):
+        evaluate(Wrong(), network(), Toy(), batch=8)

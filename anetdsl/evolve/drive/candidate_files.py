@@ -96,7 +96,7 @@ def job_of(
 
 def _parts_after_faults(training: Mapping[str, Any], faults: int) -> int:
     """Return the number of parts of a step after a trial ran out of memory: smaller parts."""
-    batch, parts = training.get("batch", DEFAULT_BATCH), training.get("accumulate", 1)
+    batch, parts = int(training.get("batch", DEFAULT_BATCH)), int(training.get("accumulate", 1))
     for _ in range(faults):
         parts = more_parts(batch, parts) or parts
     return parts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from anetc.data.batches.loader import Batch, network_inputs, test_batches
 from anetc.data.values import groups_of
 from anetc.evaluation.metrics import Scores
 from anetc.evaluation.scores import Evaluation, average_clips
+from anetc.memory import is_out_of_memory
 from anetdsl.errors import CannotRun
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ Progress = Callable[[int], None]
 
 Row = tuple[str, Scores]
 """Name of a video, and its logits (clips, classes)."""
+
+_log = logging.getLogger("anetc.evaluation")
 
 
 def evaluate(
@@ -52,6 +56,7 @@ def evaluate(
         network: Network that `model` computes.
         dataset: Videos of the split.
         batch: Maximum number of clips to compute at once. Videos are held only up to this number.
+            While memory does not suffice, the number is halved.
         workers: Number of processes that load clips; 0 loads them in this process.
         device: Device of the model.
         precision: Precision of the forward pass.
@@ -79,8 +84,9 @@ def evaluate(
             seed=seed,
             max_failures=max_failures,
         )
+        most = batch
         for part in _grouped(videos, batch):
-            logits = _logits(model, network, part, batch, device, precision)
+            logits, most = _fitting_logits(model, network, part, most, device, precision)
             rows.extend(zip(part.names, logits, strict=True))
             if progress is not None:
                 progress(len(rows))
@@ -126,6 +132,36 @@ def _concatenated(parts: Sequence[Batch]) -> Batch:
         parts[0].index,
         parts[0].clips,
     )
+
+
+def _fitting_logits(
+    model: nn.Module,
+    network: Network,
+    batch: Batch,
+    most: int,
+    device: str | torch.device,
+    precision: Precision,
+) -> tuple[Scores, int]:
+    """Return `_logits` of a batch, and the number of clips at once for which memory suffices.
+
+    The number is `most`, or a half, a quarter and so on of it. Raise the error of PyTorch where
+    memory does not suffice for one clip.
+    """
+    while True:
+        try:
+            return _logits(model, network, batch, most, device, precision), most
+        except (RuntimeError, MemoryError) as error:
+            if most == 1 or not is_out_of_memory(error):
+                raise
+        # Here the error, which holds tensors of its frames, is gone.
+        too_many, most = most, most // 2
+        if torch.device(device).type == "cuda":
+            torch.cuda.empty_cache()
+        _log.warning(
+            "there is not enough memory to evaluate %d clips at once; going on with %d",
+            too_many,
+            most,
+        )
 
 
 def _logits(

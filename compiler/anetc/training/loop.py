@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,8 @@ from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedDataParallelKwargs
 from torch import Tensor, nn
 
-from anetc.data.batches.loader import network_inputs
+from anetc.data.batches.device_feed import fed
+from anetc.data.batches.loader import named_inputs, scaled
 from anetc.devices import Device, resolve, set_up
 from anetc.engines.engine_choice import training_engine
 from anetc.modules.network import NetworkModule, build_network
@@ -126,11 +128,14 @@ def make_train_state(
 def steps(state: TrainState, batches: Iterator[Batch], start: int = 0) -> Iterator[Step]:
     """Train from step `start` to the last one, and yield each finished step.
 
-    `batches` begins with the batch of step `start`. Between steps the caller may use the model and
-    put it into inference mode. Raises BadData where a batch cannot be read.
+    `batches` begins with the batch of step `start`; `is_compact` says whether it should be compact.
+    On an accelerator each batch is copied while the step before computes. Between steps the caller
+    may use the model and put it into inference mode. Raises BadData where a batch cannot be read.
     """
     settings, optimiser = state.settings, state.optimiser
     accelerator, device = state.accelerator, state.accelerator.device
+    # No batch is read after the last one.
+    batches = fed(itertools.islice(batches, settings.iterations - start), device)
     for iteration in range(start, settings.iterations):
         began = time.perf_counter()
         batch = _next(batches)
@@ -145,13 +150,17 @@ def steps(state: TrainState, batches: Iterator[Batch], start: int = 0) -> Iterat
             if (number := iteration * settings.accumulate + part) <= AVERAGED:
                 set_decay(state.model, number)
             with accelerator.accumulate(state.wrapped):
-                logits = state.wrapped({name: x.to(device) for name, x in inputs.items()})
-                loss = loss_of(logits, targets.to(device), settings.label_smoothing)
+                loss = loss_of(state.wrapped(inputs), targets, settings.label_smoothing)
                 accelerator.backward(loss)
                 losses.append(loss.detach())
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
         yield Step(iteration, rate, torch.stack(losses).mean(), waited)
+
+
+def is_compact(state: TrainState) -> bool:
+    """Return whether the batches of the training should be compact: the device scales them."""
+    return bool(state.accelerator.device.type != "cpu")
 
 
 def _next(batches: Iterator[Batch]) -> Batch:
@@ -165,8 +174,8 @@ def _micro_batches(
     state: TrainState, batch: Batch
 ) -> Iterator[tuple[Mapping[str, Tensor], Tensor]]:
     """Yield the inputs by name and the targets of a process's clips, in equal parts."""
-    inputs = network_inputs(state.network, batch)
     count = state.settings.accumulate
-    pieces: dict[str, Any] = {name: x.chunk(count) for name, x in inputs.items()}
+    pieces: dict[str, Any] = {kind: x.chunk(count) for kind, x in batch.inputs.items()}
     for number, targets in enumerate(batch.targets.chunk(count)):
-        yield {name: part[number] for name, part in pieces.items()}, targets
+        clips = scaled({kind: part[number] for kind, part in pieces.items()})
+        yield named_inputs(state.network, clips), targets

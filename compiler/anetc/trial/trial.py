@@ -32,7 +32,8 @@ from anetc.memory import is_out_of_memory
 from anetc.training.batch_norm import check_cells
 from anetc.training.data_record import trained_on_of
 from anetc.training.failures import BadData, TimedOut, TrainingFailure
-from anetc.training.loop import TrainState, make_accelerator, make_train_state, steps
+from anetc.training.loop import TrainState, is_compact, make_accelerator, make_train_state, steps
+from anetc.training.memory_probe import with_fitting_parts
 from anetc.training.run.checkpoint import checkpoint_of, save_checkpoint
 from anetc.training.run.journal import Journal
 from anetc.training.run.records import (
@@ -59,6 +60,9 @@ if TYPE_CHECKING:
     from anetc.evaluation.scores import Evaluation
     from anetdsl.checking import Checked
     from anetdsl.ir import Network
+
+
+_log = logging.getLogger("anetc.training")
 
 
 def run_trial(folder: TrialFolder) -> TrialStatus:
@@ -114,9 +118,13 @@ def _train_and_evaluate(
             seed=setup.settings.seed,
             start=done,
             workers=setup.settings.workers,
+            compact=is_compact(state),
         )
         with contextlib.closing(batches):
-            _train(state, batches, journal, deadline, setup.checkpoints, done)
+            clips: Iterator[Batch] = batches
+            if done == 0:
+                state, clips = with_fitting_parts(state, batches, _log.warning)
+            _train(state, clips, journal, deadline, setup.checkpoints, done)
         # Before the evaluation, which may need more memory than there is.
         save_weights(state.model, folder.weights, trained_on)
         evaluation = validate(state, evaluated)

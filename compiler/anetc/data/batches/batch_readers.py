@@ -17,6 +17,7 @@ from torch import Tensor
 
 from anetc.data.batches.sample_order import video_at
 from anetc.data.values import Dataset, Sample
+from anetc.video.flow.fields import STEPS, dequantise
 from anetc.video.source import VideoError
 from anetdsl.errors import CannotRun
 
@@ -36,8 +37,9 @@ class FailedVideo:
 class RawBatch:
     """One batch: `rgb` uint8 (N * clips, 3, T, H, W), `flow` float32 (N * clips, 2, T, H, W).
 
-    `targets` is int64 (N,) or float32 (N, classes). `rgb` is None if no video can be read. `error`
-    is the reason why no further batch can be read.
+    A compact batch has its flow as int8, in steps of 1/127, if that loses nothing. `targets` is
+    int64 (N,) or float32 (N, classes). `rgb` is None if no video can be read. `error` is the reason
+    why no further batch can be read.
     """
 
     number: int
@@ -58,6 +60,8 @@ class StreamReader:
     batch: int
     first: int
     share: int
+    compact: bool = False
+    """True to read compact batches."""
 
     def __call__(self, number: int) -> RawBatch:
         """Read the share. A video that fails is replaced by the one in its place a batch later."""
@@ -69,7 +73,7 @@ class StreamReader:
             if isinstance(sample, str):
                 return _failed_batch(number, failures, sample)
             samples.append(sample)
-        return _collate(number, samples, failures)
+        return _collate(number, samples, failures, compact=self.compact)
 
     def _first_readable(self, position: int, failures: dict[int, FailedVideo]) -> Sample | str:
         count = len(self.dataset)
@@ -134,11 +138,19 @@ def _failed_batch(number: int, failures: dict[int, FailedVideo], error: str) -> 
     return RawBatch(number, None, None, None, (), tuple(failures.values()), error)
 
 
-def _collate(number: int, samples: Sequence[Sample], failures: dict[int, FailedVideo]) -> RawBatch:
+def _collate(
+    number: int,
+    samples: Sequence[Sample],
+    failures: dict[int, FailedVideo],
+    *,
+    compact: bool = False,
+) -> RawBatch:
     failed = tuple(failures.values())
     if not samples:
         return RawBatch(number, None, None, None, (), failed)
-    flows = [sample.flow for sample in samples if sample.flow is not None]
+    flows: list[NDArray[Any]] = [sample.flow for sample in samples if sample.flow is not None]
+    if compact and flows:
+        flows = quantised_flows(flows)
     return RawBatch(
         number,
         _stack([sample.rgb for sample in samples]),
@@ -147,6 +159,20 @@ def _collate(number: int, samples: Sequence[Sample], failures: dict[int, FailedV
         tuple(sample.name for sample in samples),
         failed,
     )
+
+
+def quantised_flows(flows: Sequence[NDArray[np.float32]]) -> list[NDArray[Any]]:
+    """Return the steps (int8) of flows that were read from steps; else the flows themselves."""
+    found: list[NDArray[Any]] = []
+    for flow in flows:
+        rounded = np.rint(flow * np.float32(STEPS))
+        if not (np.abs(rounded) <= STEPS).all():
+            return list(flows)
+        steps = rounded.astype(np.int8)
+        if not np.array_equal(dequantise(steps), flow):
+            return list(flows)
+        found.append(steps)
+    return found
 
 
 def _stack(clips: Sequence[NDArray[Any]]) -> Tensor:

@@ -21,6 +21,7 @@ from anetc.data.batches.batch_readers import OrderedReader, RawBatch, StreamRead
 from anetc.data.batches.batch_workers import read_batches
 from anetc.data.spec import spec_text
 from anetc.data.values import Dataset
+from anetc.video.flow.fields import STEPS
 from anetdsl.errors import CannotRun
 from anetdsl.ir import Network
 
@@ -32,8 +33,9 @@ class Batch:
     """Batch number `index`, of N videos with `clips` consecutive clips each.
 
     `inputs` by kind: `rgb` float32 (N * clips, 3, T, H, W) in [0, 1], and `flow` float32 (N *
-    clips, 2, T, H, W) in [-1, 1] if the data set was opened with it. `targets` is int64 (N,), or
-    float32 (N, classes) for several labels; `names` has N entries.
+    clips, 2, T, H, W) in [-1, 1] if the data set was opened with it. In a compact batch `rgb` is
+    uint8 and `flow` mostly int8; `scaled` makes the same numbers of them. `targets` is int64 (N,),
+    or float32 (N, classes) for several labels; `names` has N entries.
     """
 
     inputs: dict[str, Tensor]
@@ -53,11 +55,13 @@ def training_batches(
     rank: int = 0,
     world: int = 1,
     max_failures: float = 0.05,
+    compact: bool = False,
 ) -> Generator[Batch, None, None]:
     """Yield batches `start`, `start` + 1, ... without end; batch i is a function of (seed, i).
 
     The process `rank` of `world` gets its contiguous part of the `batch` videos. A video that
-    cannot be read is replaced by the video at the same place one batch later.
+    cannot be read is replaced by the video at the same place one batch later. With `compact` the
+    batches are compact, for a device that scales them.
 
     Raises CannotRun for an empty data set, a batch that `world` does not divide, and more failures
     than the fraction `max_failures`; ValueError for numbers out of range.
@@ -68,9 +72,9 @@ def training_batches(
     if start < 0:
         raise ValueError(f"start must be 0 or more, not {start}")
     share = batch // world
-    reader = StreamReader(dataset, seed, batch, rank * share, share)
+    reader = StreamReader(dataset, seed, batch, rank * share, share, compact)
     with closing(read_batches(reader, _CountFrom(start), workers)) as raw:
-        yield from _batches(raw, dataset, max_failures)
+        yield from _batches(raw, dataset, max_failures, compact=compact)
 
 
 def test_batches(
@@ -125,6 +129,17 @@ def named_inputs(network: Network, clips: Mapping[str, Tensor]) -> dict[str, Ten
     return given
 
 
+def scaled(clips: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the clips of a batch, by kind, as float32 on their device (semantics 7)."""
+    return {kind: _scaled(x) for kind, x in clips.items()}
+
+
+def _scaled(clips: Tensor) -> Tensor:
+    if clips.is_floating_point():
+        return clips
+    return clips.to(torch.float32) / (255 if clips.dtype == torch.uint8 else STEPS)
+
+
 def needs_flow(network: Network) -> bool:
     """Return whether the network has an optical flow input."""
     return any(value.kind == "flow" for value in network.inputs)
@@ -153,7 +168,11 @@ class _CountFrom:
 
 
 def _batches(
-    raw_batches: Iterable[RawBatch], dataset: Dataset, max_failures: float
+    raw_batches: Iterable[RawBatch],
+    dataset: Dataset,
+    max_failures: float,
+    *,
+    compact: bool = False,
 ) -> Iterator[Batch]:
     failed: set[int] = set()
     for raw in raw_batches:
@@ -171,11 +190,13 @@ def _batches(
         if raw.error is not None:
             raise CannotRun(raw.error)
         if raw.rgb is not None and raw.targets is not None:
-            yield _scale(raw, raw.rgb, raw.targets)
+            yield _batch(raw, raw.rgb, raw.targets, compact=compact)
 
 
-def _scale(raw: RawBatch, rgb: Tensor, targets: Tensor) -> Batch:
-    inputs = {"rgb": rgb.to(torch.float32) / 255}
+def _batch(raw: RawBatch, rgb: Tensor, targets: Tensor, *, compact: bool) -> Batch:
+    inputs = {"rgb": rgb}
     if raw.flow is not None:
         inputs["flow"] = raw.flow
+    if not compact:
+        inputs = scaled(inputs)
     return Batch(inputs, targets, raw.names, raw.number, len(rgb) // len(raw.names))

@@ -6,13 +6,31 @@ the same network in the same order.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+from contextvars import ContextVar
+
 import torch
 import torch.distributed as processes
 from torch import Tensor
 
+_ALONE: ContextVar[bool] = ContextVar("alone", default=False)
+
+
+@contextlib.contextmanager
+def not_shared() -> Iterator[None]:
+    """Compute the statistics of the block over the clips of this process alone."""
+    token = _ALONE.set(True)
+    try:
+        yield
+    finally:
+        _ALONE.reset(token)
+
 
 def is_distributed() -> bool:
-    """Return whether this process is one of several."""
+    """Return whether this process is one of several that share their statistics."""
+    if _ALONE.get():
+        return False
     if not processes.is_available() or not processes.is_initialized():
         return False
     return processes.get_world_size() > 1

@@ -53,7 +53,7 @@ def validate(state: TrainState, dataset: Dataset) -> Evaluation:
         evaluation_engine(state.model, state.device),
         state.network,
         dataset,
-        batch=settings.batch // accelerator.num_processes,
+        batch=settings.batch // accelerator.num_processes // settings.accumulate,
         workers=settings.workers,
         device=accelerator.device,
         precision=state.device.precision,

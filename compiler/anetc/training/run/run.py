@@ -14,7 +14,7 @@ import contextlib
 import functools
 import json
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +30,14 @@ from anetc.training.batch_norm import check_cells
 from anetc.training.data_record import record_of, trained_on_of, write_videos
 from anetc.training.failures import report_out_of_memory
 from anetc.training.forecast import make_missing_flow, show_forecast
-from anetc.training.loop import TrainState, make_accelerator, make_train_state, training_device
+from anetc.training.loop import (
+    TrainState,
+    is_compact,
+    make_accelerator,
+    make_train_state,
+    training_device,
+)
+from anetc.training.memory_probe import with_fitting_parts, with_parts
 from anetc.training.run.board import Board
 from anetc.training.run.checkpoint import newest_checkpoint, restore_checkpoint
 from anetc.training.run.early_stopping import (
@@ -50,11 +57,14 @@ from anetc.training.run.run_folder import (
     DEVICE,
     METRICS,
     MODEL,
+    PARTS,
     RESULT,
     RUN,
     WEIGHTS,
     check_run,
     open_run_folder,
+    record_parts,
+    recorded_parts,
     run_description,
 )
 from anetc.training.run.run_loop import RunLoop
@@ -213,6 +223,10 @@ def _train(
             other_classes=init_from.new_head,
             classes=training.classes,
         )
+    parts = recorded_parts(out) if done else None
+    if parts is not None:
+        description |= {PARTS: parts}
+        state = with_parts(state, parts)
     if is_first:
         description |= {**extensions_to_json(extensions), DEVICE: device.to_json()}
         open_run_folder(out, description, resume=resume)
@@ -240,6 +254,12 @@ def _train(
     if early is not None and warning is not None:
         watch.message(f"warning: {warning}")
     with contextlib.ExitStack() as stack:
+        batches: Iterator[Batch] = stack.enter_context(_batches(training, state, done))
+        if done == 0:
+            with report_out_of_memory("to train"):
+                state, batches = with_fitting_parts(state, batches, watch.message)
+            if is_first and state.settings.accumulate > settings.accumulate:
+                record_parts(out, state.settings.accumulate)
         loop = RunLoop(
             state,
             out,
@@ -262,7 +282,8 @@ def _train(
                 watch.message(f"warning: {loop.journal.warning}")
             if tensorboard:
                 loop.board = stack.enter_context(Board(out / BOARD, done))
-        evaluation = loop.finish(stack.enter_context(_batches(training, state, done)))
+            loop.keep_last = functools.partial(save_weights, state.model, out / WEIGHTS, trained_on)
+        evaluation = loop.finish(batches)
     result = TrainResult(
         iterations=loop.done,
         measures=evaluation.measures(),
@@ -300,6 +321,7 @@ def _batches(
             workers=state.settings.workers,
             rank=state.accelerator.process_index,
             world=state.accelerator.num_processes,
+            compact=is_compact(state),
         )
     )
 

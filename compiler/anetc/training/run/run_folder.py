@@ -46,6 +46,8 @@ SCHEMA_VERSION = 1
 
 DEVICE = "device"
 """Key in run.json: the device, the precision and the engine of the last process."""
+PARTS = "parts"
+"""Key in run.json: the number of parts of a step, if memory did not suffice for the given one."""
 _OF_DATA = ("trained_on", "videos")
 """Keys of `DataRecord.to_json`, which `check_same_data` compares."""
 
@@ -137,6 +139,22 @@ def open_run_folder(folder: Path, description: Mapping[str, Any], *, resume: boo
     write_atomically(path, json.dumps(description, indent=2) + "\n")
 
 
+def record_parts(folder: Path, parts: int) -> None:
+    """Record the number of parts of a step, which the resumed run will have, too."""
+    description = json.loads((folder / RUN).read_text(encoding="utf-8"))
+    write_atomically(folder / RUN, json.dumps(description | {PARTS: parts}, indent=2) + "\n")
+
+
+def recorded_parts(folder: Path) -> int | None:
+    """Return the number of parts of a step that `record_parts` has recorded. Raises CannotRun."""
+    path = folder / RUN
+    try:
+        parts = json.loads(_read(path) or "{}").get(PARTS)
+        return None if parts is None else int(parts)
+    except (ValueError, TypeError, AttributeError):
+        raise _not_a_run(path) from None
+
+
 def _read(path: Path) -> str | None:
     try:
         return path.read_text(encoding="utf-8") if path.exists() else None
@@ -175,6 +193,6 @@ def _comparable(description: Mapping[str, Any]) -> dict[str, Any]:
     The entries about the data are compared by `check_same_data`.
     """
     settings = settings_defaults() | description["settings"]
-    apart = ("settings", EXTENSIONS, DEVICE, *_OF_DATA)
+    apart = ("settings", EXTENSIONS, DEVICE, PARTS, *_OF_DATA)
     named = {k: v for k, v in description.items() if k not in apart}
     return named | {k: v for k, v in settings.items() if k not in CHANGEABLE | EXTENDING}

@@ -62,6 +62,8 @@ class RunLoop:
     """Without early stopping: the number to keep in checkpoints, for a run that had it before."""
     keep_best: Callable[[Evaluation], None] = lambda _: None
     """Called after the best validation so far, to keep the weights."""
+    keep_last: Callable[[], object] = lambda: None
+    """Called before the last validation, which may need more memory than there is."""
     earlier_ends: frozenset[int] = frozenset()
     """Numbers of steps after which the run had ended before it was extended."""
     timer: StepTimer | None = None
@@ -248,6 +250,8 @@ class RunLoop:
 
     def _validate(self) -> Evaluation:
         """Validate the model. A request to stop interrupts it, and the steps before it are kept."""
+        if self.done == self.state.settings.iterations:
+            self.keep_last()
         try:
             with self.stop.immediate():
                 evaluation = validate(self.state, self.validation)
