@@ -37,7 +37,7 @@ from anetdsl.interchange.document import (
     settings_to_json,
 )
 from anetdsl.interchange.json_value import InterchangeError, JsonValue, as_name, parse_json, shorten
-from anetdsl.ir import Edge, Network, Node, Sink
+from anetdsl.ir import Attention, Edge, Network, Node, Sink
 from anetdsl.vocabulary import TOP_LEVEL
 
 _Part = TypeVar("_Part")
@@ -58,6 +58,8 @@ def import_document(
     widths: Widths | None = None,
     modules: Widths | None = None,
     edges: Literal["learned", "fixed"] | None = None,
+    attention: Attention | None = None,
+    object_classes: int | None = None,
 ) -> Network:
     """Return the network of a parsed JSON document.
 
@@ -78,7 +80,17 @@ def import_document(
         network = read_structure(
             JsonValue(document, "structure"), JsonValue(None, "weights"), _empty_network("imported")
         )
-    return _override(network, name, classes, widths, modules, edges)
+    network = _override(network, name, classes, widths, modules, edges)
+    if attention is not None:
+        network = attrs.evolve(network, attention=attention)
+    if object_classes is None:
+        return network
+    count = JsonValue(object_classes, "object_classes").attribute("input", "channels")
+    inputs = (
+        attrs.evolve(value, channels=count) if value.kind == "object" else value
+        for value in network.inputs
+    )
+    return attrs.evolve(network, inputs=tuple(inputs))
 
 
 def load_document(text: str, **choices: Any) -> Network:

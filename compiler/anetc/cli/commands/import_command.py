@@ -16,7 +16,7 @@ from anetdsl.files import write_atomically
 from anetdsl.interchange.document import SCHEMA, from_json
 from anetdsl.interchange.json_value import MAX_JSON_CHARACTERS, parse_json
 from anetdsl.interchange.structure_files import import_document
-from anetdsl.ir import Network
+from anetdsl.ir import Attention, Network
 from anetdsl.source import SourceFile, decode_text
 from anetdsl.terminal import visible
 from anetdsl.vocabulary import STATEMENTS
@@ -33,6 +33,8 @@ class Choices:
     widths: tuple[int, int, int, int] | None
     modules: tuple[int, int, int, int] | None
     edges: Literal["learned", "fixed"] | None
+    attention: Attention | None
+    object_classes: int | None
 
 
 class _FourType(click.ParamType[tuple[int, int, int, int]]):
@@ -50,6 +52,13 @@ class _FourType(click.ParamType[tuple[int, int, int, int]]):
             )
         a, b, c, d = map(int, parts)
         return a, b, c, d
+
+
+def _choices(name: str) -> tuple[str, ...]:
+    """Return the choices of an attribute of the network."""
+    attribute = STATEMENTS["network"].attribute(name)
+    assert attribute is not None
+    return attribute.choices
 
 
 @click.command("import")
@@ -70,14 +79,22 @@ class _FourType(click.ParamType[tuple[int, int, int, int]]):
 )
 @click.option(
     "--edges",
-    type=click.Choice(STATEMENTS["network"].attributes[2].choices),
+    type=click.Choice(_choices("edges")),
     help="Learned or fixed edge weights.",
+)
+@click.option(
+    "--attention",
+    type=click.Choice(_choices("attention")),
+    help="Attention of the connections, which the lists do not hold.",
+)
+@click.option(
+    "--object-classes", type=click.IntRange(1, 1024), help="Channels of the object input."
 )
 def command(file: str, output: str | None, **options: object) -> None:
     """Convert FILE to .anet text: structure lists of the AssembleNet authors, or `anetc dump` JSON.
 
-    A structure is a list of stems [-1|-2, dilation] (RGB, flow) and blocks [level 0-3, [inputs], C,
-    dilation, stride, 0], whose levels count from 0. With - standard input is read.
+    A structure is a list of stems [-1|-2|-3, dilation] (RGB, flow, objects) and blocks [level 0-3,
+    [inputs], C, dilation, stride, 0], whose levels count from 0. With - standard input is read.
     """
     choices = Choices(**options)  # type: ignore[arg-type]
     network = _read(file, choices)
@@ -103,7 +120,9 @@ def _read(file: str, choices: Choices) -> Network:
         document = parse_json(decode_text(data))
         if isinstance(document, dict) and document.get("schema") == SCHEMA:
             given = [
-                f"--{name}" for name, value in attrs.asdict(choices).items() if value is not None
+                f"--{name.replace('_', '-')}"
+                for name, value in attrs.asdict(choices).items()
+                if value is not None
             ]
             if given:
                 raise CannotRun(
