@@ -1,7 +1,7 @@
 """Measure the memory that a function allocates: its tensors and the buffers of its operations.
 
-PyTorch's CPU allocator is measured, which also serves oneDNN's packed weights. Memory that a
-library takes directly from the system is not counted.
+PyTorch's allocator for the device is measured; that of CPUs also serves oneDNN's packed weights.
+Memory that a library takes directly from the system or the driver is not counted.
 """
 
 from __future__ import annotations
@@ -25,8 +25,10 @@ class Allocated:
     """Number of bytes that are still allocated at the end."""
 
 
-def allocated(function: Callable[[], object]) -> Allocated:
-    """Run a function under PyTorch's profiler and return the bytes it allocated."""
+def allocated(function: Callable[[], object], device: str = "cpu") -> Allocated:
+    """Run a function and return the bytes it allocated, on a CPU by PyTorch's profiler."""
+    if device != "cpu":
+        return _allocated_on_gpu(function, device)
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # otherwise it writes to standard error
     from torch.profiler import ProfilerActivity, profile
 
@@ -42,3 +44,15 @@ def allocated(function: Callable[[], object]) -> Allocated:
         held += change["args"]["Bytes"]
         peak = max(peak, held)
     return Allocated(peak, held)
+
+
+def _allocated_on_gpu(function: Callable[[], object], device: str) -> Allocated:
+    import torch
+
+    torch.cuda.synchronize(device)
+    before = torch.cuda.memory_allocated(device)
+    torch.cuda.reset_peak_memory_stats(device)
+    function()
+    torch.cuda.synchronize(device)
+    peak, after = torch.cuda.max_memory_allocated(device), torch.cuda.memory_allocated(device)
+    return Allocated(peak - before, after - before)

@@ -5,6 +5,8 @@ plan       the optimised plan, float32
 plan-bf16  the optimised plan, bfloat16
 compile    torch.compile of the reference module
 frozen     the same with weights as constants (Inductor's freezing)
+
+On a GPU, plans run by the engine for accelerators (`anetc.engines.accelerator.portable`).
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import time
 import warnings
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, cast
 
 import attrs
 import torch
@@ -22,6 +24,7 @@ from torch import Tensor, nn
 from anetc.bench.allocation import allocated
 from anetc.bench.traffic import node_shares
 from anetc.engines.inductor import patched_scheduler
+from anetc.engines.inference.inference_engine import InferenceEngine
 from anetc.engines.inference.plan_module import PlanModule
 from anetc.modules.names import node_name
 from anetc.modules.network import NetworkModule
@@ -62,11 +65,14 @@ def make_backend(name: str, model: NetworkModule, inputs: Inputs) -> Backend:
         start = time.perf_counter()
         model(inputs)
         seconds = time.perf_counter() - start
+        timed = _by_hooks if first.device.type == "cpu" else _untimed
         held = sum(t.numel() * t.element_size() for t in model.state_dict().values())
         return Backend(
-            name, torch.float32, model, lambda x: _by_hooks(model, x), lowered, seconds, held
+            name, torch.float32, model, lambda x: timed(model, x), lowered, seconds, held
         )
     if name in ("plan", "plan-bf16"):
+        if first.device.type != "cpu":
+            return _portable(name, lowered, model, inputs)
         return _plan(name, lowered, model, inputs)
     return _compiled(name, lowered, model, inputs)
 
@@ -100,6 +106,26 @@ def _plan(name: str, lowered: Plan, model: NetworkModule, inputs: Inputs) -> Bac
     return Backend(name, dtype, module, timed, plan, seconds, held)
 
 
+def _portable(name: str, lowered: Plan, model: NetworkModule, inputs: Inputs) -> Backend:
+    """Prepare a plan of ordinary operations for the device of the inputs."""
+    dtype = torch.bfloat16 if name == "plan-bf16" else torch.float32
+    device = next(iter(inputs.values())).device
+    engine = InferenceEngine(model, portable=True).eval()
+
+    def forward(x: Inputs) -> Tensor:
+        with torch.autocast(device.type, torch.bfloat16, enabled=dtype is torch.bfloat16):
+            return cast(Tensor, engine(x))
+
+    def timed(x: Inputs) -> Times:
+        forward(x)
+        return {}
+
+    start = time.perf_counter()
+    held = allocated(lambda: forward(inputs).sum().item(), str(device)).remaining
+    seconds = time.perf_counter() - start
+    return Backend(name, dtype, forward, timed, optimise(lowered), seconds, held)
+
+
 class _TimedPlan(PlanModule):
     """A plan whose operations are timed while `clock` is set."""
 
@@ -119,6 +145,12 @@ class _TimedPlan(PlanModule):
         for node, share in self.shares[op.name].items():
             self.clock[node] = self.clock.get(node, 0.0) + share * seconds
         return result
+
+
+def _untimed(model: NetworkModule, inputs: Inputs) -> Times:
+    """Run once. A GPU works on while the next node is called, so nodes cannot be timed."""
+    model(inputs)
+    return {}
 
 
 def _by_hooks(model: NetworkModule, inputs: Inputs) -> Times:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import platform
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from anetc.bench.allocation import allocated
 from anetc.bench.backends import Backend, Times, make_backend
-from anetc.bench.ceiling import Ceiling, Clock, Copy
+from anetc.bench.ceiling import Ceiling, Clock, Copy, EventClock
 from anetc.bench.results import REST, BackendResult, Bench, NodeTime
 from anetc.bench.traffic import traffic
+from anetc.devices import Device, processor_name
 from anetc.modules.initial import randomise_norms
 from anetc.modules.network import build_network
 from anetdsl.cost import Cost, cost
@@ -34,7 +33,8 @@ def bench(
     repeats: int = 5,
     threads: int | None = None,
     seed: int = 0,
-    clock: Clock = time.perf_counter,
+    device: Device | None = None,
+    clock: Clock | None = None,
     report: Callable[[str], None] = lambda _: None,
 ) -> Bench:
     """Run a network on random clips with each of the backends (`anetc.bench.backends`).
@@ -42,15 +42,22 @@ def bench(
     Every backend runs once before anything is timed. Each of the `repeats` rounds then runs the
     ceilings and every backend once, so that a slow minute of the machine affects all of them. The
     results are medians of wall times, on `threads` threads (None: PyTorch's default). With one
-    thread, the clock `time.thread_time` does not count other processes. `report` receives a line
-    about each step. Raise CannotRun for a backend that cannot run here.
+    thread, the clock `time.thread_time` does not count other processes. `device` is the CPU by
+    default; on a GPU the clock is by CUDA events. `report` receives a line about each step. Raise
+    CannotRun for a backend that cannot run here.
     """
+    place = "cpu" if device is None else device.name
+    if clock is None:
+        clock = time.perf_counter if place == "cpu" else EventClock()
     with _threads(threads), torch.no_grad():
         model = build_network(network, seed=seed).eval()
         randomise_norms(model, seed)
+        model.to(place)
         generator = torch.Generator().manual_seed(seed)
         inputs = {
-            value.name: torch.randn(batch, value.channels, frames, *size, generator=generator)
+            value.name: torch.randn(batch, value.channels, frames, *size, generator=generator).to(
+                place
+            )
             for value in network.inputs
         }
         prepared: list[Backend] = []
@@ -59,12 +66,12 @@ def bench(
             prepared.append(make_backend(name, model, inputs))
         logits: dict[str, Tensor] = {}
         peaks = {
-            backend.name: allocated(partial(_run_and_keep, backend, inputs, logits)).peak
+            backend.name: allocated(partial(_run_and_keep, backend, inputs, logits), place).peak
             for backend in prepared
         }
         report(f"measuring, {repeats} rounds")
-        ceilings = {backend.dtype: Ceiling.of(backend.dtype) for backend in prepared}
-        copy = Copy.of()
+        ceilings = {backend.dtype: Ceiling.of(backend.dtype, place) for backend in prepared}
+        copy = Copy.of(device=place)
         for ceiling in ceilings.values():
             ceiling.gflops(clock)
         copied: list[float] = []
@@ -98,7 +105,7 @@ def bench(
             batch,
             torch.get_num_threads(),
             repeats,
-            _processor(),
+            processor_name() if device is None else device.hardware,
             torch.__version__,
             statistics.median(copied),
             tuple(results),
@@ -157,14 +164,3 @@ def _threads(count: int | None) -> Iterator[None]:
     torch.set_num_threads(count or before)
     yield
     torch.set_num_threads(before)
-
-
-def _processor() -> str:
-    """Return the processor's name, as far as the system provides it."""
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        for line in info.read_text("utf-8", "replace").splitlines():
-            key, _, value = line.partition(":")
-            if key.strip() == "model name":
-                return value.strip()
-    return platform.processor() or platform.machine()

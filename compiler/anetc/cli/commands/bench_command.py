@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from anetc.cli.network_input import load_network
-from anetc.cli.options import SizeType
+from anetc.cli.options import SizeType, device_option
 from anetc.cli.progress import print_line
 from anetc.cli.tables import show_table
 from anetdsl.errors import CannotRun
@@ -68,6 +68,7 @@ _SUMMARY = (
     show_default=True,
     help="Number of rounds.",
 )
+@device_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--roofline", metavar="OUT", help="Draw the roofline into a file (.svg).")
 def command(
@@ -78,6 +79,7 @@ def command(
     batch: int,
     threads: int | None,
     repeats: int,
+    device: str,
     as_json: bool,
     roofline: str | None,
 ) -> None:
@@ -95,11 +97,16 @@ def command(
     # torch takes seconds to import.
     from anetc.bench.backends import BACKENDS
     from anetc.bench.measure import bench
+    from anetc.devices import resolve, set_up
 
     unknown = [name for name in names if name not in BACKENDS]
     if unknown or not names:
         wrong = f"no backend {', '.join(unknown)}" if unknown else "no backend is named"
         raise CannotRun(f"--backends: {wrong}; choose from {', '.join(BACKENDS)}")
+    where = resolve(device, "float32")
+    set_up(where)
+    if where.is_cuda:  # for a CPU the results name the processor and the threads
+        print_line(where.line())
     found = bench(
         network,
         frames=frames,
@@ -108,6 +115,7 @@ def command(
         backends=names,
         repeats=repeats,
         threads=threads,
+        device=where,
         report=print_line,  # no live view: drawing it would take time from what is measured
     )
     if as_json:
