@@ -17,6 +17,7 @@ import torch
 
 from anetc import devices
 from anetc.devices import Device, resolve, set_up
+from anetc.process_start import SPIN_COUNT
 from anetdsl.errors import CannotRun
 from tests.conftest import REPOSITORY
 
@@ -64,10 +65,13 @@ def test_auto_is_the_cpu_without_a_gpu(gpus: Gpus, monkeypatch: pytest.MonkeyPat
     gpus()
     monkeypatch.setattr(devices, "processor_name", lambda: "AMD EPYC")
     monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    monkeypatch.setenv("GOMP_SPINCOUNT", "7")
     monkeypatch.setattr(devices, "_DRIVER", Path("/nowhere"))
     found = resolve()
     assert found == Device(name="cpu", hardware="AMD EPYC")
     assert found.line() == "on the CPU: AMD EPYC, 2 threads, float32"
+    monkeypatch.setenv("GOMP_SPINCOUNT", SPIN_COUNT)
+    assert found.line() == "on the CPU: AMD EPYC, 2 threads (sleep while waiting), float32"
     assert found.line("1 of 2 threads") == "on the CPU: AMD EPYC, 1 of 2 threads, float32"
     assert found.for_training(50_000) == found
 

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import attrs
 
+from anetc.process_start import describe_threads
 from anetdsl.errors import CannotRun
 
 PrecisionChoice = Literal["auto", "float32", "bfloat16", "ieee"]
@@ -235,5 +236,4 @@ def _hardware(name: str) -> str:
 def _threads() -> str:
     import torch
 
-    count = torch.get_num_threads()
-    return "1 thread" if count == 1 else f"{count} threads"
+    return describe_threads(torch.get_num_threads())
