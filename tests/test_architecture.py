@@ -58,8 +58,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "notebook",
     ),
     "anetc": (
-        "process_start",
-        "arguments devices memory native process_reaper worker_processes",
+        "arguments devices memory native process_reaper process_start worker_processes",
         "local_processes modules forkserver_preload process_family",
         "weights",
         "plan",

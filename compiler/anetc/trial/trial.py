@@ -121,9 +121,7 @@ def _train_and_evaluate(
             compact=is_compact(state),
         )
         with contextlib.closing(batches):
-            clips: Iterator[Batch] = batches
-            if done == 0:
-                state, clips = with_fitting_parts(state, batches, _log.warning)
+            state, clips = with_fitting_parts(state, batches, _log.warning)
             _train(state, clips, journal, deadline, setup.checkpoints, done)
         # Before the evaluation, which may need more memory than there is.
         save_weights(state.model, folder.weights, trained_on)

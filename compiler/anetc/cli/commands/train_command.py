@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,8 @@ from anetc.cli.options import (
     engine_option,
     precision_option,
 )
+from anetc.cli.process_options import DevicesType, WorkersType, without_devices
+from anetdsl.errors import CannotRun
 from anetdsl.terminal import visible
 
 if TYPE_CHECKING:
@@ -105,9 +108,15 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--workers",
-    type=click.IntRange(0),
+    type=WorkersType(),
     default=0,
-    help="Processes that load clips; with 0 the training process loads them.",
+    help="Processes that load clips, or `auto`; with 0 the training process loads them.",
+)
+@click.option(
+    "--devices",
+    type=DevicesType(),
+    metavar="N|all",
+    help="Train in N processes on this machine, each on a GPU of its own; all: on all GPUs.",
 )
 @click.option("--threads", type=click.IntRange(1), help="Threads that compute.")
 @device_option
@@ -150,6 +159,7 @@ def command(
     accept_changed_videos: bool,
     make_flow: bool,
     tensorboard: bool,
+    devices: int | None,
     **options: Any,
 ) -> None:
     """Train the network in FILE as the paper does, and validate it.
@@ -160,10 +170,17 @@ def command(
     Ctrl-C and SIGTERM stop the run after the current step, with a checkpoint (exit codes 130 and
     143). --resume continues a run that was stopped or killed at any moment, with the same numbers.
 
-    Several processes share a step's clips: start them with `torchrun` or `accelerate launch`.
+    Several processes share a step's clips: --devices starts them, or `torchrun` and `accelerate
+    launch` on several machines.
     """
     checked = check_path(file)
     require_network(checked)
+    if devices is not None and devices > 1:
+        if "RANK" in os.environ:
+            raise CannotRun("--devices: these processes were started by torchrun; leave it out")
+        from anetc.local_processes import run_processes
+
+        raise click.exceptions.Exit(run_processes(without_devices(sys.argv[1:]), devices))
     from anetc.api.train import read_settings, train
 
     options["mirror_classes"] = read_class_pairs(mirror_classes)
