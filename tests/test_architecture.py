@@ -58,7 +58,8 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "notebook",
     ),
     "anetc": (
-        "arguments devices memory native process_reaper process_start worker_processes",
+        "process_start",
+        "arguments devices memory native process_reaper worker_processes",
         "local_processes modules forkserver_preload process_family",
         "weights",
         "plan",
