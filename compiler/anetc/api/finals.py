@@ -36,10 +36,14 @@ class FinalsResult:
 
     folder: Path
     """Folder of the finals."""
+    plan: Plan
+    """Networks and settings of the finals."""
     is_finished: bool
     """False if the finals were stopped; they can be resumed."""
     winner: str | None
     """Name of the winner; None if the finals are not finished."""
+    learning_rate: float | None
+    """Learning rate that was chosen for the winner; None is that of the search's trainings."""
     text: Path
     """Text of the winner with its learned edge weights."""
     weights: Path
@@ -91,7 +95,7 @@ def finals(
         _check_same(directory, plan, wanted)
         if directory.results.exists():
             warn(f"{directory.path}: these finals are finished")
-            return _result(directory, is_finished=True)
+            return _result(directory, plan, is_finished=True)
     warning = check_search_data(
         search.path, current.trial, accept_changed_videos=accept_changed_videos
     )
@@ -112,7 +116,7 @@ def finals(
         search.name,
         ready=lambda runner: ready(runner, plan, search),
     )
-    return _result(directory, is_finished=standings is not None)
+    return _result(directory, plan, is_finished=standings is not None)
 
 
 def make_plan(search: Run, current: RunSettings, wanted: FinalsSettings) -> Plan:
@@ -207,13 +211,20 @@ def _as_lists(values: Mapping[str, Any]) -> dict[str, Any]:
     return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
 
 
-def _result(directory: FinalsDir, *, is_finished: bool) -> FinalsResult:
+def _result(directory: FinalsDir, plan: Plan, *, is_finished: bool) -> FinalsResult:
     from anetdsl.evolve.finals.finals_driver import read_standings
 
-    plan = read_plan(directory)
-    winner = None
-    if plan is not None and is_finished:
-        winner = read_standings(directory, plan).winner
+    winner = rate = None
+    if is_finished:
+        standings = read_standings(directory, plan)
+        winner, rate = standings.winner, standings.full_validation[0].learning_rate
     return FinalsResult(
-        directory.path, is_finished, winner, directory.winner, directory.weights, directory.table
+        folder=directory.path,
+        plan=plan,
+        is_finished=is_finished,
+        winner=winner,
+        learning_rate=rate,
+        text=directory.winner,
+        weights=directory.weights,
+        table=directory.table,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -115,25 +116,44 @@ def finals_line(progress: FinalsProgress) -> str:
     return "  ".join(parts)
 
 
-def next_steps(result: FinalsResult, data: str) -> str:
-    """Return the commands that use the winner."""
-    text, weights = visible(str(result.text)), visible(str(result.weights))
-    return (
-        "the winner, its weights and the results:\n"
-        f"  {text}\n  {weights}\n  {visible(str(result.table))}\n"
-        "next:\n"
-        f"  anetc eval {text} --weights {weights} --data {_quoted(data)}\n"
-        f"  anetc compile {text} --weights {weights} --emit pt2 -o winner.pt2\n"
-        f"  anetc train {text} --data {_quoted(data)} --out retrained\n"
-        f"  anetc report {visible(str(result.folder.parent))}"
-    )
+def next_steps(result: FinalsResult, plan: Plan) -> str:
+    """Return the paths of the results, and commands that use the winner."""
+    text, weights = shlex.quote(str(result.text)), shlex.quote(str(result.weights))
+    data = shlex.quote(str(plan.trial["data"]))
+    split = "" if plan.settings.test_split is None else f" --split {plan.test_split}"
+    lines = [
+        "the winner, its weights and the results:",
+        *(f"  {path}" for path in (result.text, result.weights, result.table)),
+        "next:",
+        f"  anetc eval {text} --weights {weights} --data {data}{split}",
+        f"  anetc compile {text} --weights {weights} --emit pt2 -o winner.pt2",
+        f"  anetc train {text} --data {data} {' '.join(_train_options(result, plan))} "
+        "--out retrained",
+        f"  anetc report {shlex.quote(str(result.folder.parent))}",
+    ]
+    return "\n".join(map(visible, lines))
 
 
-def _quoted(data: str) -> str:
-    """Return a data text for a shell."""
-    import shlex
+_TRAINING = (
+    *("batch", "accumulate", "edge_rate", "edge_optimiser", "warmup", "momentum"),
+    *("weight_decay", "label_smoothing", "precision"),
+)
+"""Settings of a training that are options with a value."""
 
-    return visible(shlex.quote(data))
+
+def _train_options(result: FinalsResult, plan: Plan) -> Iterator[str]:
+    """Yield the options of `anetc train` for a training such as the full one of the winner."""
+    given = {**plan.trial.get("settings", {}), "iterations": plan.full_steps}
+    if result.learning_rate is not None:
+        given["learning_rate"] = result.learning_rate
+    for name in ("iterations", "learning_rate", *_TRAINING):
+        if given.get(name) is not None:
+            yield f"--{name.replace('_', '-')} {given[name]}"
+    recipe = plan.trial.get("recipe", {})
+    if "frames" in recipe:
+        yield f"--frames {recipe['frames']}"
+    if "size" in recipe:
+        yield f"--size {recipe['size'][0]}x{recipe['size'][1]}"
 
 
 def _leading(progress: FinalsProgress) -> str:

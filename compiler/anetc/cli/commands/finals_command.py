@@ -127,7 +127,6 @@ def run_finals(run: str, **settings: Any) -> None:
     from anetc.api.finals import finals
     from anetc.cli.finals_screen import finals_display, next_steps
     from anetc.cli.stop_signals import signal_handlers_restored, stop_on_signals
-    from anetdsl.evolve.drive.run_reader import read_run
 
     with signal_handlers_restored(), finals_display(str(Path(run, "finals"))) as watching:
 
@@ -140,7 +139,7 @@ def run_finals(run: str, **settings: Any) -> None:
         click.echo(f"stopped; resume with `anetc finals {visible(run)}`", err=True)
         raise click.exceptions.Exit(_INTERRUPTED)
     click.echo(result.table.read_text(encoding="utf-8"), nl=False)
-    click.echo(next_steps(result, read_run(run).trial["data"]), err=True)
+    click.echo(next_steps(result, result.plan), err=True)
 
 
 def show_finals_status(run: str) -> bool:
