@@ -42,7 +42,6 @@ _FIELDS: dict[Statement, dict[str, str]] = {
         "C": "channels",
         "r": "dilation",
         "stride": "stride",
-        "peers": "peers",
     },
     "sink": {"classes": "classes", "combine": "combine", "head": "head"},
 }
@@ -138,6 +137,8 @@ class NetworkDiff:
     edges_removed: tuple[EdgeRef, ...]
     edges_reweighted: tuple[WeightChange, ...]
     attributes: tuple[AttributeChange, ...]
+    peers: tuple[AttributeChange, ...]
+    """Changed lists of peers, which are learned as edge weights are."""
     notes: tuple[Note, ...]
 
     def __bool__(self) -> bool:
@@ -156,6 +157,7 @@ class NetworkDiff:
                 self.edges_removed,
                 self.edges_reweighted,
                 self.attributes,
+                self.peers,
             )
         )
 
@@ -214,6 +216,7 @@ def diff(old: Network, new: Network) -> NetworkDiff:
             *(change for a, b in nodes for change in _changes("node", a.name, a, b)),
             *_changes("sink", "", old.sink, new.sink),
         ),
+        peers=tuple(change for a, b in nodes for change in _peer_changes(a, b)),
         notes=(
             *_notes("", {"name": old.name}, {"name": new.name}),
             *_order_note("inputs", _names(old.inputs), _names(new.inputs)),
@@ -269,10 +272,15 @@ def _changes(
 ) -> Iterator[AttributeChange]:
     for attribute, field in _FIELDS[statement].items():
         before, after = getattr(old, field), getattr(new, field)
-        if field == "peers":  # their order has no meaning
-            before, after = (tuple(sorted(map(write_edge, peers))) for peers in (before, after))
         if before != after:
             yield AttributeChange(statement, owner, attribute, before, after)
+
+
+def _peer_changes(old: Node, new: Node) -> Iterator[AttributeChange]:
+    """Yield the change of a node's peers, if any. Their order has no meaning."""
+    before, after = (tuple(sorted(map(write_edge, node.peers))) for node in (old, new))
+    if before != after:
+        yield AttributeChange("node", old.name, "peers", before, after)
 
 
 def _order_note(what: str, old: Mapping[Any, object], new: Mapping[Any, object]) -> Iterator[Note]:
@@ -316,7 +324,7 @@ def _score_values(score: Score | None) -> dict[str, object] | None:
 
 def _lines(difference: NetworkDiff) -> Iterator[str]:
     changes: dict[tuple[Statement, str], list[str]] = defaultdict(list)
-    for change in difference.attributes:
+    for change in (*difference.attributes, *difference.peers):
         text = f"{change.attribute} {_value_text(change.old)} -> {_value_text(change.new)}"
         changes[change.statement, change.owner].append(text)
     sink = changes.pop(("sink", ""), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -9,10 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import anetdsl
 from anetdsl.cost import cost
 from anetdsl.diff import AttributeChange, EdgeRef, Note, WeightChange, diff
 from anetdsl.ir import Edge, Network, Node, Origin, Score
 from tests.networks import ORIGINS, SCORES, WEIGHTS, networks, table_4
+
+EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 
 
 def with_node(network: Network, name: str, **changes: Any) -> Network:
@@ -48,7 +52,7 @@ def pairs(draw: st.DrawFn) -> tuple[Network, Network]:
     old = draw(networks())
     new = attrs.evolve(old)
     for way in draw(
-        st.lists(st.sampled_from(["nodes", "inputs", "edges", "notes", "r"]), max_size=2)
+        st.lists(st.sampled_from(["nodes", "inputs", "edges", "notes", "r", "peers"]), max_size=2)
     ):
         node = draw(st.sampled_from(new.nodes))
         match way:
@@ -65,6 +69,9 @@ def pairs(draw: st.DrawFn) -> tuple[Network, Network]:
                 new = attrs.evolve(new, origin=draw(st.none() | ORIGINS), score=scores)
             case "r":
                 new = with_node(new, node.name, dilation=draw(st.integers(1, 3)))
+            case "peers":
+                peers = draw(st.permutations(node.peers))[: draw(st.integers(1, 3))]
+                new = with_node(new, node.name, peers=tuple(peers))
     return old, new
 
 
@@ -229,3 +236,18 @@ def test_the_costs_of_both_networks_are_compared() -> None:
     assert change.old == cost(BASE, frames=8, size=(64, 48))
     assert change.new == cost(new, frames=8, size=(64, 48))
     assert change.lines() == ("temporal receptive field: 109 -> 117 (+7.3%)",)
+
+
+def test_peers_attention_and_triples_have_lines() -> None:
+    """A list of peers is compared as a set; its order is a note."""
+    old = anetdsl.load(EXAMPLES / "small_assemblenet_plus_lite.anet")
+    peers = (Edge("s1", 0.25), Edge("s0", 0.75))
+    new = with_node(old, "n2", channels=(4, 4, 2), peers=peers)
+    new = attrs.evolve(new, attention="self")
+    assert diff(old, new).lines() == (
+        "~ network: attention peer -> self",
+        "~ node n2: C [3, 3, 1] -> [4, 4, 2], peers [] -> [s0@0.75, s1@0.25]",
+    )
+    turned = with_node(new, "n2", peers=peers[::-1])
+    assert diff(new, turned).lines() == ("# order of peers of n2: [s1, s0] -> [s0, s1]",)
+    assert not diff(new, turned).changes_network

@@ -258,7 +258,9 @@ class _Cursor:
 
     def _attributes(self, written: set[str], *, is_renamed: bool = False) -> Iterator[Completion]:
         kind = self.statement
-        left = [a for a in kind.attributes if a.name not in written]
+        # Without peer attention, peers have no effect.
+        unused = set() if self.analysis.network.attention == "peer" else {"peers"}
+        left = [a for a in kind.attributes if a.name not in written | unused]
         for attribute in sorted(left, key=lambda a: not a.required):
             text, snippet = (attribute.name, "") if is_renamed else self._assignment(attribute)
             yield Completion(

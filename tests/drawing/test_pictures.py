@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import anetdsl
 from anetdsl.drawing import diff_source, dot_source, draw, engine
 from anetdsl.drawing.dot import Direction, identifier
 from anetdsl.drawing.network import PAINTS, weight_pen
@@ -316,3 +317,42 @@ def test_any_two_networks_are_drawn_together(old: Network, new: Network) -> None
         *(node.name for node in (*old.nodes, *new.nodes)),
     ]
     assert set(boxes(diff_source(old, new, weights=True))) == {*map(identifier, names), "(sink)"}
+
+
+PLUS = """anet 1
+network plus attention=peer
+input rgb channels=3
+input flow channels=2
+input object channels=9 kind=object
+node s0 level=0 C=4 r=1 stride=4 inputs=[rgb]
+node s1 level=0 C=4 r=1 stride=4 inputs=[flow]
+node s2 level=0 stride=4 inputs=[object]
+node n1 level=1 C=4 r=1 stride=1 inputs=[s2]
+node n2 level=2 C=4 r=2 stride=2 inputs=[s0, n1] peers=[s1@0.6, s2@0.3]
+sink inputs=[n2] classes=3
+"""
+
+
+def test_object_streams_have_a_colour_and_their_stem_is_a_pool() -> None:
+    """The legend names the three kinds; a node that several of them reach is `several`."""
+    network = anetdsl.parse(PLUS)
+    kinds = stream_kinds(network)
+    assert {kinds[name] for name in ("object", "s2", "n1")} == {"object"}
+    assert (kinds["n2"], kinds["s1"]) == ("mixed", "flow")  # s1 is a peer only
+    text = dot_source(network)
+    assert boxes(text)["s2"][0].split() == ["s2", "pool"]
+    assert all(f">{word}<" in text for word in ("RGB", "flow", "objects", "several"))
+
+
+def test_peers_are_thin_dotted_edges_on_request() -> None:
+    """Listed peers are drawn, the darker the higher the share; without a list, all of them are."""
+    network = anetdsl.parse(PLUS)
+    assert "dotted" not in dot_source(network)
+    lines = [line for line in dot_source(network, peers=True).splitlines() if "dotted" in line]
+    ends = [tuple(re.findall(r"\w+", line)[:2]) for line in lines]
+    assert ends == [("s2", "n1"), ("s1", "n1"), ("s0", "n1"), ("s2", "n2"), ("s1", "n2")]
+    opacity = [int(re.search(r"#55308D(..)", line)[1], 16) for line in lines]  # type: ignore[index]
+    assert opacity[:3] == [255] * 3
+    assert opacity[3] < opacity[4] == 255
+    plain = attrs.evolve(network, attention="none")
+    assert dot_source(plain, peers=True) == dot_source(plain)

@@ -100,6 +100,9 @@ def test_hover_of_a_node_has_its_cost() -> None:
         (GOOD.replace("sink", "s|ink"), "- parameters: "),
         (GOOD.replace("demo", "de|mo"), "**network `demo`**"),
         (GOOD.replace("[a2]", "[a2@0.|5, a1]"), "weight of the edge from `a2`"),
+        (GOOD.replace("[a2]", "[a2] peers=[s0@0.|5]"), "share of the peer `s0`"),
+        (GOOD.replace("[a2]", "[a2] peers=[s|0@0.5]"), "**stem `s0`** at level 0"),
+        (GOOD.replace("demo", "demo modu|les=[1, 1, 1, 1]"), "`[3, 5, 11, 7]` with `blocks=lite`"),
         (GOOD.replace("stride=4", "strid=4").replace("node a1", "node a|1"), "Its cost is known"),
     ],
 )
@@ -150,6 +153,7 @@ def test_wrong_settings_are_explained(given: object, message: str) -> None:
 # Completion
 
 TWO = HEAD + "input flow channels=2\n" + STEM + LEVELS
+PEERS = TWO.replace("demo", "demo attention=peer")
 
 
 def words(text: str) -> list[str]:
@@ -169,6 +173,8 @@ def one(text: str, label: str) -> Completion:
         (TWO + "no|", ["origin", "score", "input", "node", "sink"]),
         (TWO + "node x |", ["level", "C", "r", "stride", "inputs"]),
         (TWO + "node x level=2 str|\n" + SINK, ["C", "r", "stride", "inputs"]),
+        (PEERS + "node x level=2 stride=2 |", ["C", "r", "inputs", "peers"]),
+        (PEERS + "node x level=2 peers=[a1@0.5, |]", ["s0"]),
         (TWO + "node x level=|", ["0", "1", "2", "3", "4"]),
         (TWO + "node x level=0 inputs=[|]", ["rgb", "flow"]),
         (TWO + "node x level=2 inputs=[|]", ["a1", "s0"]),
@@ -227,6 +233,9 @@ def test_definition_and_references() -> None:
 def test_rename_changes_all_places() -> None:
     analysis, offset = at(GOOD.replace("node s0", "node s|0"))
     assert apply(GOOD, rename_at(analysis, offset, "stem")) == GOOD.replace("s0", "stem")
+    peers = GOOD.replace("inputs=[a2]", "inputs=[a2] peers=[s0@0.5, a1@0.5]")
+    renamed = apply(peers, rename_at(*at(peers.replace("node s0", "node s|0")), "stem"))
+    assert renamed == peers.replace("s0", "stem")
     analysis, offset = at(GOOD.replace("demo", "de|mo"))
     assert apply(GOOD, rename_at(analysis, offset, "other")) == GOOD.replace("demo", "other")
 

@@ -14,6 +14,7 @@ from anetdsl.text.edits import (
     set_attribute,
     set_edges,
     set_network_name,
+    set_peers,
     set_score,
 )
 
@@ -26,7 +27,7 @@ def fresh_text(
     classes: int | None = None,
     modules: Sequence[int] | None = None,
 ) -> str:
-    """Return a network's text without learned edge weights and without a score.
+    """Return a network's text without learned edge weights and peers, and without a score.
 
     Comments, `origin` and fixed edge weights stay.
 
@@ -46,6 +47,8 @@ def fresh_text(
     for old, new in zip(network.nodes, untrained(network).nodes, strict=True):
         if new.inputs != old.inputs:
             edits.extend(set_edges(tree, find(tree, "node", old.name), new.inputs))
+        if new.peers != old.peers:
+            edits.extend(set_peers(tree, find(tree, "node", old.name), new.peers))
     text = apply(text, edits)
     if name is not None:
         tree = parse_syntax(SourceFile(source, text))
