@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 # One thread per test process: two processes already share the cores.
 QUIET_CORES := OMP_NUM_THREADS=1
 
-.PHONY: help demo test test-slow lint types format bench bench-scale train-motion motion-table compare-search compare-mhad docs site golden clean vscode tree-sitter tree-sitter-parser
+.PHONY: help demo test test-slow lint types format bench bench-scale train-motion motion-table compare-search compare-mhad rehearsal docs site golden clean vscode tree-sitter tree-sitter-parser
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -19,7 +19,7 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,lint]'
 	@touch $@
 
-demo: $(READY) ## run the network of the paper on a clip, then a small search and its report; minutes
+demo: $(READY) ## run the network of the paper on a clip, then a small search, its finals and its report; minutes
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/demo.sh
 
 test: $(READY) ## run the tests; minutes
@@ -76,6 +76,9 @@ compare-mhad: $(READY) ## search on UTD-MHAD, then test on other people; hours: 
 	else set -- --preset small --config benchmarks/search_mhad.toml --data "$$MHAD" --out demo/mhad; fi; \
 	mkdir -p demo && $(QUIET_CORES) $(BIN)/anetc evolve "$$@"
 	$(QUIET_CORES) $(BIN)/python benchmarks/compare_mhad.py demo/mhad --data "$$MHAD" --workers 2 --out demo/mhad.jsonl --table demo/mhad.md
+
+rehearsal: $(READY) ## run train, eval, evolve and finals at the paper's full size, one step each; needs 12 GiB, minutes
+	$(QUIET_CORES) $(BIN)/python benchmarks/rehearse_paper.py --out demo/rehearsal
 
 vscode: ## compile and pack the VS Code extension: editors/vscode/anet.vsix; needs Node.js 20 and the network
 	cd editors/vscode && npm ci --ignore-scripts --no-audit --no-fund

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Run the network of the paper, then a small search. Takes minutes on two cores. `make demo` runs it.
+# Run the network of the paper, then a small search and its finals. Takes minutes on two cores. `make demo` runs it.
 set -eu
 out=demo
 mkdir -p "$out"
@@ -17,11 +17,14 @@ say anetc run examples/assemblenet.anet --video tests/media/city_cc0.mp4 --size 
 
 printf '\nA small search, guided by learned connections, on generated data.\n'
 rm -rf "$out/search"
-say anetc evolve --data motion --preset small --rounds 12 --population 4 --iterations 120 --out "$out/search"
-best=$(anetc evolve --status "$out/search" | sed -n 's/^ *best .*(\(.*\))$/\1/p')
-say anetc report "$out/search" -o "$out/report.html"
-say cat "$out/search/archs/$best.anet"
-say anetc render "$out/search/archs/$best.anet" --weights -o "$out/winner.svg"
+say anetc evolve --data motion --preset small --candidates 12 --population 4 --iterations 120 --out "$out/search"
 
-printf '\nOpen %s in a browser. The best network is %s; its picture is %s.\n' \
-  "$out/report.html" "$out/search/archs/$best.anet" "$out/winner.svg"
+printf '\nCompare its best network with one that is made by hand, and train it further.\n'
+say anetc finals "$out/search" --networks 1 --seeds 2 --steps 60 --full-steps 120 --prune-below 0 \
+  --beside examples/small_two_stream_late.anet --beside-modules search
+say anetc report "$out/search" -o "$out/report.html"
+say cat "$out/search/finals/winner.anet"
+say anetc render "$out/search/finals/winner.anet" --weights -o "$out/winner.svg"
+
+printf '\nOpen %s in a browser. The winner is %s; its picture is %s.\n' \
+  "$out/report.html" "$out/search/finals/winner.anet" "$out/winner.svg"

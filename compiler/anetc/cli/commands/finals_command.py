@@ -69,9 +69,12 @@ _INTERRUPTED = 130
     help="Split of the last evaluation; test by default, for Moments in Time validation.",
 )
 @click.option(
-    "--executor", metavar="threads:N|dask:ADDRESS", help="Where trainings run; as in the search."
+    "--executor",
+    metavar="threads[:N]|dask:ADDRESS",
+    help="Where trainings run; by default as in the search.",
 )
 @click.option("--gpus", metavar="all|0,1,...", help="GPUs; each training uses one; all by default.")
+@click.option("--per-gpu", type=click.IntRange(1), help="Trainings at a time on each GPU.")
 @click.option(
     "--timeout", type=click.FloatRange(0, min_open=True), help="Time limit of a training, seconds."
 )
@@ -131,6 +134,8 @@ def run_finals(run: str, **settings: Any) -> None:
     with signal_handlers_restored(), finals_display(str(Path(run, "finals"))) as watching:
 
         def ready(runner: TrainingRunner, plan: Plan, search: Run) -> None:
+            if line := runner.trials.workers.description:
+                click.echo(line, err=True)
             stop_on_signals(runner)
             runner.watch = watching(runner, plan, search)
 
