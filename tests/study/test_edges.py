@@ -15,6 +15,7 @@ from anetc.study.edges import (
     by_network_table,
     edges_cases,
     edges_table,
+    learned_cases,
     rank_correlation,
     read_setting,
 )
@@ -62,7 +63,10 @@ def test_true_weights_guide_and_random_ones_do_not(tmp_path: Path) -> None:
             assert row.fitness["upper"] > row.fitness["random"] > row.fitness["lower"]
     # For each network and seed: a random half for both settings, and 2 x 3 other trainings.
     assert len(synthetic.tasks) == 4 * 7
-    table = edges_table(PLAN, rows)
+    ends = known_cases(list(learned_cases(PLAN, NETWORKS)), tmp_path)
+    learned = [end.row for end in ends if end.row is not None]
+    assert len(learned) == 8
+    table = edges_table(PLAN, rows, learned)
     good, bad = table.splitlines()[2:]
     assert good.startswith("| `edge_rate=50` |")
     assert good.split(" | ")[3] == "1.00", "true weights do not depend on the seed"

@@ -28,7 +28,7 @@ from anetc.study.trainings import Case, Training, Trainings
 from anetc.training.settings import TrainSettings
 from anetdsl.confidence import mean_interval, paired_difference
 from anetdsl.errors import CannotRun
-from anetdsl.evolve.contract import TrialJob
+from anetdsl.evolve.contract import TrialJob, TrialResult
 from anetdsl.settings_reader import option_values, read_value
 
 FIXED = "edge_rate=0"
@@ -72,6 +72,16 @@ class EdgesPlan:
         """Return the settings of a training."""
         names = ("iterations", "batch", "learning_rate", "warmup", "label_smoothing", "edge_rate")
         return {**{name: getattr(self, name) for name in names}, **changes, "seed": seed}
+
+
+@attrs.frozen
+class LearnedWeights:
+    """Edge weights that a network has learned with a setting and a seed."""
+
+    setting: str
+    network: str
+    seed: int
+    weights: tuple[float, ...]
 
 
 @attrs.frozen
@@ -126,29 +136,65 @@ def edges_cases(plan: EdgesPlan, networks: Sequence[StudyNetwork]) -> Iterator[C
                 yield Case(f"{setting}, {network.name}, seed {seed}", compute)
 
 
+def learned_cases(
+    plan: EdgesPlan, networks: Sequence[StudyNetwork]
+) -> Iterator[Case[LearnedWeights]]:
+    """Yield the first training of each case alone, to compare the weights of several seeds."""
+    for case_seed in range(plan.seeds):
+        for setting in plan.settings:
+            for network in networks:
+                compute = functools.partial(_learned, plan, setting, network, case_seed)
+                yield Case(f"{setting}, {network.name}, seed {case_seed}", compute)
+
+
+def _learned(
+    plan: EdgesPlan, setting: str, network: StudyNetwork, seed: int, trainings: Trainings
+) -> LearnedWeights:
+    result = _learn(plan, setting, network, seed, trainings)
+    return LearnedWeights(setting, network.name, seed, _flat(result.edges))
+
+
+def _learn(
+    plan: EdgesPlan, setting: str, network: StudyNetwork, seed: int, trainings: Trainings
+) -> TrialResult:
+    """Train a network with a setting of the training of edge weights."""
+    settings = plan.training_settings(seed, read_setting(setting))
+    return _train(plan, network, f"{_slug(setting)}-{network.name}-{seed}", settings, trainings)
+
+
+def _train(
+    plan: EdgesPlan,
+    network: StudyNetwork,
+    name: str,
+    settings: Mapping[str, Any],
+    trainings: Trainings,
+) -> TrialResult:
+    job = TrialJob(data=plan.data, settings=settings)
+    return trainings.run(Training(name, network.text, job))
+
+
+def _flat(edges: Mapping[str, Sequence[float]]) -> tuple[float, ...]:
+    return tuple(weight for values in edges.values() for weight in values)
+
+
 def _row(
     plan: EdgesPlan, setting: str, network: StudyNetwork, seed: int, trainings: Trainings
 ) -> EdgesRow:
-    def train(given: StudyNetwork, name: str, settings: Mapping[str, Any]) -> Any:
-        job = TrialJob(data=plan.data, settings=settings)
-        return trainings.run(Training(f"{name}-{given.name}-{seed}", given.text, job))
-
-    changes = read_setting(setting)
-    learned = train(network, _slug(setting), plan.training_settings(seed, changes))
+    learned = _learn(plan, setting, network, seed, trainings)
     parsed = network.network
     halves = {half: half_of(parsed, half, learned.edges, seed) for half in HALVES}
-    fitness = {
-        half: train(
-            with_half(network, half, kept), "half", plan.training_settings(_AFRESH + seed)
-        ).fitness
-        for half, kept in halves.items()
-    }
+    settings = plan.training_settings(_AFRESH + seed)
+    fitness = {}
+    for half, kept in halves.items():
+        name = f"half-{network.name}-{half}-{seed}"
+        made = with_half(network, half, kept)
+        fitness[half] = _train(plan, made, name, settings, trainings).fitness or 0.0
     return EdgesRow(
         setting=setting,
         network=network.name,
         seed=seed,
-        weights=tuple(weight for values in learned.edges.values() for weight in values),
-        whole=learned.fitness,
+        weights=_flat(learned.edges),
+        whole=learned.fitness or 0.0,
         edges=len(learned_pairs(parsed)),
         kept={half: len(kept) for half, kept in halves.items()},
         fitness=fitness,
@@ -173,7 +219,9 @@ _COMPARED: tuple[tuple[Half, Half], ...] = (
 )
 
 
-def edges_table(plan: EdgesPlan, rows: Sequence[EdgesRow]) -> str:
+def edges_table(
+    plan: EdgesPlan, rows: Sequence[EdgesRow], learned: Sequence[LearnedWeights]
+) -> str:
     """Return the measure of each setting as Markdown: means over networks and seeds.
 
     Differences are those of halves of one network and seed, with 95 % intervals of Student's t; p
@@ -184,11 +232,12 @@ def edges_table(plan: EdgesPlan, rows: Sequence[EdgesRow]) -> str:
     for setting in plan.settings:
         own = [row for row in rows if row.setting == setting]
         if own:
-            lines.append([f"`{setting}`", *_cells(own)])
+            weights = [one for one in learned if one.setting == setting]
+            lines.append([f"`{setting}`", *_cells(own, weights)])
     return markdown_table(HEADER, lines)
 
 
-def _cells(rows: Sequence[EdgesRow]) -> list[str]:
+def _cells(rows: Sequence[EdgesRow], learned: Sequence[LearnedWeights]) -> list[str]:
     weights = [weight for row in rows for weight in row.weights]
     near = statistics.fmean(abs(weight - 0.5) <= _NEAR_HALF for weight in weights)
     fitness = {half: [row.fitness[half] for row in rows] for half in HALVES}
@@ -196,7 +245,7 @@ def _cells(rows: Sequence[EdgesRow]) -> list[str]:
     return [
         f"{statistics.pstdev(weights):.2f}",
         f"{100 * near:.0f} %",
-        _agreement(rows),
+        _agreement(learned),
         f"{mean_interval([row.whole for row in rows]).mean:.1f}",
         *(f"{statistics.fmean(fitness[half]):.1f}" for half in HALVES),
         *(interval_text(value.difference, signed=True) for value in differences),
@@ -205,11 +254,11 @@ def _cells(rows: Sequence[EdgesRow]) -> list[str]:
     ]
 
 
-def _agreement(rows: Sequence[EdgesRow]) -> str:
+def _agreement(learned: Sequence[LearnedWeights]) -> str:
     """Return the mean correlation of the weights of one network that two seeds have learned."""
     found = [
         rank_correlation(one.weights, other.weights)
-        for one, other in itertools.combinations(rows, 2)
+        for one, other in itertools.combinations(learned, 2)
         if one.network == other.network
     ]
     known = [value for value in found if value is not None]

@@ -128,10 +128,12 @@ def edges(
         by_network_table,
         edges_cases,
         edges_table,
+        learned_cases,
         read_setting,
     )
     from anetc.study.networks import random_network_of, small_examples
     from anetc.study.results_folder import read_plan, write_plan
+    from anetc.study.trainings import known_cases
 
     folder = _folder(out, source)
     if source is not None:
@@ -153,7 +155,12 @@ def edges(
         write_plan(folder, "edges", plan, given)
     rows = _rows(list(edges_cases(plan, given)), folder, None if source else executor, data)
     if rows:
-        click.echo(edges_table(plan, rows))
+        learned = [
+            end.row
+            for end in known_cases(list(learned_cases(plan, given)), folder.trainings)
+            if end.row is not None
+        ]
+        click.echo(edges_table(plan, rows, learned))
         click.echo(by_network_table(rows), nl=False)
 
 
