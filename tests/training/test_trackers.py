@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 
+from anetc.training.run.board import open_board
 from anetc.training.run.trackers import TRACKERS, Service, Tracking
 from anetdsl.errors import CannotRun
+from tests.command_line import anetc
+from tests.documents import REPOSITORY
 
 SETTINGS = {"data": "motion", "settings": {"batch": 16, "loss": None}, "size": [32, 32]}
 LINES = (
@@ -157,3 +160,24 @@ def test_a_missing_package_is_named_with_its_extra(
     monkeypatch.setitem(sys.modules, service, None)
     with pytest.raises(CannotRun, match=rf"pip install 'anetdsl\[{service}\]'"):
         Tracking(service, tmp_path, SETTINGS, ignore)
+
+
+def test_an_unknown_service_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CannotRun, match="there is no service 'visdom'; choose from tensorboard"):
+        open_board("visdom", tmp_path, 0, SETTINGS, ignore)
+
+
+def test_a_training_logs_to_a_service(
+    fake_runs: list[FakeRun], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FakeConfig, "update", lambda *_, **__: None)
+    network = REPOSITORY / "examples" / "small_single_stream_rgb.anet"
+    words = ("train", network, "--data", "motion:clips=48", "--iterations", 2, "--batch", 4)
+    clips = ("--frames", 4, "--size", 32)
+    result = anetc(*words, *clips, "--log", "wandb", "--out", tmp_path / "run")
+    assert result.code == 0, result.err
+    (run,) = fake_runs
+    losses = [(step, "training/loss" in values) for values, step in run.logged]
+    assert losses == [(0, True), (1, True), (2, False)]
+    assert "validation/top1" in run.logged[-1][0]
+    assert run.finished

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +42,7 @@ def train(
     new_head: bool = False,
     accept_changed_videos: bool = False,
     make_flow: bool = False,
-    tensorboard: bool = False,
+    log: Collection[str] = (),
     watch: Watcher | None = None,
     stop: StopRequest | None = None,
     **settings: Any,
@@ -67,7 +68,7 @@ def train(
         accept_changed_videos: With `resume`: go on although videos were added or removed.
         make_flow: Compute the optical flow of the training and validation videos that is not in the
             cache before the first step, as `anetc data flow` does.
-        tensorboard: Also write TensorBoard files.
+        log: Services that get the metrics: `tensorboard` (files in `out`), `mlflow`, `wandb`.
         watch: Receiver of reports; by default nothing is reported.
         stop: Request to stop after a step, such as one that a signal handler makes.
         **settings: Fields of `anetc.training.settings.TrainSettings` (iterations, batch, seed, ...)
@@ -102,7 +103,7 @@ def train(
         Path(out),
         resume=resume,
         init_from=parent,
-        tensorboard=tensorboard,
+        log=log,
         accept_changed_videos=accept_changed_videos,
         make_flow=make_flow,
         watch=watch,

@@ -145,6 +145,12 @@ if TYPE_CHECKING:
     help="First compute the optical flow that is missing in the cache, for all clips at once.",
 )
 @click.option("--tensorboard", is_flag=True, help="Also write RUN/tensorboard.")
+@click.option(
+    "--log",
+    type=click.Choice(["mlflow", "wandb"]),
+    multiple=True,
+    help="Also log to MLflow or Weights & Biases. Repeatable.",
+)
 def command(
     file: str,
     data: str,
@@ -159,6 +165,7 @@ def command(
     accept_changed_videos: bool,
     make_flow: bool,
     tensorboard: bool,
+    log: tuple[str, ...],
     devices: int | None,
     **options: Any,
 ) -> None:
@@ -216,7 +223,7 @@ def command(
             new_head=new_head,
             accept_changed_videos=accept_changed_videos,
             make_flow=make_flow,
-            tensorboard=tensorboard,
+            log=(*(["tensorboard"] if tensorboard else []), *log),
             watch=watch,
             stop=stop,
             **options,

@@ -1,12 +1,43 @@
-"""Write a run's metrics for TensorBoard, which the extra `tensorboard` installs."""
+"""Give a run's metrics to a service: TensorBoard files, MLflow, or Weights & Biases."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+from anetc.training.run.run_folder import BOARD
+from anetc.training.run.trackers import Tracking
 from anetdsl.errors import CannotRun
+
+SERVICES = ("tensorboard", "mlflow", "wandb")
+
+
+class MetricsBoard(Protocol):
+    """A receiver of the lines of metrics.jsonl."""
+
+    def write(self, *lines: Mapping[str, Any]) -> None:
+        """Add lines."""
+
+
+def open_board(
+    service: str,
+    folder: Path,
+    start: int,
+    settings: Mapping[str, Any],
+    warn: Callable[[str], None],
+) -> AbstractContextManager[MetricsBoard]:
+    """Return the board of a run in `folder` that has done `start` steps.
+
+    Raises CannotRun for an unknown service, and where it cannot be used.
+    """
+    match service:
+        case "tensorboard":
+            return Board(folder / BOARD, start)
+        case "mlflow" | "wandb":
+            return Tracking(service, folder, settings, warn)
+    raise CannotRun(f"log: there is no service {service!r}; choose from {', '.join(SERVICES)}")
 
 
 class Board:

@@ -14,7 +14,7 @@ import contextlib
 import functools
 import json
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Collection, Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +38,7 @@ from anetc.training.loop import (
     training_device,
 )
 from anetc.training.memory_probe import with_fitting_parts, with_parts
-from anetc.training.run.board import Board
+from anetc.training.run.board import open_board
 from anetc.training.run.checkpoint import newest_checkpoint, restore_checkpoint
 from anetc.training.run.early_stopping import (
     BestValidation,
@@ -52,7 +52,6 @@ from anetc.training.run.run_claim import claimed
 from anetc.training.run.run_folder import (
     BEST_MODEL,
     BEST_WEIGHTS,
-    BOARD,
     CHECKPOINTS,
     DEVICE,
     METRICS,
@@ -68,6 +67,7 @@ from anetc.training.run.run_folder import (
     run_description,
 )
 from anetc.training.run.run_loop import RunLoop
+from anetc.training.run.speed import SPEED, speed_meter
 from anetc.training.run.stop_request import StopRequest
 from anetc.training.run.watcher import SilentWatcher, Watcher
 from anetc.weights.files import save_weights
@@ -125,7 +125,7 @@ def train(
     *,
     resume: bool = False,
     init_from: Parent | None = None,
-    tensorboard: bool = False,
+    log: Collection[str] = (),
     accept_changed_videos: bool = False,
     make_flow: bool = False,
     watch: Watcher | None = None,
@@ -135,7 +135,8 @@ def train(
 
     Several processes call it alike; the first one writes. A resumed run needs the same classes and
     videos; with `accept_changed_videos` it goes on with other videos. With `make_flow` the optical
-    flow of training and validation that is not in the cache is computed first. Raises AnetError for
+    flow of training and validation that is not in the cache is computed first. `log` names services
+    that get the metrics (`anetc.training.run.board.SERVICES`). Raises AnetError for
     a text with errors; CannotRun (or its subclass TrainingFailure) where the run cannot start or
     continue, and the last checkpoint stays; KeyboardInterrupt where `stop` requests it, after a
     checkpoint.
@@ -150,7 +151,7 @@ def train(
             out,
             resume=resume,
             init_from=init_from,
-            tensorboard=tensorboard,
+            log=log,
             accept_changed_videos=accept_changed_videos,
             make_flow=make_flow,
             watch=watch,
@@ -167,7 +168,7 @@ def _train(
     *,
     resume: bool,
     init_from: Parent | None,
-    tensorboard: bool,
+    log: Collection[str],
     accept_changed_videos: bool,
     make_flow: bool,
     watch: Watcher | None,
@@ -280,8 +281,17 @@ def _train(
             loop.journal = stack.enter_context(Journal(out / METRICS, keep=kept, done=done))
             if loop.journal.warning is not None:
                 watch.message(f"warning: {loop.journal.warning}")
-            if tensorboard:
-                loop.board = stack.enter_context(Board(out / BOARD, done))
+            for service in log:
+                board = open_board(service, out, done, description, watch.message)
+                loop.boards.append(stack.enter_context(board))
+            loop.meter = speed_meter(
+                network,
+                recipes.train,
+                device,
+                settings.batch,
+                accelerator.num_processes,
+                out / SPEED,
+            )
             loop.keep_last = functools.partial(save_weights, state.model, out / WEIGHTS, trained_on)
         evaluation = loop.finish(batches)
     result = TrainResult(

@@ -13,7 +13,7 @@ import torch
 
 from anetc.training.failures import BadData, NotANumber, report_out_of_memory
 from anetc.training.loop import Step, TrainState, steps
-from anetc.training.run.board import Board
+from anetc.training.run.board import MetricsBoard
 from anetc.training.run.checkpoint import checkpoint_of, save_checkpoint
 from anetc.training.run.early_stopping import EarlyStopping
 from anetc.training.run.journal import Journal
@@ -26,6 +26,7 @@ from anetc.training.run.records import (
     validate,
 )
 from anetc.training.run.run_folder import CHECKPOINTS
+from anetc.training.run.speed import SpeedMeter
 from anetc.training.run.stop_request import StopRequest
 from anetc.training.run.watcher import StepReport, Watcher
 from anetc.training.step_cost import StepTimer
@@ -55,7 +56,7 @@ class RunLoop:
     stop: StopRequest
     journal: Journal | None = None
     """None in all processes but the first."""
-    board: Board | None = None
+    boards: list[MetricsBoard] = attrs.field(factory=list)
     early: EarlyStopping | None = None
     """Early stopping; None trains all steps."""
     without_gain: int = 0
@@ -66,6 +67,8 @@ class RunLoop:
     """Called before the last validation, which may need more memory than there is."""
     earlier_ends: frozenset[int] = frozenset()
     """Numbers of steps after which the run had ended before it was extended."""
+    meter: SpeedMeter | None = None
+    """Meter of the speed; None in all processes but the first."""
     timer: StepTimer | None = None
     """Compares the first steps with the forecast."""
     done: int = 0
@@ -218,6 +221,9 @@ class RunLoop:
             line = self.timer.report(len(pending), passed, waited, left) if left else None
             if line is not None:
                 self.watch.message(line)
+        speed = None
+        if self.meter is not None:
+            speed = self.meter.measure(self.done, len(pending), passed, waited)
         self.watch.steps_done(
             StepReport(
                 done=self.done,
@@ -225,6 +231,8 @@ class RunLoop:
                 loss=sum(line["loss"] for line in lines) / len(lines),
                 learning_rate=pending[-1].learning_rate,
                 clips_per_second=settings.batch * len(pending) / passed,
+                waiting=None if speed is None else speed.waiting,
+                mfu=None if speed is None else speed.mfu,
             )
         )
 
@@ -269,5 +277,5 @@ class RunLoop:
     def _write(self, *lines: dict[str, Any]) -> None:
         if self.journal is not None:
             self.journal.write(*lines)
-        if self.board is not None:
-            self.board.write(*lines)
+        for board in self.boards:
+            board.write(*lines)

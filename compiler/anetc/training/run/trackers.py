@@ -7,6 +7,7 @@ is in `RUN/trackers.json`.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -17,7 +18,6 @@ from anetdsl.errors import CannotRun
 from anetdsl.files import write_atomically
 
 Service = Literal["mlflow", "wandb"]
-SERVICES: tuple[Service, ...] = ("mlflow", "wandb")
 TRACKERS = "trackers.json"
 """File in the run folder: for each service, the name of its run."""
 
@@ -91,14 +91,11 @@ def _start(service: Service, folder: Path, name: str | None) -> Any:
     """Start a tracker of accelerate. Raise ImportError if its package is not installed."""
     from accelerate.tracking import MLflowTracker, WandBTracker
 
+    importlib.import_module(service)  # accelerate would fail later, without a reason
     tracker: Any
     if service == "mlflow":
-        import mlflow  # noqa: F401 (accelerate would fail later, without a reason)
-
         tracker = MLflowTracker(experiment_name=_PROJECT, run_name=_title(folder), run_id=name)
     else:
-        import wandb  # noqa: F401
-
         tracker = WandBTracker(
             os.environ.get("WANDB_PROJECT", _PROJECT),
             name=_title(folder),
