@@ -97,6 +97,7 @@ def test_the_last_two_checkpoints_are_kept(whole: Path) -> None:
         "model.anet",
         "result.json",
         "run.json",
+        "speed.jsonl",
         "videos.jsonl",
         "weights.safetensors",
     ]

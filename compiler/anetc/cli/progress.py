@@ -99,6 +99,10 @@ def stage_progress() -> Iterator[Callable[[str, float | None], None]]:
         yield show
 
 
+_WORTH_REPORTING = 0.1
+"""Fraction of a run's time spent waiting for clips from which it is displayed."""
+
+
 @contextmanager
 def training_progress(*, quiet: bool = False) -> Iterator[Watcher]:
     """Yield a watcher of a training run.
@@ -120,12 +124,22 @@ class _TrainingDisplay:
     def steps_done(self, report: StepReport) -> None:
         done, total = report.done, report.iterations
         self._bar = self._bar or _Bar("", total)
-        loss, speed = f"loss {report.loss:.4f}", f"{report.clips_per_second:.1f} clips/s"
+        loss, speed = f"loss {report.loss:.4f}", _speed(report)
         rate = f"learning rate {report.learning_rate:.3g}"
         line = f"{done:>{len(str(total))}}/{total}  {loss}  {rate}  {speed}"
         passed = time.monotonic() - self._start
         milestone = (_PARTS_OF_A_RUN * done // total, int(passed / _SECONDS_BETWEEN_TRAINING_LINES))
         self._display.update(self._bar.at(done, loss, speed), line, milestone)
+
+
+def _speed(report: StepReport) -> str:
+    """Return the speed of the last steps, and how much of the time is lost, if it is a tenth."""
+    found = f"{report.clips_per_second:.1f} clips/s"
+    if report.waiting is not None and report.waiting >= _WORTH_REPORTING:
+        found += f", {100 * report.waiting:.0f} % waiting for clips"
+    if report.mfu is not None:
+        found += f", MFU {100 * report.mfu:.0f} %"
+    return found
 
 
 def print_line(text: str) -> None:

@@ -19,6 +19,10 @@ class StepReport:
     """Mean loss of the steps since the last report."""
     learning_rate: float
     clips_per_second: float
+    waiting: float | None = None
+    """Fraction of the time since the last report that was spent waiting for clips."""
+    mfu: float | None = None
+    """Model FLOP utilisation (`Speed`); None where the peak speed of the device is unknown."""
 
 
 class Watcher(Protocol):
