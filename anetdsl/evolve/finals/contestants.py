@@ -113,6 +113,7 @@ def _add_pruned(chosen: _Chosen, member: Member, below: float) -> None:
     except AnetError:
         chosen.notes.append(f"{name} is left out: without these edges it is no valid network")
         return
+    chosen.notes += [f"{name}: {warning}" for warning in pruning.doubts()]
     chosen.add(name, "pruned", member.name, text, member.fitness, dropped=len(pruning.dropped))
 
 

@@ -21,9 +21,10 @@ from anetdsl.evolve.finals.contestants import choose_contestants
 from anetdsl.evolve.finals.finals_dir import FinalsDir
 from anetdsl.evolve.finals.finals_driver import read_standings
 from anetdsl.evolve.finals.finals_progress import finals_progress, read_finals_progress
-from anetdsl.evolve.finals.plan import Plan, read_plan, write_plan
+from anetdsl.evolve.finals.finals_table import finals_page
+from anetdsl.evolve.finals.plan import Contestant, Origin, Plan, read_plan, write_plan
 from anetdsl.evolve.finals.stages import chosen_rate, training_counts, winner_of
-from anetdsl.evolve.finals.standings import Standings
+from anetdsl.evolve.finals.standings import Standing, Standings
 from anetdsl.evolve.propose.canonical import canonical_form
 from anetdsl.evolve.settings.finals_settings import FinalsSettings
 from anetdsl.evolve.trainings.training import TrainingRecord
@@ -274,8 +275,69 @@ def test_results_follow_their_schema(finished: Finished) -> None:
     assert [one["name"] for one in document["networks"]] == [o.name for o in plan.contestants]
 
 
-def test_page(finished: Finished, golden: Callable[[str, str], None]) -> None:
-    golden("finals/table.md", FinalsDir.of(finished[0].path).table.read_text())
+def test_page(golden: Callable[[str, str], None]) -> None:
+    golden("finals/table.md", finals_page(made_up_standings(), "made-up"))
+
+
+def made_up_standings() -> Standings:
+    """Return results of three networks with fixed numbers."""
+    settings = FinalsSettings(networks=1, seeds=3, learning_rates=(0.1, 0.2), beside=("hand.anet",))
+    networks: tuple[tuple[str, Origin, int], ...] = (
+        *(("g0012", "search", 0), ("g0012_pruned", "pruned", 3)),
+        *(("hand", "beside", 0), ("unlucky", "beside", 0)),
+    )
+    contestants = tuple(
+        Contestant(
+            name=name,
+            origin=origin,
+            source="hand.anet" if origin == "beside" else "g0012",
+            text="",
+            dropped=dropped,
+            parameters=300_000 + 1000 * place,
+            multiply_adds=5_000_000 - 1000 * place,
+        )
+        for place, (name, origin, dropped) in enumerate(networks)
+    )
+    plan = Plan(
+        settings=settings,
+        steps=600,
+        full_steps=5000,
+        trial={"data": "motion", "split": "validation"},
+        test_split="test",
+        contestants=contestants,
+        notes=("g0012_pruned: 2 of 3 dropped edges have a weight near 0.5",),
+    )
+
+    def standing(network: str, steps: int, top1: list[float], failed: int = 0) -> Standing:
+        return Standing(
+            network=network,
+            steps=steps,
+            learning_rate=0.2,
+            seeds=tuple(range(1, len(top1) + 1)),
+            failed=failed,
+            measures={
+                "fitness": tuple(value + 99.0 for value in top1),
+                "top1": tuple(top1),
+                "top5": (99.0,) * len(top1),
+            },
+        )
+
+    return Standings(
+        plan=plan,
+        winner="g0012_pruned",
+        validation=(
+            standing("hand", 600, [91.0, 93.0, 95.0]),
+            standing("g0012_pruned", 600, [90.0, 91.0, 92.0]),
+            standing("g0012", 600, [70.0, 72.0, 71.5]),
+            standing("unlucky", 600, [60.0], failed=2),
+        ),
+        full_validation=(standing("g0012_pruned", 5000, [97.5]),),
+        test=(
+            standing("g0012_pruned", 600, [88.0, 89.0, 91.0]),
+            standing("hand", 600, [87.0, 90.0, 93.0]),
+        ),
+        full_test=(standing("g0012_pruned", 5000, [96.5]),),
+    )
 
 
 # Stops and failures
