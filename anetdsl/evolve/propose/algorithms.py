@@ -47,7 +47,9 @@ class Algorithm:
 
 
 def _guided(settings: SearchSettings) -> Operator:
-    return functools.partial(guided_rewiring, threshold=settings.threshold)
+    return functools.partial(
+        guided_rewiring, threshold=settings.threshold, by_peers=settings.guide_by_peers
+    )
 
 
 ALGORITHMS: dict[Method, Algorithm] = {

@@ -16,18 +16,29 @@ from anetdsl.evolve.propose.draft import (
     possible_edges,
     rewired,
 )
+from anetdsl.ir import Network
 
 DROPPED = 1 / 3
 """Probability that random rewiring drops an edge (paper 4.3)."""
 
 
-def guided_rewiring(draft: DraftNetwork, rng: Random, threshold: float | None = None) -> Change:
+def guided_rewiring(
+    draft: DraftNetwork,
+    rng: Random,
+    threshold: float | None = None,
+    *,
+    by_peers: bool = False,
+) -> Change:
     """Keep edges of high weight and replace the others (equation 2, paper 3.2).
 
     An edge of weight W_e is kept if W_e > B. B is `threshold`, or is drawn from unif(0, 1) for
     each edge. Each possible edge that the parent does not have is added with probability
     |dropped| / |E* - E_p|, so that the expected number of added edges is the number of dropped
     ones. (The paper prints |E - E_p| as the denominator.)
+
+    With `by_peers`, this probability is multiplied by the learned share of the source among the
+    peers of the reader, relative to the mean share. Readers without learned shares, and sources
+    that their lists do not have, count as 1. The paper has no such option.
     """
     kept: list[Pair] = []
     dropped: list[Pair] = []
@@ -36,8 +47,18 @@ def guided_rewiring(draft: DraftNetwork, rng: Random, threshold: float | None = 
         (kept if weight > bar else dropped).append(pair)
     others = _other_edges(draft, [*kept, *dropped])
     probability = len(dropped) / len(others) if others else 0.0
-    added = [pair for pair in others if rng.random() < probability]
+    factors = _relative_shares(draft.network) if by_peers else {}
+    added = [pair for pair in others if rng.random() < probability * factors.get(pair, 1.0)]
     return _change(draft, kept, dropped, added)
+
+
+def _relative_shares(network: Network) -> dict[Pair, float]:
+    """Return the share of each listed peer of a node, divided by the mean of the node's shares."""
+    found: dict[Pair, float] = {}
+    for node in network.nodes:
+        mean = sum(peer.weight or 0.0 for peer in node.peers) / max(len(node.peers), 1)
+        found |= {(peer.source, node.name): (peer.weight or 0.0) / mean for peer in node.peers}
+    return found
 
 
 def random_rewiring(draft: DraftNetwork, rng: Random) -> Change:

@@ -100,6 +100,8 @@ class SearchSettings:
     """Largest number of operators (split, merge, change of r) that follow the rewiring."""
     threshold: float | None = attrs.field(default=None, validator=between(0, 1, is_open=True))
     """B of equation 2: a constant in (0, 1), or None to draw it from unif(0, 1) for each edge."""
+    guide_by_peers: bool = False
+    """True if equation 2 adds edges from peers of high learned share with higher probability."""
     order: Order = "index"
     """Order in which results join the population: by index, or as they arrive."""
     window: int = attrs.field(default=8, validator=at_least(0))

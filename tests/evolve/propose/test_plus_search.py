@@ -11,14 +11,16 @@ import pytest
 
 import anetdsl
 from anetdsl.evolve.candidates import Member
+from anetdsl.evolve.operations import Rewire
 from anetdsl.evolve.propose.algorithms import propose
 from anetdsl.evolve.propose.canonical import canonical_form
 from anetdsl.evolve.propose.child_text import untrained
 from anetdsl.evolve.propose.draft import DraftNetwork
 from anetdsl.evolve.propose.operators import change_resolution, merge_nodes, split_node
+from anetdsl.evolve.propose.rewiring import guided_rewiring
 from anetdsl.evolve.settings.presets import space
 from anetdsl.evolve.settings.search_settings import SearchSettings
-from anetdsl.ir import Network
+from anetdsl.ir import Edge, Network
 from anetdsl.source import SourceFile
 from anetdsl.syntax.parser import parse_syntax
 from anetdsl.text.edits import apply, set_learned
@@ -132,3 +134,31 @@ def test_canonical_forms_tell_attention_blocks_and_widths_apart() -> None:
     assert canonical_form(attrs.evolve(lite, nodes=(*lite.nodes[:-1], wider))) != canonical_form(
         lite
     )
+
+
+def test_equation_2_can_read_the_shares_of_peers() -> None:
+    """With `by_peers`, new edges come from peers of high share; kept edges are the same."""
+    count = {"s0": 0, "n2": 0}
+    kept = set()
+    for seed in range(400):
+        network = attrs.evolve(
+            PEERS,
+            nodes=tuple(
+                attrs.evolve(node, inputs=(Edge("n1", 0.6), Edge("s1", 0.1)))
+                if node.name == "n3"
+                else node
+                for node in PEERS.nodes
+            ),
+        )
+        change = guided_rewiring(DraftNetwork.of(network), Random(seed), 0.5, by_peers=True)
+        plain = guided_rewiring(DraftNetwork.of(network), Random(seed), 0.5)
+        assert isinstance(change.operation, Rewire)
+        assert isinstance(plain.operation, Rewire)
+        assert change.operation.dropped == plain.operation.dropped
+        kept.add(change.operation.kept)
+        for source, reader in change.operation.added:
+            if reader == "n3" and source in count:
+                count[source] += 1
+    assert len(kept) == 1
+    # The shares of s0 and n2 in n3 are 0.3 and 0.1, and 0.9 and 0.3 of the mean share.
+    assert 2 < count["s0"] / count["n2"] < 4.5
