@@ -280,7 +280,7 @@ def test_any_value_of_omp_num_threads_gives_a_number_of_threads(
     variable: str, threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", variable)
-    monkeypatch.setattr(os, "cpu_count", lambda: 5)
+    monkeypatch.setattr(verify, "processor_count", lambda: 5)
     assert verify._threads() == threads
 
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from anetc.export.about import ANY_LENGTH, About
+from anetc.process_start import processor_count
 from anetdsl.errors import CannotRun
 
 if TYPE_CHECKING:
@@ -162,7 +163,7 @@ def clean_process(about: About) -> Iterator[CleanProcess]:
 def _threads() -> int:
     """Return the number of threads that this process would use. OMP_NUM_THREADS may be a list."""
     value = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
-    return (int(value) if value.isdecimal() else 0) or os.cpu_count() or 1
+    return (int(value) if value.isdecimal() else 0) or processor_count()
 
 
 def _folders(allow: bool) -> list[str]:
