@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import logging
+import multiprocessing
 import os
 import threading
 import time
@@ -21,6 +22,7 @@ import torch
 from anetc.data.formats.video_dataset import flow_folder
 from anetc.data.open import open_data
 from anetc.data.spec import parse_spec
+from anetc.data.upkeep import flow_cache
 from anetc.data.upkeep.flow_cache import FRAMES_AT_ONCE, compute_flow, video_flow
 from anetc.data.upkeep.flow_files import FlowKey
 from anetc.video.clips import Recipe, sample_clips
@@ -336,3 +338,38 @@ def test_the_cache_may_be_in_another_folder(
     assert not (folder / ".flow").exists()
     forbidden()
     assert opened(folder, options=options).sample(0, seed=0, epoch=0).flow is not None
+
+
+@pytest.mark.parametrize(
+    ("device", "identity", "gpus", "expected"),
+    [
+        ("cpu", (3,), 4, "cpu"),
+        ("cuda:2", (3,), 4, "cuda:2"),
+        ("cuda", (), 2, "cuda:0"),
+        ("cuda", (5,), 4, "cuda:1"),
+    ],
+)
+def test_workers_use_the_gpus_in_turn(
+    device: str,
+    identity: tuple[int, ...],
+    gpus: int,
+    expected: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    monkeypatch.setattr(multiprocessing.current_process(), "_identity", identity)
+    assert flow_cache.device_of_process(device) == expected
+
+
+def test_video_without_memory_for_its_flow_fails_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(flow_cache, "probe", refuse)
+    found = flow_cache._compute(tmp_path, None, "cpu", "a.mp4")  # type: ignore[arg-type]
+    assert (found.outcome, found.reason) == (
+        "failed",
+        "a.mp4: there is not enough memory to compute its flow",
+    )

@@ -30,12 +30,10 @@ class WorkersType(click.ParamType[int]):
 
     name = "n|auto"
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> int | None:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Return the number. Raise click.BadParameter for anything else."""
         if value != AUTO:
-            return click.IntRange(0).convert(value, param, ctx)
+            return int(click.IntRange(0).convert(value, param, ctx))
         cores, processes = processor_count(), int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
         count = automatic_workers(cores, processes)
         if os.environ.get("RANK", "0") == "0":

@@ -183,6 +183,13 @@ def check(
 )
 @_fps
 @_workers
+@click.option(
+    "--device",
+    default="cpu",
+    show_default=True,
+    metavar="auto|cpu|cuda|cuda:N",
+    help="Device that computes the flow; cuda: all GPUs, with a process for each.",
+)
 def flow(
     data: str,
     format_: str | None,
@@ -190,10 +197,12 @@ def flow(
     sizes: tuple[tuple[int, int], ...],
     fps: float,
     workers: int | None,
+    device: str,
 ) -> None:
     """Compute the TV-L1 flow of all videos of DIR once, into the cache that training reads.
 
-    Flow that is computed during training has the same numbers. Files in the cache are kept, so an
+    Flow that is computed during training on a CPU has the same numbers; that of a GPU may differ by
+    a step in a few places. Files in the cache are kept, so an
     interrupted command can be repeated. Exit code 1 if a video cannot be read.
     """
     if short_sides and sizes:
@@ -203,8 +212,17 @@ def flow(
     from anetc.data.recipes import recipes_for
     from anetc.data.upkeep.flow_files import FlowKey
     from anetc.data.upkeep.missing_flow import all_flow, compute_needed, default_keys
+    from anetc.devices import resolve
     from anetc.process_start import processor_count
+    from anetdsl.evolve.workers.gpu_slots import visible_gpus
 
+    if device != "cpu":
+        found = resolve(device)
+        click.echo(found.line(), err=True)
+        # Each worker process chooses a GPU of its own.
+        device = found.kind if device in ("auto", "cuda") else found.name
+        if workers is None and found.is_cuda:
+            workers = len(visible_gpus()) if device == "cuda" else 1
     given: tuple[int | tuple[int, int], ...] = sizes or short_sides
     keys = [FlowKey(fps, size) for size in dict.fromkeys(given)]
     if not keys:
@@ -212,7 +230,7 @@ def flow(
     failed = False
     for need in all_flow(spec, listing, keys):
         with count_progress("flow", len(need.paths)) as progress:
-            done = compute_needed(need, workers or processor_count(), progress)
+            done = compute_needed(need, workers or processor_count(), progress, device)
         # The videos that fail are the same for each size.
         for reason in () if failed else done.failures[:_SHOWN]:
             click.echo(visible(reason), err=True)

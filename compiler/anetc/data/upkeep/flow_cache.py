@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import multiprocessing
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from anetc.data.upkeep.flow_files import DamagedFlowError, FlowFolder, FlowKey
 from anetc.data.upkeep.process_pool import map_in_processes
+from anetc.memory import is_out_of_memory
 from anetc.video.decode import VideoInfo, decode, grid_length, probe
 from anetc.video.flow.fields import whole_flow
 from anetc.video.source import VideoError
@@ -45,27 +47,29 @@ class FlowOutcome:
 
 
 def compute_flow(
-    root: Path, folder: FlowFolder, paths: Sequence[str], workers: int
+    root: Path, folder: FlowFolder, paths: Sequence[str], workers: int, device: str = "cpu"
 ) -> Iterator[FlowOutcome]:
     """Compute the flow of the videos at these paths below `root`, into `folder`.
 
     Complete files of the same video are kept. A video that fails does not stop the others. While
-    another process computes the same flow, this one waits, which the log reports. Raises CannotRun
-    where nothing can be written, or the disk is full.
+    another process computes the same flow, this one waits, which the log reports. With the device
+    `cuda` the workers use all GPUs in turn. Raises CannotRun where nothing can be written, or the
+    disk is full.
     """
     folder.prepare()
     with locked_if_possible(folder.lock, lambda holder: _log.warning(_WAITING, holder)) as held:
         if held:
             folder.remove_unfinished()
-        yield from map_in_processes(partial(_compute, root, folder), paths, workers, _lost)
+        compute = partial(_compute, root, folder, device)
+        yield from map_in_processes(compute, paths, workers, _lost)
 
 
-def _compute(root: Path, folder: FlowFolder, path: str) -> FlowOutcome:
+def _compute(root: Path, folder: FlowFolder, device: str, path: str) -> FlowOutcome:
     try:
         info = probe(root / path)
         if _is_cached(folder, path, info):
             return FlowOutcome(path, "cached")
-        fields = video_flow(info, folder.key)
+        fields = video_flow(info, folder.key, device_of_process(device))
         return FlowOutcome(path, "computed", len(fields), folder.write(path, info, fields))
     except VideoError as error:
         return FlowOutcome(path, "failed", reason=str(error))
@@ -75,7 +79,9 @@ def _compute(root: Path, folder: FlowFolder, path: str) -> FlowOutcome:
         return FlowOutcome(path, "failed", reason=str(error))
     except OSError as error:
         return FlowOutcome(path, "failed", reason=f"{root / path}: {error.strerror or error}")
-    except MemoryError:
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
         return _lost(path, "there is not enough memory to compute its flow")
 
 
@@ -83,7 +89,18 @@ def _lost(path: str, reason: str) -> FlowOutcome:
     return FlowOutcome(path, "failed", reason=f"{path}: {reason}")
 
 
-def video_flow(info: VideoInfo, key: FlowKey) -> NDArray[np.int8]:
+def device_of_process(device: str) -> str:
+    """Return the device of this worker process: with `cuda`, one GPU after another."""
+    if device != "cuda":
+        return device
+    import torch
+
+    identity = multiprocessing.current_process()._identity
+    number = identity[-1] if identity else 0
+    return f"cuda:{number % max(1, torch.cuda.device_count())}"
+
+
+def video_flow(info: VideoInfo, key: FlowKey, device: str = "cpu") -> NDArray[np.int8]:
     """Compute the fields int8 (T, H, W, 2) of all frames of a video. Raises VideoError."""
     length = grid_length(info, key.fps)
     parts: list[NDArray[np.int8]] = []
@@ -96,7 +113,7 @@ def video_flow(info: VideoInfo, key: FlowKey) -> NDArray[np.int8]:
             frames=min(FRAMES_AT_ONCE, length - start),
             size=key.size,
         )
-        fields = whole_flow(frames.pixels)
+        fields = whole_flow(frames.pixels, device)
         last = start + len(fields) >= length
         parts.append(fields if last else fields[:-1])
     return np.concatenate(parts)

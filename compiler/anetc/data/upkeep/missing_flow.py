@@ -93,13 +93,15 @@ def _need(spec: DataSpec, listing: Listing, key: FlowKey, paths: Sequence[str]) 
     return FlowNeed(listing.root, folder, tuple(dict.fromkeys(paths)))
 
 
-def compute_needed(need: FlowNeed, workers: int, progress: Callable[[int], None]) -> FlowSummary:
+def compute_needed(
+    need: FlowNeed, workers: int, progress: Callable[[int], None], device: str = "cpu"
+) -> FlowSummary:
     """Compute the flow that is missing; `progress` gets the number of videos done so far.
 
     Raises CannotRun where a file cannot be written.
     """
     outcomes: list[FlowOutcome] = []
-    for outcome in compute_flow(need.root, need.folder, need.paths, workers):
+    for outcome in compute_flow(need.root, need.folder, need.paths, workers, device):
         outcomes.append(outcome)
         progress(len(outcomes))
     return FlowSummary(
