@@ -19,10 +19,14 @@ from anetdsl.evolve.drive.run_dir import RunDir
 from anetdsl.evolve.drive.run_reader import read_run
 from anetdsl.evolve.drive.search import drive_run, make_run
 from anetdsl.evolve.settings.run_settings import Running
+from anetdsl.evolve.trainings.training_folder import TrainingFolder
+from anetdsl.evolve.trainings.training_runner import open_trainings
 from anetdsl.evolve.workers.executors import open_workers
 from tests.evolve.drive import driver as driver_script
 from tests.evolve.driving import essence, searched
 from tests.evolve.method import COMMAND, RULES, run_settings
+from tests.evolve.trainings import synthetic_training
+from tests.evolve.trainings.test_trainings import trainings
 from tests.evolve.workers.test_trials import paths, until
 
 distributed = pytest.importorskip("distributed")
@@ -290,3 +294,15 @@ def test_error_without_distributed_names_the_extra(monkeypatch: pytest.MonkeyPat
         open_workers("dask:x"),
     ):
         pass
+
+
+def test_trainings_on_a_cluster(cluster: Cluster, tmp_path: Path) -> None:
+    """Trainings of finals run on the workers, and end with the heartbeat of their driver."""
+    script = str(Path(synthetic_training.__file__))
+    command = (sys.executable, script)
+    running = Running(executor=f"dask:{cluster.file}")
+    with open_trainings(TrainingFolder(tmp_path / "runs"), running, command=command) as run:
+        assert (tmp_path / "runs" / "heartbeat").exists()
+        records = run.run(trainings(6))
+    assert [record.status for record in records] == ["done"] * 6
+    assert not (tmp_path / "runs" / "heartbeat").exists()
