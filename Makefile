@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 # One thread per test process: two processes already share the cores.
 QUIET_CORES := OMP_NUM_THREADS=1
 
-.PHONY: help demo test test-slow lint types format bench bench-scale train-motion motion-table compare-search compare-mhad rehearsal docs site golden clean vscode tree-sitter tree-sitter-parser
+.PHONY: help demo test test-slow lint types format bench bench-scale gpu-check train-motion motion-table compare-search compare-mhad rehearsal docs site golden clean vscode tree-sitter tree-sitter-parser
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -47,6 +47,9 @@ bench-scale: $(READY) ## simulate a search with 1,000 trials at a time, on threa
 	$(BIN)/python benchmarks/scale_search.py --executor threads
 	$(BIN)/python benchmarks/scale_search.py --executor dask --seconds 180 --candidates 4000
 	$(BIN)/python benchmarks/scale_search.py --executor threads --order index --window 2000 --seconds 120 --candidates 3000
+
+gpu-check: $(READY) ## check everything that needs a GPU, on a machine with one; nine minutes
+	$(BIN)/python benchmarks/gpu_check.py
 
 train-motion: $(READY) ## train a small network on `motion` and check the accuracy of docs/motion.md; minutes
 	rm -rf demo/motion

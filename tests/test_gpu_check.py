@@ -1,0 +1,90 @@
+"""`make gpu-check` without a GPU: it says so, and its stages run on a CPU at a tiny size."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from anetc.devices import resolve
+from benchmarks import gpu_check, gpu_memory, gpu_stages
+from benchmarks.gpu_stages import STAGES, Setting, Stage
+from tests.conftest import REPOSITORY
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_a_machine_without_a_gpu_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
+    assert gpu_check.main([]) == 2
+    assert "needs a GPU, and there is none here: --device cuda: " in capsys.readouterr().err
+
+
+def test_documented_memory_is_the_computed_one() -> None:
+    assert gpu_memory.table() in (REPOSITORY / "docs" / "gpu.md").read_text(encoding="utf-8")
+
+
+def test_pins_force_no_build_of_pytorch() -> None:
+    """A pin with a suffix, such as 2.13.0+cpu, would install PyTorch without CUDA everywhere."""
+    pins = (REPOSITORY / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    (pin,) = (line for line in pins if line.startswith("torch=="))
+    assert "+" not in pin
+
+
+def test_deadlines_are_below_nine_minutes() -> None:
+    assert sum(deadline for _, deadline in STAGES.values()) < 9 * 60
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("device", "waiting", "small"),
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("numbers", "commands", "speed")),
+    ],
+)
+def test_stages_run_on_a_cpu(name: str, tmp_path: Path) -> None:
+    stage = STAGES[name][0](Setting(resolve("cpu"), tmp_path, tiny=True))
+    assert stage.failures == []
+    assert stage.numbers or name == "waiting"
+    json.dumps(stage.numbers)
+
+
+def test_checks_and_aims() -> None:
+    """A check that is exceeded fails the stage; NaN exceeds every limit. An aim is only named."""
+    stage = Stage()
+    stage.check("error", 1e-3, 1e-4)
+    stage.check("other", float("nan"), 1.0)
+    stage.aim("ratio", 0.9, 0.7)
+    assert stage.failures == ["error is 0.001, above 0.0001", "other is nan, above 1"]
+    assert stage.missed == ["ratio is 0.9, above 0.7"]
+
+
+def test_waiting_for_the_device_fails_its_stage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def step(*_: object) -> None:
+        raise RuntimeError("called a synchronizing CUDA operation\nmore")
+
+    monkeypatch.setattr(gpu_stages, "_step", step)
+    stage = gpu_stages.waiting_stage(Setting(resolve("cpu"), tmp_path, tiny=True))
+    assert stage.failures == ["step 1 waits: called a synchronizing CUDA operation"]
+
+
+def test_a_stage_ends_at_its_deadline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    script = tmp_path / "slow.py"
+    script.write_text("import time; time.sleep(60)")
+    monkeypatch.setattr(gpu_check, "__file__", str(script))
+    found = gpu_check.checked_stage("device", "cpu", 0.5, tiny=True)
+    assert found["failures"] == ["not finished after 0.5 s"]
+
+
+def test_a_crash_is_a_failure_of_the_stage(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = tmp_path / "crash.py"
+    script.write_text("raise SystemExit('illegal memory access')")
+    monkeypatch.setattr(gpu_check, "__file__", str(script))
+    found = gpu_check.checked_stage("device", "cpu", 60, tiny=True)
+    assert found["failures"] == ["exit code 1: illegal memory access"]
+    gpu_check.print_table({"device": found})
+    assert "device: FAILED" in capsys.readouterr().out
