@@ -1,7 +1,7 @@
 """The nodes of a training plan run by the native kernels, with one call per node and direction.
 
 A node is one autograd Function, as in `nodes`. The values for the backward pass are in one block of
-memory per node. All other intermediate results are in a block that the nodes share.
+memory per node. All other intermediate results are in a block that exists during the call.
 """
 
 from __future__ import annotations
@@ -35,23 +35,6 @@ _PROGRAMS = 32
 
 
 @attrs.define
-class ScratchBlocks:
-    """Blocks of memory for intermediate results, kept from node to node and from step to step."""
-
-    blocks: list[Tensor] = attrs.Factory(list)
-
-    def take(self, size: int) -> Tensor:
-        """Return a block of at least `size` bytes, which no other call uses."""
-        block = self.blocks.pop() if self.blocks else torch.empty(0, dtype=torch.uint8)
-        return block if len(block) >= size else torch.empty(size, dtype=torch.uint8)
-
-    def give_back(self, block: Tensor) -> None:
-        """Keep a block for the next call."""
-        if not self.blocks:
-            self.blocks.append(block)
-
-
-@attrs.define
 class NativeNode:
     """A node and its programs."""
 
@@ -60,7 +43,6 @@ class NativeNode:
     """Shapes (C, T, H, W) of the node's results and inputs."""
     stored_sizes: Mapping[str, int]
     library: NativeLibrary
-    scratch: ScratchBlocks
     programs: dict[tuple[Any, ...], Program] = attrs.Factory(dict)
     """Programs by direction, number of clips, size of numbers, and what they keep or compute."""
 
@@ -131,7 +113,6 @@ def native_node(
     plan: Plan,
     stored: Mapping[str, Tensor],
     library: NativeLibrary,
-    scratch: ScratchBlocks,
 ) -> NativeNode | None:
     """Return a node with native programs, or None if the kernels do not support it."""
     assert library.instruction_size == INSTRUCTION_SIZE
@@ -140,7 +121,7 @@ def native_node(
     if any(len(shape) != 4 for shape in shapes.values()) or not stored.keys() >= set(node.stored):
         return None
     sizes = {name: stored[name].numel() for name in node.stored}
-    native = NativeNode(node, shapes, sizes, library, scratch)
+    native = NativeNode(node, shapes, sizes, library)
     needed = frozenset((*node.inputs, *node.stored))
     try:
         native.backward_program(1, 4, keep=False, needed=needed, given=node.outputs)
@@ -264,7 +245,7 @@ class NativeCall:
         saved: Tensor | None,
         dtype: torch.dtype,
     ) -> None:
-        scratch = self.native.scratch.take(program.scratch_bytes)
+        scratch = torch.empty(program.scratch_bytes, dtype=torch.uint8)
         blocks = (0 if saved is None else saved.data_ptr(), scratch.data_ptr(), 0)
         addresses = np.array(blocks, np.int64)[program.blocks] + program.offsets
         addresses[program.external] = [
@@ -280,7 +261,6 @@ class NativeCall:
             self.settings.ctypes.data,
             torch.get_num_threads(),
         )
-        self.native.scratch.give_back(scratch)
 
 
 class _NativeFunction(torch.autograd.Function):

@@ -17,7 +17,6 @@ from anetc.engines.training.native_nodes import (
     DTYPES,
     NativeCall,
     NativeNode,
-    ScratchBlocks,
     native_node,
 )
 from anetc.engines.training.nodes import NodeCall, NodeSteps, node_steps
@@ -81,7 +80,6 @@ class TrainingModule(NetworkParts):
         self._plans: dict[tuple[int, ...], tuple[NodeSteps, ...]] = {}
         self._library = library_or_none() if native else None
         self._native: dict[tuple[int, ...], dict[str, NativeNode]] = {}
-        self._scratch = ScratchBlocks()
 
     def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """Return the logits (N, classes) for inputs (N, C, T, H, W) by input name.
@@ -149,7 +147,7 @@ class TrainingModule(NetworkParts):
         }
         found = {}
         for node in nodes:
-            native = native_node(node, plan, stored, self._library, self._scratch)
+            native = native_node(node, plan, stored, self._library)
             if native is not None:
                 found[node.node] = native
         return found

@@ -97,9 +97,9 @@ inline void order(Loop (&loops)[3]) {
             else if (a.count > 1 && even) b.count *= a.count, a.count = 1;
             else if (a.count > 1) break;
         }
-    if (loops[2].count < 5)
-        for (int i = 0; i < 2; i++)
-            if (loops[i].count > loops[2].count) std::swap(loops[i], loops[2]);
+    // Short steps are best: cells that are a multiple of 4 KiB apart share few lines of the cache.
+    for (int i = 1; i >= 0; i--)
+        if (loops[2].count < 5 && loops[i].count > loops[2].count) std::swap(loops[i], loops[2]);
 }
 
 // Return the regions of the result: of (batch, *, in2 of them, channels) to (batch, o1, o2, out).

@@ -79,7 +79,7 @@ template <typename T, typename F> void with_panel(const Panel &panel, F &&f) {
 }
 
 // Call f(i) for each i in [0, count). No result may depend on the order.
-template <typename F> void parallel_for(int threads, long count, F &&f) {
+template <typename F> void parallel_for([[maybe_unused]] int threads, long count, F &&f) {
 #ifdef _OPENMP
     if (threads > 1 && count > 1) {
 #pragma omp parallel for schedule(dynamic) num_threads(threads)
