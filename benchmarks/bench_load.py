@@ -80,7 +80,7 @@ def stepping(kind: str, path: str, size: int) -> Iterator[dict[str, subprocess.P
                 text=True,
                 env={**kept, **variables},
             )
-            stack.callback(process.wait)
+            stack.enter_context(process)
             stack.callback(process.kill)
             assert process.stdout is not None
             assert process.stdout.readline() == "ready\n"

@@ -8,6 +8,7 @@ its processor seconds (also those of the system), and the largest resident memor
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import statistics
@@ -86,7 +87,10 @@ def test_step(benchmark: BenchmarkFixture, request: pytest.FixtureRequest, case:
         for prepared in (False, True)
     }
     turns: dict[bool, list[list[float]]] = {prepared: [] for prepared in processes}
-    try:
+    with contextlib.ExitStack() as stack:
+        for process in processes.values():
+            stack.enter_context(process)
+            stack.callback(process.kill)
         for process in processes.values():
             assert process.stdout is not None
             assert process.stdout.readline() == "ready\n"
@@ -97,10 +101,6 @@ def test_step(benchmark: BenchmarkFixture, request: pytest.FixtureRequest, case:
                 process.stdin.write("step\n")
                 process.stdin.flush()
                 turns[prepared].append(json.loads(process.stdout.readline()))
-    finally:
-        for process in processes.values():
-            process.kill()
-            process.wait()
     rows = [(case, "page faults", "CPU ms", "of first", "system ms", "peak MiB")]
     first = statistics.median(turn[1] for turn in turns[False])
     for prepared, values in turns.items():
