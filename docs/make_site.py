@@ -28,7 +28,7 @@ NAVIGATION: Mapping[str, tuple[str, ...]] = {
     ),
     "Language": ("docs/spec.md", "docs/semantics.md", "docs/errors.md", "docs/authors.md"),
     "Tools": ("docs/cli.md", "docs/python.md", "docs/notebooks.md", "editors/README.md"),
-    "Compiler": ("docs/compile.md", "docs/passes.md", "benchmarks/RESULTS.md"),
+    "Compiler": ("docs/compile.md", "docs/passes.md", "docs/gpu.md", "benchmarks/RESULTS.md"),
     "Data and training": (
         "docs/data.md",
         "docs/motion.md",

@@ -6,9 +6,7 @@ ANETDSL_CHROMIUM names the browser; by default it is the `chromium` of Debian.
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
 import struct
 import subprocess
 import zlib
@@ -19,20 +17,12 @@ import attrs
 import pytest
 
 from anetdsl.report.pages import report
+from tests.browser import find_chromium
 from tests.report.made_up import made_up_run
 from tests.report.reading import Page
 from tests.report.test_report import HOSTILE, with_texts
 
-PROGRAM = next(
-    filter(
-        None,
-        map(
-            shutil.which,
-            (os.environ.get("ANETDSL_CHROMIUM", "chromium"), "chromium-browser", "google-chrome"),
-        ),
-    ),
-    None,
-)
+PROGRAM = find_chromium()
 SCHEMES = {"light": (0xFF, 0xFF, 0xFF), "dark": (0x14, 0x18, 0x1D)}
 SECONDS = 120
 
