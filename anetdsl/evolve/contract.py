@@ -133,6 +133,7 @@ DEFAULT_BATCH = 32
 """Clips of a training step, where a job has no `batch`."""
 
 Split = Literal["train", "validation", "test"]
+Folds = Literal["one", "all"]
 
 
 _DEVICE = re.compile(r"auto|cpu|(cuda|mps|xpu)(:\d+)?")
@@ -177,6 +178,9 @@ class TrialJob:
     """Data as one text, such as `motion:level=2` or `arrays:FILE`."""
     split: Split = "validation"
     """Split by which the candidate is evaluated."""
+    folds: Folds = "one"
+    """Data with `folds`: `one` trains and evaluates on the fold that the seed chooses; `all` trains
+    once for each fold, and the fitness is that of the validation clips of all folds."""
     settings: Mapping[str, Any] = {}
     """Settings of the training that differ from the defaults, by name."""
     recipe: Mapping[str, Any] = {}
@@ -201,6 +205,8 @@ class TrialJob:
             "split": self.split,
             "settings": dict(self.settings),
         }
+        if self.folds != "one":
+            document["folds"] = self.folds
         if self.recipe:
             document["recipe"] = dict(self.recipe)
         if self.device is not None:

@@ -116,7 +116,7 @@ def _cell(column: TableColumn, value: Cell) -> str:
         number, error = value
         if error is None:
             return f"<td>{number:,.{column.decimals}f}"
-        shown = with_error(number, error, column.decimals)
+        shown = with_error(number, error, column.decimals).replace(" ", "\N{NO-BREAK SPACE}")
         return f'<td data-v="{number:.6g}">{shown}'
     if isinstance(value, float | int):
         if column.kind == "amount":

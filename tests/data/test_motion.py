@@ -282,3 +282,15 @@ def test_other_numbers_of_frames_and_sizes(cache: Path, options: str) -> None:
 def test_the_flow_of_a_clip_does_not_depend_on_the_batch(cache: Path) -> None:
     clips: Any = np.asarray(opened("motion:clips=12").x)[:3]
     assert np.array_equal(clips_flow8(clips)[1:2], clips_flow8(clips[1:2]))
+
+
+def test_validation_is_as_large_as_asked_for(cache: Path) -> None:
+    """More validation clips begin with the same ones; training clips do not change."""
+    few = opened("motion:clips=48", "validation")
+    more = opened("motion:clips=48,validation=40", "validation")
+    assert (len(few), len(more)) == (12, 40)
+    assert np.array_equal(more.x[:12], few.x)
+    assert len(opened("motion:clips=48,validation=40", "test")) == 12
+    assert len(opened("motion:clips=48,validation=40")) == 48
+    with pytest.raises(CannotRun, match="less than one clip for each of the 12 classes"):
+        opened("motion:validation=11", "validation")

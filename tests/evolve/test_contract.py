@@ -54,6 +54,13 @@ def test_job_round_trip(job: TrialJob) -> None:
     assert TrialJob.from_json(document, "x") == job
 
 
+def test_folds_of_a_job() -> None:
+    job = TrialJob(data="arrays:x?folds=1,2", folds="all")
+    validate("trial-job", job.to_json())
+    assert TrialJob.from_json(job.to_json(), "x") == job
+    assert "folds" not in TrialJob(data="motion").to_json()
+
+
 def test_job_of_an_earlier_version_has_no_operations() -> None:
     values = {"data": "motion", "init_from": {"weights": "w", "text": "t"}}
     assert TrialJob.from_values(values, "x").init_from == ParentWeights("w", "t")

@@ -414,3 +414,57 @@ def test_missing_weights_are_a_failure(clips: DataSpec, tmp_path: Path) -> None:
     folder = job(tmp_path / "look", clips, evaluate=str(tmp_path / "none.safetensors"))
     assert run_trial(TrialFolder(folder)) == "failed"
     assert "none.safetensors" in result(folder)["message"]
+
+
+# Folds
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory: pytest.TempPathFactory, clips: DataSpec) -> DataSpec:
+    """Clips of three people."""
+    with np.load(str(clips.path)) as archive:
+        arrays = {name: archive[name] for name in ("x", "y", "flow8")}
+    path = tmp_path_factory.mktemp("people") / "people.npz"
+    np.savez(path, subj=np.arange(30) % 10 // 3 % 3 + 1, **arrays)
+    return DataSpec("arrays", f"{path}?folds=1,2,3")
+
+
+def test_the_seed_chooses_the_fold(people: DataSpec, tmp_path: Path) -> None:
+    """The result is that of a training whose data name the fold."""
+    path = str(people.path)
+    found = []
+    for seed, fold in ((4, 2), (5, 3)):
+        one = job(tmp_path / f"{seed}", people, settings={"seed": seed})
+        named = job(
+            tmp_path / f"{seed}-named",
+            DataSpec("arrays", f"{path}&fold={fold}"),
+            settings={"seed": seed},
+        )
+        for folder in (one, named):
+            assert run_trial(TrialFolder(folder)) == "done"
+        assert result(one)["measures"] == result(named)["measures"]
+        found.append(result(one)["measures"])
+    assert found[0] != found[1]
+
+
+def test_all_folds_are_trained_and_evaluated(people: DataSpec, tmp_path: Path) -> None:
+    """The fitness is that of the clips of all folds; weights are those of the seed's fold."""
+    whole = job(tmp_path / "all", people, folds="all", settings={"seed": 1})
+    assert run_trial(TrialFolder(whole)) == "done"
+    shares, count = 0.0, 0
+    for fold in (1, 2, 3):
+        data = DataSpec("arrays", f"{people.path}&fold={fold}")
+        one = job(tmp_path / f"fold-{fold}", data, settings={"seed": 1})
+        assert run_trial(TrialFolder(one)) == "done"
+        subjects = np.arange(30) % 10 // 3 % 3 + 1
+        clips = int(np.count_nonzero(subjects == fold))
+        shares += clips * result(one)["fitness"]
+        count += clips
+        if fold == 2:
+            assert result(one)["edges"] == result(whole)["edges"]
+    assert count == 30
+    assert result(whole)["fitness"] == pytest.approx(shares / count)
+    assert result(whole)["standard_error"] > 0
+    assert sorted(path.name for path in whole.glob("log*")) == [
+        *("log-fold-1.jsonl", "log-fold-2.jsonl", "log.jsonl"),
+    ]

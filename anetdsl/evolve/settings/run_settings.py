@@ -65,6 +65,7 @@ class TrialTable:
 
     data: str | None = None
     split: Literal["train", "validation", "test"] = "validation"
+    folds: Literal["one", "all"] = "one"
     device: Literal["auto", "cpu"] = "auto"
     recipe: Mapping[str, Any] = {}
     settings: Mapping[str, Any] = {}

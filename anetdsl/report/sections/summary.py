@@ -86,7 +86,9 @@ def _figures(run: Run) -> Iterator[tuple[str, str, str]]:
         details = ": ".join([first.name, *([", ".join(measures)] if measures else [])])
         if first.estimate.trainings > 1:
             details = f"{first.name}: mean of {first.estimate.trainings} trainings"
-        yield "best fitness", str(first.estimate), details
+        if (error := first.estimate.standard_error) is not None:
+            details = f"± {error:.2f}, {details}"
+        yield "best fitness", f"{first.fitness:.2f}", details
         yield (
             "size of the best",
             amount(first.record.parameters),

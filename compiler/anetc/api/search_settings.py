@@ -120,14 +120,18 @@ def with_data(settings: RunSettings) -> RunSettings:
 
     Open the split that candidates are evaluated by. Raise CannotRun if that is not possible.
     """
+    from anetc.data.folds import fold_specs
     from anetc.data.open import open_data
     from anetc.data.recipes import recipes_from_json
 
     trial = settings.trial
     spec = parse_spec(trial["data"])
     recipes = recipes_from_json(spec, trial.get("recipe", {}), "[trial.recipe]")
-    opened = open_data(spec, trial["split"], recipes.validation, flow=False)
-    if not len(opened):
+    folds = [
+        open_data(fold, trial["split"], recipes.validation, flow=False) for fold in fold_specs(spec)
+    ]
+    opened = folds[0]
+    if not all(map(len, folds)):
         raise CannotRun(f"--data {trial['data']}: the split {trial['split']} is empty")
     search, clip = settings.search, recipes.train
     return attrs.evolve(

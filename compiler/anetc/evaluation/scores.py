@@ -118,6 +118,20 @@ class Evaluation:
         return confusion_matrix(self.logits, self.targets.astype(np.int64))
 
 
+def pooled(first: Evaluation, second: Evaluation) -> Evaluation:
+    """Return the evaluation of the videos of both, which have the same classes."""
+    both = first.groups is not None and second.groups is not None
+    return Evaluation(
+        names=first.names + second.names,
+        logits=np.concatenate([first.logits, second.logits]),
+        targets=np.concatenate([first.targets, second.targets]),
+        classes=first.classes,
+        failed=first.failed + second.failed,
+        are_logits=first.are_logits,
+        groups=(*(first.groups or ()), *(second.groups or ())) if both else None,
+    )
+
+
 def average_clips(logits: NDArray[np.float64], *, multi_label: bool) -> Scores:
     """Average logits (N, clips, classes) over the clips; return logits (N, classes).
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import attrs
 
+from anetc.data.folds import fold_specs, with_fold
 from anetc.data.recipes import ClipSettings, Recipes, recipes_of
 from anetc.data.spec import parse_spec
 from anetc.data.values import DataSpec
@@ -31,6 +32,8 @@ class TrialSetup:
     """Seconds after which the trial fails."""
     checkpoints: Path | None = None
     """Folder where the training saves its state and from which it continues."""
+    folds: tuple[DataSpec, ...] = ()
+    """Data of the other folds on which the candidate is trained and evaluated too."""
     evaluate: Path | None = None
     """Weights file to evaluate; then nothing is trained."""
 
@@ -43,11 +46,13 @@ def read_job(folder: TrialFolder) -> TrialSetup:
 def trial_setup(given: NamedValues) -> TrialSetup:
     """Return the setup of the values of `job.json`. Raise CannotRun with the place of a mistake."""
     job = read_trial_job(given)
-    spec = parse_spec(job.data)
+    whole = parse_spec(job.data)
     table = given.table("settings")
     settings = read_value(table, TrainSettings)
     if settings.patience is not None:
         raise table.error(NO_PATIENCE, "patience")
+    spec = with_fold(whole, settings.seed)
+    others = tuple(one for one in fold_specs(whole) if one != spec) if job.folds == "all" else ()
     clips = read_value(given.table("recipe"), ClipSettings)
     parent = job.init_from
     return TrialSetup(
@@ -61,5 +66,6 @@ def trial_setup(given: NamedValues) -> TrialSetup:
         else Parent(Path(parent.weights), Path(parent.text), parent.operations),
         job.timeout,
         None if job.checkpoints is None else Path(job.checkpoints),
+        others,
         None if job.evaluate is None else Path(job.evaluate),
     )

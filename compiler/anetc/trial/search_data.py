@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from anetc.data.folds import fold_specs
 from anetc.data.open import open_data
 from anetc.data.recipes import recipes_from_json
 from anetc.data.spec import parse_spec
@@ -77,7 +78,8 @@ def check_search_data(
 
 def _opened(trial: Mapping[str, Any]) -> tuple[tuple[Dataset, ...], DataRecord]:
     """Open the splits of the trials; return them and their record."""
-    spec = parse_spec(trial["data"])
+    # All folds have the same videos, in other splits.
+    spec = fold_specs(parse_spec(trial["data"]))[0]
     recipes = recipes_from_json(spec, trial.get("recipe", {}), "[trial.recipe]")
     split: Split = trial["split"]
     training = open_data(spec, "train", recipes.train, flow=False)

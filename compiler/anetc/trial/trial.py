@@ -28,6 +28,7 @@ from anetc.data.batches.loader import needs_flow, training_batches
 from anetc.data.open import open_data
 from anetc.evaluation.fitness_error import fitness_error
 from anetc.evaluation.runner import check_classes
+from anetc.evaluation.scores import pooled
 from anetc.memory import is_out_of_memory
 from anetc.training.batch_norm import check_cells
 from anetc.training.data_record import trained_on_of
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from anetc.data.batches.loader import Batch
     from anetc.data.values import Dataset
     from anetc.evaluation.scores import Evaluation
+    from anetc.weights.trained_on import TrainedOn
     from anetdsl.checking import Checked
     from anetdsl.ir import Network
 
@@ -92,13 +94,54 @@ def run_trial(folder: TrialFolder) -> TrialStatus:
     return result.status
 
 
+@attrs.frozen
+class _Trained:
+    """A candidate that was trained and evaluated on one fold."""
+
+    state: TrainState
+    evaluation: Evaluation
+    trained_on: TrainedOn
+    inherited: tuple[str, ...] | None
+    """Report of the inherited weights, by line; None if training started afresh."""
+
+
 def _train_and_evaluate(
     folder: TrialFolder, checked: Checked, setup: TrialSetup, began: float
 ) -> TrialResult:
-    """Train and evaluate the candidate, and write the trained text and the weights."""
+    """Train and evaluate the candidate, and write the trained text and the weights.
+
+    With several folds, text and weights are those of the fold that the seed chooses, and the
+    measures are those of the validation clips of all folds.
+    """
     network = network_of(checked)
     torch.set_num_threads(setup.settings.threads or 1)
     deadline = None if setup.timeout is None else began + setup.timeout
+    trained = _train_on_fold(network, setup, folder.log, folder.weights, deadline)
+    evaluation = trained.evaluation
+    for number, data in enumerate(setup.folds, 1):
+        other = attrs.evolve(
+            setup,
+            data=data,
+            checkpoints=None if setup.checkpoints is None else setup.checkpoints / f"fold-{number}",
+        )
+        log = folder.log.with_name(f"log-fold-{number}.jsonl")
+        evaluation = pooled(
+            evaluation, _train_on_fold(network, other, log, None, deadline).evaluation
+        )
+    result = attrs.evolve(
+        _result(trained.state, evaluation, setup),
+        trained_on=trained.trained_on.to_json(),
+        inherited=trained.inherited,
+    )
+    text = trained_text(checked.source, trained.state.model, evaluation.score())
+    write_atomically(folder.trained, text)
+    return result
+
+
+def _train_on_fold(
+    network: Network, setup: TrialSetup, log: Path, weights: Path | None, deadline: float | None
+) -> _Trained:
+    """Train and evaluate on the data of a setup; save the weights if there is a path for them."""
     training, evaluated = _open(network, setup)
     check_cells(network, setup.settings, setup.recipes.train)
     trained_on = trained_on_of(training, evaluated, setup.recipes)
@@ -111,7 +154,7 @@ def _train_and_evaluate(
         )
         inherited = report.lines()
     done = 0 if setup.checkpoints is None else continue_from(setup.checkpoints, state)
-    with Journal(folder.log) as journal:
+    with Journal(log) as journal:
         batches = training_batches(
             training,
             batch=setup.settings.batch,
@@ -123,18 +166,14 @@ def _train_and_evaluate(
         with contextlib.closing(batches):
             state, clips = with_fitting_parts(state, batches, _log.warning)
             _train(state, clips, journal, deadline, setup.checkpoints, done)
-        # Before the evaluation, which may need more memory than there is.
-        save_weights(state.model, folder.weights, trained_on)
+        if weights is not None:
+            # Before the evaluation, which may need more memory than there is.
+            save_weights(state.model, weights, trained_on)
         evaluation = validate(state, evaluated)
         measures = json_measures(evaluation.measures())
         journal.write({"iteration": setup.settings.iterations, "validation": measures})
     _check_time(deadline)
-    result = attrs.evolve(
-        _result(state, evaluation, setup), trained_on=trained_on.to_json(), inherited=inherited
-    )
-    text = trained_text(checked.source, state.model, evaluation.score())
-    write_atomically(folder.trained, text)
-    return result
+    return _Trained(state, evaluation, trained_on, inherited)
 
 
 def _open(network: Network, setup: TrialSetup) -> tuple[Dataset, Dataset]:

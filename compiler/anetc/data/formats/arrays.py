@@ -4,7 +4,8 @@ The archive holds `x` uint8, (N, T, H, W) grey or (N, T, H, W, 3) RGB, and the c
 whole numbers from 0. It may hold `flow8` int8 (N, T, 2, H, W), optical flow in eighths of a pixel,
 which is computed if missing; and the texts `names` (N,) and `classes`. The splits are given by
 `split` (N,), the texts train, validation and test; or by `subj` (N,), numbers, with the options
-`train=1,3,5&validation=7&test=2,4,6,8`. Without either, every split is the whole archive, with a
+`train=1,3,5&validation=7&test=2,4,6,8`, or `folds=1,3,5,7&test=2,4,6,8` (`anetc.data.folds`).
+Without either, every split is the whole archive, with a
 warning.
 
 Clips are cut as from videos, at the frame rate of the archive. The frames are shrunk by the mean of
@@ -24,6 +25,8 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from anetc.data.folds import OPTIONS as FOLD_OPTIONS
+from anetc.data.folds import check_groups, rotated
 from anetc.data.spec import checked_options, existing_path, spec_text
 from anetc.data.values import DataSpec, Sample, Split
 from anetc.video.clips import Recipe, cut_flow, cut_pixels, draw_cuts, fill, generator
@@ -110,7 +113,7 @@ def open_arrays(spec: DataSpec, split: Split, recipe: Recipe, *, flow: bool) -> 
     Raises CannotRun for an archive of another form, a size to which its clips cannot be cut, and an
     empty split.
     """
-    options = checked_options(spec, _SPLITS)
+    options = checked_options(spec, (*_SPLITS, *FOLD_OPTIONS))
     arrays = _read(spec)
     x, y = _clips(spec, arrays), _targets(spec, arrays)
     rows = np.flatnonzero(_in_split(spec, split, options, arrays))
@@ -181,6 +184,12 @@ def _in_split(
         raise CannotRun(f"{spec.path}: there is no `{key}` (N,), which defines the splits")
     if key == "split":
         return np.asarray(arrays[key].astype(str) == split)
+    if (splits := rotated(spec)) is not None:
+        subjects = arrays[key].astype(str)
+        check_groups(spec, splits, subjects.tolist())
+        options = {name: value for name, value in options.items() if name not in FOLD_OPTIONS}
+        for name in ("train", "validation"):
+            options[name] = ",".join(group for group, found in splits.items() if found == name)
     if split not in options:
         raise CannotRun(
             f"--data {spec_text(spec)}: there is no {split} split; name its subjects with the "

@@ -14,6 +14,9 @@ In the layout `class` hashes assign the videos to splits (`anetc.data.splits`), 
 `test=10`, `validation=10` and `group=PATTERN`. In the other layouts, without a validation folder,
 `validation=10` takes that percentage of the training videos in the same way.
 
+With `group=PATTERN&folds=A,B,C` the training videos of these groups validate in turn
+(`anetc.data.folds`).
+
 Classes are numbered in the order of their names, over all splits. Names of folders that differ only
 in their Unicode form (a letter with its accent as one or as two characters) are the same class.
 """
@@ -31,12 +34,14 @@ from typing import Literal, get_args
 import attrs
 import numpy as np
 
+from anetc.data.folds import OPTIONS as FOLD_OPTIONS
+from anetc.data.folds import check_groups, rotated
 from anetc.data.formats.directory_scan import folders_in, is_video_name, videos_below
 from anetc.data.formats.video_dataset import OPTIONS, VideoDataset, make_video_reader
 from anetc.data.spec import checked_options, existing_path, spec_text
 from anetc.data.split_names import split_of_name
 from anetc.data.splits import OPTIONS as SPLIT_OPTIONS
-from anetc.data.splits import hash_splits, split_options
+from anetc.data.splits import group_of, hash_splits, split_options
 from anetc.data.upkeep import quarantine
 from anetc.data.values import DataSpec, Split
 from anetc.video.clips import Recipe
@@ -83,12 +88,21 @@ def open_folder(spec: DataSpec, split: Split, recipe: Recipe, *, flow: bool) -> 
         names=tuple(video.name for video in chosen),
         targets=np.array([number[video.label] for video in chosen], np.int64),
         reader=make_video_reader(spec, root, recipe, flow),
+        groups=_groups(spec, chosen),
     )
+
+
+def _groups(spec: DataSpec, videos: list[FolderVideo]) -> tuple[str, ...] | None:
+    """Return the group of each video, or None without the option `group`."""
+    pattern = split_options(spec, validation=0, test=0).group
+    if pattern is None:
+        return None
+    return tuple(group_of(spec, pattern, video.name) for video in videos)
 
 
 def list_folder(spec: DataSpec) -> tuple[Path, list[FolderVideo]]:
     """Return the data set's folder and all its videos, sorted by folder and name."""
-    options = checked_options(spec, ("layout", *SPLIT_OPTIONS, *OPTIONS))
+    options = checked_options(spec, ("layout", *SPLIT_OPTIONS, *FOLD_OPTIONS, *OPTIONS))
     root = existing_path(spec)
     if not root.is_dir():
         raise CannotRun(f"--data {spec_text(spec)}: not a folder")
@@ -100,7 +114,7 @@ def list_folder(spec: DataSpec) -> tuple[Path, list[FolderVideo]]:
             for top, found in tops.items()
             for path in found
         ]
-        listed = _drawn(spec, listed, _SHARE, _SHARE)
+        listed = _rotated(spec, listed, _SHARE) or _drawn(spec, listed, _SHARE, _SHARE)
     else:
         listed = _in_split_folders(spec, layout, tops)
         if "test" in options or (
@@ -110,7 +124,14 @@ def list_folder(spec: DataSpec) -> tuple[Path, list[FolderVideo]]:
                 f"--data {spec_text(spec)}: the data have a folder for each split; the only "
                 "percentage is validation=PERCENT, where there is no validation folder"
             )
-        if "validation" in options:
+        training = [video for video in listed if video.split == "train"]
+        if (found := _rotated(spec, training, 0)) is not None:
+            if any(video.split == "validation" for video in listed):
+                raise CannotRun(
+                    f"--data {spec_text(spec)}: the data have a validation folder; leave out folds="
+                )
+            listed = [*found, *(v for v in listed if v.split != "train")]
+        elif "validation" in options:
             training = _drawn(spec, [v for v in listed if v.split == "train"], 0, 0)
             listed = [*training, *(v for v in listed if v.split != "train")]
     _warn_of_similar_classes(spec, {video.label for video in listed})
@@ -145,6 +166,31 @@ def _drawn(
     how = split_options(spec, validation=validation, test=test)
     splits = hash_splits(spec, [v.name for v in listed], [(v.label,) for v in listed], how)
     return [attrs.evolve(video, split=split) for video, split in zip(listed, splits)]
+
+
+def _rotated(spec: DataSpec, listed: list[FolderVideo], test: int) -> list[FolderVideo] | None:
+    """Return training videos with splits by folds, or None without folds.
+
+    Videos of other groups are for training, but for `test` per cent by hash (or the option).
+    """
+    splits = rotated(spec)
+    if splits is None:
+        return None
+    pattern = split_options(spec, validation=0, test=test).group
+    if pattern is None:
+        raise CannotRun(
+            f"--data {spec_text(spec)}: folds= needs group=PATTERN, which finds the group of a "
+            "video in its name"
+        )
+    groups = [group_of(spec, pattern, video.name) for video in listed]
+    check_groups(spec, splits, groups)
+    inside = [
+        attrs.evolve(video, split=splits[group])
+        for video, group in zip(listed, groups)
+        if group in splits
+    ]
+    others = [video for video, group in zip(listed, groups) if group not in splits]
+    return [*inside, *(_drawn(spec, others, 0, test) if others and test else others)]
 
 
 def _layout(spec: DataSpec, tops: Mapping[str, list[str]]) -> Layout:

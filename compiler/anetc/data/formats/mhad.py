@@ -22,6 +22,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from anetc.data.folds import OPTIONS as FOLD_OPTIONS
 from anetc.data.formats.arrays import ArrayDataset, open_arrays
 from anetc.data.formats.mhad_depth import grey_clip
 from anetc.data.formats.quantised_flow import compute_flow8
@@ -72,8 +73,9 @@ def open_mhad(spec: DataSpec, split: Split, recipe: Recipe, *, flow: bool) -> Ar
 
     The options `train`, `validation` and `test` name subjects, such as `train=1,3,5,7`; the default
     is SPLITS. `validation=none` without other splits also trains on subject 7. `swap=yes` exchanges
-    subjects 1 and 2, 3 and 4, 5 and 6, 7 and 8. Raises the errors of `open_arrays`, and CannotRun
-    where the files cannot be read.
+    subjects 1 and 2, 3 and 4, 5 and 6, 7 and 8. With `folds=1,3,5,7` each of these subjects
+    validates in turn (`anetc.data.folds`). Raises the errors of `open_arrays`, and CannotRun where
+    the files cannot be read.
     """
     subjects = _subjects(spec)
     archive = _archive(spec, flow)
@@ -106,10 +108,17 @@ def recordings(spec: DataSpec) -> tuple[Recording, ...]:
 
 def _subjects(spec: DataSpec) -> tuple[tuple[str, str], ...]:
     """Return the options of the archive: the subjects of each split."""
-    options = checked_options(spec, (*SPLITS, "swap"))
+    options = checked_options(spec, (*SPLITS, *FOLD_OPTIONS, "swap"))
     swap = options.pop("swap", "no")
     if swap not in ("yes", "no"):
         raise CannotRun(f"--data {spec_text(spec)}: swap={swap}: must be yes or no")
+    if "folds" in options:
+        if swap == "yes":
+            raise CannotRun(f"--data {spec_text(spec)}: swap=yes cannot be used with folds=")
+        chosen = {"test": SPLITS["test"], **options}
+        if chosen["test"] == "none":
+            del chosen["test"]
+        return tuple(chosen.items())
     if not options or options == {"validation": "none"}:
         chosen = dict(SPLITS)
         if options:

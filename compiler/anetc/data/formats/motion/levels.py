@@ -92,11 +92,15 @@ class MotionConfig:
     seed: int = attrs.field(default=0, validator=validators.ge(0))
     clips: int = attrs.field(default=2400, validator=validators.ge(1))
     """Number of training clips; validation and test have a quarter, at least one clip per class."""
+    validation: int | None = attrs.field(default=None, repr=False)
+    """Number of validation clips, if it is given."""
 
     def length(self, split: Split) -> int:
         """Return the number of clips of a split."""
         if split == "train":
             return self.clips
+        if split == "validation" and self.validation is not None:
+            return self.validation
         return max(self.clips // 4, len(self.level.classes))
 
 
@@ -116,7 +120,12 @@ def motion_config(spec: DataSpec) -> MotionConfig:
             f"--data {spec_text(spec)}: the {max(level.cycles)} cycles of this level need at least "
             f"frames={4 * max(level.cycles)}"
         )
-    given = {name: values[name] for name in ("seed", "clips") if name in values}
+    given = {name: values[name] for name in ("seed", "clips", "validation") if name in values}
+    if values.get("validation", len(level.classes)) < len(level.classes):
+        raise CannotRun(
+            f"--data {spec_text(spec)}: validation={values['validation']} is less than one clip "
+            f"for each of the {len(level.classes)} classes"
+        )
     return MotionConfig(level, **given)
 
 
@@ -124,6 +133,7 @@ _RANGES = {
     "level": (min(LEVELS), max(LEVELS)),
     "seed": (0, 999_999_999),
     "clips": (1, 1_000_000),
+    "validation": (1, 1_000_000),
     "frames": (4, 128),
     "size": (16, 80),
 }

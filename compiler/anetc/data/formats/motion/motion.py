@@ -85,7 +85,10 @@ def _cached(
 
     Of several processes that need the same set, one generates it and the others wait.
     """
-    path = Path(cache_folder()) / "motion" / f"{_key(config)}-{split}-{name}.npy"
+    part: str = split
+    if split == "validation" and config.validation is not None:
+        part = f"{split}-{config.validation}"
+    path = Path(cache_folder()) / "motion" / f"{_key(config)}-{part}-{name}.npy"
     found = _read(path, config, split)
     if found is not None:
         return found
