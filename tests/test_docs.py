@@ -284,7 +284,7 @@ def test_exactly_the_options_of_a_command_are_documented(name: str) -> None:
         option
         for part in (command, *inner)
         for parameter in part.params
-        if isinstance(parameter, click.Option)
+        if isinstance(parameter, click.Option) and not parameter.hidden
         for option in (*parameter.opts, *parameter.secondary_opts)
     }
     assert options == {option for option in options if re.search(rf"`{option}\b", text)}
