@@ -80,7 +80,7 @@ compare-mhad: $(READY) ## search on UTD-MHAD, then test on other people; hours: 
 	mkdir -p demo && $(QUIET_CORES) $(BIN)/anetc evolve "$$@"
 	$(QUIET_CORES) $(BIN)/python benchmarks/compare_mhad.py demo/mhad --data "$$MHAD" --workers 2 --out demo/mhad.jsonl --table demo/mhad.md
 
-rehearsal: $(READY) ## run train, eval, evolve and finals at the paper's full size, one step each; needs 12 GiB, minutes
+rehearsal: $(READY) ## run train, eval, evolve and finals at the paper's full size, one step each; needs 6 GiB, minutes
 	$(QUIET_CORES) $(BIN)/python benchmarks/rehearse_paper.py --out demo/rehearsal
 
 vscode: ## compile and pack the VS Code extension: editors/vscode/anet.vsix; needs Node.js 20 and the network

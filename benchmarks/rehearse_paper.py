@@ -7,7 +7,7 @@ the paper except for a batch of 1 and one training step. The data are videos of 
 the layout of Moments in Time, which this script makes. Each command is a process of its own. Its
 time, processor time and peak memory are printed as a table. Exit code 1 if a command fails.
 
-It needs about 12 GiB of memory and, on one core, a quarter of an hour. `make rehearsal` runs it.
+It needs 6 GiB of memory and, on one quiet core, about ten minutes. `make rehearsal` runs it.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ CLASSES = 339
 RATE, SECONDS = 25, 3
 VIDEOS = {"training": 2, "validation": 1}
 HEADER = ("command", "wall, s", "processor, s", "peak memory, GiB", "exit code")
+"""Processor time and memory are without those of trials, which `report_trainings` prints."""
 
 
 @attrs.frozen
