@@ -13,10 +13,26 @@ import attrs
 from anetc.modules.connection import pool_ratio
 from anetc.modules.names import full_name
 from anetc.plan.plan import Kind, Mode, Op, Option, Plan, call
+from anetdsl.errors import CannotRun
 from anetdsl.ir import Network, Node
 from anetdsl.vocabulary import STEM_STRIDE
 
 Shape = tuple[int, ...]
+
+
+def missing_in_plans(network: Network) -> str:
+    """Return what plans do not have yet, of all that a network uses; empty if nothing is missing.
+
+    Such a network runs by the reference module only.
+    """
+    missing = []
+    if any(value.kind == "object" for value in network.inputs):
+        missing.append("object inputs")
+    if network.attention != "none":
+        missing.append(f"attention={network.attention}")
+    if network.blocks != "full":
+        missing.append(f"blocks={network.blocks}")
+    return ", ".join(missing)
 
 
 def lower(
@@ -26,7 +42,15 @@ def lower(
     size: tuple[int, int] = (224, 224),
     mode: Mode = "inference",
 ) -> Plan:
-    """Return the plan of a checked network for clips of `frames` x `size` (height, width)."""
+    """Return the plan of a checked network for clips of `frames` x `size` (height, width).
+
+    Raise CannotRun for a network with `missing_in_plans`.
+    """
+    if missing := missing_in_plans(network):
+        raise CannotRun(
+            f"network {network.name}: no plan can be made for {missing}; "
+            "run it by the reference module, with --engine reference"
+        )
     lowering = _Lowering(network, frames, *size)
     for value in network.inputs:
         lowering.emit("input", value.name, (), (value.channels, frames, *size))
@@ -127,9 +151,7 @@ class _Lowering:
                 projected = self.conv(f"{name}.proj", x, 4 * node.width, "1x1x1", stride=stride)
                 shortcut = self.norm(projected, relu=False)
             if index % 2:
-                first = self.conv(
-                    f"{name}.tconv", x, node.width, "3x1x1", dilation=node.rate
-                )
+                first = self.conv(f"{name}.tconv", x, node.width, "3x1x1", dilation=node.rate)
             else:
                 first = self.conv(f"{name}.conv1", x, node.width, "1x1x1")
             second = self.conv(f"{name}.conv2", self.norm(first), width, "1x3x3", stride=stride)

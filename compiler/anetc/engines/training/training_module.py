@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
@@ -24,9 +24,10 @@ from anetc.engines.training.shared_statistics import is_distributed
 from anetc.modules.names import NODES
 from anetc.modules.network import NetworkModule, NetworkParts, build_network, check_inputs
 from anetc.native.library import library_or_none
-from anetc.plan.lower import lower
+from anetc.plan.lower import lower, missing_in_plans
 from anetc.plan.passes import TRAINING, optimise
 from anetc.plan.plan import Plan
+from anetdsl.errors import CannotRun
 
 if TYPE_CHECKING:
     from anetdsl.ir import Network
@@ -75,6 +76,8 @@ class TrainingModule(NetworkParts):
         self.nodes = reference.nodes
         self.nodes.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
         self.sink = reference.sink
+        # In a tuple: as a child, the reference would repeat all names of the state dict.
+        self._reference = (reference,)
         self.checkpoint = checkpoint
         self.synchronise = synchronise
         self._plans: dict[tuple[int, ...], tuple[NodeSteps, ...]] = {}
@@ -87,6 +90,8 @@ class TrainingModule(NetworkParts):
         Raise InputError for inputs that do not fit the network.
         """
         check_inputs(self.network, inputs)
+        if missing := missing_in_plans(self.network):
+            return self._by_reference(inputs, missing)
         first = next(iter(inputs.values()))
         dtype = first.dtype
         device = first.device.type
@@ -101,6 +106,15 @@ class TrainingModule(NetworkParts):
         reads = (values[edge.source] for edge in self.network.sink.inputs)
         logits: Tensor = self.sink([_clip(x, frames) for x in reads])
         return logits
+
+    def _by_reference(self, inputs: Mapping[str, Tensor], missing: str) -> Tensor:
+        """Return the logits of the reference module, for a network that has no plan."""
+        if self.synchronise and is_distributed():
+            raise CannotRun(
+                f"network {self.network.name}: several processes cannot share the statistics of "
+                f"a network with {missing}; train it in one process"
+            )
+        return cast(Tensor, self._reference[0](inputs))
 
     def _nodes(self, size: tuple[int, ...]) -> tuple[NodeSteps, ...]:
         """Return the nodes of the plan for clips of `size` (T, H, W)."""
