@@ -107,8 +107,9 @@ def test_a_forecast_changes_no_number(
     run(tmp_path / "silent", clips, **changes)
     run(tmp_path / "watched", clips, watch=watch, **changes)
     assert outcome(tmp_path / "watched") == outcome(tmp_path / "silent")
-    assert watch.lines[0].startswith("a step takes about ")
-    assert ", and " in watch.lines[0]
+    assert watch.lines[0].startswith("on the CPU: ")
+    assert watch.lines[1].startswith("a step takes about ")
+    assert ", and " in watch.lines[1]
     assert watch.reports[0].done == 1
 
 

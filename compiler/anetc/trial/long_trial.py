@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import torch
 
 from anetc.data.spec import spec_text
-from anetc.devices import resolve
 from anetc.evaluation.eval_request import EvalRequest
 from anetc.evaluation.fitness_error import fitness_error
 from anetc.evaluation.weights_evaluation import EvalComputation, evaluate_weights

@@ -258,7 +258,7 @@ def _failure(error: Exception) -> TrialResult:
 
 def peak_memory() -> int:
     """Return the largest memory so far, in bytes: of the GPU if one is used, else resident."""
-    if torch.cuda.is_initialized():
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         return torch.cuda.max_memory_reserved()
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return most if sys.platform == "darwin" else 1024 * most
