@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 # One thread per test process: two processes already share the cores.
 QUIET_CORES := OMP_NUM_THREADS=1
 
-.PHONY: help demo test test-slow lint types format bench bench-scale gpu-check train-motion motion-table compare-search compare-mhad rehearsal docs site golden clean vscode tree-sitter tree-sitter-parser
+.PHONY: help demo test test-slow lint types format bench bench-scale gpu-check train-motion motion-table compare-search rehearsal docs site golden clean vscode tree-sitter tree-sitter-parser
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -69,16 +69,6 @@ compare-search: $(READY) ## compare the methods of the search (docs/search.md); 
 	  mkdir -p demo/compare && $(QUIET_CORES) $(BIN)/anetc evolve "$$@" || exit 1; \
 	done; done
 	$(BIN)/anetc report demo/compare/* -o demo/compare.html
-
-compare-mhad: $(READY) ## search on UTD-MHAD, then test on other people; hours: make compare-mhad MHAD='arrays:...'
-	@if [ -z "$$MHAD" ]; then \
-	  echo "name the data: make compare-mhad MHAD='utd-mhad:DIR', or" >&2; \
-	  echo "  MHAD='arrays:FILE.npz?train=1,3,5&validation=7&test=2,4,6,8' (docs/mhad.md)" >&2; exit 2; \
-	fi
-	@if [ -e demo/mhad/settings.toml ]; then set -- --resume demo/mhad; \
-	else set -- --preset small --config benchmarks/search_mhad.toml --data "$$MHAD" --out demo/mhad; fi; \
-	mkdir -p demo && $(QUIET_CORES) $(BIN)/anetc evolve "$$@"
-	$(QUIET_CORES) $(BIN)/python benchmarks/compare_mhad.py demo/mhad --data "$$MHAD" --workers 2 --out demo/mhad.jsonl --table demo/mhad.md
 
 rehearsal: $(READY) ## run train, eval, evolve and finals at the paper's full size, one step each; needs 6 GiB, minutes
 	$(QUIET_CORES) $(BIN)/python benchmarks/rehearse_paper.py --out demo/rehearsal
