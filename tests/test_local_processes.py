@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -11,20 +12,22 @@ import time
 from pathlib import Path
 
 import click
+import numpy as np
 import pytest
 
 from anetc import local_processes
-from anetc.cli.process_options import (
-    DevicesType,
-    WorkersType,
-    automatic_workers,
-    without_devices,
-)
+from anetc.cli.process_options import DevicesType, WorkersType, without_devices
+from anetc.data.values import DataSpec
+from anetc.evaluation.predictions.prediction_files import read_predictions
 from anetc.local_processes import run_processes
+from anetc.modules.network import build_network
+from anetc.weights.files import save_weights
+from anetc.worker_processes import automatic_workers
 from tests.command_line import anetc
 from tests.evolve.workers.test_trials import is_alive, paths, until
 from tests.training.conftest import clips
 from tests.training.running import TEXT, losses
+from tests.training.toys import network
 
 __all__ = ["clips"]
 
@@ -130,6 +133,53 @@ def test_training_in_two_processes(clips: object, tmp_path: Path) -> None:
     assert done.stdout.startswith("top1 ")
     assert done.stderr.count("wrote run/model.anet") == 1
     assert len(losses(tmp_path / "run")) == 2
+
+
+def test_evaluation_in_two_processes_equals_that_in_one(clips: DataSpec, tmp_path: Path) -> None:
+    """`--devices 2` shares the videos by gloo on the CPU; only the first process prints."""
+    toy = network()
+    (tmp_path / "toy.anet").write_text(str(toy))
+    save_weights(build_network(toy, seed=1), tmp_path / "w.safetensors")
+    words = ["eval", str(tmp_path / "toy.anet"), "--weights", str(tmp_path / "w.safetensors")]
+    words += ["--data", f"arrays:{clips.path}", "--split", "validation", "--device", "cpu"]
+    words += ["--frames", "4", "--size", "16", "--json", "--save"]
+    one, two = tmp_path / "one.jsonl", tmp_path / "two.jsonl"
+    alone = anetc(*words, one)
+    assert alone.code == 0, alone.err
+    together = subprocess.run(
+        [sys.executable, "-m", "anetc", *words, str(two), "--devices", "2"],
+        env=paths(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert together.returncode == 0, together.stderr
+    counts = [together.stderr.count(text) for text in ("on the CPU: ", f"wrote {two}")]
+    assert counts == [1, 1]
+    expected, found = json.loads(alone.out), json.loads(together.stdout)
+    assert found["measures"] == pytest.approx(expected["measures"], rel=1e-6)
+    assert {**found, "measures": 0} == {**expected, "measures": 0}
+    first, second = read_predictions(str(one)), read_predictions(str(two))
+    assert second.names == first.names
+    np.testing.assert_allclose(second.scores, first.scores, rtol=1e-5)
+
+
+@pytest.mark.slow
+def test_mistake_in_an_evaluation_is_printed_once(clips: DataSpec, tmp_path: Path) -> None:
+    (tmp_path / "toy.anet").write_text(str(network(4)))
+    save_weights(build_network(network(4), seed=1), tmp_path / "w.safetensors")
+    words = ["eval", "toy.anet", "--weights", "w.safetensors", "--data", f"arrays:{clips.path}"]
+    words += ["--split", "validation", "--frames", "4", "--size", "16", "--devices", "2"]
+    done = subprocess.run(
+        [sys.executable, "-m", "anetc", *words],
+        cwd=tmp_path,
+        env=paths(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.count("has 4 classes, but the data have") == 1
 
 
 # Options

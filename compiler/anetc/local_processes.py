@@ -7,6 +7,7 @@ one has no message. SIGINT and SIGTERM go to all of them, once; none outlives th
 from __future__ import annotations
 
 import contextlib
+import datetime
 import os
 import signal
 import socket
@@ -20,6 +21,7 @@ from typing import IO
 
 from anetc.process_start import processor_count
 from anetc.worker_processes import describe_exit, kill_with_parent
+from anetdsl.errors import CannotRun
 
 COMMAND = (sys.executable, "-P", "-m", "anetc")
 
@@ -28,6 +30,7 @@ _GRACE_SECONDS = 10.0
 """Time that the other processes have to end after one has failed."""
 _POLL_SECONDS = 0.05
 _LONGEST_MESSAGE = 2000
+_SLOWEST = datetime.timedelta(days=7)
 
 
 def run_processes(words: Sequence[str], count: int) -> int:
@@ -50,6 +53,35 @@ def run_processes(words: Sequence[str], count: int) -> int:
             _show(failed, codes[failed], outputs[failed - 1])
             return codes[failed] if codes[failed] > 0 else 128 - codes[failed]
     return codes[0] if codes[0] >= 0 else 128 - codes[0]
+
+
+def is_first_process() -> bool:
+    """Return whether this process has the terminal: the first one of several, or the only one."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+@contextlib.contextmanager
+def joined_processes() -> Iterator[None]:
+    """Let the processes that `torchrun` or `run_processes` started exchange objects in the block.
+
+    Objects go through the memory of the host, so no device is needed. A single process needs no
+    exchange. Raise CannotRun if the processes do not find each other.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        yield
+        return
+    import torch.distributed as processes
+
+    try:
+        # A process waits at the end until the slowest one has finished its share.
+        processes.init_process_group("gloo", timeout=_SLOWEST)
+    except (RuntimeError, ValueError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise CannotRun(f"the processes cannot be connected: {reason}") from None
+    try:
+        yield
+    finally:
+        processes.destroy_process_group()
 
 
 def _start(

@@ -25,6 +25,8 @@ import attrs
 
 from anetdsl.errors import CannotRun
 
+MOST_AUTOMATIC = 16
+"""Most worker processes that `automatic_workers` chooses."""
 STALL_SECONDS = 120.0
 """Time without progress after which a worker counts as stalled."""
 STOPPED_SECONDS = 10.0
@@ -42,6 +44,14 @@ if sys.platform == "win32":
 else:
     from multiprocessing.context import ForkServerContext as _Context
     from multiprocessing.context import ForkServerProcess as _Process
+
+
+def automatic_workers(cores: int, processes: int) -> int:
+    """Return the number of loader processes for one of several computing processes.
+
+    One core of each computing process is left for its computation.
+    """
+    return min(MOST_AUTOMATIC, max(1, cores // processes - 1))
 
 
 class WorkerProcess(_Process):

@@ -145,7 +145,10 @@ def test_evaluation_is_that_of_the_command(trained: Path, clips: DataSpec) -> No
     ("argument", "value", "message"),
     [
         ("engine", "referense", 'must be one of "fast", "reference", not "referense"'),
-        ("precision", "float16", 'must be one of "float32", "bfloat16", not "float16"'),
+        (
+            *("precision", "float16"),
+            'must be one of "auto", "float32", "bfloat16", "ieee", not "float16"',
+        ),
         ("protocol", "kinetics", 'must be one of "moments", "charades", not "kinetics"'),
         ("split", "val", 'must be one of "train", "validation", "test", not "val"'),
         ("max_failures", float("nan"), "must be a number from 0 to 1, not NaN"),

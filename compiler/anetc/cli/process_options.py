@@ -4,25 +4,32 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import click
 
 from anetc.process_start import processor_count
+from anetc.worker_processes import automatic_workers
 from anetdsl.evolve.workers.gpu_slots import visible_gpus
 
-AUTO = "auto"
+AUTO: Literal["auto"] = "auto"
 ALL = "all"
-MOST_WORKERS = 16
-"""Most loader processes that `auto` chooses."""
+MOST_WORKERS = 1000
+"""Most loader processes that can be given."""
 
 
-def automatic_workers(cores: int, processes: int) -> int:
-    """Return the number of loader processes for one of several training processes.
+class TrialWorkersType(click.ParamType[int | Literal["auto"]]):
+    """A number of loader processes of each trial, or `auto`, which stays `auto`."""
 
-    One core of each training process is left for the training.
-    """
-    return min(MOST_WORKERS, max(1, cores // processes - 1))
+    name = "n|auto"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | Literal["auto"]:
+        """Return the number, or `auto`. Raise click.BadParameter for anything else."""
+        if value == AUTO:
+            return AUTO
+        return int(click.IntRange(0, MOST_WORKERS).convert(value, param, ctx))
 
 
 class WorkersType(click.ParamType[int]):
@@ -33,17 +40,17 @@ class WorkersType(click.ParamType[int]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Return the number. Raise click.BadParameter for anything else."""
         if value != AUTO:
-            return int(click.IntRange(0).convert(value, param, ctx))
+            return int(click.IntRange(0, MOST_WORKERS).convert(value, param, ctx))
         cores, processes = processor_count(), int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
         count = automatic_workers(cores, processes)
         if os.environ.get("RANK", "0") == "0":
-            shared = "" if processes == 1 else f", {processes} training processes"
+            shared = "" if processes == 1 else f", {processes} processes"
             click.echo(f"--workers auto: {count} (of {cores} cores{shared})", err=True)
         return count
 
 
 class DevicesType(click.ParamType[int]):
-    """A number of training processes, or `all`: one for each GPU."""
+    """A number of computing processes, or `all`: one for each GPU."""
 
     name = "n|all"
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +21,7 @@ from anetc.cli.options import (
     given_options,
     precision_option,
 )
+from anetc.cli.process_options import DevicesType, WorkersType, without_devices
 from anetc.cli.progress import count_progress
 from anetc.cli.streams import show_warnings
 from anetdsl.errors import CannotRun
@@ -36,7 +39,7 @@ if TYPE_CHECKING:
 
 _RUN_OPTIONS = (
     *("protocol", "frames", "size", "clips", "fps", "seed"),
-    *("batch", "workers", "engine", "device", "precision", "max_failures"),
+    *("batch", "workers", "devices", "engine", "device", "precision", "max_failures"),
 )
 """Options that have no effect with --predictions."""
 
@@ -76,9 +79,15 @@ _RUN_OPTIONS = (
 )
 @click.option(
     "--workers",
-    type=click.IntRange(0, 1000),
+    type=WorkersType(),
     default=0,
-    help="Number of processes that load clips.",
+    help="Processes that load clips, or `auto`; with 0 the evaluating process loads them.",
+)
+@click.option(
+    "--devices",
+    type=DevicesType(),
+    metavar="N|all",
+    help="Evaluate in N processes on this machine, each on a GPU of its own; all: on all GPUs.",
 )
 @engine_option
 @device_option
@@ -117,6 +126,7 @@ def command(
     seed: int,
     batch: int,
     workers: int,
+    devices: int | None,
     engine: Engine,
     device: str,
     precision: PrecisionChoice,
@@ -134,6 +144,8 @@ def command(
 
     With --predictions no network is run. The command scores a file that --save wrote, or a Charades
     submission, by the labels in the file or by those of --data.
+
+    Several processes share the videos: --devices starts them, or `torchrun` on several machines.
     """
     from anetc.cli.eval_output import (
         MAX_LISTED_CLASSES,
@@ -147,8 +159,10 @@ def command(
     from anetc.cli.log import show_log
     from anetc.evaluation.eval_request import EvalRequest
     from anetc.evaluation.predictions.prediction_files import check_suffix, write_predictions
+    from anetc.local_processes import is_first_process
 
-    show_log()
+    if is_first_process():
+        show_log()
     if confusion is not None:
         check_confusion_path(confusion)
         if confusion != "-":
@@ -168,10 +182,14 @@ def command(
     else:
         if file is None or weights is None or data is None:
             raise CannotRun(f"{_missing(file, weights, data)}, or score a file with --predictions")
+        if devices is not None and devices > 1:
+            _run_processes(devices)
         computing = _Computing(
             batch, workers, engine, device, precision, max_failures, save, confusion
         )
         evaluation, about = _run_network(file, weights, request, computing, quiet=as_json)
+        if not is_first_process():
+            return
     # Files come last: the measures are not lost where a file cannot be written.
     if as_json:
         from anetc.evaluation.summary import to_json
@@ -204,6 +222,15 @@ class _Computing:
     confusion: str | None
 
 
+def _run_processes(count: int) -> None:
+    """Run this command in several processes, and exit with their exit code."""
+    if "RANK" in os.environ:
+        raise CannotRun("--devices: these processes were started by torchrun; leave it out")
+    from anetc.local_processes import run_processes
+
+    raise click.exceptions.Exit(run_processes(without_devices(sys.argv[1:]), count))
+
+
 def _missing(file: str | None, weights: str | None, data: str | None) -> str:
     """Return which arguments are missing, with the weights that `file` may belong to."""
     given = {"a network FILE": file, "--weights": weights, "--data": data}
@@ -226,16 +253,22 @@ def _run_network(
     from anetc.api.evaluate import evaluate
     from anetc.cli.eval_output import check_confusion_labels
     from anetc.evaluation.predictions.prediction_files import check_names
+    from anetc.local_processes import is_first_process, joined_processes
 
-    with contextlib.ExitStack() as stack:
+    is_first, world = is_first_process(), int(os.environ.get("WORLD_SIZE", "1"))
+    with joined_processes(), contextlib.ExitStack() as stack:
 
         def ready(dataset: Dataset, notes: tuple[str, ...]) -> Progress:
-            show_warnings(notes)
+            if is_first:
+                show_warnings(notes)
             check_confusion_labels(computing.confusion, multi_label=dataset.multi_label)
             if computing.save is not None:
                 names = (dataset.name(index) for index in range(len(dataset)))
                 check_names(computing.save, names)
-            return stack.enter_context(count_progress("videos", len(dataset), quiet=quiet))
+            silent = quiet or not is_first
+            show = stack.enter_context(count_progress("videos", len(dataset), quiet=silent))
+            # The processes have equal shares, up to one video.
+            return lambda done: show(min(done * world, len(dataset)))
 
         assert request.data is not None
         report = evaluate(
@@ -257,7 +290,7 @@ def _run_network(
             precision=computing.precision,
             max_failures=computing.max_failures,
             ready=ready,
-            message=lambda line: click.echo(line, err=True),
+            message=lambda line: click.echo(line, err=True) if is_first else None,
         )
     return report.evaluation, dict(report.about)
 
