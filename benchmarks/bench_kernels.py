@@ -6,7 +6,8 @@ Each instruction of the programs of a step runs by itself and is timed in CPU se
 The table lists, for each kind, the calls and milliseconds of a step and, for convolutions, billions
 of floating-point operations per second, also as a share of the ceiling (`anetc.bench.ceiling`). The
 operations that a kernel leaves out at the edges of maps count, so that a share may be above 1. The
-last lines are the kernels together, and the whole step with Python, autograd and the loss.
+last lines are the kernels together, and the whole step with Python, autograd and the loss. ROUNDS
+in the environment is the largest number of rounds.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from anetc.bench.ceiling import Ceiling
 from anetc.engines.training import TrainingModule, native_nodes
 from anetc.engines.training.native_program import INSTRUCTION_SIZE, OPERATIONS
 from anetc.native.library import NoNativeKernels, library
-from benchmarks.bench_training import FRAMES, Clip, network_of
+from benchmarks.bench_training import FRAMES, MOST_ROUNDS, Clip, network_of
 from benchmarks.tables import print_table, replay
 
 CASES = {"search trial 16x32 batch16": (16, 32, 9), "assemblenet 16x112 batch1": (1, 112, 3)}
@@ -110,6 +111,7 @@ def test_kernels(benchmark: BenchmarkFixture, case: str) -> None:
     except NoNativeKernels as reason:
         pytest.skip(str(reason))
     batch, size, rounds = CASES[case]
+    rounds = min(rounds, MOST_ROUNDS)
     network = network_of(case)
     module = TrainingModule(build_network(network))
     clip = Clip.drawn(network, batch, FRAMES, size, torch.float32)

@@ -6,7 +6,8 @@ The benchmark makes the load itself: processes that count. The goal (issue 17) i
 the quiet time with the threads and the waiting that commands choose (`anetc.process_start`). The
 other rows have settings of a user: the waiting of libgomp without a setting, waiting without a
 loop, and one thread. All processes are started before anything is measured, and compute in turns.
-Times are wall times, so the machine must be quiet; the first column shows whether it was.
+Times are wall times, so the machine must be quiet; the first column shows whether it was. ROUNDS in
+the environment sets the number of rounds.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from anetc.process_start import processor_count
 from benchmarks.tables import print_table, replay
 
-ROUNDS, STEPS = int(os.environ.get("ROUNDS", "5")), 5
+ROUNDS = int(os.environ.get("ROUNDS", "5"))
+STEPS, SECONDS = 5, 10
+"""Number of steps of a process in its turn; less after some seconds."""
 SETTINGS: dict[str, dict[str, str]] = {
     "as commands choose": {},
     "libgomp's default": {"GOMP_SPINCOUNT": "300000"},
@@ -56,7 +59,8 @@ step()
 print("ready", flush=True)
 for line in sys.stdin:
     times = []
-    for _ in range(int(line)):
+    steps, seconds = map(int, line.split())
+    while len(times) < steps and sum(times) < seconds:
         start = time.perf_counter()
         step()
         times.append(time.perf_counter() - start)
@@ -107,7 +111,7 @@ def times(process: subprocess.Popen[str]) -> list[float]:
     """Have a process do some steps; return their wall times in seconds."""
     assert process.stdin is not None
     assert process.stdout is not None
-    process.stdin.write(f"{STEPS}\n")
+    process.stdin.write(f"{STEPS} {SECONDS}\n")
     process.stdin.flush()
     found: list[float] = json.loads(process.stdout.readline())
     return found

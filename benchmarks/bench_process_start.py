@@ -4,6 +4,7 @@
 
 Two processes compute in turns, each on one thread. The table has medians: page faults of a step,
 its processor seconds (also those of the system), and the largest resident memory of the process.
+ROUNDS in the environment is the largest number of rounds.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ CASES = {
     "training, small, 16 clips of 16x32": ("training", "small_assemblenet", 16, 16, 32, 9),
 }
 """Kind, network, clips, frames, height and width, and number of rounds."""
+MOST_ROUNDS = int(os.environ.get("ROUNDS", "100"))
 _STEP = """
 import json, resource, sys, time
 prepared, kind, path, *numbers = sys.argv[1:]
@@ -94,7 +96,7 @@ def test_step(benchmark: BenchmarkFixture, request: pytest.FixtureRequest, case:
         for process in processes.values():
             assert process.stdout is not None
             assert process.stdout.readline() == "ready\n"
-        for _ in range(rounds):
+        for _ in range(min(rounds, MOST_ROUNDS)):
             for prepared, process in processes.items():
                 assert process.stdin is not None
                 assert process.stdout is not None

@@ -18,7 +18,7 @@ its labels, and the memory that the step adds (gradients, saved values, workspac
 ratio of the added memory alone. All modules run on one thread, in turns in each round, so that a
 slow period affects all of them; the medians are compared. `gradients` is the largest difference
 between a gradient and the reference's, relative to the largest gradient of that parameter, for one
-step in double precision on a small clip.
+step in double precision on a small clip. ROUNDS in the environment is the largest number of rounds.
 """
 
 from __future__ import annotations
@@ -58,6 +58,7 @@ CASES = {
 TRIAL = "search trial"
 """Case with two residual modules per block, which is what a trial of the small space trains."""
 FRAMES = 16
+MOST_ROUNDS = int(os.environ.get("ROUNDS", "100"))
 
 _table: list[tuple[str, ...]] = [
     ("case", "module", "ms", "time", "peak MiB", "memory", "added", "gradients")
@@ -168,6 +169,7 @@ def test_step(benchmark: BenchmarkFixture, case: str) -> None:
     """pytest-benchmark reports the step of the native kernels. The table has all modules."""
     benchmark.group = case
     _, batch, size, rounds = CASES[case]
+    rounds = min(rounds, MOST_ROUNDS)
     network = network_of(case)
     errors = gradient_errors(network)
     compared = modules(network)

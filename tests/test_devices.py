@@ -168,7 +168,7 @@ def test_switches(
 ) -> None:
     """On a GPU products and convolutions use TF32, unless `ieee`; Inductor can read the switches.
 
-    Nothing that concerns the CPU changes.
+    For a CPU only the number of threads changes.
     """
     used: list[str] = []
     monkeypatch.setattr(torch.cuda, "set_device", used.append)
@@ -178,6 +178,10 @@ def test_switches(
     cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
     set_up(Device(name="cpu", hardware="AMD EPYC", deterministic=deterministic))
     assert not used
+    before = torch.get_num_threads()
+    set_up(Device(name="cpu", hardware="AMD EPYC"), before + 1)
+    assert torch.get_num_threads() == before + 1
+    torch.set_num_threads(before)
     device = Device(
         name="cuda:1", hardware="H100", precision=precision, deterministic=deterministic
     )

@@ -143,12 +143,17 @@ def check_device(name: str) -> None:
         raise CannotRun(f"--device {name}: {reason}") from None
 
 
-def set_up(device: Device) -> None:
-    """Set PyTorch's global switches for a device; a CPU has none, so its numbers do not change.
+def set_up(device: Device, threads: int | None = None) -> None:
+    """Set PyTorch's global switches for a device, and its number of threads if one is given.
 
-    On a GPU these are the current device, TF32 for products and convolutions, the search for the
-    fastest convolution (cudnn.benchmark), and deterministic algorithms.
+    A CPU has no switches. On a GPU these are the current device, TF32 for products and
+    convolutions, the search for the fastest convolution (cudnn.benchmark), and deterministic
+    algorithms.
     """
+    if threads is not None:
+        import torch
+
+        torch.set_num_threads(threads)
     if not device.is_cuda:
         return
     import torch

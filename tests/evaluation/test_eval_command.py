@@ -14,6 +14,7 @@ import attrs
 import jsonschema
 import numpy as np
 import pytest
+import torch
 
 from anetc.data.recipes import recipes_for
 from anetc.data.values import DataSpec
@@ -80,6 +81,30 @@ def test_json_follows_its_schema(case: Case) -> None:
     jsonschema.Draft202012Validator(SCHEMA).validate(document)
     assert sum(map(sum, document["confusion"])) == document["videos"] == 9
     assert document["recipe"]["frames"] == 4
+
+
+@pytest.mark.parametrize("command", ["eval", "run", "bench"])
+def test_number_of_threads(case: Case, command: str, threads_restored: int) -> None:
+    """The line about the device has the number of threads that --threads sets."""
+    arguments: dict[str, tuple[object, ...]] = {
+        "eval": (*("--weights", case.weights, "--data", case.data), "--split", "validation"),
+        "run": ("--video", REPOSITORY / "tests" / "media" / "city_cc0.mp4"),
+        "bench": ("--backends", "plan", "--repeats", 1),
+    }
+    count = threads_restored + 1
+    size = ("--device", "cpu", "--frames", 4, "--size", 16, "--threads", count)
+    done = anetc(command, case.network, *arguments[command], *size)
+    assert done.code == 0, done.err
+    assert f", {count} threads" in done.err.partition("float32")[0]
+    assert torch.get_num_threads() == count
+
+
+@pytest.fixture
+def threads_restored() -> Iterator[int]:
+    """Return the number of threads before the test, and restore it."""
+    before = torch.get_num_threads()
+    yield before
+    torch.set_num_threads(before)
 
 
 def test_saved_predictions_give_the_same_scores(case: Case, tmp_path: Path) -> None:

@@ -66,6 +66,7 @@ def _kinds() -> Kinds:
         "workers": (int, at_least(0)),
         "engine": (EngineChoice, None),
         "precision": (PrecisionChoice, None),
+        "threads": (int | None, at_least(1)),
         "max_failures": (float, between(0, 1)),
     }
 
@@ -88,6 +89,7 @@ def evaluate(
     engine: EngineChoice = "fast",
     device: str = "auto",
     precision: PrecisionChoice = "auto",
+    threads: int | None = None,
     max_failures: float = 0.05,
     ready: Callable[[Dataset, tuple[str, ...]], Progress | None] | None = None,
     message: Callable[[str], None] = lambda _: None,
@@ -115,6 +117,8 @@ def evaluate(
         device: `auto`, `cpu`, `cuda` or `cuda:N`; `auto` is a GPU if PyTorch can use one.
         precision: `auto`, `float32`, `bfloat16`, or `ieee` for float32 without TF32; `auto` is
             bfloat16 on a GPU with tensor cores for it, else float32.
+        threads: Number of threads that compute on a CPU, from this call on; None keeps that of
+            PyTorch.
         max_failures: Largest fraction of videos that may be unreadable.
         ready: Called with the opened split and the notes before the network runs; may return a
             function that is called with the number of videos done.
@@ -141,6 +145,7 @@ def evaluate(
         "workers": workers,
         "engine": engine,
         "precision": precision,
+        "threads": threads,
         "max_failures": max_failures,
     }
     check_arguments("evaluate", given, _kinds())
@@ -156,6 +161,7 @@ def evaluate(
         engine=engine,
         device=device,
         precision=precision,
+        threads=threads,
         max_failures=max_failures,
         message=message,
     )

@@ -78,6 +78,12 @@ precision_option = click.option(
     show_default=True,
     help="auto: bfloat16 on a GPU with tensor cores for it, else float32. ieee: no TF32.",
 )
+threads_option = click.option(
+    "--threads",
+    type=click.IntRange(1, 1024),
+    metavar="N",
+    help="Threads that compute; by default one for each processor that the command may use.",
+)
 deterministic_option = click.option(
     "--deterministic", is_flag=True, help="The same numbers every time, also on a GPU; slower."
 )

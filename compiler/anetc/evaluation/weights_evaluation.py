@@ -31,6 +31,8 @@ class EvalComputation:
     engine: EngineChoice = "fast"
     device: str = "auto"
     precision: PrecisionChoice = "auto"
+    threads: int | None = None
+    """Number of threads that compute; None keeps that of PyTorch."""
     max_failures: float = 0.05
     """Largest fraction of videos that may be unreadable."""
     message: Callable[[str], None] = lambda _: None
@@ -47,8 +49,8 @@ def evaluate_weights(
     """Evaluate a network with the weights of a file on the videos of a request.
 
     Return the evaluation; network, data, split, recipe, seed, precision and device; and warnings.
-    `ready` is called with the opened split and the warnings before the network runs, and may return a
-    function that is called with the number of videos done.
+    `ready` is called with the opened split and the warnings before the network runs, and may return
+    a function that is called with the number of videos done.
 
     Raise CannotRun if the weights do not fit, the data cannot be opened or have other classes, or
     too many videos cannot be read.
@@ -68,7 +70,7 @@ def evaluate_weights(
 
     device = resolve(how.device, how.precision, engine=how.engine)
     check_classes(network, dataset)
-    set_up(device)
+    set_up(device, how.threads)
     how.message(device.line())
     compiled = compile_network(network, weights=weights, device=device.name)
     evaluation = evaluate(

@@ -6,8 +6,6 @@ import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
-
 from anetc.data.spec import spec_text
 from anetc.evaluation.eval_request import EvalRequest
 from anetc.evaluation.fitness_error import fitness_error
@@ -51,7 +49,6 @@ def evaluate_trained(network: Network, setup: TrialSetup, weights: Path) -> Tria
     Raise BadData if the data cannot be evaluated on, or no video has a label.
     """
     settings = setup.settings
-    torch.set_num_threads(settings.threads or 1)
     # Clips are those of the training, which the weights file describes.
     data = spec_text(setup.data)
     request = EvalRequest(data, None, setup.split, None, None, None, None, None, seed=0)
@@ -61,6 +58,7 @@ def evaluate_trained(network: Network, setup: TrialSetup, weights: Path) -> Tria
         device=settings.device,
         engine=settings.engine,
         precision=settings.precision,
+        threads=settings.threads or 1,
     )
     try:
         evaluation, _, _ = evaluate_weights(network, str(weights), request, how)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from anetc.cli.network_input import load_network
-from anetc.cli.options import SizeType, device_option
+from anetc.cli.options import SizeType, device_option, threads_option
 from anetc.cli.progress import print_line
 from anetc.cli.tables import show_table
 from anetdsl.errors import CannotRun
@@ -58,9 +58,7 @@ _SUMMARY = (
 @click.option(
     "--batch", type=click.IntRange(1, 10_000), default=1, show_default=True, help="Clips per pass."
 )
-@click.option(
-    "--threads", type=click.IntRange(1, 1024), help="Threads of PyTorch; all cores by default."
-)
+@threads_option
 @click.option(
     "--repeats",
     type=click.IntRange(1, 10_000),
@@ -104,9 +102,8 @@ def command(
         wrong = f"no backend {', '.join(unknown)}" if unknown else "no backend is named"
         raise CannotRun(f"--backends: {wrong}; choose from {', '.join(BACKENDS)}")
     where = resolve(device, "float32")
-    set_up(where)
-    if where.is_cuda:  # for a CPU the results name the processor and the threads
-        print_line(where.line())
+    set_up(where, threads)
+    print_line(where.line())
     found = bench(
         network,
         frames=frames,
@@ -114,7 +111,6 @@ def command(
         batch=batch,
         backends=names,
         repeats=repeats,
-        threads=threads,
         device=where,
         report=print_line,  # no live view: drawing it would take time from what is measured
     )

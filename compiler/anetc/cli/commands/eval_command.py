@@ -20,6 +20,7 @@ from anetc.cli.options import (
     engine_option,
     given_options,
     precision_option,
+    threads_option,
 )
 from anetc.cli.process_options import DevicesType, WorkersType, without_devices
 from anetc.cli.progress import count_progress
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
 _RUN_OPTIONS = (
     *("protocol", "frames", "size", "clips", "fps", "seed"),
-    *("batch", "workers", "devices", "engine", "device", "precision", "max_failures"),
+    *("batch", "workers", "devices", "engine", "device", "precision", "threads", "max_failures"),
 )
 """Options that have no effect with --predictions."""
 
@@ -92,6 +93,7 @@ _RUN_OPTIONS = (
 @engine_option
 @device_option
 @precision_option
+@threads_option
 @click.option(
     "--max-failures",
     type=click.FloatRange(0, 1),
@@ -130,6 +132,7 @@ def command(
     engine: Engine,
     device: str,
     precision: PrecisionChoice,
+    threads: int | None,
     max_failures: float,
     save: str | None,
     predictions: str | None,
@@ -185,7 +188,7 @@ def command(
         if devices is not None and devices > 1:
             _run_processes(devices)
         computing = _Computing(
-            batch, workers, engine, device, precision, max_failures, save, confusion
+            batch, workers, engine, device, precision, threads, max_failures, save, confusion
         )
         evaluation, about = _run_network(file, weights, request, computing, quiet=as_json)
         if not is_first_process():
@@ -217,6 +220,7 @@ class _Computing:
     engine: Engine
     device: str
     precision: PrecisionChoice
+    threads: int | None
     max_failures: float
     save: str | None
     confusion: str | None
@@ -288,6 +292,7 @@ def _run_network(
             engine=computing.engine,
             device=computing.device,
             precision=computing.precision,
+            threads=computing.threads,
             max_failures=computing.max_failures,
             ready=ready,
             message=lambda line: click.echo(line, err=True) if is_first else None,

@@ -19,6 +19,7 @@ from anetc.cli.options import (
     engine_option,
     precision_option,
     size_option,
+    threads_option,
 )
 from anetc.cli.streams import show_warnings
 from anetc.cli.tables import show_table
@@ -89,6 +90,7 @@ if TYPE_CHECKING:
 @engine_option
 @device_option
 @precision_option
+@threads_option
 @click.option("--trust", is_flag=True, help="Load an artifact that contains code.")
 @classes_option
 @click.pass_context
@@ -107,6 +109,7 @@ def command(
     engine: Engine,
     device: str,
     precision: PrecisionChoice,
+    threads: int | None,
     trust: bool,
     classes: int | None,
 ) -> None:
@@ -174,7 +177,7 @@ def command(
         precision if about is None else about.dtype,
         engine=engine,
     )
-    set_up(where)
+    set_up(where, threads)
     click.echo(where.line(), err=True)
     model: nn.Module
     if about is not None:

@@ -20,6 +20,7 @@ from anetc.cli.options import (
     device_option,
     engine_option,
     precision_option,
+    threads_option,
 )
 from anetc.cli.process_options import DevicesType, WorkersType, without_devices
 from anetdsl.errors import CannotRun
@@ -118,7 +119,7 @@ if TYPE_CHECKING:
     metavar="N|all",
     help="Train in N processes on this machine, each on a GPU of its own; all: on all GPUs.",
 )
-@click.option("--threads", type=click.IntRange(1), help="Threads that compute.")
+@threads_option
 @device_option
 @engine_option
 @deterministic_option
