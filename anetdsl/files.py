@@ -64,6 +64,14 @@ def write_atomically(path: str | Path, data: str | bytes, *, durable: bool = Fal
                 os.fsync(file.fileno())
 
 
+def make_folder(path: str | Path) -> None:
+    """Make a folder and its parents if they do not exist. Raise CannotRun if that fails."""
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CannotRun(f"{path}: cannot be created: {error.strerror}") from None
+
+
 def remove_unfinished(folder: Path) -> None:
     """Delete what killed processes have left in a folder: unfinished files older than a day."""
     for part in folder.glob(".anetc-*.part"):

@@ -150,7 +150,7 @@ def test_table_and_chart_of_figure4_by_hand() -> None:
     assert cells[1] == "`guided+inherit`"
     assert cells[5] == "74.0 (66.5 to 81.5)"
     assert cells[6] == "+12.0 (+7.0 to +17.0)"
-    assert cells[7:9] == ["0.0091", "0.0091"]
+    assert cells[7:9] == ["0.009", "0.009"]
     chart = figure4_chart(plan, rows)
     assert chart.startswith("<svg")
     assert "guided+inherit" in chart
@@ -194,5 +194,14 @@ def test_table3_by_hand() -> None:
     rows = [row3("by_hand", seed, 50.0, 60.0 + seed) for seed in (1, 2, 3)]
     rows += [row3("guided+inherit", seed, 55.0, 68.0 + 3 * seed) for seed in (1, 2, 3)]
     lines = table3_table(Table3Plan(data="x"), rows).splitlines()
-    assert lines[2].startswith("| `guided+inherit` | 3 | 1,000 | 2,000 | 0.1 | 55.0")
-    assert lines[3].endswith("| 62.0 (59.5 to 64.5) | +12.0 (+7.0 to +17.0) | 0.0091 |")
+    best, other = ([cell.strip() for cell in line.split("|")[1:-1]] for line in lines[2:])
+    assert best[:5] == ["`guided+inherit`", "3", "1,000", "2,000", "0.1"]
+    assert best[5] == "55.0 (55.0 to 55.0)"
+    assert other[-3:] == ["62.0 (59.5 to 64.5)", "+12.0 (+7.0 to +17.0)", "0.009"]
+
+
+def test_table3_without_the_long_budget() -> None:
+    rows = [attrs.evolve(row3("by_hand", seed, 50.0, 60.0), long=None) for seed in (1, 2, 3)]
+    lines = table3_table(Table3Plan(data="x", long_iterations=0), rows).splitlines()
+    assert "4000" not in lines[0]
+    assert lines[0].count("|") == lines[2].count("|") == 9

@@ -13,7 +13,6 @@ from typing import Any
 
 import attrs
 
-from anetdsl.errors import CannotRun
 from anetdsl.evolve.candidates import Record
 from anetdsl.evolve.contract import (
     DEFAULT_BATCH,
@@ -26,7 +25,7 @@ from anetdsl.evolve.drive.run_dir import RunDir
 from anetdsl.evolve.drive.store import Candidate, read_operations
 from anetdsl.evolve.operations import Operation, operations_to_json
 from anetdsl.evolve.settings.run_settings import RunSettings
-from anetdsl.files import write_atomically
+from anetdsl.files import make_folder, write_atomically
 from anetdsl.settings_reader import as_kind
 
 _RECORD_SCHEMA = "anetdsl-candidate"
@@ -110,7 +109,7 @@ def last_trial(directory: RunDir, candidate: Candidate) -> TrialFolder:
 def write_trial(directory: RunDir, candidate: Candidate, job: TrialJob) -> TrialFolder:
     """Make the folder of a candidate's last start and write its text and its job there."""
     folder = last_trial(directory, candidate)
-    _make(folder.path)
+    make_folder(folder.path)
     write_atomically(folder.candidate, candidate.proposal)
     write_atomically(folder.job, json.dumps(job.to_json(), indent=1) + "\n")
     return folder
@@ -142,7 +141,7 @@ def write_text(directory: RunDir, candidate: Candidate) -> None:
 
 def write_record(directory: RunDir, candidate: Candidate) -> None:
     """Write `trials/NAME/record.json`, from which `--rebuild` makes the database."""
-    _make(directory.candidate_folder(candidate.name))
+    make_folder(directory.candidate_folder(candidate.name))
     write_atomically(directory.record(candidate.name), record_text(candidate))
 
 
@@ -177,10 +176,3 @@ def read_record(path: Path, record: Record) -> tuple[Record, dict[str, Any]]:
     if (values["status"] == "done") != (values["fitness"] is not None):
         raise ValueError("its status and its fitness contradict each other")
     return Record(text=record.text, operations=operations, **values), own
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise CannotRun(f"{folder}: cannot be created: {error.strerror}") from None

@@ -25,7 +25,7 @@ from anetdsl.evolve.settings.run_settings import (
 from anetdsl.evolve.workers.dispatch import Dispatcher
 from anetdsl.evolve.workers.executors import check_workers, open_workers
 from anetdsl.evolve.workers.trial_process import COMMAND
-from anetdsl.files import write_atomically
+from anetdsl.files import make_folder, write_atomically
 
 
 def make_run(
@@ -160,7 +160,4 @@ def _has_content(path: Path, text: str) -> bool:
 
 def _make_folders(directory: RunDir) -> None:
     for folder in (directory.path, directory.archs, directory.trials, directory.inbox):
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise CannotRun(f"{folder}: cannot be created: {error.strerror}") from None
+        make_folder(folder)

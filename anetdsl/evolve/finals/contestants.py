@@ -9,7 +9,8 @@ from typing import Literal
 
 import attrs
 
-from anetdsl.checking import check_file, check_source, network_of
+from anetdsl.api import parse
+from anetdsl.checking import check_file
 from anetdsl.cost import cost
 from anetdsl.errors import AnetError, CannotRun
 from anetdsl.evolve.candidates import Member
@@ -18,9 +19,7 @@ from anetdsl.evolve.propose.canonical import canonical_form
 from anetdsl.evolve.settings.finals_settings import FinalsSettings
 from anetdsl.evolve.settings.search_settings import SearchSettings, Space
 from anetdsl.evolve.trainings.fresh_text import fresh_text
-from anetdsl.ir import Network
 from anetdsl.pruning import prune, pruned_text
-from anetdsl.source import SourceFile
 
 PRUNED = "_pruned"
 
@@ -45,7 +44,7 @@ class _Chosen:
         dropped: int = 0,
     ) -> None:
         """Add a network, unless an equal one takes part already."""
-        network = _parsed(name, text)
+        network = parse(text, name)
         form = canonical_form(network)
         if (other := self.forms.get(form)) is not None:
             self.notes.append(f"{name} is the same network as {other}, and takes part once")
@@ -93,7 +92,7 @@ def _best(members: Sequence[Member], count: int) -> Iterator[Member]:
         raise CannotRun("no candidate of the search has a result yet; the finals need at least one")
     seen: set[str] = set()
     for member in sorted(members, key=lambda member: (-member.fitness, member.index)):
-        form = canonical_form(_parsed(member.name, member.text))
+        form = canonical_form(parse(member.text, member.name))
         if form not in seen:
             seen.add(form)
             yield member
@@ -104,7 +103,7 @@ def _best(members: Sequence[Member], count: int) -> Iterator[Member]:
 def _add_pruned(chosen: _Chosen, member: Member, below: float) -> None:
     """Add a candidate without its edges of low weight."""
     name = f"{member.name}{PRUNED}"
-    pruning = prune(_parsed(member.name, member.text), below, drop_nodes=True)
+    pruning = prune(parse(member.text, member.name), below, drop_nodes=True)
     if not pruning.dropped:
         chosen.notes.append(f"{member.name} has no edge below {below:g} that could be dropped")
         return
@@ -149,7 +148,3 @@ def _unused(name: str, used: set[str]) -> str:
         found = f"{name}_{number}"
         number += 1
     return found
-
-
-def _parsed(name: str, text: str) -> Network:
-    return network_of(check_source(SourceFile(name, text)))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from anetdsl.confidence import MeanDifference, MeanInterval
 from anetdsl.evolve.finals.plan import Contestant, Plan
 from anetdsl.evolve.finals.standings import Standings
+from anetdsl.result_tables import interval_text, markdown_table, p_text
 from anetdsl.terminal import visible
 
 ORIGINS = {"search": "search", "pruned": "search, pruned", "beside": "beside"}
@@ -25,13 +24,13 @@ def finals_page(standings: Standings, name: str) -> str:
         "",
         comparison_caption(plan),
         "",
-        *table_lines(*comparison_rows(standings)),
+        markdown_table(*comparison_rows(standings)).rstrip("\n"),
     ]
     if standings.test or standings.full_test:
         parts += ["", f"## The {plan.test_split} split, evaluated once, at the end", ""]
         if plan.test_split == plan.split:
             parts += [SAME_SPLIT, ""]
-        parts += table_lines(*test_rows(standings))
+        parts.append(markdown_table(*test_rows(standings)).rstrip("\n"))
     if notes := remarks(standings):
         parts += ["", "## Remarks", "", *(f"- {visible(note)}" for note in notes)]
     return "\n".join(parts) + "\n"
@@ -91,9 +90,9 @@ def comparison_rows(standings: Standings) -> tuple[list[str], list[list[str]]]:
         row += [f"{contestant.parameters:,}", f"{contestant.multiply_adds:,}"]
         if has_rates:
             row.append("" if one.learning_rate is None else f"{one.learning_rate:g}")
-        row.append(interval_text(one.interval("fitness")))
+        row.append(optional_interval(one.interval("fitness")))
         if measure != "fitness":
-            row.append(interval_text(one.interval(measure)))
+            row.append(optional_interval(one.interval(measure)))
         row += _difference(standings.difference(standings.validation, one.network, measure))
         rows.append(row)
     return heading, rows
@@ -109,9 +108,9 @@ def test_rows(standings: Standings) -> tuple[list[str], list[list[str]]]:
     for training, table in (("full", standings.full_test), ("comparison", standings.test)):
         for one in table:
             row = [_name(standings, standings.plan.contestant(one.network)), training]
-            row += [f"{one.steps:,}", str(len(one.seeds)), interval_text(one.interval(measure))]
+            row += [f"{one.steps:,}", str(len(one.seeds)), optional_interval(one.interval(measure))]
             if measure == "top1":
-                row.append(interval_text(one.interval("top5")))
+                row.append(optional_interval(one.interval("top5")))
             row += _difference(standings.difference(table, one.network, measure))
             rows.append(row)
     return heading, rows
@@ -122,23 +121,15 @@ def _name(standings: Standings, contestant: Contestant) -> str:
     return f"{name} (winner)" if contestant.name == standings.winner else name
 
 
-def interval_text(interval: MeanInterval | None, *, signed: bool = False) -> str:
-    """Return a mean with its interval, such as `54.3 (51.0 to 57.6)`; a dash without values."""
-    if interval is None:
-        return "–"
-    sign = "+" if signed else ""
-    mean = f"{interval.mean:{sign}.1f}"
-    if interval.low is None or interval.high is None:
-        return mean
-    return f"{mean} ({interval.low:{sign}.1f} to {interval.high:{sign}.1f})"
+def optional_interval(interval: MeanInterval | None) -> str:
+    """Return the text of an interval; a dash if no training gave a value."""
+    return "–" if interval is None else interval_text(interval)
 
 
 def _difference(difference: MeanDifference | None) -> list[str]:
     if difference is None:
         return ["", ""]
-    p = difference.p
-    shown = "" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
-    return [interval_text(difference.difference, signed=True), shown]
+    return [interval_text(difference.difference, signed=True), p_text(difference.p)]
 
 
 def remarks(standings: Standings) -> list[str]:
@@ -152,14 +143,3 @@ def _failures(standings: Standings) -> list[str]:
         for one in standings.validation
         if standings.winner is not None and one.failed
     ]
-
-
-def table_lines(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return the lines of a Markdown table whose columns are aligned."""
-    widths = [max(map(len, column)) for column in zip(heading, *rows)]
-
-    def line(cells: Sequence[str]) -> str:
-        padded = (cell.ljust(width) for cell, width in zip(cells, widths))
-        return f"| {' | '.join(padded)} |"
-
-    return [line(heading), line(["-" * width for width in widths]), *map(line, rows)]

@@ -16,8 +16,7 @@ from anetdsl.errors import CannotRun, cannot_read
 from anetdsl.evolve.contract import Split
 from anetdsl.evolve.finals.finals_dir import FinalsDir
 from anetdsl.evolve.settings.finals_settings import FinalsSettings
-from anetdsl.evolve.trainings.training_folder import make_folder
-from anetdsl.files import write_atomically
+from anetdsl.files import make_folder, write_atomically
 from anetdsl.settings_reader import named_values, read_value
 
 _SCHEMA = "anetdsl-finals-plan"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from anetdsl.checking import check_source, network_of
+from anetdsl.api import parse
 from anetdsl.evolve.propose.child_text import untrained
 from anetdsl.source import Edit, SourceFile
 from anetdsl.syntax.parser import parse_syntax
@@ -41,7 +41,7 @@ def fresh_text(
     Raises:
         AnetError: The text has errors.
     """
-    network = network_of(check_source(SourceFile(source, text)))
+    network = parse(text, source)
     tree = parse_syntax(SourceFile(source, text))
     edits: list[Edit] = list(set_score(tree, None))
     for old, new in zip(network.nodes, untrained(network).nodes, strict=True):
@@ -57,7 +57,7 @@ def fresh_text(
         text = _changed(source, text, "sink", "classes", str(classes))
     if modules is not None and tuple(modules) != network.modules:
         text = _changed(source, text, "network", "modules", [str(count) for count in modules])
-    network_of(check_source(SourceFile(source, text)))
+    parse(text, source)
     return text
 
 

@@ -21,7 +21,7 @@ import attrs
 from anetdsl.errors import CannotRun, cannot_read
 from anetdsl.evolve.contract import TrialFolder
 from anetdsl.evolve.trainings.training import Training, TrainingRecord
-from anetdsl.files import write_atomically
+from anetdsl.files import make_folder, write_atomically
 
 
 @attrs.frozen
@@ -117,11 +117,3 @@ def delete_trained_weights(folder: TrainingFolder, record: TrainingRecord) -> No
     """Delete the weights of a training. Other files stay."""
     with contextlib.suppress(OSError):
         folder.trial_folder(record).weights.unlink(missing_ok=True)
-
-
-def make_folder(path: Path) -> None:
-    """Make a folder if it does not exist. Raise CannotRun."""
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise CannotRun(f"{path}: cannot be created: {error.strerror}") from None

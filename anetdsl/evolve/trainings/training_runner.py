@@ -28,7 +28,6 @@ from anetdsl.evolve.trainings.training import Training, TrainingRecord
 from anetdsl.evolve.trainings.training_folder import (
     TrainingFolder,
     delete_checkpoints,
-    make_folder,
     read_training,
     write_start,
     write_training,
@@ -36,6 +35,7 @@ from anetdsl.evolve.trainings.training_folder import (
 from anetdsl.evolve.workers.dispatch import Dispatcher
 from anetdsl.evolve.workers.executors import open_workers
 from anetdsl.evolve.workers.trial_process import COMMAND, Outcome
+from anetdsl.files import make_folder
 
 _WAIT_SECONDS = 1.0
 

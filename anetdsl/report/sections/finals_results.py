@@ -14,7 +14,7 @@ from anetdsl.evolve.finals.finals_table import (
     comparison_caption,
     comparison_rows,
     finals_lead,
-    interval_text,
+    optional_interval,
     remarks,
     test_rows,
 )
@@ -79,7 +79,7 @@ def _chart(standings: Standings) -> Markup:
         series,
         title="Networks of the finals",
         description=", ".join(
-            f"{one.network} {interval_text(one.interval(measure))}" for one in ranked
+            f"{one.network} {optional_interval(one.interval(measure))}" for one in ranked
         ),
         x=Axis("place in the comparison", low=0.5, high=len(ranked) + 0.9, whole=True),
         y=Axis(f"{standings.plan.split} {MEASURES[measure]}"),

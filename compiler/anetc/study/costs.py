@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import attrs
 
-from anetc.study.markdown_table import markdown_table
 from anetdsl.cost import cost
 from anetdsl.ir import Network
+from anetdsl.result_tables import markdown_table
 
 PASSES = 3
 """Multiply-adds of a training step, as a multiple of those of a forward pass: the gradients of

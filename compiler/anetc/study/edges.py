@@ -22,13 +22,13 @@ from typing import Any
 import attrs
 
 from anetc.study.halves import HALVES, Half, half_of, learned_pairs, with_half
-from anetc.study.markdown_table import interval_text, markdown_table, p_text
 from anetc.study.networks import StudyNetwork
 from anetc.study.trainings import Case, Training, Trainings
 from anetc.training.settings import TrainSettings
 from anetdsl.confidence import mean_interval, paired_difference
 from anetdsl.errors import CannotRun
 from anetdsl.evolve.contract import TrialJob, TrialResult
+from anetdsl.result_tables import interval_text, markdown_table, p_text
 from anetdsl.settings_reader import option_values, read_value
 
 FIXED = "edge_rate=0"
@@ -52,7 +52,7 @@ _NEAR_HALF = 0.05
 
 @attrs.frozen(kw_only=True)
 class EdgesPlan:
-    """What the study trains."""
+    """Networks, settings and budget of the study."""
 
     data: str
     iterations: int = 100
@@ -249,7 +249,7 @@ def _cells(rows: Sequence[EdgesRow], learned: Sequence[LearnedWeights]) -> list[
         f"{mean_interval([row.whole for row in rows]).mean:.1f}",
         *(f"{statistics.fmean(fitness[half]):.1f}" for half in HALVES),
         *(interval_text(value.difference, signed=True) for value in differences),
-        p_text(differences[-1]),
+        p_text(differences[-1].p),
         str(len(rows)),
     ]
 

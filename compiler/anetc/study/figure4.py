@@ -16,13 +16,13 @@ from typing import Any
 
 import attrs
 
-from anetc.study.markdown_table import interval_text, markdown_table, p_text
 from anetc.study.networks import StudyNetwork
 from anetc.study.searches import METHODS, SearchPlan, SearchRecord, run_search
 from anetc.study.trainings import Case, Training, Trainings
 from anetdsl.confidence import holm, mean_interval, paired_difference
 from anetdsl.evolve.contract import TrialJob, TrialResult
 from anetdsl.report.charts import Axis, Line, plot
+from anetdsl.result_tables import interval_text, markdown_table, p_text
 
 COMPARED = tuple(method for method in METHODS if not method.startswith("oneshot"))
 """The most informative methods first. Candidates of random search have no parents."""
@@ -32,7 +32,7 @@ _TOP = 3
 
 @attrs.frozen(kw_only=True)
 class Figure4Plan:
-    """What the study trains."""
+    """Searches and trainings of the study, and their budgets."""
 
     data: str
     methods: tuple[str, ...] = COMPARED
@@ -158,13 +158,8 @@ def top_three(fitness: Sequence[float | None]) -> list[tuple[int, float]]:
 
 
 HEADER = (
-    *(
-        "method",
-        "searches",
-        "mean of the top three",
-        "validation top-1 afresh",
-        "test top-1 afresh",
-    ),
+    *("method", "searches", "mean of the top three"),
+    *("validation top-1 afresh", "test top-1 afresh"),
     *(f"test - {BASELINE}", "p", "p (Holm)", "parameters"),
 )
 
@@ -202,8 +197,8 @@ def figure4_table(plan: Figure4Plan, rows: Sequence[Figure4Row]) -> str:
                 interval_text(mean_interval([statistics.fmean(r.validation) for r in own_rows])),
                 interval_text(mean_interval(list(tests[method].values()))),
                 "" if difference is None else interval_text(difference.difference, signed=True),
-                "" if difference is None else p_text(difference),
-                f"{corrected[method]:.2g}" if method in corrected else "",
+                "" if difference is None else p_text(difference.p),
+                p_text(corrected.get(method)),
                 f"{statistics.fmean(row.parameters for row in own_rows):,.0f}",
             ]
         )

@@ -20,7 +20,7 @@ import attrs
 
 from anetc.study.networks import StudyNetwork
 from anetdsl.errors import CannotRun, cannot_read
-from anetdsl.files import write_atomically
+from anetdsl.files import make_folder, write_atomically
 from anetdsl.settings_reader import named_values, read_value
 
 T = TypeVar("T")
@@ -57,10 +57,7 @@ def write_plan(
 
     Raise CannotRun if that is not possible.
     """
-    try:
-        folder.networks.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise CannotRun(f"{folder.networks}: cannot be created: {error.strerror}") from None
+    make_folder(folder.networks)
     names = []
     for network in networks:
         names.append(network.name)

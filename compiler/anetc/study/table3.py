@@ -21,13 +21,13 @@ from typing import Any
 import attrs
 
 from anetc.study.figure4 import Figure4Plan, choose, measure, search_plan
-from anetc.study.markdown_table import interval_text, markdown_table, p_text
 from anetc.study.networks import StudyNetwork
 from anetc.study.searches import run_search
 from anetc.study.trainings import Case, Training, Trainings
 from anetdsl.confidence import mean_interval, paired_difference
 from anetdsl.cost import cost
 from anetdsl.evolve.contract import TrialJob, TrialResult
+from anetdsl.result_tables import interval_text, markdown_table, p_text
 
 EVOLVED = "guided+inherit"
 """The row that the others are compared with."""
@@ -38,7 +38,7 @@ _STEMS: dict[str, tuple[int, ...]] = {"2 stems": (2,), "4 stems": (4,)}
 
 @attrs.frozen(kw_only=True)
 class Table3Plan(Figure4Plan):
-    """What the study trains. `final_iterations` is the short budget."""
+    """Networks, budgets and learning rates of the study. `final_iterations` is the short budget."""
 
     methods: tuple[str, ...] = SEARCHES
     examples: tuple[str, ...] = ()
@@ -144,12 +144,10 @@ def table3_table(plan: Table3Plan, rows: Sequence[Table3Row]) -> str:
     names = list(dict.fromkeys(row.row for row in rows))
     own = {name: [row for row in rows if row.row == name] for name in names}
     ordered = sorted(names, key=lambda name: -statistics.fmean(_final(row) for row in own[name]))
+    budgets = [plan.final_iterations, *([plan.long_iterations] if plan.long_iterations else [])]
     header = [
         *("network", "seeds", "parameters", "multiply-adds", "learning rates"),
-        *(
-            f"test top-1, {plan.final_iterations} steps",
-            f"test top-1, {plan.long_iterations} steps",
-        ),
+        *(f"test top-1, {steps} steps" for steps in budgets),
         *(f"`{EVOLVED}` - this", "p"),
     ]
     lines = [[f"`{name}`", *_cells(plan, own[name], own.get(EVOLVED, []))] for name in ordered]
@@ -176,4 +174,4 @@ def _cells(plan: Table3Plan, rows: Sequence[Table3Row], evolved: Sequence[Table3
     if not pairs or rows[0].row == EVOLVED:
         return [*cells, "", ""]
     compared = paired_difference([a for a, _ in pairs], [b for _, b in pairs])
-    return [*cells, interval_text(compared.difference, signed=True), p_text(compared)]
+    return [*cells, interval_text(compared.difference, signed=True), p_text(compared.p)]

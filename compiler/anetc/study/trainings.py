@@ -23,7 +23,7 @@ from anetdsl.errors import CannotRun
 from anetdsl.evolve.contract import TrialFolder, TrialJob, TrialResult
 from anetdsl.evolve.workers.executors import Workers
 from anetdsl.evolve.workers.trial_process import TrialTask
-from anetdsl.files import write_atomically
+from anetdsl.files import make_folder, write_atomically
 
 T = TypeVar("T")
 
@@ -216,10 +216,7 @@ def run_cases(
     iterator is closed, all trainings are stopped; the results of finished ones are in the folder.
     Raise CannotRun if the folder cannot be made.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise CannotRun(f"{folder}: cannot be created: {error.strerror}") from None
+    make_folder(folder)
     trainings = Trainings(folder, workers, executor, data)
     pool = ThreadPoolExecutor(max(workers.capacity(), 1), "case")
     running: dict[Future[T], Case[T]] = {}

@@ -83,7 +83,7 @@ MISTAKES = {
     ),
     "[serch]\ncandidates = 3": "search.toml:1: there is no setting `serch`; did you mean `search`?",
     "candidates = 3": (
-        "search.toml:1: there is no setting `candidates`; there are search, trial, running"
+        "search.toml:1: there is no setting `candidates`; there are search, trial, running, finals"
     ),
     "[search]\n\nrounds = 'x'": 'search.toml:3: `candidates` must be a whole number, not "x"',
     "[search]\ncandidates = 3\nrounds = 3": (
@@ -96,8 +96,8 @@ MISTAKES = {
         "search.toml:2: `seed` must be from 0 to 9223372036854775807, not 9223372036854775808"
     ),
     "[search]\nmethod = 'guide'": (
-        'search.toml:2: `method` must be one of "guided", "standard", "random", "aging", "oneshot", '
-        'not "guide"; did you mean `guided`?'
+        'search.toml:2: `method` must be one of "guided", "standard", "random", "aging", '
+        '"oneshot", not "guide"; did you mean `guided`?'
     ),
     "[search]\nthreshold = 1": (
         "search.toml:2: `threshold` must be between 0 and 1, both excluded, not 1.0"

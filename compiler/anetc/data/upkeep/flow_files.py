@@ -30,8 +30,7 @@ from anetc.data.values import DataSpec
 from anetc.video.clips import Recipe, resized
 from anetc.video.decode import BASE_FPS, VideoInfo, grid_length
 from anetc.video.flow.fields import STEPS
-from anetdsl.errors import CannotRun
-from anetdsl.files import check_writable, replacing
+from anetdsl.files import check_writable, make_folder, replacing
 
 FOLDER = ".flow"
 VERSION = 2
@@ -187,7 +186,7 @@ class FlowFolder:
 
     def prepare(self) -> None:
         """Make the folder of all flow. Raises CannotRun where nothing can be written there."""
-        _make_folder(self.path.parent)
+        make_folder(self.path.parent)
         check_writable(self.lock)
         if self.path.is_dir():
             check_writable(self.path / _ABOUT)
@@ -209,7 +208,7 @@ class FlowFolder:
             "shape": list(fields.shape[:3]),
             "video": fingerprint(info.path),
         }
-        _make_folder(path.parent)
+        make_folder(path.parent)
         with replacing(path) as part:
             with zipfile.ZipFile(part, "w") as archive:
                 _put(archive, _ABOUT, json.dumps(about, sort_keys=True).encode())
@@ -219,13 +218,6 @@ class FlowFolder:
                     np.lib.format.write_array(buffer, planes, allow_pickle=False)
                     _put(archive, _member(number), buffer.getvalue())
             return part.stat().st_size
-
-
-def _make_folder(path: Path) -> None:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise CannotRun(f"{path}: cannot be created: {error.strerror}") from error
 
 
 def _short(name: str, whole: str) -> str:
