@@ -78,9 +78,22 @@ def open_workers(
         with _dask(rest) as workers:
             yield workers
         return
-    slots = () if on_cpu else gpu_slots(gpus or (ALL,) * bool(visible_gpus()), per_gpu=per_gpu)
-    with _threads(int(rest) if rest else max(1, len(slots)), slots) as workers:
+    with _threads(*trials_on_this_machine(text, gpus, per_gpu, on_cpu=on_cpu)) as workers:
         yield workers
+
+
+def trials_on_this_machine(
+    text: str, gpus: Sequence[str] = (), per_gpu: int = 1, *, on_cpu: bool = False
+) -> tuple[int, tuple[str, ...]]:
+    """Return how many trials the executor `threads` runs at a time, and the slots of the GPUs.
+
+    The arguments are those of `open_workers`. Raise CannotRun for a number of trials that is none,
+    and for GPUs that do not exist.
+    """
+    check_workers(text, gpus)
+    slots = () if on_cpu else gpu_slots(gpus or (ALL,) * bool(visible_gpus()), per_gpu=per_gpu)
+    count = text.partition(":")[2]
+    return int(count) if count else max(1, len(slots)), slots
 
 
 def check_workers(text: str, gpus: Sequence[str] = ()) -> None:

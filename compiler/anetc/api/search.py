@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from anetc.api.finals import check_finals, with_whole_paths
+from anetc.api.search_device import search_device_line, with_automatic_workers
 from anetc.api.search_settings import (
     MAY_CHANGE,
     Options,
@@ -72,6 +73,7 @@ def search(
     accept_changed_videos: bool = False,
     ready: Callable[[Driver], Callable[[], None] | None] = lambda _: None,
     warn: Callable[[str], None] = lambda _: None,
+    message: Callable[[str], None] = lambda _: None,
     **settings: Any,
 ) -> SearchResult:
     """Search for a network for a data set by evolution, as `anetc evolve` does.
@@ -90,11 +92,12 @@ def search(
         ready: Called with the driver before it starts, which can be stopped by its `stopping`; may
             return a function that is called after each change.
         warn: Called with a warning, such as about changed videos.
+        message: Called with lines about the device of the trials, before they start.
         **settings: The options of `anetc evolve` with `_` for `-`, such as `candidates`, `method`,
             `population`, `max_params`, `executor`; and fields of `TrainSettings` (iterations,
-            batch, ...) and `ClipSettings` (frames, size, ...) for the training of candidates. A
-            resumed search accepts `executor`, `gpus`, `per_gpu`, `timeout`, `retries` and
-            `keep_all_weights`.
+            batch, ...) and `ClipSettings` (frames, size, ...) for the training of candidates; with
+            `workers="auto"` all trials together load clips by all processors. A resumed search
+            accepts `executor`, `gpus`, `per_gpu`, `timeout`, `retries` and `keep_all_weights`.
 
     Raises:
         CannotRun: A setting is wrong, or the search cannot start or continue.
@@ -102,7 +105,7 @@ def search(
     from anetdsl.evolve.drive.search import drive_run
 
     directory = RunDir(Path(out))
-    given = option_values(clip_arguments(settings))
+    given, line = option_values(clip_arguments(settings)), ""
     if "rounds" in given.values:
         raise given.error("this option is now `--candidates`", "rounds")
     if resume:
@@ -117,10 +120,15 @@ def search(
             raise CannotRun(
                 "--accept-changed-videos: has an effect with --resume only; leave it out"
             )
-        options = _options(data, format, given.values)
+        automatic = given.values.get("workers") == "auto"
+        options = _options(data, format, {**given.values, **({"workers": 0} if automatic else {})})
         new = new_settings(preset, None if config is None else str(config), options)
         if given.values.get("finals") and new.finals is None:
             new = attrs.evolve(new, finals=FinalsSettings())
+        if automatic:
+            new = with_automatic_workers(new)
+            message(f"--workers auto: {new.trial['settings']['workers']} for each trial")
+        line = search_device_line(new)
         _make(directory, with_whole_paths(new))
 
     def check_settings(current: RunSettings) -> None:
@@ -135,6 +143,11 @@ def search(
         if warning:
             warn(warning)
 
+    def announced(driver: Driver) -> Callable[[], None] | None:
+        if shown := search_device_line(driver.settings) if resume else line:
+            message(shown)
+        return ready(driver)
+
     is_finished = drive_run(
         directory,
         _rules(),
@@ -142,7 +155,7 @@ def search(
         check=check_settings,
         # A new search has just recorded them.
         check_data=check_data if resume else lambda _: None,
-        ready=ready,
+        ready=announced,
     )
     return _result(directory, is_finished=is_finished)
 

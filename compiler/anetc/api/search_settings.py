@@ -156,6 +156,8 @@ def _trial_with_options(trial: Mapping[str, Any], options: Options) -> dict[str,
         # A trial runs in a folder of its own. The path of another package's format may be none.
         spec = attrs.evolve(spec, path=str(Path(spec.path).absolute()))
     changed["data"] = spec_text(spec)
+    if "device" in options.settings:
+        changed.pop("device", None)  # the table's own device would replace that of the settings
     for name, given in (("settings", options.settings), ("recipe", options.recipe)):
         if values := {**trial.get(name, {}), **option_values(given).values}:
             changed[name] = values

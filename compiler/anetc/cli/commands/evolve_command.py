@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
 from anetc.cli.commands.finals_command import run_finals, show_finals_status
 from anetc.cli.options import SizeType
+from anetc.cli.process_options import TrialWorkersType
 from anetc.cli.streams import show_warnings
 from anetc.cli.worker_options import gpu_names
+from anetc.devices import PrecisionChoice
 from anetdsl.errors import CannotRun
 from anetdsl.terminal import visible
 
@@ -71,7 +73,21 @@ _MAY_CHANGE = (
 @click.option(
     "--accumulate", type=click.IntRange(1), help="Parts in which a step's clips are computed."
 )
-@click.option("--workers", type=click.IntRange(0), help="Processes that load a trial's clips.")
+@click.option(
+    "--workers",
+    type=TrialWorkersType(),
+    help="Processes that load a trial's clips; auto: all trials use all processors.",
+)
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    help="Device of the trials; auto, the default, is a GPU if there is one that PyTorch can use.",
+)
+@click.option(
+    "--precision",
+    type=click.Choice(get_args(PrecisionChoice)),
+    help="Precision of the trials; auto: bfloat16 on a GPU with tensor cores for it, else float32.",
+)
 @click.option("--frames", type=click.IntRange(1), help="Frames of a clip.")
 @click.option("--size", type=SizeType(), metavar="S|HxW", help="Pixels of a clip.")
 @click.option(
@@ -207,6 +223,7 @@ def _search(directory: RunDir, options: dict[str, Any], *, resume: bool) -> None
             accept_changed_videos=bool(options["accept_changed_videos"]),
             ready=lambda driver: _ready(driver, display),
             warn=lambda warning: show_warnings([warning]),
+            message=lambda line: click.echo(line, err=True),
             **settings,
         )
     if not result.is_finished:
