@@ -172,6 +172,11 @@ def set_up(device: Device, threads: int | None = None) -> None:
         torch.use_deterministic_algorithms(True)
 
 
+def has_nvidia_driver() -> bool:
+    """Return whether this machine has the driver of an NVIDIA GPU."""
+    return _DRIVER.exists()
+
+
 def processor_name() -> str:
     """Return the processor's name, as far as the system provides it."""
     info = Path("/proc/cpuinfo")
@@ -190,7 +195,7 @@ def _find_gpu() -> tuple[bool, str]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         found = torch.cuda.is_available()
-    if found or not _DRIVER.exists():
+    if found or not has_nvidia_driver():
         return found, ""
     if torch.version.cuda is None:
         return False, "this build of PyTorch is for CPUs only"

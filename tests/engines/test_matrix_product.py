@@ -187,7 +187,7 @@ def test_resumed_run_uses_the_library_of_its_checkpoint(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     model = torch.nn.Linear(2, 2)
-    state: Any = SimpleNamespace(model=model, optimiser=None)
+    state: Any = SimpleNamespace(model=model, optimiser=None, kernels="none")
     monkeypatch.setattr(checkpoint, "momentum_of", lambda *_: {})
     monkeypatch.setattr(checkpoint, "set_momentum", lambda *_: None)
     before = checkpoint.checkpoint_of(state, 3)

@@ -248,6 +248,18 @@ def test_no_compiler(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     with pytest.raises(NoNativeKernels, match=r"no C\+\+ compiler was found"):
         native.library()
+    assert "no C++ compiler was found" in (native.preparation() or "")
+
+
+def test_line_about_a_compilation(
+    kernels: NativeLibrary, fresh: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A search prints it while there is no library for the compiler and the processor."""
+    fake = script(tmp_path, f'for last; do :; done; cp {kernels.path} "$last"')
+    monkeypatch.setenv("CXX", fake)
+    assert "compiles the native kernels, once" in (native.preparation() or "")
+    assert len(native.library().version) == len(kernels.version) == 24
+    assert native.preparation() is None
 
 
 def test_the_switch(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -255,6 +267,7 @@ def test_the_switch(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(native.SWITCH, "0")
     with pytest.raises(NoNativeKernels, match="ANETC_NATIVE=0"):
         native.library()
+    assert native.preparation() is None
     assert not fresh.exists()
 
 

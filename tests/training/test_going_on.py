@@ -12,8 +12,11 @@ import pytest
 import anetdsl
 from anetc.data.values import DataSpec
 from anetc.evaluation.scores import Evaluation
+from anetc.native.library import SWITCH
+from anetc.training import loop
 from anetc.training.run.checkpoint import read_checkpoint
 from anetc.training.run.early_stopping import EarlyStopping, restore_early_stopping
+from anetc.training.run.watcher import SilentWatcher
 from anetc.training.schedule import learning_rate
 from anetc.training.settings import TrainSettings
 from anetc.weights.files import read_weights
@@ -38,6 +41,38 @@ def rates(out: Path) -> list[float]:
 
 def validations(out: Path) -> list[int]:
     return [line["iteration"] for line in metrics(out) if "validation" in line]
+
+
+@pytest.mark.parametrize("before", ["0123456789abcdef01234567", "none"])
+def test_other_native_kernels_are_reported(
+    tmp_path: Path, clips: DataSpec, monkeypatch: pytest.MonkeyPatch, before: str
+) -> None:
+    """The resumed run has no native kernels, and the settings of the run."""
+    monkeypatch.setenv(SWITCH, "0")
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "training_kernels", lambda *_, **__: before)
+        run(tmp_path / "run", clips, iterations=4)
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["kernels"] == before
+    watch = Messages()
+    run(tmp_path / "run", clips, iterations=6, resume=True, watch=watch)
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["kernels"] == "none"
+    found = [text for text in watch.texts if "kernels" in text]
+    expected = (
+        f"warning: the steps before were computed by native kernels {before}, and the next ones "
+        "are computed without native kernels: the numbers differ in rounding from those of an "
+        "uninterrupted run"
+    )
+    assert found == ([] if before == "none" else [expected])
+
+
+class Messages(SilentWatcher):
+    """Keeps the messages of a run."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def message(self, text: str) -> None:
+        self.texts.append(text)
 
 
 # More steps

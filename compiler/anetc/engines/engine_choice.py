@@ -13,6 +13,7 @@ from torch import nn
 from anetc.engines.accelerator import AcceleratorModule
 from anetc.engines.inference.inference_engine import InferenceEngine
 from anetc.engines.training import TrainingModule
+from anetc.native.library import NO_KERNELS, library_or_none
 
 if TYPE_CHECKING:
     from anetc.devices import Device
@@ -38,6 +39,16 @@ def training_engine(
         compiled=device.compiled,
         deterministic=device.deterministic,
     )
+
+
+def training_kernels(device: Device, *, several: bool = False) -> str:
+    """Return the version of the native kernels that a training uses; NO_KERNELS without them.
+
+    Statistics that several processes share are computed without them, and so is bfloat16.
+    """
+    fast = device.kind == "cpu" and device.engine == "fast" and device.precision != "bfloat16"
+    library = library_or_none() if fast and not several else None
+    return NO_KERNELS if library is None else library.version
 
 
 def evaluation_engine(reference: NetworkModule, device: Device) -> nn.Module:

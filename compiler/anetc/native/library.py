@@ -20,16 +20,21 @@ from pathlib import Path
 
 import attrs
 
-from anetdsl.cache import make_cache_folder
+from anetdsl.cache import cache_folder, make_cache_folder
 from anetdsl.errors import CannotRun
 from anetdsl.locks import locked
 
 SWITCH = "ANETC_NATIVE"
 """Environment variable; 0 turns the native kernels off."""
+NO_KERNELS = "none"
+"""Record of a computation without native kernels, in place of their version."""
 SOURCE = Path(__file__).resolve().parent / "source"
 _FLAGS = ("-std=c++17", "-O3", "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-shared")
 _FOR_THIS_PROCESSOR = ("-march=native", "-mcpu=native")
 _THREADS = "-fopenmp"
+_FOLDER = "native"
+_NO_COMPILER = "no C++ compiler was found (c++, g++ or clang++, or CXX)"
+_ONCE = "once on this machine (about 15 s)"
 _WAIT_SECONDS = 120.0
 _COMPILE_SECONDS = 300
 
@@ -48,6 +53,11 @@ class NativeLibrary:
     run_float: Callable[..., None]
     run_double: Callable[..., None]
     instruction_size: int
+
+    @property
+    def version(self) -> str:
+        """Key of source, compiler, flags and processor."""
+        return Path(self.path).stem
 
     def __reduce__(self) -> tuple[Callable[[], NativeLibrary], tuple[()]]:
         """Copy and pickle the library by loading it again."""
@@ -89,6 +99,20 @@ def library_or_none() -> NativeLibrary | None:
         return None
 
 
+def preparation() -> str | None:
+    """Return a line about kernels that have to be compiled first, or cannot be; else None."""
+    if is_switched_off():
+        return None
+    command = compiler()
+    if command is None:
+        return (
+            f"{_NO_COMPILER}: training on the CPU runs without native kernels, which takes longer"
+        )
+    if Path(cache_folder(), _FOLDER, f"{_key(command)}.so").is_file():
+        return None
+    return f"the first training on the CPU compiles the native kernels, {_ONCE}"
+
+
 _results: dict[str, NativeLibrary | NoNativeKernels] = {}
 """The library of this process, or the reason why there is none."""
 
@@ -108,14 +132,14 @@ def _compiled() -> Path:
     """Return the path of the compiled library."""
     command = compiler()
     if command is None:
-        raise NoNativeKernels("no C++ compiler was found (c++, g++ or clang++, or CXX)")
-    folder = Path(make_cache_folder("native"))
+        raise NoNativeKernels(_NO_COMPILER)
+    folder = Path(make_cache_folder(_FOLDER))
     path = folder / f"{_key(command)}.so"
     if path.is_file():
         return path
     with locked(folder / "compile.lock", seconds=_WAIT_SECONDS, remove=False):
         if not path.is_file():
-            _log.info("compiling the native kernels, once on this machine (about 15 s)")
+            _log.info("compiling the native kernels, %s", _ONCE)
             _compile(command, path)
     return path
 

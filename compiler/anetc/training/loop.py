@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from anetc.data.batches.device_feed import fed
 from anetc.data.batches.loader import named_inputs, scaled
 from anetc.devices import Device, resolve, set_up
-from anetc.engines.engine_choice import training_engine
+from anetc.engines.engine_choice import training_engine, training_kernels
 from anetc.modules.network import NetworkModule, build_network
 from anetc.training.batch_norm import AVERAGED, set_decay, synchronise
 from anetc.training.failures import BadData
@@ -48,6 +48,11 @@ class TrainState:
     optimiser: NetworkSGD
     device: Device
     """Device, precision and engine of the training."""
+
+    @property
+    def kernels(self) -> str:
+        """Version of the native kernels of the training; "none" without them."""
+        return training_kernels(self.device, several=self.accelerator.num_processes > 1)
 
 
 @attrs.frozen(eq=False)

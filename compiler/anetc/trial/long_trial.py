@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from anetc.trial.job import TrialSetup
     from anetdsl.ir import Network
 
+_log = logging.getLogger("anetc.training")
+
 
 def continue_from(folder: Path, state: TrainState) -> int:
     """Load the newest readable checkpoint of a folder, and return the number of its steps.
@@ -38,7 +41,8 @@ def continue_from(folder: Path, state: TrainState) -> int:
                 path.unlink()
             continue
         if last.iteration <= state.settings.iterations:
-            restore_checkpoint(state, last, folder)
+            if (warning := restore_checkpoint(state, last, folder)) is not None:
+                _log.warning(warning)
             return last.iteration
     return 0
 

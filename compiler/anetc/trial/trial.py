@@ -26,6 +26,7 @@ import torch
 import anetdsl
 from anetc.data.batches.loader import needs_flow, training_batches
 from anetc.data.open import open_data
+from anetc.engines.matrix_product import used_product_library
 from anetc.evaluation.fitness_error import fitness_error
 from anetc.evaluation.runner import check_classes
 from anetc.evaluation.scores import pooled
@@ -86,7 +87,7 @@ def run_trial(folder: TrialFolder) -> TrialStatus:
     result = attrs.evolve(
         result,
         seed=setup.settings.seed,
-        versions=versions(),
+        versions={**versions(), **result.versions},
         seconds=time.perf_counter() - began,
         peak_memory=peak_memory(),
     )
@@ -236,7 +237,14 @@ def _result(state: TrainState, evaluation: Evaluation, setup: TrialSetup) -> Tri
         parameters=counted.parameters,
         multiply_adds=counted.multiply_adds,
         device=state.device.to_json(),
+        versions=_libraries(state),
     )
+
+
+def _libraries(state: TrainState) -> dict[str, str]:
+    """Return the libraries that have computed the steps, by which the numbers round."""
+    products = used_product_library()
+    return {"kernels": state.kernels} | ({} if products is None else {"products": products})
 
 
 def _failure(error: Exception) -> TrialResult:

@@ -244,9 +244,14 @@ def _search(directory: RunDir, options: dict[str, Any], *, resume: bool) -> None
 def _ready(driver: Driver, display: Display) -> Callable[[], None]:
     """Install signal handlers, and return the function that displays the progress."""
     from anetc.cli.stop_signals import stop_on_signals
+    from anetc.devices import has_nvidia_driver
+    from anetc.native.library import preparation
     from anetdsl.evolve.drive.search_progress import progress_of
 
     if line := driver.trials.workers.description:
+        click.echo(line, err=True)
+    local = driver.settings.running.executor.startswith("threads")
+    if local and not has_nvidia_driver() and (line := preparation()):
         click.echo(line, err=True)
 
     stop_on_signals(driver)

@@ -21,6 +21,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from anetc.engines.matrix_product import use_product_library, used_product_library
+from anetc.native.library import NO_KERNELS
 from anetc.training.failures import report_out_of_memory
 from anetc.training.optimiser import momentum_of, set_momentum
 from anetdsl.errors import CannotRun
@@ -52,6 +53,8 @@ class Checkpoint:
     """Number of validations since the best one whose weights are kept (early stopping)."""
     products: str | None = None
     """Library of matrix products that the run has used; None if it has used none."""
+    kernels: str | None = None
+    """Version of the native kernels of the run, "none" without them; None if it is unknown."""
 
 
 def checkpoint_of(
@@ -66,13 +69,16 @@ def checkpoint_of(
         torch.get_rng_state(),
         without_gain,
         used_product_library(),
+        state.kernels,
     )
 
 
-def restore_checkpoint(state: TrainState, last: Checkpoint, folder: Path) -> None:
+def restore_checkpoint(state: TrainState, last: Checkpoint, folder: Path) -> str | None:
     """Load a checkpoint into a model that is ready for training.
 
-    Raises CannotRun, which names the `folder` of the run, for the checkpoint of another network.
+    Return a warning if the next steps are computed by other native kernels than those before, or
+    by none. Raises CannotRun, which names the `folder` of the run, for the checkpoint of another
+    network.
     """
     try:
         with report_out_of_memory("for the network"):
@@ -84,6 +90,12 @@ def restore_checkpoint(state: TrainState, last: Checkpoint, folder: Path) -> Non
         ) from None
     torch.set_rng_state(last.random)
     use_product_library(last.products)
+    if last.kernels in (None, state.kernels):
+        return None
+    return (
+        f"the steps before were computed {_by(last.kernels)}, and the next ones are computed "
+        f"{_by(state.kernels)}: the numbers differ in rounding from those of an uninterrupted run"
+    )
 
 
 def save_checkpoint(folder: Path, state: Checkpoint) -> Path:
@@ -100,6 +112,7 @@ def save_checkpoint(folder: Path, state: Checkpoint) -> Path:
         "metrics_bytes": state.metrics_bytes,
         "without_gain": state.without_gain,
         "products": state.products,
+        "kernels": state.kernels,
     }
     path = folder / f"{state.iteration:08}.safetensors"
     data = save({**tensors, "random": state.random}, {_KEY: json.dumps(about)})
@@ -138,6 +151,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
             tensors["random"],
             int(about.get("without_gain", 0)),
             about.get("products"),
+            about.get("kernels"),
         )
     except (OSError, safetensors.SafetensorError, LookupError, ValueError, TypeError) as error:
         reason = " ".join(str(error).split())[:200]
@@ -157,6 +171,10 @@ def newest_checkpoint(folder: Path) -> Checkpoint | None:
     except CannotRun as error:
         before = f"from {paths[-2].name}" if len(paths) > 1 else "from the start"
         raise CannotRun(f"{error}\nremove the file, and --resume continues {before}") from None
+
+
+def _by(kernels: str | None) -> str:
+    return "without native kernels" if kernels == NO_KERNELS else f"by native kernels {kernels}"
 
 
 def _group(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -54,6 +54,7 @@ from anetc.training.run.run_folder import (
     BEST_WEIGHTS,
     CHECKPOINTS,
     DEVICE,
+    KERNELS,
     METRICS,
     MODEL,
     PARTS,
@@ -230,14 +231,17 @@ def _train(
         state = with_parts(state, parts)
     if is_first:
         description |= {**extensions_to_json(extensions), DEVICE: device.to_json()}
+        description |= {KERNELS: state.kernels}
         open_run_folder(out, description, resume=resume)
         write_videos(out, datasets)
     accelerator.wait_for_everyone()
     if warning is not None:
         watch.message(f"warning: {warning}")
     if last is not None:
-        restore_checkpoint(state, last, out)
+        warning = restore_checkpoint(state, last, out)
         watch.message(f"resuming after step {done}")
+        if warning is not None:
+            watch.message(f"warning: {warning}")
     elif inheritance is not None:
         for line in inheritance.lines():
             watch.message(line)

@@ -46,6 +46,8 @@ SCHEMA_VERSION = 1
 
 DEVICE = "device"
 """Key in run.json: the device, the precision and the engine of the last process."""
+KERNELS = "kernels"
+"""Key in run.json: the version of the native kernels of the last process; "none" without them."""
 PARTS = "parts"
 """Key in run.json: the number of parts of a step, if memory did not suffice for the given one."""
 _OF_DATA = ("trained_on", "videos")
@@ -193,6 +195,6 @@ def _comparable(description: Mapping[str, Any]) -> dict[str, Any]:
     The entries about the data are compared by `check_same_data`.
     """
     settings = settings_defaults() | description["settings"]
-    apart = ("settings", EXTENSIONS, DEVICE, PARTS, *_OF_DATA)
+    apart = ("settings", EXTENSIONS, DEVICE, KERNELS, PARTS, *_OF_DATA)
     named = {k: v for k, v in description.items() if k not in apart}
     return named | {k: v for k, v in settings.items() if k not in CHANGEABLE | EXTENDING}
