@@ -251,8 +251,8 @@ def _ready(driver: Driver, display: Display) -> Callable[[], None]:
     if line := driver.trials.workers.description:
         click.echo(line, err=True)
     local = driver.settings.running.executor.startswith("threads")
-    if local and not has_nvidia_driver() and (line := preparation()):
-        click.echo(line, err=True)
+    if local and not has_nvidia_driver() and (kernels := preparation()) is not None:
+        click.echo(kernels, err=True)
 
     stop_on_signals(driver)
     last = 0.0
