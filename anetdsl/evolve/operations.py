@@ -6,6 +6,7 @@ sentence back. A run's database, `record.json` and `job.json` hold the operation
 
 from __future__ import annotations
 
+import functools
 import typing
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
@@ -189,12 +190,18 @@ def _from_json(value: object) -> Operation:
     if not isinstance(value, dict) or not isinstance(kind, str) or kind not in _CLASSES:
         raise ValueError(f"not an operation: {str(value)[:60]}")
     cls = _CLASSES[kind]
-    kinds = typing.get_type_hints(cls)
+    kinds = _field_types(kind)
     names = [field.name for field in attrs.fields(cls)]
     if value.keys() != {"operation", *names}:
         raise ValueError(f"a `{cls.kind}` operation has the keys {', '.join(names)}")
     operation: Operation = cls(**{name: as_kind(value[name], kinds[name]) for name in names})
     return operation
+
+
+@functools.cache
+def _field_types(kind: str) -> dict[str, Any]:
+    """Return the types of the fields of an operation. A run has thousands of operations."""
+    return typing.get_type_hints(_CLASSES[kind])
 
 
 def _arrows(pairs: Iterable[Pair]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -82,10 +83,13 @@ class RunView:
 
     def _follow(self, handle: Any, shown: LiveContent) -> None:
         ipython: Any = importlib.import_module("IPython.display")
-        stopped = False
+        stopped, took = False, 0.0
         while not shown.complete and not stopped:
-            stopped = self._stopped.wait(self._seconds)
+            # A large search leaves the kernel to other cells.
+            stopped = self._stopped.wait(max(self._seconds, 3 * took))
+            started = time.monotonic()
             content = self._content()  # also once after `stop`, for the last state
+            took = time.monotonic() - started
             if content.digests != shown.digests:
                 handle.update(ipython.HTML(_html(content)))
             shown = content

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import os
 import re
 
@@ -59,13 +60,19 @@ def network_picture(network: Network, renderer: Renderer, *, weights: bool = Tru
         return _missing(renderer.reason)
     try:
         source = dot_source(network, weights=weights)
-        picture = run(renderer.engine, source, "svg", time_limit=_TIME_LIMIT)
+        picture = _drawn(renderer.engine, source)
     except CannotRun as error:
         return _missing(str(error))
     data = base64.b64encode(_COMMENT.sub(b"", picture)).decode()
     edges = sum(len(node.inputs) for node in network.nodes if not node.is_stem)
     alt = f"network {network.name}: {len(network.nodes)} nodes, {edges} edges between them"
     return tag("img", src=f"data:image/svg+xml;base64,{data}", alt=alt, class_="network")
+
+
+@functools.lru_cache(maxsize=64)
+def _drawn(engine: Engine, source: str) -> bytes:
+    """Return the drawing of a DOT text. A live page shows the same networks again and again."""
+    return run(engine, source, "svg", time_limit=_TIME_LIMIT)
 
 
 def _missing(reason: str) -> Markup:

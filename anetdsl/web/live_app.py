@@ -4,7 +4,8 @@ The application only reads. It answers GET and HEAD, and takes no path of a file
 page loads its script and style from the same server and nothing else, which its content security
 policy enforces. A request whose `Host` is not one of the allowed names is refused, so that a
 foreign page cannot read the application through a name that it resolves to this machine (DNS
-rebinding); there is no CORS header.
+rebinding); there is no CORS header. A browser states which page caused a request; a request of a
+foreign page is refused, except for a link to the page.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 import anyio
 import attrs
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
@@ -26,7 +27,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from anetdsl.report.html_page import contents_list, page_file, page_style, section_markup
 from anetdsl.report.markup import Markup, tag, text
-from anetdsl.web.live_source import LatestContent, LiveContent, LiveSource
+from anetdsl.web.live_source import LiveContent, LiveSource
+from anetdsl.web.page_content import PageContent
 from anetdsl.web.page_files import live_script, live_style
 
 POLL_SECONDS = 0.5
@@ -65,7 +67,7 @@ def live_app(
         Route("/sort.js", functools.partial(_file, page_file("sort.js"), "text/javascript")),
     ]
     for path, source in pages.items():
-        page = _Page(path, LatestContent(source), len(pages) > 1, stopping)
+        page = _Page(path, PageContent(source), len(pages) > 1, stopping)
         base = f"/{path}" if path else ""
         routes += [
             Route(base or "/", page.whole),
@@ -73,7 +75,7 @@ def live_app(
             Route(f"{base}/section/{{anchor}}", page.section),
             Route(f"{base}/changes", page.changes),
         ]
-    middleware = [Middleware(_SecurityHeaders)]
+    middleware = [Middleware(_SecurityHeaders), Middleware(_OwnPagesOnly)]
     if hosts is not None:
         middleware.append(Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts)))
     return Starlette(routes=routes, middleware=middleware)
@@ -84,26 +86,29 @@ class _Page:
     """The answers about one page."""
 
     path: str
-    latest: LatestContent
+    latest: PageContent
     has_other_pages: bool
     stopping: Callable[[], bool]
 
     async def whole(self, _: Request) -> Response:
-        content = await run_in_threadpool(self.latest.get)
+        content = await self.latest.now()
         return HTMLResponse(_html(content, self.path, link_home=self.has_other_pages))
 
     async def lead(self, _: Request) -> Response:
-        content = await run_in_threadpool(self.latest.get)
-        return HTMLResponse(content.lead)
+        content = await self.latest.last()
+        return HTMLResponse(content.lead, headers=_digest_header(content, ""))
 
     async def section(self, request: Request) -> Response:
-        content = await run_in_threadpool(self.latest.get)
+        content = await self.latest.last()
         section = content.section(request.path_params["anchor"])
         if section is None:
             return PlainTextResponse("there is no such section now", status_code=404)
-        return HTMLResponse(section_markup(section).strip())
+        headers = _digest_header(content, section.anchor)
+        return HTMLResponse(section_markup(section).strip(), headers=headers)
 
-    async def changes(self, _: Request) -> Response:
+    async def changes(self, request: Request) -> Response:
+        if request.method == "HEAD":
+            return Response(media_type="text/event-stream")
         return StreamingResponse(
             self._events(), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
         )
@@ -112,7 +117,7 @@ class _Page:
         """Yield the outline of the page at once and after every change, and a comment at times."""
         last, quiet = None, 0.0
         while not self.stopping():
-            content = await run_in_threadpool(self.latest.get)
+            content = await self.latest.now()
             outline = content.outline()
             if outline != last:
                 last, quiet = outline, 0.0
@@ -122,6 +127,11 @@ class _Page:
                 yield ": alive\n\n"
             await anyio.sleep(POLL_SECONDS)
             quiet += POLL_SECONDS
+
+
+def _digest_header(content: LiveContent, anchor: str) -> dict[str, str]:
+    """Return the header by which the script knows which version of a section it has loaded."""
+    return {"ETag": f'"{content.digests[anchor]}"'}
 
 
 async def _file(content: str, media_type: str, _: Request) -> Response:
@@ -141,7 +151,14 @@ def _html(content: LiveContent, path: str, *, link_home: bool) -> str:
         tag("script", src="/sort.js", defer=""),
         tag("script", src="/live.js", defer=""),
     )
-    state = tag("p", text("not live: scripts are off"), id="state", role="status", class_="faint")
+    # The time of the last change is outside the live region: a screen reader announces a lost
+    # connection and a new lead, but not every change.
+    state = tag(
+        "p",
+        tag("span", text("not live: scripts are off"), id="state", role="status"),
+        tag("span", id="changed"),
+        class_="faint",
+    )
     home = [tag("p", tag("a", text("all runs"), href="/"))] if link_home and path else []
     body = tag(
         "body",
@@ -151,7 +168,7 @@ def _html(content: LiveContent, path: str, *, link_home: bool) -> str:
             *home,
             tag("h1", text(content.title), id="title"),
             state,
-            tag("div", content.lead, id="lead", data_digest=content.digests[""]),
+            tag("div", content.lead, id="lead", aria_live="polite"),
         ),
         tag(
             "nav", tag("ul", *contents_list(content.sections), id="contents"), aria_label="contents"
@@ -161,6 +178,26 @@ def _html(content: LiveContent, path: str, *, link_home: bool) -> str:
         data_outline=json.dumps(content.outline()),
     )
     return f'<!DOCTYPE html>\n<html lang="en">\n{Markup(head)}\n{body}\n</html>\n'
+
+
+class _OwnPagesOnly:
+    """Middleware that refuses what a page of another origin requests.
+
+    Such a page could not read the answer, but it could occupy the server. A link to a page is
+    allowed.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=scope)
+        is_foreign = headers.get("sec-fetch-site") in ("cross-site", "same-site")
+        if is_foreign and headers.get("sec-fetch-mode") != "navigate":
+            refusal = PlainTextResponse("a page of another origin requests this", status_code=403)
+            await refusal(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
 
 
 class _SecurityHeaders:

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import attrs
 
 from anetdsl.report.html_page import Section
-from anetdsl.report.markup import Markup
+from anetdsl.report.markup import Markup, paragraph, text
 
 
 @attrs.frozen
@@ -73,10 +73,22 @@ class LatestContent:
             # The token is read first: a change during `content` is seen by the next call.
             token = self.source.token()
             if self._content is None or token != self._token:
-                self._content = self.source.content()
+                try:
+                    self._content = self.source.content()
+                except Exception as error:
+                    self._content = _failure(error, self._content)
                 self._token = token
             return self._content
 
 
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+def _failure(error: Exception, last: LiveContent | None) -> LiveContent:
+    """Return content that reports an error that the source did not expect."""
+    words = f"internal error: {type(error).__name__}: {error}. This is a bug; please report it."
+    problem = paragraph(text(words), class_="bad")
+    if last is None:
+        return LiveContent("Page", problem, ())
+    return LiveContent(last.title, problem, last.sections)
+
+
+def _digest(content: str) -> str:
+    return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:16]

@@ -12,6 +12,7 @@ from anetdsl.codes import CODES
 from anetdsl.cost import cost
 from anetdsl.diagnostics import Diagnostic, Severity
 from anetdsl.errors import CannotRun
+from anetdsl.files import is_device
 from anetdsl.ir import Network
 from anetdsl.rendering.findings import render_text, summary
 from anetdsl.report.cost_table import cost_table, cost_tiles
@@ -58,12 +59,15 @@ class PreviewSource:
             status = self.path.stat()
         except OSError as error:
             return error.errno
-        return status.st_ino, status.st_mtime_ns, status.st_size
+        # The time of the last change of the status: an editor can restore the time of the content.
+        return status.st_dev, status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size
 
     def content(self) -> LiveContent:
         """Return the findings, the picture and the costs of the text as it is now."""
         title = f"Preview of {self.path.name}"
         try:
+            if is_device(self.path):  # Reading a FIFO would wait for a writer.
+                raise CannotRun(f"{self.path}: this is not a regular file")
             checked = check_file(self.path)
         except CannotRun as error:
             problem = paragraph(text(str(error)), class_="bad")

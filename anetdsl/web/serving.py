@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import os
 import socket
@@ -41,6 +42,9 @@ def serve(
         CannotRun: The address or the port cannot be used.
         KeyboardInterrupt: SIGINT, after the server has shut down.
     """
+    host = host.strip().removeprefix("[").removesuffix("]").lower()
+    if not host:
+        raise CannotRun("--host: the empty text is not an address or the name of a host")
     listener = _listen(host, port)
     at = listener.getsockname()[1]
     is_local = _is_loopback(host)
@@ -95,8 +99,13 @@ def _listen(host: str, port: int | None) -> socket.socket:
                 listener.close()
                 raise
             return listener
+        except UnicodeError:
+            raise CannotRun(f"--host: `{host}` is not an address or the name of a host") from None
+        except socket.gaierror as error:
+            raise CannotRun(f"--host: no address of `{host}` is known: {error.strerror}") from None
         except OSError as error:
             failure = error
     assert failure is not None
     reason = failure.strerror or str(failure)
-    raise CannotRun(f"cannot listen on {host}, port {tried[-1]}: {reason}; try --port 0")
+    advice = "; try --port 0" if failure.errno in (errno.EADDRINUSE, errno.EACCES) else ""
+    raise CannotRun(f"cannot listen on {host}, port {tried[-1]}: {reason}{advice}")

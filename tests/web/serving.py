@@ -22,14 +22,14 @@ class Served:
 
 
 @contextlib.contextmanager
-def served(*words: object) -> Iterator[Served]:
-    """Start a command that serves pages on a free port, and end it."""
+def served(*words: object, address: str = r"127\.0\.0\.1") -> Iterator[Served]:
+    """Start a command that serves pages on a free port of an address, and end it."""
     command = [sys.executable, "-m", "anetc", *map(str, words), "--port", "0"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     try:
         line = process.stderr.readline()
-        match = re.fullmatch(r"serving (http://127\.0\.0\.1:\d+)/ \(Ctrl-C stops\)\n", line)
+        match = re.fullmatch(rf"serving (http://{address}:\d+)/ \(Ctrl-C stops\)\n", line)
         assert match is not None, line + process.stderr.read()
         yield Served(match[1], process)
     finally:

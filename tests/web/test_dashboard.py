@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
 import attrs
 import pytest
 
+from anetdsl.api import parse
+from anetdsl.drawing.engine import Engine
 from anetdsl.errors import CannotRun
 from anetdsl.evolve.candidates import Record
 from anetdsl.evolve.drive.run_dir import RunDir
 from anetdsl.evolve.drive.run_reader import Run, read_run
 from anetdsl.evolve.drive.search import drive_run, make_run
-from anetdsl.report.pictures import Renderer
+from anetdsl.report import pictures
+from anetdsl.report.pictures import Renderer, network_picture
 from anetdsl.report.training_log import TrainingLog, read_log, thinned
 from anetdsl.web import run_sources
 from anetdsl.web.dashboard import OverviewSource, dashboard_pages
@@ -23,6 +27,7 @@ from anetdsl.web.run_sources import SearchSource, TrainingSource, source_of
 from anetdsl.web.running_trials import running_section, running_trials
 from tests.command_line import anetc
 from tests.evolve.method import COMMAND, RULES, run_settings
+from tests.mistakes import GOOD
 from tests.report.made_up import made_up_run
 
 NO_PICTURES = Renderer(None, "not in this test")
@@ -76,6 +81,26 @@ def test_without_running_trials_the_section_says_so() -> None:
 
 def test_a_missing_log_has_no_losses(tmp_path: Path) -> None:
     assert read_log(tmp_path / "log.jsonl") == TrainingLog()
+
+
+def test_a_log_that_is_no_file_has_no_losses(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "log.jsonl")
+    assert read_log(tmp_path / "log.jsonl") == TrainingLog()
+
+
+def test_a_picture_is_drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A live page makes its sections again after each step of a trial."""
+    drawn = []
+
+    def run(engine: Engine, source: str, *_: object, **__: object) -> bytes:
+        drawn.append(source)
+        return b"<svg/>"
+
+    monkeypatch.setattr(pictures, "run", run)
+    network, renderer = parse(GOOD), Renderer(Engine(Path("dot of this test")))
+    first = network_picture(network, renderer)
+    assert network_picture(network, renderer) == first
+    assert len(drawn) == 1
 
 
 def test_a_long_curve_is_thinned_to_means() -> None:

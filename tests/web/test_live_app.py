@@ -120,6 +120,62 @@ def test_requests_that_change_something_are_refused(method: str) -> None:
     assert client(FakeSource()).request(method, "/").status_code == 405
 
 
+@pytest.mark.parametrize(
+    ("site", "mode", "status"),
+    [
+        ("cross-site", "no-cors", 403),
+        ("cross-site", "cors", 403),
+        ("same-site", "cors", 403),  # a page of another port of this machine
+        ("cross-site", "navigate", 200),  # a link to the page
+        ("same-origin", "cors", 200),
+        ("none", "navigate", 200),  # an address that the user has typed
+    ],
+)
+def test_requests_of_foreign_pages_are_refused(site: str, mode: str, status: int) -> None:
+    headers = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": mode}
+    answer = client(FakeSource(), stopping=lambda: True).get("/lead", headers=headers)
+    assert answer.status_code == status
+    assert ("lead" in answer.text) == (status == 200)
+    assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+
+
+def test_a_request_for_the_headers_of_the_stream_ends() -> None:
+    answer = client(FakeSource()).head("/changes")
+    assert answer.headers["content-type"].startswith("text/event-stream")
+
+
+def test_parts_name_their_version() -> None:
+    """The script detects that a part is of another version than the outline."""
+    source = FakeSource()
+    outline, found = source.content().outline(), client(source)
+    assert found.get("/lead").headers["etag"] == f'"{outline["lead"]}"'
+    assert found.get("/section/part").headers["etag"] == f'"{outline["sections"][0][2]}"'
+
+
+def test_an_unexpected_error_of_a_source_is_content() -> None:
+    class FailingSource(FakeSource):
+        def content(self) -> LiveContent:
+            if self.words == "second":
+                raise ZeroDivisionError(HOSTILE)
+            return super().content()
+
+    source = FailingSource()
+    latest = LatestContent(source)
+    before = latest.get()
+    source.words = "second"
+    content = latest.get()
+    assert "internal error: ZeroDivisionError: &lt;script&gt;" in content.lead
+    assert content.sections == before.sections
+    assert "internal error: ZeroDivisionError" in LatestContent(source).get().lead
+
+
+def test_the_time_of_a_change_is_outside_the_live_region() -> None:
+    """A screen reader would read the time aloud after every step of a trial."""
+    page = client(FakeSource()).get("/").text
+    assert 'id="state" role="status">not live: scripts are off</span><span id="changed">' in page
+    assert '<div id="lead" aria-live="polite"><p>lead</p></div>' in page
+
+
 def test_a_foreign_host_name_is_refused() -> None:
     """A page elsewhere cannot read the application through a name of its own (DNS rebinding)."""
     answer = client(FakeSource()).get("/", headers={"Host": "elsewhere.example"})
@@ -186,6 +242,44 @@ def test_an_address_of_another_machine_is_refused() -> None:
     result = anetc("preview", NETWORK, "--host", "192.0.2.1", "--port", 0)
     assert result.code == 2
     assert "cannot listen on 192.0.2.1" in result.err
+
+
+@pytest.mark.parametrize(
+    ("host", "message"),
+    [
+        ("x" * 300, "is not an address or the name of a host"),
+        ("a..b", "is not an address or the name of a host"),
+        ("127.0.0.1:80", "--host: no address of `127.0.0.1:80` is known"),
+        ("", "is not an address or the name of a host"),
+        ("[]", "is not an address or the name of a host"),
+    ],
+)
+def test_a_host_that_is_none_is_refused(host: str, message: str) -> None:
+    result = anetc("preview", NETWORK, "--host", host, "--port", 0)
+    assert result.code == 2
+    assert result.err.startswith("anetc: --host: ")
+    assert message in result.err
+
+
+@pytest.mark.parametrize("host", ["LOCALHOST", "127.0.0.1", " 127.0.0.1 "])
+def test_loopback_addresses_are_recognised(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines: list[str] = []
+    monkeypatch.setattr("uvicorn.Server.run", lambda *_, **__: None)
+    serving.serve({"": FakeSource()}, lines.append, host=host, port=0)
+    (line,) = lines
+    assert line.startswith(f"serving http://{host.strip().lower()}:")
+
+
+def test_ipv6_with_and_without_brackets(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_INET6) as trial:
+        try:
+            trial.bind(("::1", 0))
+        except OSError:
+            pytest.skip("this machine has no IPv6")
+    for host in ("::1", "[::1]"):
+        with served("preview", NETWORK, "--host", host, address=r"\[::1\]") as server:
+            assert get(server.url, "/")[0] == 200
+            assert get(server.url, "/", "elsewhere.example")[0] == 400
 
 
 def test_an_address_that_others_reach_is_warned_about(monkeypatch: pytest.MonkeyPatch) -> None:

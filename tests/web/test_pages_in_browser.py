@@ -21,6 +21,7 @@ pytestmark = pytest.mark.skipif(
 
 NETWORK = REPOSITORY / "examples" / "small_two_stream_fully.anet"
 LIVE = "document.getElementById('state').textContent.startsWith('live')"
+LEAD = "document.getElementById('lead').textContent"
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +32,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Browser]:
+    browser.visit("about:blank#start")  # the page of the last test has lost its server
     browser.console.clear()
     yield browser
     assert browser.console == []
@@ -93,6 +95,83 @@ def test_a_changed_section_keeps_its_order_and_its_open_parts(
         assert page.evaluate(f"document.activeElement === {sort}")
 
 
+def test_the_focus_of_a_vanished_section_goes_to_the_content(page: Browser, tmp_path: Path) -> None:
+    model = tmp_path / "model.anet"
+    text = NETWORK.read_text()
+    model.write_text(text.replace("classes=", "clases=", 1))
+    with served("preview", model, "--frames", 16, "--size", 32) as server:
+        page.visit(f"{server.url}/")
+        page.wait_for(LIVE)
+        page.evaluate("document.querySelector('#contents a').focus()")
+        assert page.evaluate("document.activeElement.hash") == "#findings"
+        page.evaluate("document.querySelector('pre.findings').focus()")
+        model.write_text(text)
+        page.wait_for("document.getElementById('findings') === null")
+        assert page.evaluate("document.activeElement.id") == "content"
+        # A link keeps the focus, although the list of the contents is new.
+        page.evaluate("document.querySelector('#contents a[href=\"#cost\"]').focus()")
+        model.write_text(text.replace("network ", "network ?", 1))
+        page.wait_for("document.getElementById('findings') !== null")
+        model.write_text(text)
+        page.wait_for("document.getElementById('findings') === null")
+        assert page.evaluate("document.activeElement.id") == "content"
+
+
+def test_a_hidden_page_has_no_stream_and_catches_up(page: Browser, tmp_path: Path) -> None:
+    """A browser opens six connections to a server at most: the seventh tab would not load."""
+    model = tmp_path / "model.anet"
+    text = NETWORK.read_text()
+    model.write_text(text)
+    with served("preview", model, "--frames", 16, "--size", 32) as server:
+        page.visit(f"{server.url}/")
+        page.wait_for(LIVE)
+        page.evaluate(
+            "Object.defineProperty(document, 'hidden', {value: true, configurable: true});"
+            "document.dispatchEvent(new Event('visibilitychange'))"
+        )
+        assert page.evaluate("events.readyState === EventSource.CLOSED")
+        model.write_text(text.replace("network ", "network renamed_", 1))
+        page.evaluate(
+            "delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))"
+        )
+        page.wait_for(f"{LEAD}.includes('Network renamed_')")
+
+
+def test_a_part_of_another_version_is_loaded_again(page: Browser, tmp_path: Path) -> None:
+    """The file may change between the outline and a part, and change back."""
+    model = tmp_path / "model.anet"
+    text = NETWORK.read_text()
+    model.write_text(text)
+    with served("preview", model, "--frames", 16, "--size", 32) as server:
+        page.visit(f"{server.url}/")
+        page.wait_for(LIVE)
+        # The first answer is of a version that was there for a moment only.
+        page.evaluate(
+            "const real = load; let calls = 0;"
+            "load = async (part) => part === 'lead' && calls++ === 0"
+            " ? {html: 'a moment', digest: '0'} : real(part)"
+        )
+        model.write_text(text.replace("network ", "network renamed_", 1))
+        page.wait_for(f"{LEAD} === 'a moment'")
+        page.wait_for(f"{LEAD}.includes('Network renamed_')")
+
+
+def test_a_failed_request_is_repeated(page: Browser, tmp_path: Path) -> None:
+    model = tmp_path / "model.anet"
+    text = NETWORK.read_text()
+    model.write_text(text)
+    with served("preview", model, "--frames", 16, "--size", 32) as server:
+        page.visit(f"{server.url}/")
+        page.wait_for(LIVE)
+        page.evaluate(
+            "const real = load; let calls = 0;"
+            "load = (part) => (calls++ === 0 ? Promise.reject(new Error('503')) : real(part))"
+        )
+        model.write_text(text.replace("network ", "network renamed_", 1))
+        page.wait_for(f"{LEAD}.includes('Network renamed_')")
+        page.wait_for(LIVE)
+
+
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1100), ("dark", 1100), ("light", 400)])
 def test_schemes_and_widths(page: Browser, scheme: str, width: int) -> None:
     with served("preview", NETWORK, "--frames", 16, "--size", 32) as server:
@@ -126,7 +205,6 @@ def test_a_lost_server_is_reported(page: Browser) -> None:
     page.console.clear()
 
 
-LEAD = "document.getElementById('lead').textContent"
 SEARCH_SECONDS = 500
 """Longest wait for a trial, also on a machine with other work."""
 SEARCH = (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -78,6 +80,24 @@ def test_a_file_that_is_gone_is_named_and_comes_back(model: Path) -> None:
     assert anchors(content) == ["picture"]
     model.write_text(text)
     assert anchors(latest.get()) == ["picture", "cost"]
+
+
+def test_a_file_that_cannot_be_read_without_waiting_is_named(model: Path) -> None:
+    latest = LatestContent(source_of(model))
+    latest.get()
+    model.unlink()
+    os.mkfifo(model)
+    assert f"{model}: this is not a regular file" in latest.get().lead
+
+
+def test_a_version_with_the_time_and_size_of_the_last_is_new(model: Path) -> None:
+    source = source_of(model)
+    before, status = source.token(), model.stat()
+    time.sleep(0.02)  # the clock of a file system has steps
+    model.write_text(model.read_text().replace("small_", "large_", 1))
+    os.utime(model, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert model.stat().st_size == status.st_size
+    assert source.token() != before
 
 
 def test_a_new_picture_is_drawn_only_for_another_network(model: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
@@ -96,6 +97,10 @@ _COLUMNS = {
     "promotion_threshold": "bar",
 }
 """Columns whose names differ from the names of the fields."""
+_NUMBERS = (
+    *("fitness", "standard_error", "top1", "top5", "parameters", "multiply_adds", "seconds"),
+    *("peak_memory", "iterations", "attempts", "proposed", "started", "finished"),
+)
 _NAMES = [_COLUMNS.get(name, name) for name in (*_RECORD_FIELDS, *_DRIVER_FIELDS)]
 _COLUMN_LIST = ", ".join(_NAMES)
 
@@ -170,7 +175,7 @@ class Store:
         query = f"SELECT {names} FROM candidates {condition} ORDER BY {order}"
         with self._naming_errors():
             for row in self.connection.execute(query, values):
-                yield _candidate(row)
+                yield self._read_candidate(row)
 
     def find(self, where: str, *values: Any) -> Candidate | None:
         """Return the first candidate that fulfils an SQL condition, or None."""
@@ -237,6 +242,14 @@ class Store:
     def _meta(self, name: str) -> str | None:
         rows = self.query("SELECT value FROM meta WHERE name = ?", name)
         return rows[0][0] if rows else None
+
+    def _read_candidate(self, row: tuple[Any, ...]) -> Candidate:
+        try:
+            return _candidate(row)
+        except (ValueError, TypeError, LookupError) as error:
+            raise CannotRun(
+                f"{self.path}: candidate {row[0]} is damaged ({error}); {_advice(self.path.parent)}"
+            ) from None
 
     @contextlib.contextmanager
     def _naming_errors(self) -> Iterator[None]:
@@ -347,6 +360,11 @@ def _update(store: Store) -> None:
 
 def _candidate(row: tuple[Any, ...]) -> Candidate:
     values = dict(zip((*_RECORD_FIELDS, *_DRIVER_FIELDS), row))
+    for name in _NUMBERS:
+        if not isinstance(values[name], float | int | None):
+            raise ValueError(f"{name} is not a number")
+    if not isinstance(values["name"], str) or re.search(r"[/\\\0]|^\.*$", values["name"]):
+        raise ValueError("the name is not the name of a file")
     own = {name: values.pop(name) for name in _DRIVER_FIELDS}
     values["operations"] = read_operations(json.loads(values["operations"]))
     values["measures"] = tuple((name, value) for name, value in json.loads(values["measures"]))

@@ -7,9 +7,11 @@ import re
 from collections.abc import Mapping
 
 _UNWRITABLE = re.compile(
-    "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufdcf\ufdf0-\ufffd\U00010000-\U0010ffff]"
+    "[^\t\n\r\x20-\x7e\x85\xa0-\u2029\u202f-\u2065\u206a-\ud7ff\ue000-\ufdcf\ufdf0-\ufffd"
+    "\U00010000-\U0010ffff]"
 )
-"""Characters that XML 1.0 does not allow, and control characters that are errors in HTML."""
+"""Characters that XML 1.0 does not allow, control characters that are errors in HTML, and those
+that change the direction of the text around them."""
 
 
 def escaped(text: object) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -169,6 +170,31 @@ def test_damaged_database_error_names_rebuild(
     assert rebuild(directory) == (24, [])
     assert essence(read_run(run.path)) == reference
     assert list(run.path.glob("search-*.db"))
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ("ops = '{'", "Expecting property name"),
+        ("ops = '[{\"kind\": 1}]'", "not an operation: "),
+        ("measures = '[1, 2]'", "cannot unpack"),
+        ("fitness = 'abc'", "fitness is not a number"),
+        ("standard_error = 'abc'", "standard_error is not a number"),
+        ("finished = 'x'", "finished is not a number"),
+        ("multiply_adds = 'x'", "multiply_adds is not a number"),
+        ("name = '../../secret'", "the name is not the name of a file"),
+        ("name = '..'", "the name is not the name of a file"),
+    ],
+)
+def test_a_damaged_candidate_is_named(change: str, reason: str, run: Run) -> None:
+    with contextlib.closing(sqlite3.connect(RunDir(run.path).database)) as database:
+        database.execute(f"UPDATE candidates SET {change} WHERE number = 3")
+        database.commit()
+    advice = f"; run `anetc evolve --rebuild {run.path}`"
+    with pytest.raises(CannotRun, match=r"search\.db: candidate 3 is damaged ") as caught:
+        read_run(run.path)
+    assert reason in str(caught.value)
+    assert advice in str(caught.value)
 
 
 def test_read_run_refuses_other_folders(tmp_path: Path, run: Run) -> None:
