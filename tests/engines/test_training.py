@@ -130,10 +130,7 @@ def check_gradients(
 
 def is_used(network: Network, name: str) -> bool:
     """Return whether the sink needs the node of a stored tensor."""
-    needed = {edge.source for edge in network.sink.inputs}
-    for node in reversed(network.topological_nodes()):
-        if node.name in needed:
-            needed.update(edge.source for edge in node.inputs)
+    needed = network.needed_by_sink()
     return name.split(".")[1].removesuffix("_") in needed or name.startswith("sink.")
 
 
@@ -166,7 +163,7 @@ def test_gradients_of_the_small_table_4() -> None:
 @st.composite
 def examples(draw: st.DrawFn) -> tuple[Case, bool]:
     example = case(
-        draw(networks(plus=False)),
+        draw(networks()),
         batch=draw(st.integers(1, 3)),
         frames=draw(st.integers(1, 5)),
         size=(draw(st.integers(1, 45)), draw(st.integers(1, 45))),

@@ -96,7 +96,7 @@ def _normal(tensor: Tensor | None, generator: torch.Generator) -> None:
 def cases(draw: st.DrawFn) -> Case:
     """Draw a network without errors and one or two clips of any size."""
     return case(
-        draw(networks(plus=False)),
+        draw(networks()),
         batch=draw(st.integers(1, 2)),
         frames=draw(st.integers(1, 4)),
         size=(draw(st.integers(1, 40)), draw(st.integers(1, 40))),

@@ -57,6 +57,18 @@ def _result(op: Op, args: list[Tensor], state: State) -> Tensor:
             gates = [evaluate(gate, state) for gate in op.exprs["gates"]]
             result = torch.stack([gate * term for gate, term in zip(gates, args, strict=True)])
             result = result.sum(dim=0)
+        case "attend":
+            gates = [evaluate(gate, state) for gate in op.exprs["gates"]]
+            logits = args[len(gates) :]
+            products = [
+                gate * term * torch.sigmoid(z)[..., None, None]
+                for gate, term, z in zip(gates, args, logits, strict=False)
+            ]
+            assert len(products) == len(logits)
+            result = torch.stack(products).sum(dim=0)
+        case "mix":
+            shares = [evaluate(share, state) for share in op.exprs["gates"]]
+            result = sum(share * x for share, x in zip(shares, args, strict=True))
         case "pool":
             result = _pool(x, op.option("window"), op.option("stride"))
         case "part":
@@ -70,6 +82,8 @@ def _result(op: Op, args: list[Tensor], state: State) -> Tensor:
         case "concat":
             result = torch.cat(args, dim=1)
         case "linear":
+            for gate in op.exprs.get("gates", ()):
+                x = x * evaluate(gate, state)
             weight, bias = (evaluate(op.exprs[role][0], state) for role in ("weight", "bias"))
             result = functional.linear(x.transpose(1, -1), weight, bias).transpose(1, -1)
         case "time_pool":
@@ -86,15 +100,23 @@ def _conv(op: Op, x: Tensor, state: State) -> Tensor:
     bias = evaluate(op.exprs["bias"][0], state) if "bias" in op.exprs else None
     stride = (1, op.option("stride"), op.option("stride"))
     dilation = (op.option("dilation"), 1, 1)
+    if "same" in op.options:
+        x = functional.pad(x, _sides(x, size[2], stride[2]))
+        return functional.conv3d(x, weight, bias, stride, 0, dilation)
     padding = tuple(step * (extent // 2) for step, extent in zip(dilation, size))
     return functional.conv3d(x, weight, bias, stride, padding, dilation)
 
 
 def _pool(x: Tensor, window: int, stride: int) -> Tensor:
     """Return TensorFlow's "same" max pool: both sides are padded, the odd cell at the end."""
+    padded = functional.pad(x, _sides(x, window, stride), value=-math.inf)
+    return functional.max_pool3d(padded, (1, window, window), (1, stride, stride))
+
+
+def _sides(x: Tensor, window: int, stride: int) -> list[int]:
+    """Return TensorFlow's "same" padding at the left, right, top and bottom."""
     sides = []
     for size in (x.shape[-1], x.shape[-2]):
         padding = max((-(-size // stride) - 1) * stride + window - size, 0)
         sides += [padding // 2, padding - padding // 2]
-    padded = functional.pad(x, sides, value=-math.inf)
-    return functional.max_pool3d(padded, (1, window, window), (1, stride, stride))
+    return sides

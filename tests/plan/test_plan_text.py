@@ -36,7 +36,7 @@ def test_plans_of_all_examples_round_trip(examples: list[Path]) -> None:
 
 
 @settings(max_examples=100)
-@given(networks(plus=False), st.integers(1, 64), st.integers(1, 300), st.integers(1, 300))
+@given(networks(), st.integers(1, 64), st.integers(1, 300), st.integers(1, 300))
 def test_plans_of_random_networks_round_trip(
     network: Network, frames: int, height: int, width: int
 ) -> None:

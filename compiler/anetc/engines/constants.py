@@ -36,6 +36,9 @@ def evaluate(expr: Expr, state: State) -> Tensor:
         case "gate":
             gate = torch.sigmoid(evaluate(expr.args[0], state)[int(expr.args[1].head)])
             return gate.clamp(min=SMALLEST_GATE)
+        case "share":
+            row = evaluate(expr.args[0], state)[int(expr.args[1].head)]
+            return torch.softmax(row, dim=0)[int(expr.args[2].head)]
         case "ratio":
             return evaluate(expr.args[0], state) / evaluate(expr.args[1], state)
         case "scale":

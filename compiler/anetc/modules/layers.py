@@ -70,6 +70,10 @@ class BatchNorm(nn.BatchNorm3d):
             start = torch.tensor(number, dtype=torch.float64)
             self.register_buffer(MOMENTUM, start, persistent=False)
 
+    def extra_repr(self) -> str:
+        """Return the arguments for `repr`; the momentum is no attribute of its own."""
+        return f"{self.num_features}, eps={self.eps}, momentum={self.momentum}"
+
     def forward(self, input: Tensor) -> Tensor:
         """Normalise (N, C, T, H, W); the result has the same shape."""
         average, spread, count = self.running_mean, self.running_var, self.num_batches_tracked

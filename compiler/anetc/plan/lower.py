@@ -11,28 +11,12 @@ from typing import Any
 import attrs
 
 from anetc.modules.connection import pool_ratio
-from anetc.modules.names import full_name
-from anetc.plan.plan import Kind, Mode, Op, Option, Plan, call
-from anetdsl.errors import CannotRun
-from anetdsl.ir import Network, Node
-from anetdsl.vocabulary import STEM_STRIDE
+from anetc.modules.names import EDGES, MIXTURE, PEERS, SCALES, SINK, full_name, module_key
+from anetc.plan.plan import Expr, Kind, Mode, Op, Option, Plan, call
+from anetdsl.ir import Network, Node, Triple
+from anetdsl.vocabulary import LITE_SINK_WIDTHS, OBJECT_STEM_STRIDE, STEM_STRIDE
 
 Shape = tuple[int, ...]
-
-
-def missing_in_plans(network: Network) -> str:
-    """Return what plans do not have yet, of all that a network uses; empty if nothing is missing.
-
-    Such a network runs by the reference module only.
-    """
-    missing = []
-    if any(value.kind == "object" for value in network.inputs):
-        missing.append("object inputs")
-    if network.attention != "none":
-        missing.append(f"attention={network.attention}")
-    if network.blocks != "full":
-        missing.append(f"blocks={network.blocks}")
-    return ", ".join(missing)
 
 
 def lower(
@@ -42,15 +26,7 @@ def lower(
     size: tuple[int, int] = (224, 224),
     mode: Mode = "inference",
 ) -> Plan:
-    """Return the plan of a checked network for clips of `frames` x `size` (height, width).
-
-    Raise CannotRun for a network with `missing_in_plans`.
-    """
-    if missing := missing_in_plans(network):
-        raise CannotRun(
-            f"network {network.name}: no plan can be made for {missing}; "
-            "run it by the reference module, with --engine reference"
-        )
+    """Return the plan of a checked network for clips of `frames` x `size` (height, width)."""
     lowering = _Lowering(network, frames, *size)
     for value in network.inputs:
         lowering.emit("input", value.name, (), (value.channels, frames, *size))
@@ -60,6 +36,9 @@ def lower(
             lowering.stem(node)
         else:
             lowering.block(node)
+        if network.attention == "peer":
+            mean = f"{node.name}.mean"
+            lowering.means[node.name] = lowering.space_mean(mean, lowering.outputs[node.name])
     lowering.sink()
     return Plan(network.name, frames, *size, tuple(lowering.ops), mode)
 
@@ -76,7 +55,11 @@ class _Lowering:
     shapes: dict[str, Shape] = attrs.Factory(dict)
     outputs: dict[str, str] = attrs.Factory(dict)
     """Name of the operation that computes each node's output."""
+    means: dict[str, str] = attrs.Factory(dict)
+    """Name of the operation that computes the mean over space of each node's output."""
     node: Node | None = None
+    part: str = ""
+    """Part of the network whose operations are appended, outside of nodes: `sink`, or none."""
     strides: dict[str, int] = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -94,7 +77,7 @@ class _Lowering:
                 shape,
                 rest,
                 {k: v if isinstance(v, tuple) else (v,) for k, v in exprs.items()},
-                node.name if node else "",
+                node.name if node else self.part,
                 *((node.span,) if node else ()),
             )
         )
@@ -102,7 +85,15 @@ class _Lowering:
         return name
 
     def conv(
-        self, name: str, x: str, channels: int, kernel: str, *, stride: int = 1, dilation: int = 1
+        self,
+        name: str,
+        x: str,
+        channels: int,
+        kernel: str,
+        *,
+        stride: int = 1,
+        dilation: int = 1,
+        same: bool = False,
     ) -> str:
         """Append a convolution with the stored weight of the same name."""
         _, t, h, w = self.shapes[x]
@@ -111,6 +102,8 @@ class _Lowering:
             options["stride"] = stride
         if dilation > 1:
             options["dilation"] = dilation
+        if same:
+            options["same"] = True
         shape = (channels, t, -(-h // stride), -(-w // stride))
         return self.emit("conv", name, [x], shape, weight=call(_stored(name, ".weight")), **options)
 
@@ -128,62 +121,97 @@ class _Lowering:
         return self.emit("pool", name, [x], shape, window=window, stride=stride)
 
     def stem(self, node: Node) -> None:
-        """Append a stem: 7x7, for RGB a temporal convolution, and the pool (semantics 2)."""
+        """Append a stem (semantics 2).
+
+        It is a pool for objects. For lite blocks, it is a 3x3 and a temporal convolution; else a
+        7x7 convolution, for RGB a temporal one, and a pool.
+        """
         source = self.network.input(node.inputs[0].source)
-        x = self.conv(f"{node.name}.conv", source.name, node.width, "1x7x7", stride=2)
+        name = node.name
+        if source.kind == "object":
+            size = OBJECT_STEM_STRIDE
+            self.outputs[name] = self.pool(name, source.name, size, size)
+            return
+        lite, rgb = self.network.blocks == "lite", source.kind == "rgb"
+        x = self.conv(
+            f"{name}.conv",
+            source.name,
+            node.width,
+            "1x3x3" if lite else "1x7x7",
+            stride=2,
+            same=lite,
+        )
         x = self.norm(x)
-        rgb = source.kind == "rgb"
-        if rgb:
-            name, dilation = f"{node.name}.tconv", node.rate
-            x = self.norm(self.conv(name, x, node.width, "5x1x1", dilation=dilation))
-        self.outputs[node.name] = self.pool(node.name, x, 3 if rgb else 2, STEM_STRIDE // 2)
+        if lite or rgb:
+            kernel = "3x1x1" if lite else "5x1x1"
+            x = self.norm(self.conv(f"{name}.tconv", x, node.width, kernel, dilation=node.rate))
+        self.outputs[name] = x if lite else self.pool(name, x, 3 if rgb else 2, STEM_STRIDE // 2)
 
     def block(self, node: Node) -> None:
         """Append a block: the connection and the residual modules (semantics 3, 4)."""
         x = self.fuse(node)
-        level = node.level - 1
-        width, modules = self.network.widths[level], self.network.modules[level]
+        modules = self.network.modules[node.level - 1]
+        lite = self.network.blocks == "lite"
         for index in range(modules):
             name = f"{node.name}.m{index}"
             stride = node.stride if index == 0 else 1
+            first, second, last = self.module_widths(node)
             shortcut = x
             if index == 0:
-                projected = self.conv(f"{name}.proj", x, 4 * node.width, "1x1x1", stride=stride)
+                projected = self.conv(f"{name}.proj", x, last, "1x1x1", stride=stride)
                 shortcut = self.norm(projected, relu=False)
-            if index % 2:
-                first = self.conv(f"{name}.tconv", x, node.width, "3x1x1", dilation=node.rate)
+            if lite or index % 2 == 0:
+                start = self.conv(f"{name}.conv1", x, first, "1x1x1")
             else:
-                first = self.conv(f"{name}.conv1", x, node.width, "1x1x1")
-            second = self.conv(f"{name}.conv2", self.norm(first), width, "1x3x3", stride=stride)
-            third = self.conv(f"{name}.conv3", self.norm(second), 4 * node.width, "1x1x1")
-            third = self.norm(third, relu=False)
-            total = self.emit("add", f"{name}.add", [third, shortcut], self.shapes[third])
+                start = self.conv(f"{name}.tconv", x, first, "3x1x1", dilation=node.rate)
+            middle = self.middle(node, name, self.norm(start), second, stride)
+            end = self.norm(self.conv(f"{name}.conv3", middle, last, "1x1x1"), relu=False)
+            total = self.emit("add", f"{name}.add", [end, shortcut], self.shapes[end])
             result = node.name if index == modules - 1 else name
             x = self.emit("relu", result, [total], self.shapes[total])
         self.outputs[node.name] = x
 
+    def module_widths(self, node: Node) -> Triple:
+        """Return the output channels of the three convolutions of a residual module."""
+        if self.network.blocks == "lite":
+            return node.triple
+        return node.width, self.network.widths[node.level - 1], 4 * node.width
+
+    def middle(self, node: Node, name: str, x: str, channels: int, stride: int) -> str:
+        """Append the convolutions between the first and the last one of a residual module."""
+        conv2 = f"{name}.conv2"
+        if self.network.blocks != "lite":
+            return self.norm(self.conv(conv2, x, channels, "1x3x3", stride=stride))
+        if stride == 1:
+            return self.norm(self.conv(conv2, x, channels, "3x3x3", dilation=node.rate))
+        x = self.norm(self.conv(conv2, x, channels, "1x3x3", stride=stride, same=True))
+        return self.norm(self.conv(f"{name}.tconv", x, channels, "3x1x1", dilation=node.rate))
+
     def fuse(self, node: Node) -> str:
-        """Append the pools, weighted sums and adapters of a node; return the name of the total."""
-        if len(node.inputs) == 1:
-            return self.outputs[node.inputs[0].source]
-        sources = [self.outputs[edge.source] for edge in node.inputs]
-        sizes = [(self.shapes[x][2], self.shapes[x][3]) for x in sources]
-        smallest = (min(h for h, _ in sizes), min(w for _, w in sizes))
-        largest = max(self.strides[edge.source] for edge in node.inputs)
-        w = call(_stored(f"{node.name}.fuse.w"))
-        groups: dict[int, list[tuple[int, str]]] = {}
-        for index, (edge, x) in enumerate(zip(node.inputs, sources)):
-            ratio = pool_ratio(sizes[index], smallest, largest // self.strides[edge.source])
-            if ratio > 1:
-                x = self.pool(f"{node.name}.fuse.pool{index}", x, ratio, ratio)
-            groups.setdefault(self.shapes[x][0], []).append((index, x))
-        channels = max(groups)
+        """Append the connection of a node (semantics 3); return the name of its result.
+
+        It consists of pools, attention, weighted sums and adapters.
+        """
+        terms = self.pooled(node)
+        attention = self.attention(node, terms)
+        if len(terms) == 1 and not attention:
+            return terms[0]
+        groups: dict[int, list[int]] = {}
+        for index, x in enumerate(terms):
+            groups.setdefault(self.shapes[x][0], []).append(index)
+        channels = self.network.fused_channels()[node.name]
         sums = []
         for own, members in groups.items():
-            name = f"{node.name}.fuse.sum{own}"
-            gates = tuple(call("gate", w, index) for index, _ in members)
-            shape = (own, self.frames, *smallest)
-            total = self.emit("sum", name, [x for _, x in members], shape, gates=gates)
+            total = self.emit(
+                "attend" if attention else "sum",
+                f"{node.name}.fuse.sum{own}",
+                [
+                    *(terms[index] for index in members),
+                    *(attention[index] for index in members if attention),
+                ],
+                self.shapes[terms[members[0]]],
+                gates=tuple(self.gate(node, index) for index in members),
+            )
             if own != channels:
                 total = self.conv(
                     f"{node.name}.fuse.adapt{own}to{channels}", total, channels, "1x1x1"
@@ -195,16 +223,103 @@ class _Lowering:
             total = self.emit("add", name, [total, other], self.shapes[total])
         return total
 
+    def pooled(self, node: Node) -> list[str]:
+        """Append the pools of a node's inputs to the smallest size; return the inputs' names."""
+        sources = [self.outputs[edge.source] for edge in node.inputs]
+        sizes = [(self.shapes[x][2], self.shapes[x][3]) for x in sources]
+        smallest = (min(h for h, _ in sizes), min(w for _, w in sizes))
+        largest = max(self.strides[edge.source] for edge in node.inputs)
+        terms = []
+        for index, (edge, x) in enumerate(zip(node.inputs, sources)):
+            ratio = pool_ratio(sizes[index], smallest, largest // self.strides[edge.source])
+            if ratio > 1:
+                x = self.pool(f"{node.name}.fuse.pool{index}", x, ratio, ratio)
+            terms.append(x)
+        return terms
+
+    def gate(self, node: Node, index: int) -> Expr:
+        """Return the gate of an input; a sole input has none, so that its gate is 1."""
+        w = call(_stored(f"{node.name}.{EDGES}"))
+        return call("gate", w, index) if len(node.inputs) > 1 else call("1")
+
+    def attention(self, node: Node, terms: Sequence[str]) -> list[str]:
+        """Append the attention of a node's inputs; return its logits, which are CxT, by input."""
+        if self.network.attention == "none":
+            return []
+        name = f"{node.name}.fuse"
+        if self.network.attention == "peer":
+            vectors = self.mixtures(node)
+        else:
+            vectors = [self.space_mean(f"{name}.mean{index}", x) for index, x in enumerate(terms)]
+        logits = []
+        for index, (x, vector) in enumerate(zip(terms, vectors)):
+            # A gate multiplies the input before its mean is taken.
+            gated = self.network.attention == "self" and len(terms) > 1
+            gates = {"gates": self.gate(node, index)} if gated else {}
+            stored = f"{node.name}.{SCALES}{index}"
+            logits.append(
+                self.linear(f"{name}.scale{index}", vector, self.shapes[x][0], stored, **gates)
+            )
+        return logits
+
+    def mixtures(self, node: Node) -> list[str]:
+        """Append the mixtures of a node's peers; return their names by input of the node."""
+        peers = [peer.name for peer in self.network.peers_by_level()[node.level]]
+        widest = max(self.shapes[self.outputs[peer]][0] for peer in peers)
+        vectors = [
+            self.linear(
+                f"{node.name}.fuse.peer.{peer}",
+                self.means[peer],
+                widest,
+                f"{node.name}.{PEERS}{module_key(peer)}",
+            )
+            for peer in peers
+        ]
+        h = call(_stored(f"{node.name}.{MIXTURE}"))
+        return [
+            self.emit(
+                "mix",
+                f"{node.name}.fuse.mix{index}",
+                vectors,
+                (widest, self.frames),
+                gates=tuple(call("share", h, index, k) for k in range(len(peers))),
+            )
+            for index in range(len(node.inputs))
+        ]
+
+    def space_mean(self, name: str, x: str) -> str:
+        """Append the mean over space, CxT."""
+        return self.emit("space_mean", name, [x], (self.shapes[x][0], self.frames))
+
+    def linear(self, name: str, x: str, channels: int, stored: str, **gates: Expr) -> str:
+        """Append a linear layer with the stored weight and bias of the name `stored`."""
+        weight, bias = (call(_stored(stored, f".{leaf}")) for leaf in ("weight", "bias"))
+        shape = (channels, *self.shapes[x][1:])
+        return self.emit("linear", name, [x], shape, weight=weight, bias=bias, **gates)
+
+    def lite_sink(self, x: str) -> str:
+        """Append the convolutions of the sink of lite blocks, as operations of a node `sink`."""
+        self.part = SINK
+        for number, channels in enumerate(LITE_SINK_WIDTHS, 1):
+            x = self.norm(self.conv(f"{SINK}.conv{number}", x, channels, "1x1x1"))
+        self.part = ""
+        return x
+
     def sink(self) -> None:
-        """Append the sink: averages, combination, and classifier (semantics 5)."""
+        """Append the sink: averages, combination, and classifier (semantics 5).
+
+        Lite blocks have two convolutions before it.
+        """
         self.node = None
         sink = self.network.sink
         per_frame = sink.head == "maxpool"
         vectors = []
         for number, edge in enumerate(sink.inputs):
             x = self.outputs[edge.source]
+            if self.network.blocks == "lite":
+                x = self.lite_sink(x)
             channels = self.shapes[x][0]
-            x = self.emit("space_mean", f"sink.space{number}", [x], (channels, self.frames))
+            x = self.space_mean(f"sink.space{number}", x)
             if not per_frame:
                 x = self.emit("time_mean", f"sink.time{number}", [x], (channels,))
             vectors.append(x)
@@ -215,13 +330,14 @@ class _Lowering:
             widths = [self.shapes[v][0] for v in vectors]
             shape = (sum(widths) if combine else widths[0], *tail)
             x = self.emit("concat" if combine else "average", "sink.combined", vectors, shape)
-        weight, bias = call("sink.fc.weight"), call("sink.fc.bias")
-        x = self.emit("linear", "sink.fc", [x], (sink.classes, *tail), weight=weight, bias=bias)
+        x = self.linear("sink.fc", x, sink.classes, "sink.fc")
         if per_frame:
             self.emit("time_pool", "sink.time_pool", [x], (sink.classes,))
 
 
 def _stored(name: str, ending: str = "") -> str:
-    """Return the name in the state dict of a stored tensor `NODE.REST`."""
+    """Return the name in the state dict of a stored tensor `NODE.REST` or `sink.REST`."""
     node, _, part = name.partition(".")
+    if node == SINK:
+        return f"{name}{ending}"
     return full_name(node, f"{part}{ending}")

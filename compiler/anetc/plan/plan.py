@@ -31,13 +31,15 @@ Kind = Literal[
     "relu",
     "add",  # the sum of two tensors of equal shape
     "sum",  # the sum of tensors, each multiplied by its gate
+    "attend",  # the same, each tensor also multiplied by its attention: sigmoids of logits CxT
     "pool",  # "same" max pool over space
     "part",  # a slice of the channels, from channel `first`
     "space_mean",  # CxTxHxW -> CxT
     "time_mean",  # CxT -> C
     "average",  # the mean of vectors of equal shape
     "concat",  # concatenation of vectors along C
-    "linear",  # linear layer along C
+    "mix",  # the sum of vectors CxT, each multiplied by its gate
+    "linear",  # linear layer along C; a gate multiplies its argument
     "time_pool",  # CxT -> C, weighted by the softmax over time (the head `maxpool`)
 ]
 Mode = Literal["inference", "training"]
@@ -54,6 +56,7 @@ class Expr:
         fold(w, bn)     w times the scale of bn, along the output channels
         shift(bn)       the constant that bn adds: its bias - its mean times its scale
         gate(w, i)      sigmoid(w[i])
+        share(h, i, k)  softmax(h[i])[k]
         ratio(g, h)     g / h
         scale(w, g)     w times the number g
         join(a, b, ..)  concatenation along the output channels
@@ -82,7 +85,10 @@ class Op:
     args: tuple[str, ...]
     shape: tuple[int, ...]
     options: Mapping[str, Option] = attrs.field(factory=dict)
-    """Options such as `kernel` (TxHxW), `stride`, `dilation`, `window`, `relu`."""
+    """Options such as `kernel` (TxHxW), `stride`, `dilation`, `window`, `relu`.
+
+    A convolution with `same` pads as TensorFlow's "same"; others pad all sides equally. A kernel
+    over space has a stride, one over time a dilation of time."""
     exprs: Mapping[str, tuple[Expr, ...]] = attrs.field(factory=dict)
     """Expressions by role: `weight`, `bias`, `gates`."""
     node: str = ""

@@ -9,7 +9,7 @@ import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -26,10 +26,9 @@ from anetc.engines.training.shared_statistics import is_distributed
 from anetc.memory import is_out_of_memory
 from anetc.modules.layers import MOMENTUM, BatchNorm
 from anetc.modules.network import NetworkModule, NetworkParts, check_inputs
-from anetc.plan.lower import lower, missing_in_plans
+from anetc.plan.lower import lower
 from anetc.plan.passes import ACCELERATOR, optimise
 from anetc.process_family import processes_end_with_this_one
-from anetdsl.errors import CannotRun
 
 _PLANS = 8
 """Number of clip sizes whose plans are kept."""
@@ -75,8 +74,6 @@ class AcceleratorModule(NetworkParts):
         self.nodes = reference.nodes
         self.nodes.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
         self.sink = reference.sink
-        # In a tuple: as a child, the reference would repeat all names of the state dict.
-        self._reference = (reference,)
         self.checkpoint = checkpoint
         self.synchronise = synchronise
         self.compiled = compiled
@@ -101,8 +98,6 @@ class AcceleratorModule(NetworkParts):
         a normalisation has a single cell.
         """
         check_inputs(self.network, inputs)
-        if missing := missing_in_plans(self.network):
-            return self._by_reference(inputs, missing)
         first = next(iter(inputs.values()))
         kind = first.device.type
         autocast = torch.is_autocast_enabled(kind)
@@ -110,15 +105,6 @@ class AcceleratorModule(NetworkParts):
         step = self._step(tuple(first.shape), dtype)
         with torch.autocast(kind, enabled=False):
             return step(inputs, self._stored(), self._momentum())
-
-    def _by_reference(self, inputs: Mapping[str, Tensor], missing: str) -> Tensor:
-        """Return the logits of the reference module, for a network that has no plan."""
-        if self.synchronise and is_distributed():
-            raise CannotRun(
-                f"network {self.network.name}: several processes cannot share the statistics of "
-                f"a network with {missing}; train it in one process"
-            )
-        return cast(Tensor, self._reference[0](inputs))
 
     def _step(self, shape: tuple[int, ...], dtype: torch.dtype) -> Step:
         """Return the function that runs a step on clips of this shape (N, C, T, H, W)."""

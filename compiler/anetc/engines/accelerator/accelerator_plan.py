@@ -17,13 +17,9 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
+from anetc.engines.accelerator.portable import convolve, two_dimensional
 from anetc.engines.accelerator.shared_norm import shared_norm
-from anetc.engines.inference.operations import (
-    frame_batch,
-    run_operation,
-    spatial_view,
-    temporal_view,
-)
+from anetc.engines.inference.operations import frame_batch, run_operation
 from anetc.modules.layers import same_padding
 from anetc.plan.plan import Op, Plan
 
@@ -31,7 +27,7 @@ Tensors = Mapping[str, Tensor]
 KINDS = frozenset(
     {
         *("input", "conv", "norm", "relu", "add", "sum", "pool"),
-        *("space_mean", "time_mean", "average", "concat", "linear", "time_pool"),
+        *("attend", "mix", "space_mean", "time_mean", "average", "concat", "linear", "time_pool"),
     }
 )
 """Kinds of operations that can be run."""
@@ -120,15 +116,14 @@ class AcceleratorPlan:
             elif op.kind == "norm":
                 result, *found = self._normalise(op, args[0], stored)
                 statistics += found
-            elif op.kind == "sum":
+            elif "gates" in op.exprs and op.kind != "linear":
                 result = _weighted_sum(op, args, stored)
             elif op.kind == "pool" and self.deterministic:
                 result = DeterministicPool.apply(  # type: ignore[no-untyped-call]
                     args[0], op.option("window"), op.option("stride")
                 )
             else:
-                classifier = (stored["sink.fc.weight"], stored["sink.fc.bias"])
-                result = run_operation(op, args, self.frames, (), classifier)
+                result = _run_other(op, args, stored, self.frames)
             values[op.name] = result
         return (*(values[name] for name in node.outputs), *statistics)
 
@@ -227,25 +222,46 @@ def stored_name(op: Op) -> str:
 
 
 def _convolve(op: Op, x: Tensor, stored: Tensors, frames: int) -> Tensor:
-    weight = stored[stored_name(op)].to(x.dtype)
-    if weight.shape[2] > 1:
-        dilation = op.option("dilation")
-        seen = functional.conv2d(
-            temporal_view(x, frames),
-            weight[:, :, :, 0],
-            padding=(dilation * (weight.shape[2] // 2), 0),
-            dilation=(dilation, 1),
-        )
-        return spatial_view(seen, *x.shape[2:])
-    padding = (weight.shape[3] // 2, weight.shape[4] // 2)
-    return functional.conv2d(x, weight[:, :, 0], stride=op.option("stride"), padding=padding)
+    weight = two_dimensional(stored[stored_name(op)].to(x.dtype))
+    return convolve(op, x, weight, None, frames)
 
 
-def _weighted_sum(op: Op, terms: Sequence[Tensor], stored: Tensors) -> Tensor:
-    gates = op.exprs["gates"]
-    weights = torch.sigmoid(stored[gates[0].args[0].head]).to(terms[0].dtype)
-    parts = [weights[int(gate.args[1].head)] for gate in gates]
-    total = terms[0] * parts[0]
-    for term, part in zip(terms[1:], parts[1:]):
-        total = torch.addcmul(total, term, part)
+def _weighted_sum(op: Op, args: Sequence[Tensor], stored: Tensors) -> Tensor:
+    """Return the result of an operation `sum`, `mix` or `attend`."""
+    factors = _gates(op, stored)
+    terms, logits = args[: len(factors)], args[len(factors) :]
+    factors = [factor.to(terms[0].dtype) for factor in factors]
+    if logits:
+        factors = [
+            factor * torch.sigmoid(x).flatten(0, 1)[:, :, None, None].to(terms[0].dtype)
+            for factor, x in zip(factors, logits)
+        ]
+    total = terms[0] * factors[0]
+    for term, factor in zip(terms[1:], factors[1:]):
+        total = torch.addcmul(total, term, factor)
     return total
+
+
+def _run_other(op: Op, args: Sequence[Tensor], stored: Tensors, frames: int) -> Tensor:
+    """Return the result of an operation without gates, or of a linear layer."""
+    if op.kind != "linear":
+        return run_operation(op, args, frames, (), None)
+    x = args[0]
+    for gate in _gates(op, stored):
+        x = x * gate
+    weight, bias = (stored[op.exprs[role][0].head] for role in ("weight", "bias"))
+    return functional.linear(x, weight, bias)
+
+
+def _gates(op: Op, stored: Tensors) -> list[Tensor]:
+    """Return the gates of an operation, or the shares of a `mix`, as scalars."""
+    gates = op.exprs.get("gates", ())
+    if not gates or not gates[0].args:
+        return [stored["sink.fc.weight"].new_ones(()) for _ in gates]
+    values = stored[gates[0].args[0].head]
+    indices = [int(gate.args[-1].head) for gate in gates]
+    if gates[0].head == "gate":
+        values = torch.sigmoid(values)
+    else:
+        values = torch.softmax(values[int(gates[0].args[1].head)], dim=0)
+    return [values[index] for index in indices]

@@ -13,9 +13,12 @@ from torch.nn import functional
 from anetc.engines.constants import evaluate
 from anetc.engines.folded import FoldedPlan
 from anetc.engines.inference.operations import (
+    Layer,
     frame_batch,
+    frames_view,
     head_dtype,
     run_operation,
+    same_pads,
     spatial_view,
     temporal_view,
 )
@@ -44,7 +47,7 @@ class PortableModule(nn.Module):
                 kind = dtype if op.kind == "conv" else head_dtype(dtype)
                 value = values[0].to(kind)
                 if op.kind == "conv" and role == "weight":
-                    value = _two_dimensional(value)
+                    value = _in_kernel_layout(value)
                 self.register_buffer(_buffer(op, role), value)
 
     def forward(self, *inputs: Tensor) -> Tensor:
@@ -63,30 +66,53 @@ class PortableModule(nn.Module):
             elif op.kind == "conv":
                 values[op.name] = self._convolve(op, args, frames)
             else:
-                classifier = (self.get_buffer(_LINEAR[0]), self.get_buffer(_LINEAR[1]))
                 gates = self.gates.get(op.name, ())
-                values[op.name] = run_operation(op, args, frames, gates, classifier)
+                values[op.name] = run_operation(op, args, frames, gates, self._layer(op))
             for name in self.freed[op.name]:
                 del values[name]
         return values[self.plan.output]
 
+    def _layer(self, op: Op) -> Layer | None:
+        if op.kind != "linear":
+            return None
+        return self.get_buffer(_buffer(op, "weight")), self.get_buffer(_buffer(op, "bias"))
+
     def _convolve(self, op: Op, args: list[Tensor], frames: int) -> Tensor:
-        x = args[0]
         weight = self.get_buffer(_buffer(op, "weight"))
         bias = self.get_buffer(_buffer(op, "bias")) if "bias" in op.exprs else None
-        if is_temporal(op):
-            dilation = op.option("dilation")
-            padding = (dilation * (weight.shape[2] // 2), 0)
-            seen = functional.conv2d(
-                temporal_view(x, frames), weight, bias, padding=padding, dilation=(dilation, 1)
-            )
-            result = spatial_view(seen, *x.shape[2:])
-        else:
-            padding = (weight.shape[2] // 2, weight.shape[3] // 2)
-            result = functional.conv2d(x, weight, bias, stride=op.option("stride"), padding=padding)
+        result = convolve(op, args[0], weight, bias, frames)
         if len(args) > 1:
             result = result + args[1]
         return torch.relu(result) if op.relu else result
+
+
+def convolve(op: Op, x: Tensor, weight: Tensor, bias: Tensor | None, frames: int) -> Tensor:
+    """Return the convolution of (N*T, C, H, W).
+
+    `weight` is (out, in, H, W) over space, (out, in, T, 1) over time, and (out, in, T, H, W) over
+    both.
+    """
+    dilation, stride = op.option("dilation"), op.option("stride")
+    if weight.ndim == 5:
+        padding = (dilation * (weight.shape[2] // 2), weight.shape[3] // 2, weight.shape[4] // 2)
+        result = functional.conv3d(
+            frames_view(x, frames), weight, bias, padding=padding, dilation=(dilation, 1, 1)
+        )
+        return frame_batch(result)
+    if is_temporal(op):
+        seen = functional.conv2d(
+            temporal_view(x, frames),
+            weight,
+            bias,
+            padding=(dilation * (weight.shape[2] // 2), 0),
+            dilation=(dilation, 1),
+        )
+        return spatial_view(seen, *x.shape[2:])
+    pads = (weight.shape[2] // 2, weight.shape[3] // 2)
+    if op.options.get("same"):
+        x = functional.pad(x, same_pads(x.shape[2], x.shape[3], weight.shape[2], stride))
+        pads = (0, 0)
+    return functional.conv2d(x, weight, bias, stride=stride, padding=pads)
 
 
 def is_temporal(op: Op) -> bool:
@@ -94,14 +120,22 @@ def is_temporal(op: Op) -> bool:
     return not str(op.options["kernel"]).startswith("1x")
 
 
-def _two_dimensional(weight: Tensor) -> Tensor:
-    """Return a weight (out, in, T, 1, 1) or (out, in, 1, H, W) without one axis of size 1."""
-    flat_weight = weight[:, :, :, 0] if weight.shape[2] > 1 else weight[:, :, 0]
-    return flat_weight.contiguous(memory_format=torch.channels_last)
+def two_dimensional(weight: Tensor) -> Tensor:
+    """Return a weight (out, in, T, 1, 1) or (out, in, 1, H, W) without one axis of size 1.
+
+    A weight over time and space stays as it is.
+    """
+    if weight.shape[2] == 1:
+        return weight[:, :, 0]
+    return weight[:, :, :, 0] if weight.shape[3] == 1 else weight
+
+
+def _in_kernel_layout(weight: Tensor) -> Tensor:
+    """Return a weight without an axis of size 1, channels last in memory."""
+    kernel = two_dimensional(weight)
+    layout = torch.channels_last_3d if kernel.ndim == 5 else torch.channels_last
+    return kernel.contiguous(memory_format=layout)
 
 
 def _buffer(op: Op, role: str) -> str:
     return f"{op.name}.{role}".replace("_", "__").replace(".", "_")
-
-
-_LINEAR = ("sink_fc_weight", "sink_fc_bias")

@@ -1,8 +1,9 @@
 """Run the convolutions of a plan by oneDNN on the CPU.
 
 Spatial convolutions are 2D on (N*T, C, H, W). Temporal convolutions are 2D on a view
-(N, C, T, H*W) of the same memory, so that nothing is copied. Weights are packed for the shape of
-the input. ReLU and residual sum are fused into the convolution.
+(N, C, T, H*W) of the same memory, so that nothing is copied; convolutions over time and space are
+3D on a view (N, C, T, H, W). TensorFlow's "same" padding copies the input. Weights are packed for
+the shape of the input. ReLU and residual sum are fused into the convolution.
 """
 
 from __future__ import annotations
@@ -15,7 +16,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from anetc.engines.constants import State, evaluate
-from anetc.engines.inference.operations import spatial_view, temporal_view
+from anetc.engines.inference.operations import (
+    frame_batch,
+    frames_view,
+    same_pads,
+    spatial_view,
+    temporal_view,
+)
 from anetc.plan.plan import Op
 
 GEMM_CELLS = 16
@@ -37,13 +44,18 @@ def small_maps_use_gemm() -> bool:
 class Convolution:
     """A convolution with its bias, and a fused ReLU and sum."""
 
-    temporal: bool
+    time: int
+    """Size of the kernel over time."""
     size: int
+    """Size of the kernel over space, or over time if it has no other size than 1 over space."""
+    same: bool
+    """True for TensorFlow's "same" padding, False for equal padding on all sides."""
     padding: list[int]
     stride: list[int]
     dilation: list[int]
     weight: Tensor
-    """Weight (C', C, H, W) or (C', C, T, 1); after packing, in the layout for `packed_for`."""
+    """Weight (C', C, H, W), (C', C, T, 1) or (C', C, T, H, W); after packing, in the layout for
+    `packed_for`."""
     bias: Tensor | None
     relu: bool
     in_place: bool
@@ -64,17 +76,19 @@ class Convolution:
             raise ValueError(
                 f"{op.name}: the weight {tuple(kernel.shape)} has no {op.options['kernel']} kernel"
             )
-        temporal = str(op.options["kernel"]).partition("x")[0] != "1"
-        kernel = kernel[:, :, :, 0] if temporal else kernel[:, :, 0]
-        size, dilation, stride = kernel.shape[2], op.option("dilation"), op.option("stride")
-        pad = (size - 1) // 2
+        time, space = kernel.shape[2:4]
+        dilation, stride, same = op.option("dilation"), op.option("stride"), "same" in op.options
+        pads = [time // 2 * dilation, 0 if same else space // 2, 0 if same else space // 2]
+        axes = slice(1, 3) if time == 1 else slice(0, 2) if space == 1 else slice(0, 3)
+        kernel = kernel[:, :, 0] if time == 1 else kernel[:, :, :, 0] if space == 1 else kernel
         return cls(
-            temporal,
-            size,
-            [pad * dilation, 0] if temporal else [pad, pad],
-            [1, 1] if temporal else [stride, stride],
-            [dilation, 1] if temporal else [1, 1],
-            kernel.contiguous(memory_format=torch.channels_last),
+            time,
+            space if time == 1 else time,
+            same,
+            pads[axes],
+            [1, stride, stride][axes],
+            [dilation, 1, 1][axes],
+            kernel.contiguous(memory_format=_layout(kernel)),
             evaluate(bias, state).to(dtype) if bias is not None else None,
             op.relu,
             in_place,
@@ -83,7 +97,7 @@ class Convolution:
     def out_shape(self, x: Tensor) -> tuple[int, int, int, int]:
         """Return the shape of the result for an x (N*T, C, H, W)."""
         count, _, height, width = x.shape
-        channels, stride = self.weight.shape[0], 1 if self.temporal else self.stride[0]
+        channels, stride = self.weight.shape[0], self.stride[-1]
         return count, channels, -(-height // stride), -(-width // stride)
 
     def run(
@@ -93,14 +107,18 @@ class Convolution:
 
         `out` is memory of the result's shape that may be used for the result.
         """
-        if not self.temporal:
+        if self.same:
+            x = _padded(x, self.size, self.stride[-1])
+        if self.time == 1:
             return self._convolve(x, summand, out)
         height, width = x.shape[2:]
+        view = frames_view if len(self.stride) == 3 else temporal_view
         x_view, summand_view, out_view = (
-            temporal_view(part, frames) if part is not None else None for part in (x, summand, out)
+            view(part, frames) if part is not None else None for part in (x, summand, out)
         )
         assert x_view is not None
-        return spatial_view(self._convolve(x_view, summand_view, out_view), height, width)
+        result = self._convolve(x_view, summand_view, out_view)
+        return frame_batch(result) if result.ndim == 5 else spatial_view(result, height, width)
 
     def _convolve(self, x: Tensor, summand: Tensor | None, out: Tensor | None) -> Tensor:
         if self._uses_gemm(x):
@@ -137,11 +155,11 @@ class Convolution:
         if weight.ndim == 2:
             size = self.size
             weight = weight.view(len(weight), size, size, -1).permute(0, 3, 1, 2)
-        return weight.contiguous(memory_format=torch.channels_last)
+        return weight.contiguous(memory_format=_layout(weight))
 
     def _uses_gemm(self, x: Tensor) -> bool:
         cells = x.shape[2] * x.shape[3] // self.stride[0] ** 2
-        return not self.temporal and cells <= GEMM_CELLS and small_maps_use_gemm()
+        return self.time == 1 and cells <= GEMM_CELLS and small_maps_use_gemm()
 
     def _gemm(self, x: Tensor, summand: Tensor | None) -> Tensor:
         """Compute the convolution as one matrix product of windows (im2col) and weights."""
@@ -161,6 +179,17 @@ class Convolution:
             if self.relu:
                 result.relu_()
         return result.reshape(count, height, width, -1).permute(0, 3, 1, 2)
+
+
+def _layout(kernel: Tensor) -> torch.memory_format:
+    return torch.channels_last_3d if kernel.ndim == 5 else torch.channels_last
+
+
+def _padded(x: Tensor, size: int, stride: int) -> Tensor:
+    """Return (B, C, H, W) with TensorFlow's "same" padding, channels last in memory."""
+    left, right, top, bottom = same_pads(x.shape[2], x.shape[3], size, stride)
+    cells = functional.pad(x.permute(0, 2, 3, 1), (0, 0, left, right, top, bottom))
+    return cells.permute(0, 3, 1, 2)
 
 
 def _windows(x: Tensor, size: int, padding: int, stride: int) -> tuple[Tensor, int, int, int]:

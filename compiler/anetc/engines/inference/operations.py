@@ -16,8 +16,8 @@ from anetc.engines.inference.buffer_pool import BufferPool
 from anetc.modules.layers import same_padding
 from anetc.plan.plan import Op
 
-Classifier = tuple[Tensor, Tensor]
-"""Weight (classes, C) and bias (classes,) of the linear layer."""
+Layer = tuple[Tensor, Tensor]
+"""Weight (out, in) and bias (out,) of a linear layer."""
 
 
 def frame_batch(x: Tensor) -> Tensor:
@@ -54,6 +54,41 @@ def weighted_sum(
     return total
 
 
+def attended_sum(
+    args: Sequence[Tensor], gates: Sequence[float], out: Tensor | None = None
+) -> Tensor:
+    """Return the sum of each term times its gate and its attention, of each channel and frame.
+
+    `args` are the terms (N*T, C, H, W), and after them as many logits of attention (N, T, C).
+    """
+    terms, logits = args[: len(gates)], args[len(gates) :]
+    factors = [
+        (gate * torch.sigmoid(x)).flatten(0, 1)[:, :, None, None].to(terms[0].dtype)
+        for gate, x in zip(gates, logits)
+    ]
+    total = torch.mul(terms[0], factors[0], out=out)
+    for term, factor in zip(terms[1:], factors[1:]):
+        total = total.addcmul_(term, factor)
+    return total
+
+
+def same_pads(height: int, width: int, kernel: int, stride: int) -> tuple[int, int, int, int]:
+    """Return the cells that TensorFlow's "same" pads at the left, right, top and bottom."""
+    pads: list[int] = []
+    for size in (width, height):
+        total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
+        begin = same_padding(size, kernel, stride)
+        pads += [begin, total - begin]
+    left, right, top, bottom = pads
+    return left, right, top, bottom
+
+
+def frames_view(x: Tensor, frames: int) -> Tensor:
+    """Return (N*T, C, H, W) as (N, C, T, H, W), a view of the same memory."""
+    count, c, h, w = x.shape
+    return x.permute(0, 2, 3, 1).reshape(count // frames, frames, h, w, c).permute(0, 4, 1, 2, 3)
+
+
 def max_pool(x: Tensor, window: int, stride: int) -> Tensor:
     """Return the "same" max pool of (N*T, C, H, W), as `anetc.modules.layers.max_pool` does."""
     height, width = x.shape[2:]
@@ -83,12 +118,13 @@ def run_operation(
     args: Sequence[Tensor],
     frames: int,
     gates: Sequence[float],
-    classifier: Classifier,
+    layer: Layer | None,
     buffers: BufferPool | None = None,
 ) -> Tensor:
     """Return the result of an operation that is no input, convolution or norm.
 
-    `gates` are the gates of a `sum`. `buffers` provides memory for results; it must be None if
+    `gates` are the gates of the operation, and `layer` the tensors of a `linear`. Vectors CxT are
+    (N, T, C). `buffers` provides memory for results; it must be None if
     PyTorch traces the function. Raise ValueError for an operation that inference plans do not have.
     """
     x = args[0]
@@ -96,6 +132,11 @@ def run_operation(
         case "sum":
             out = buffers.acquire(tuple(x.shape), x.dtype) if buffers is not None else None
             return weighted_sum(args, gates, out)
+        case "attend":
+            out = buffers.acquire(tuple(x.shape), x.dtype) if buffers is not None else None
+            return attended_sum(args, gates, out)
+        case "mix":
+            return weighted_sum(args, gates)
         case "add":
             total = args[0] + args[1]
             return total.relu_() if op.relu else total
@@ -123,7 +164,8 @@ def run_operation(
         case "concat":
             return torch.cat(list(args), dim=-1)
         case "linear":
-            return functional.linear(x, *classifier)
+            assert layer is not None
+            return functional.linear(x * gates[0] if gates else x, *layer)
         case "time_pool":
             shares = torch.softmax(x / frames**0.5, dim=1)
             return (shares * x).sum(dim=1)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from anetc.engines.constants import State, evaluate
 from anetc.engines.inference.buffer_pool import BufferPool
 from anetc.engines.inference.convolution import Convolution
-from anetc.engines.inference.operations import frame_batch, head_dtype, run_operation
+from anetc.engines.inference.operations import Layer, frame_batch, head_dtype, run_operation
 from anetc.plan.plan import Op, Plan, last_uses
 
 Values = dict[str, Tensor]
@@ -23,9 +23,6 @@ Values = dict[str, Tensor]
 
 class PlanModule(nn.Module):
     """A plan with its constants, prepared to run. It is called as the reference module is."""
-
-    fc_weight: Tensor
-    fc_bias: Tensor
 
     def __init__(self, plan: Plan, state: State, *, dtype: torch.dtype = torch.float32) -> None:
         super().__init__()
@@ -40,18 +37,14 @@ class PlanModule(nn.Module):
         self.gates = {
             op.name: [float(evaluate(gate, state)) for gate in op.exprs["gates"]]
             for op in plan.ops
-            if op.kind == "sum"
+            if "gates" in op.exprs
         }
         self.convs = {
             op.name: Convolution.of(op, state, dtype, in_place=self._may_overwrite(op, last))
             for op in plan.ops
             if op.kind == "conv"
         }
-        linear = next(op for op in plan.ops if op.kind == "linear")
-        for name in ("weight", "bias"):
-            expr = linear.expr(name)
-            assert expr is not None
-            self.register_buffer(f"fc_{name}", evaluate(expr, state).to(head_dtype(dtype)))
+        self.layers = {op.name: _layer(op, state, dtype) for op in plan.ops if op.kind == "linear"}
 
     def _may_overwrite(self, op: Op, last: Mapping[str, str]) -> bool:
         """Return whether a convolution may write its result to the memory of its summand.
@@ -87,5 +80,13 @@ class PlanModule(nn.Module):
                 return conv.run(args[0], frames, summand=args[1])
             out = buffers.acquire(conv.out_shape(args[0]), self.dtype)
             return conv.run(args[0], frames, out=out)
-        classifier = (self.fc_weight, self.fc_bias)
-        return run_operation(op, args, frames, self.gates.get(op.name, ()), classifier, buffers)
+        gates, layer = self.gates.get(op.name, ()), self.layers.get(op.name)
+        return run_operation(op, args, frames, gates, layer, buffers)
+
+
+def _layer(op: Op, state: State, dtype: torch.dtype) -> Layer:
+    """Return the weight and the bias of an operation `linear`."""
+    weight, bias = (
+        evaluate(op.exprs[role][0], state).to(head_dtype(dtype)) for role in ("weight", "bias")
+    )
+    return weight, bias

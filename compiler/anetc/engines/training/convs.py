@@ -2,7 +2,8 @@
 
 Tensors are contiguous (B, H, W, C) with B = N*T. In this layout a 1x1 convolution is one matrix
 product (GEMM), and every convolution is 2D on a view of the same memory: a spatial one on
-(B, C, H, W), a temporal one on (N, C, T, H*W). Weights are the stored ones, (C', C, T, H, W). If
+(B, C, H, W), a temporal one on (N, C, T, H*W). One over time and space is 3D on (N, C, T, H, W).
+Weights are the stored ones, (C', C, T, H, W). If
 they have the layout `torch.channels_last_3d`, no weight is copied.
 
 A convolution is computed by a matrix product where that is faster than the library's convolution.
@@ -17,6 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from anetc.engines.inference.operations import same_pads
 from anetc.engines.matrix_product import add_product, product
 from anetc.plan.plan import Op
 
@@ -36,27 +38,58 @@ to 1.1 of the time of a matrix product on maps of 8x8 cells or more."""
 
 @attrs.frozen
 class Geometry:
-    """Size, stride and dilation of a kernel, over time if `temporal`, else over space."""
+    """Size, stride and dilation of a kernel, over time if `temporal`, else over space.
+
+    With `volume` it is over both: `size` is that over space and over time, the dilation that of
+    time. With `same` the padding is TensorFlow's "same".
+    """
 
     temporal: bool
     size: int
     stride: int = 1
     dilation: int = 1
+    volume: bool = False
+    same: bool = False
 
     @classmethod
     def of(cls, op: Op) -> Geometry:
-        """Return the geometry of an operation `conv`."""
+        """Return the geometry of an operation `conv`. Raise ValueError for unequal sizes."""
         time, height, _ = map(int, str(op.options["kernel"]).split("x"))
-        size = max(time, height)
-        return cls(time > 1, size, op.option("stride"), op.option("dilation"))
+        size, volume = max(time, height), time > 1 and height > 1
+        if volume and time != height:
+            raise ValueError(f"{op.name}: no convolution of {time} x {height} x {height}")
+        return cls(
+            time > 1 and not volume,
+            size,
+            op.option("stride"),
+            op.option("dilation"),
+            volume,
+            "same" in op.options,
+        )
 
     @property
     def arguments(self) -> tuple[list[int], list[int], list[int], bool, list[int], int]:
         """Arguments of `aten::convolution` from the stride on."""
-        pad = self.size // 2 * self.dilation
+        pad = self.size // 2
+        if self.volume:
+            pads = [pad * self.dilation, pad, pad]
+            return [1, 1, 1], pads, [self.dilation, 1, 1], False, [0, 0, 0], 1
         if self.temporal:
-            return [1, 1], [pad, 0], [self.dilation, 1], False, [0, 0], 1
-        return [self.stride] * 2, [pad] * 2, [1, 1], False, [0, 0], 1
+            return [1, 1], [pad * self.dilation, 0], [self.dilation, 1], False, [0, 0], 1
+        return [self.stride] * 2, [0 if self.same else pad] * 2, [1, 1], False, [0, 0], 1
+
+    def padded(self, x: Tensor) -> Tensor:
+        """Return x (B, H, W, C) with the padding that is not in `arguments`."""
+        if not self.same:
+            return x
+        return functional.pad(x, (0, 0, *same_pads(x.shape[1], x.shape[2], self.size, self.stride)))
+
+    def unpadded(self, grad: Tensor, x: Tensor) -> Tensor:
+        """Return the part of the gradient of `padded(x)` that is that of x."""
+        if not self.same:
+            return grad
+        left, _, top, _ = same_pads(x.shape[1], x.shape[2], self.size, self.stride)
+        return grad[:, top : top + x.shape[1], left : left + x.shape[2]].contiguous()
 
     def size_of(self, x: Tensor) -> tuple[int, int]:
         """Return the height and width of the result for an x (B, H, W, C)."""
@@ -64,7 +97,7 @@ class Geometry:
 
     def uses_gemm(self, x: Tensor) -> bool:
         """Return whether a matrix product of windows (im2col) and weights computes the result."""
-        if self.temporal:
+        if self.temporal or self.volume or self.same:
             return False
         height, width = self.size_of(x)
         if self.size == 1:
@@ -83,8 +116,11 @@ def channels_second(x: Tensor) -> Tensor:
 
 
 def channels_last(x: Tensor) -> Tensor:
-    """Return (B, C, H, W) as contiguous (B, H, W, C): a view if x is channels-last, else a copy."""
-    return x.permute(0, 2, 3, 1).contiguous()
+    """Return (B, C, H, W) as contiguous (B, H, W, C): a view if x is channels-last, else a copy.
+
+    It also moves the channels of (N, C, T, H, W).
+    """
+    return x.movedim(1, -1).contiguous()
 
 
 def convolve(
@@ -96,8 +132,9 @@ def convolve(
         added = rows(summand) if summand is not None else None
         result = product(windows, _matrix(weight).t(), added)
         return result.view(x.shape[0], *geometry.size_of(x), -1)
+    given = geometry.padded(x)
     result = _aten.convolution(
-        _view(x, geometry, frames), _kernel(weight, geometry), None, *geometry.arguments
+        _view(given, geometry, frames), _kernel(weight, geometry), None, *geometry.arguments
     )
     result = channels_last(result).view(x.shape[0], *geometry.size_of(x), -1)
     return result if summand is None else result.add_(summand)
@@ -116,15 +153,16 @@ def input_gradient(
         return _pointwise_input_gradient(grad, x, weight, geometry, frames, total)
     if geometry.uses_gemm(x):
         return _add_windows(product(rows(grad), _matrix(weight)), x, geometry, total)
+    given = geometry.padded(x)
     result, _, _ = _aten.convolution_backward(
         _view(grad, geometry, frames),
-        _view(x, geometry, frames),
+        _view(given, geometry, frames),
         _kernel(weight, geometry),
         None,
         *geometry.arguments,
         [True, False, False],
     )
-    result = channels_last(result).view(x.shape)
+    result = geometry.unpadded(channels_last(result).view(given.shape), x)
     return result if total is None else total.add_(result)
 
 
@@ -143,14 +181,14 @@ def weight_gradient(
     if geometry.temporal:
         return _temporal_weight_gradient(grad, x, weight, geometry, frames)
     _, kernel, _ = _aten.convolution_backward(
-        channels_second(grad),
-        channels_second(x),
+        _view(grad, geometry, frames),
+        _view(geometry.padded(x), geometry, frames),
         _kernel(weight, geometry),
         None,
         *geometry.arguments,
         [False, True, False],
     )
-    gradient: Tensor = kernel.unsqueeze(2)
+    gradient: Tensor = kernel if geometry.volume else kernel.unsqueeze(2)
     return gradient
 
 
@@ -195,7 +233,9 @@ def _temporal_weight_gradient(
 
 
 def _kernel(weight: Tensor, geometry: Geometry) -> Tensor:
-    """Return a weight (C', C, T, H, W) as a 2D one: (C', C, H, W) or (C', C, T, 1)."""
+    """Return a weight (C', C, T, H, W) as a 2D one, (C', C, H, W) or (C', C, T, 1), if it can."""
+    if geometry.volume:
+        return weight
     return weight[:, :, :, 0] if geometry.temporal else weight[:, :, 0]
 
 
@@ -205,10 +245,16 @@ def _matrix(weight: Tensor) -> Tensor:
 
 
 def _view(x: Tensor, geometry: Geometry, frames: int) -> Tensor:
-    """Return (B, H, W, C) as (B, C, H, W) or (N, C, T, H*W), a view of the same memory."""
+    """Return (B, H, W, C) as the convolution reads it, a view of the same memory.
+
+    It is (B, C, H, W), (N, C, T, H*W), or for convolutions over time and space (N, C, T, H, W).
+    """
+    count, height, width, channels = x.shape
+    if geometry.volume:
+        clips = x.view(count // frames, frames, height, width, channels)
+        return clips.permute(0, 4, 1, 2, 3)
     if not geometry.temporal:
         return channels_second(x)
-    count, height, width, channels = x.shape
     return channels_second(x.view(count // frames, frames, height * width, channels))
 
 

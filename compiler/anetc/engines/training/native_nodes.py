@@ -17,7 +17,6 @@ from torch import Tensor, nn
 
 from anetc.engines.training.native_program import INSTRUCTION_SIZE, Program, UnsupportedByKernels
 from anetc.engines.training.native_steps import (
-    norm_of,
     write_backward,
     write_forward,
     write_result,
@@ -25,6 +24,7 @@ from anetc.engines.training.native_steps import (
 from anetc.engines.training.node_writer import NodeWriter, Size
 from anetc.engines.training.nodes import NodeSteps
 from anetc.engines.training.norms import ONE_CELL, momentum_of
+from anetc.engines.training.steps import norm_of
 from anetc.native.library import NativeLibrary
 from anetc.plan.plan import Plan
 

@@ -10,7 +10,14 @@ from __future__ import annotations
 
 from anetc.engines.training.native_program import UnsupportedByKernels
 from anetc.engines.training.node_writer import NodeWriter
-from anetc.engines.training.steps import AddStep, ConvStep, NormStep, PoolStep, SumStep
+from anetc.engines.training.steps import (
+    AddStep,
+    ConvStep,
+    NormStep,
+    PoolStep,
+    SumStep,
+    norm_of,
+)
 from anetc.engines.training.tape import Normalisation, TapeStep
 from anetc.modules.layers import same_padding
 
@@ -101,13 +108,6 @@ def write_backward(state: NodeWriter) -> None:
             state.grads[name] = to
 
 
-def norm_of(step: TapeStep) -> Normalisation | None:
-    """Return the normalisation of a step, if it has one."""
-    if isinstance(step, NormStep):
-        return step.norm
-    return step.input_norm if isinstance(step, ConvStep | PoolStep) else None
-
-
 def _norm_buffers(state: NodeWriter, norm: Normalisation) -> tuple[int, int, int, int, int]:
     """Return the buffers of input, weight, bias, mean and variance."""
     x, weight, bias = state.read(norm.x), *(state.stored(name) for name in norm.stored)
@@ -157,6 +157,8 @@ def _geometry(state: NodeWriter, step: ConvStep) -> tuple[int, ...]:
     x, y = state.sizes[step.op.args[0]], state.sizes[step.op.name]
     if geometry.size > _MAX_TAPS:
         raise UnsupportedByKernels(f"a kernel of size {geometry.size}")
+    if geometry.volume or geometry.same:
+        raise UnsupportedByKernels("a convolution over time and space, or with unequal padding")
     size, stride, dilation = geometry.size, geometry.stride, geometry.dilation
     if geometry.temporal:
         axes = (x.clips, x.frames, x.height * x.width)

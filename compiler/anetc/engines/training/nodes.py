@@ -14,7 +14,7 @@ import attrs
 import torch
 from torch import Tensor, nn
 
-from anetc.engines.training.steps import step_of
+from anetc.engines.training.steps import norm_of, step_of
 from anetc.engines.training.tape import Gradients, Tape, TapeStep
 from anetc.plan.plan import Op, Plan
 
@@ -58,7 +58,7 @@ class NodeSteps:
             inputs,
             outputs,
             stored,
-            tuple(name.removesuffix(".bias") for name in stored if name.endswith(".bias")),
+            _unique(norm.norm for step in steps if (norm := norm_of(step)) is not None),
             kept,
             recomputed,
             _last_reads(ops, {*inputs, *outputs, *kept}),
@@ -88,15 +88,56 @@ class NodeSteps:
 
 
 def node_steps(plan: Plan) -> tuple[NodeSteps, ...]:
-    """Return the nodes of a training plan, in order, without the sink."""
+    """Return the nodes of a training plan, in order, without the sink.
+
+    The attention of a node, and the mean of its output, are nodes of their own: the native kernels
+    run the others.
+    """
     groups: dict[str, list[Op]] = {}
     readers: dict[str, set[str]] = {}
+    parts = _parts(plan)
     for op in plan.ops:
         if op.node:
-            groups.setdefault(op.node, []).append(op)
+            groups.setdefault(parts[op.name], []).append(op)
         for name in op.args:
-            readers.setdefault(name, set()).add(op.node)
+            readers.setdefault(name, set()).add(parts[op.name])
     return tuple(NodeSteps.of(node, ops, readers) for node, ops in groups.items())
+
+
+def sink_inputs(plan: Plan) -> tuple[str, ...]:
+    """Return the names of the results that the sink averages, in order.
+
+    They are the outputs of nodes, under the name of one of several equal nodes, or the features of
+    a lite sink.
+    """
+    ops = {op.name: op for op in plan.ops}
+    (classified,) = next(op.args for op in reversed(plan.ops) if op.kind == "linear")
+    combined = ops[classified].kind in ("average", "concat")
+    found = []
+    for name in ops[classified].args if combined else (classified,):
+        while ops[name].kind in ("space_mean", "time_mean"):
+            (name,) = ops[name].args
+        found.append(name)
+    return tuple(found)
+
+
+def _parts(plan: Plan) -> dict[str, str]:
+    """Return the part of a node that each operation belongs to: NODE, NODE.fuse or NODE.mean.
+
+    NODE.fuse are the operations up to the last `attend`.
+    """
+    last = {op.node: op.name for op in plan.ops if op.kind == "attend"}
+    parts: dict[str, str] = {}
+    attended: set[str] = set()
+    for op in plan.ops:
+        name = op.node
+        if name in last and name not in attended:
+            parts[op.name] = f"{name}.fuse"
+            if last[name] == op.name:
+                attended.add(name)
+        else:
+            parts[op.name] = f"{name}.mean" if op.kind == "space_mean" and name else name
+    return parts
 
 
 def _last_reads(ops: list[Op], stay: set[str]) -> tuple[tuple[str, ...], ...]:

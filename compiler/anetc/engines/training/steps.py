@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from anetc.engines.training import convs, norms
+from anetc.engines.training.attention_steps import AttendStep, LinearStep, MeanStep, MixStep
 from anetc.engines.training.tape import Gradients, Normalisation, Tape, TapeStep
 from anetc.plan.plan import Op
 
@@ -255,6 +256,13 @@ class PoolStep:
         self.input_norm.backward(tape, self.window.backward(grad, x, indices), grads, owned=True)
 
 
+def norm_of(step: TapeStep) -> Normalisation | None:
+    """Return the normalisation of a step, if it has one."""
+    if isinstance(step, NormStep):
+        return step.norm
+    return step.input_norm if isinstance(step, ConvStep | PoolStep) else None
+
+
 def step_of(op: Op) -> TapeStep:
     """Return the step of an operation. Raise ValueError for one that training plans do not have."""
     match op.kind:
@@ -268,6 +276,14 @@ def step_of(op: Op) -> TapeStep:
             return PoolStep.of(op)
         case "add" if not op.relu:
             return AddStep(op)
+        case "attend":
+            return AttendStep.of(op)
+        case "mix":
+            return MixStep.of(op)
+        case "linear":
+            return LinearStep.of(op)
+        case "space_mean":
+            return MeanStep(op)
     raise ValueError(f"{op.name}: no operation {op.kind} in the nodes of training plans")
 
 

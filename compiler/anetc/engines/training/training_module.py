@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -19,15 +19,14 @@ from anetc.engines.training.native_nodes import (
     NativeNode,
     native_node,
 )
-from anetc.engines.training.nodes import NodeCall, NodeSteps, node_steps
+from anetc.engines.training.nodes import NodeCall, NodeSteps, node_steps, sink_inputs
 from anetc.engines.training.shared_statistics import is_distributed
-from anetc.modules.names import NODES
 from anetc.modules.network import NetworkModule, NetworkParts, build_network, check_inputs
+from anetc.modules.sink import Sink
 from anetc.native.library import library_or_none
-from anetc.plan.lower import lower, missing_in_plans
+from anetc.plan.lower import lower
 from anetc.plan.passes import TRAINING, optimise
 from anetc.plan.plan import Plan
-from anetdsl.errors import CannotRun
 
 if TYPE_CHECKING:
     from anetdsl.ir import Network
@@ -76,11 +75,10 @@ class TrainingModule(NetworkParts):
         self.nodes = reference.nodes
         self.nodes.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
         self.sink = reference.sink
-        # In a tuple: as a child, the reference would repeat all names of the state dict.
-        self._reference = (reference,)
         self.checkpoint = checkpoint
         self.synchronise = synchronise
         self._plans: dict[tuple[int, ...], tuple[NodeSteps, ...]] = {}
+        self._sink_inputs: dict[tuple[int, ...], tuple[str, ...]] = {}
         self._library = library_or_none() if native else None
         self._native: dict[tuple[int, ...], dict[str, NativeNode]] = {}
 
@@ -90,8 +88,6 @@ class TrainingModule(NetworkParts):
         Raise InputError for inputs that do not fit the network.
         """
         check_inputs(self.network, inputs)
-        if missing := missing_in_plans(self.network):
-            return self._by_reference(inputs, missing)
         first = next(iter(inputs.values()))
         dtype = first.dtype
         device = first.device.type
@@ -103,29 +99,21 @@ class TrainingModule(NetworkParts):
             with torch.profiler.record_function(node.node), torch.autocast(device, enabled=False):
                 native = self._native[first.shape[2:]].get(node.node)
                 values.update(self._run(node, native, values, frames))
-        reads = (values[edge.source] for edge in self.network.sink.inputs)
-        logits: Tensor = self.sink([_clip(x, frames) for x in reads])
-        return logits
-
-    def _by_reference(self, inputs: Mapping[str, Tensor], missing: str) -> Tensor:
-        """Return the logits of the reference module, for a network that has no plan."""
-        if self.synchronise and is_distributed():
-            raise CannotRun(
-                f"network {self.network.name}: several processes cannot share the statistics of "
-                f"a network with {missing}; train it in one process"
-            )
-        return cast(Tensor, self._reference[0](inputs))
+        reads = self._sink_inputs[first.shape[2:]]
+        # A lite sink itself would run its convolutions again.
+        return Sink.forward(self.sink, [_clip(values[name], frames) for name in reads])
 
     def _nodes(self, size: tuple[int, ...]) -> tuple[NodeSteps, ...]:
         """Return the nodes of the plan for clips of `size` (T, H, W)."""
         if size not in self._plans:
             if len(self._plans) == _PLANS:
                 oldest = next(iter(self._plans))
-                del self._plans[oldest], self._native[oldest]
+                del self._plans[oldest], self._native[oldest], self._sink_inputs[oldest]
             frames, height, width = size
             plan = lower(self.network, frames=frames, size=(height, width), mode="training")
             plan = optimise(plan, TRAINING)
             self._plans[size] = node_steps(plan)
+            self._sink_inputs[size] = sink_inputs(plan)
             self._native[size] = self._native_nodes(plan, self._plans[size])
         return self._plans[size]
 
@@ -137,8 +125,8 @@ class TrainingModule(NetworkParts):
         frames: int,
     ) -> dict[str, Tensor]:
         """Return the outputs of a node. `values` are other nodes' outputs."""
-        norms = {name: _norm(self.nodes, name) for name in node.norms}
-        stored = [_stored(self.nodes, name) for name in node.stored]
+        norms = {name: _norm(self, name) for name in node.norms}
+        stored = [_stored(self, name) for name in node.stored]
         batch = {name: norm.training for name, norm in norms.items()}
         batches = (norm.num_batches_tracked for norm in norms.values() if norm.training)
         if counters := [count for count in batches if count is not None]:
@@ -156,8 +144,8 @@ class TrainingModule(NetworkParts):
         if self._library is None:
             return {}
         stored = {
-            **dict(self.nodes.named_parameters(prefix=NODES)),
-            **dict(self.nodes.named_buffers(prefix=NODES)),
+            **dict(self.named_parameters()),
+            **dict(self.named_buffers()),
         }
         found = {}
         for node in nodes:
@@ -186,28 +174,28 @@ def _fit_kernels(tensors: Sequence[Tensor]) -> bool:
 
 @functools.cache
 def _path(name: str) -> tuple[str, ...]:
-    """Return the keys that lead from the module `nodes` to a tensor or a module with this name."""
-    return tuple(name.split(".")[1:])
+    """Return the keys that lead to a tensor or a module with this name."""
+    return tuple(name.split("."))
 
 
-def _part(nodes: nn.Module, path: tuple[str, ...]) -> nn.Module:
-    """Return a module below `nodes`. `get_submodule` takes several times as long."""
-    part = nodes
+def _part(network: nn.Module, path: tuple[str, ...]) -> nn.Module:
+    """Return a part of the network. `get_submodule` takes several times as long."""
+    part = network
     for key in path:
         part = part._modules[key]  # type: ignore[assignment]
     return part
 
 
-def _stored(nodes: nn.Module, name: str) -> Tensor:
+def _stored(network: nn.Module, name: str) -> Tensor:
     """Return a parameter or a buffer."""
     *path, leaf = _path(name)
-    part = _part(nodes, tuple(path))
+    part = _part(network, tuple(path))
     stored = part._parameters.get(leaf)
     return part._buffers[leaf] if stored is None else stored  # type: ignore[return-value]
 
 
-def _norm(nodes: nn.Module, name: str) -> nn.BatchNorm3d:
-    part = _part(nodes, _path(name))
+def _norm(network: nn.Module, name: str) -> nn.BatchNorm3d:
+    part = _part(network, _path(name))
     if not isinstance(part, nn.BatchNorm3d):
         kind = type(part).__name__
         raise TypeError(f"{name}: {kind} is not supported; a TrainingModule needs nn.BatchNorm3d")

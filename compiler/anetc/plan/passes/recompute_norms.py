@@ -29,6 +29,8 @@ def recompute_norms(plan: Plan) -> Plan:
         reader = readers[0]
         if reader.kind not in _READERS or reader.args[0] != op.name or bn is None:
             continue
+        if reader.node != op.node:  # a stem of lite blocks ends with a normalisation
+            continue
         options = {**reader.options, "input_norm": bn.head}
         changes[op.name] = ()
         changes[reader.name] = (

@@ -1,0 +1,132 @@
+"""AssembleNet++ in every engine: the authors' numbers, and those of the reference module."""
+
+from __future__ import annotations
+
+import copy
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import assume, given, settings
+from torch import nn
+
+import anetdsl
+from anetc.engines.accelerator import AcceleratorModule
+from anetc.engines.inference.inference_engine import InferenceEngine
+from anetc.engines.training import TrainingModule
+from anetc.modules.network import NetworkModule
+from anetc.weights import authors
+from anetdsl.interchange.authors import list_order
+from anetdsl.ir import Network
+from tests.conftest import REPOSITORY
+from tests.engines.test_training import (
+    check_buffers_and_logits,
+    check_gradients,
+    compare,
+    double,
+    examples,
+    loss_of,
+)
+from tests.modules.test_authors import error, load, tensor
+from tests.modules.test_plus import network_of
+from tests.plan.cases import Case, case
+
+EXAMPLES = ("small_assemblenet_plus", "small_assemblenet_plus_lite")
+
+
+def example(name: str) -> Network:
+    return anetdsl.load(REPOSITORY / "examples" / f"{name}.anet")
+
+
+@pytest.mark.parametrize("name", ["object", "lite"])
+def test_every_engine_gives_the_authors_numbers(
+    shared: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The widths of a lite connection are those of the release (tests/modules/test_plus.py)."""
+    path = shared / "golden" / f"authors_plus_{name}.npz"
+    golden = load(path)
+    network = network_of(golden)
+    widths = network.fused_channels()
+    for variable in golden if name == "lite" else ():
+        if found := re.match(r"var/node(\d+)/fuse\.adapt\d+to(\d+)", variable):
+            widths[list_order(network)[int(found[1])].name] = int(found[2])
+    monkeypatch.setattr(Network, "fused_channels", lambda _: widths)
+    model = NetworkModule(network).eval()
+    authors.load_authors_weights(model, path)
+    inputs = {value.name: tensor(golden[f"input/{value.name}"]) for value in network.inputs}
+    expected = torch.from_numpy(golden["output/logits"])
+    for engine in (
+        InferenceEngine(model),
+        InferenceEngine(model, portable=True),
+        TrainingModule(model),
+        TrainingModule(model, native=False),
+        AcceleratorModule(model),
+    ):
+        with torch.no_grad():
+            assert error(engine.eval()(inputs), expected) < 1e-5, type(engine)
+
+
+@pytest.mark.parametrize("checkpoint", [False, True])
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_gradients_of_the_small_examples(name: str, checkpoint: bool) -> None:
+    """Native kernels run what they can; attention and lite blocks run step by step."""
+    model, inputs = double(case(example(name), batch=2, frames=3, size=(50, 41)))
+    compare(model, inputs, checkpoint=checkpoint)
+
+
+def test_attention_is_trained_with_fixed_edges() -> None:
+    """The mixture and the linear layers get gradients, the edge weights none."""
+    network = anetdsl.parse(
+        str(example(EXAMPLES[0])).replace("attention=peer", "attention=peer edges=fixed")
+    )
+    model, inputs = double(case(network, batch=2, frames=2, size=(32, 32)))
+    for engine in (TrainingModule(copy.deepcopy(model)), AcceleratorModule(copy.deepcopy(model))):
+        loss_of(engine, inputs).backward()
+        found = {name: parameter.grad for name, parameter in engine.named_parameters()}
+        assert not any(name.endswith("fuse.w") for name in found)
+        attention = [name for name in found if ".attention." in name]
+        assert any(name.endswith(".h") for name in attention)
+        for name in attention:
+            assert found[name] is not None, name
+            assert found[name].abs().max() > 0, name
+
+
+@given(examples())
+@settings(max_examples=10)
+def test_the_accelerator_trains_random_networks_as_the_reference_does(
+    drawn: tuple[Case, bool],
+) -> None:
+    model, inputs = double(drawn[0])
+    module = AcceleratorModule(copy.deepcopy(model), checkpoint=drawn[1])
+    original = copy.deepcopy(model)
+    try:
+        loss_of(model, inputs).backward()
+    except ValueError as problem:
+        assume("more than 1 value per channel" not in str(problem))
+        raise
+    loss_of(module, inputs).backward()
+
+    def perturb() -> nn.Module:
+        clips = {name: clip * (1 + 2**-49) for name, clip in inputs.items()}
+        loss_of(original, clips).backward()
+        return original
+
+    check_gradients(model, module, perturb)
+    with torch.no_grad():
+        logits = copy.deepcopy(model).eval()(inputs)
+    check_buffers_and_logits(model, module, inputs, logits)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_autocast_trains_the_small_examples_in_bfloat16(name: str) -> None:
+    """The logits are close to single precision, and all gradients are finite."""
+    given = case(example(name), batch=2, frames=2, size=(32, 32))
+    for module in (TrainingModule(given.model), AcceleratorModule(given.model)):
+        expected = loss_of(module.train(), given.inputs)
+        with torch.autocast("cpu", torch.bfloat16):
+            loss = loss_of(module, given.inputs)
+        loss.backward()
+        assert loss.item() == pytest.approx(expected.item(), rel=0.15)
+        for key, parameter in module.named_parameters():
+            assert parameter.grad is None or parameter.grad.isfinite().all(), key
