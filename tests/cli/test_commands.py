@@ -19,7 +19,8 @@ from tests.command_line import anetc
 
 TESTED_ELSEWHERE = {
     *("compile", "bench", "data", "train", "trial", "eval", "prune"),
-    *("mutate", "evolve", "report", "lsp"),
+    *("connect", "mutate", "evolve", "finals", "study"),
+    *("preview", "dashboard", "report", "lsp"),
 }
 """Commands that have tests in folders of their own, such as tests/export and tests/training."""
 
