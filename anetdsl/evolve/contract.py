@@ -277,6 +277,9 @@ class TrialResult:
     """Report of the inherited weights, by line; None if training started afresh."""
     device: Mapping[str, Any] | None = None
     """Device that trained the candidate: processor or GPU, precision and engine."""
+    parts: int | None = None
+    """Number of parts in which a step's clips were computed; it may exceed the job's `accumulate`
+    where memory did not suffice."""
     failure: FailureKind | None = None
     message: str = ""
     seed: int | None = None
@@ -307,6 +310,7 @@ class TrialResult:
                 "trained_on": None if self.trained_on is None else dict(self.trained_on),
                 "inherited": None if self.inherited is None else list(self.inherited),
                 "device": None if self.device is None else dict(self.device),
+                "parts": self.parts,
             }
         else:
             document |= {"failure": self.failure, "message": self.message}
@@ -344,6 +348,7 @@ class TrialResult:
             trained_on=_mapping(document, "trained_on") or None,
             inherited=tuple(map(str, inherited)) if isinstance(inherited, list) else None,
             device=_mapping(document, "device") or None,
+            parts=_int(document.get("parts")),
             **found,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 from pathlib import Path
@@ -17,6 +18,7 @@ from torch import nn
 import anetdsl
 from anetc.api.evaluate import evaluate
 from anetc.data.values import DataSpec, Split
+from anetc.training import memory_probe
 from anetc.training.run import run as training_run
 from anetc.training.settings import Parent, settings_defaults
 from anetc.trial import trial
@@ -30,6 +32,7 @@ from anetdsl.settings_reader import named_values
 from anetdsl.source import SourceFile
 from tests.command_line import anetc
 from tests.training.running import TEXT, run
+from tests.training.test_memory_probe import ERROR, limit
 from tests.training.toys import NETWORK, Toy
 
 ITERATIONS = 12
@@ -92,7 +95,7 @@ def test_result_has_all_values(done: Path) -> None:
     names = {"anetdsl", "python", "torch", "numpy", "platform", "kernels"}
     assert set(found["versions"]) - {"products"} == names
     assert found["versions"]["kernels"] == "none"
-    assert found["seed"] == 0
+    assert (found["seed"], found["parts"]) == (0, 1)
     assert found["inherited"] is None
     assert set(found["edges"]) == {"n2"}, "the sink does not read n4"
 
@@ -385,6 +388,36 @@ def test_trial_continues_from_its_checkpoints(
     assert [json.loads(line)["iteration"] for line in lines] == [10, 11, 12]
     for name in ("trained.anet", "weights.safetensors"):
         assert (second / name).read_bytes() == (done / name).read_bytes()
+
+
+def test_trial_records_and_keeps_the_parts_that_memory_allows(
+    clips: DataSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It continues with the same parts, also where memory would suffice for larger ones."""
+    changes = {"settings": {"save_every": 5}, "checkpoints": str(tmp_path / "checkpoints")}
+    whole = job(tmp_path / "0", clips, settings={"accumulate": 4, "save_every": 5})
+    assert run_trial(TrialFolder(whole)) == "done"
+    assert result(whole)["parts"] == 4
+    probe = functools.partial(memory_probe.with_fitting_parts, always=True)
+    monkeypatch.setattr(trial, "with_fitting_parts", probe)
+    save = trial.save_checkpoint
+
+    def killed(folder: Path, state: Any) -> Path:
+        save(folder, state)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(trial, "save_checkpoint", killed)
+    with monkeypatch.context() as patch:
+        limit(patch, 2, ERROR)
+        with pytest.raises(KeyboardInterrupt):
+            run_trial(TrialFolder(job(tmp_path / "1", clips, **changes)))
+    monkeypatch.setattr(trial, "save_checkpoint", save)
+    second = job(tmp_path / "2", clips, **changes)
+    assert run_trial(TrialFolder(second)) == "done"
+    assert result(second)["parts"] == 4
+    assert (second / "weights.safetensors").read_bytes() == (
+        whole / "weights.safetensors"
+    ).read_bytes()
 
 
 def test_checkpoints_of_another_network_fail(clips: DataSpec, tmp_path: Path) -> None:

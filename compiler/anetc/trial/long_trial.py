@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,11 +13,13 @@ from anetc.evaluation.eval_request import EvalRequest
 from anetc.evaluation.fitness_error import fitness_error
 from anetc.evaluation.weights_evaluation import EvalComputation, evaluate_weights
 from anetc.training.failures import BadData
+from anetc.training.memory_probe import with_parts
 from anetc.training.run.checkpoint import checkpoints, read_checkpoint, restore_checkpoint
 from anetc.training.run.records import json_measures
 from anetdsl.cost import cost
 from anetdsl.errors import CannotRun
 from anetdsl.evolve.contract import TrialResult
+from anetdsl.files import write_atomically
 
 if TYPE_CHECKING:
     from anetc.training.loop import TrainState
@@ -26,11 +29,17 @@ if TYPE_CHECKING:
 _log = logging.getLogger("anetc.training")
 
 
-def continue_from(folder: Path, state: TrainState) -> int:
-    """Load the newest readable checkpoint of a folder, and return the number of its steps.
+_PARTS = "parts.json"
+"""File in the folder of checkpoints: the number of parts of a step, where memory did not suffice
+for those of the job."""
 
-    Make the folder if there is none, and delete damaged checkpoints. Without any, return 0.
-    Raise CannotRun for the checkpoint of another network.
+
+def continue_from(folder: Path, state: TrainState) -> tuple[TrainState, int]:
+    """Load the newest readable checkpoint of a folder.
+
+    Return the state, with the recorded number of parts of a step, and the number of its steps; 0
+    without a checkpoint. Make the folder if there is none, and delete damaged checkpoints. Raise
+    CannotRun for the checkpoint of another network.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for path in reversed(checkpoints(folder)):
@@ -43,8 +52,27 @@ def continue_from(folder: Path, state: TrainState) -> int:
         if last.iteration <= state.settings.iterations:
             if (warning := restore_checkpoint(state, last, folder)) is not None:
                 _log.warning(warning)
-            return last.iteration
-    return 0
+            parts = _recorded_parts(folder) or state.settings.accumulate
+            return with_parts(state, parts), last.iteration
+    return state, 0
+
+
+def record_parts(folder: Path, parts: int) -> None:
+    """Record the number of parts of a step, which the training has when it continues, too.
+
+    The statistics of batch normalisation are those of a part, so the number must not change.
+    """
+    write_atomically(folder / _PARTS, json.dumps(parts) + "\n")
+
+
+def _recorded_parts(folder: Path) -> int | None:
+    try:
+        match json.loads((folder / _PARTS).read_text(encoding="utf-8")):
+            case int(parts) if parts > 0:
+                return parts
+    except (OSError, ValueError):
+        pass
+    return None
 
 
 def evaluate_trained(network: Network, setup: TrialSetup, weights: Path) -> TrialResult:

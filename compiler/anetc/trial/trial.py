@@ -46,7 +46,7 @@ from anetc.training.run.records import (
     validate,
 )
 from anetc.trial.job import TrialSetup, read_job
-from anetc.trial.long_trial import continue_from, evaluate_trained
+from anetc.trial.long_trial import continue_from, evaluate_trained, record_parts
 from anetc.weights.files import save_weights
 from anetc.weights.inherit.lookup import inherit_from_file
 from anetc.weights.learned import learned_edge_weights, trained_text
@@ -154,7 +154,9 @@ def _train_on_fold(
             state.model, parent.weights, parent.text, parent.operations, classes=training.classes
         )
         inherited = report.lines()
-    done = 0 if setup.checkpoints is None else continue_from(setup.checkpoints, state)
+    done = 0
+    if setup.checkpoints is not None:
+        state, done = continue_from(setup.checkpoints, state)
     with Journal(log) as journal:
         batches = training_batches(
             training,
@@ -165,7 +167,12 @@ def _train_on_fold(
             compact=is_compact(state),
         )
         with contextlib.closing(batches):
-            state, clips = with_fitting_parts(state, batches, _log.warning)
+            clips: Iterator[Batch] = batches
+            if done == 0:
+                state, clips = with_fitting_parts(state, batches, _log.warning)
+                parts = state.settings.accumulate
+                if setup.checkpoints is not None and parts != setup.settings.accumulate:
+                    record_parts(setup.checkpoints, parts)
             _train(state, clips, journal, deadline, setup.checkpoints, done)
         if weights is not None:
             # Before the evaluation, which may need more memory than there is.
@@ -238,6 +245,7 @@ def _result(state: TrainState, evaluation: Evaluation, setup: TrialSetup) -> Tri
         multiply_adds=counted.multiply_adds,
         device=state.device.to_json(),
         versions=_libraries(state),
+        parts=state.settings.accumulate,
     )
 
 
