@@ -2,9 +2,9 @@
 
     python benchmarks/gpu_check.py [--device cuda] [--json FILE] [STAGE ...]
 
-Each stage (`gpu_stages.py`) runs in a process of its own, which is killed at its deadline. A table
-is printed, and JSON is written. Exit code 0 if every stage passes, also if an aim for the speed is
-missed; 1 if one fails; 2 on a machine without a GPU.
+Each stage (`gpu_stages.py`, `gpu_run_stages.py`) runs in a process of its own, which is killed at
+its deadline. A table is printed, and JSON is written. Exit code 0 if every stage passes, also if an
+aim for the speed is missed; 1 if one fails; 2 on a machine without a GPU.
 """
 
 from __future__ import annotations
@@ -36,14 +36,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--tiny", action="store_true", help="small networks and few steps")
     parser.add_argument("--stage", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
-    from benchmarks.gpu_stages import STAGES, setting_of
+    from benchmarks.gpu_run_stages import ALL_STAGES
+    from benchmarks.gpu_stages import setting_of
 
     if options.stage:
         return run_stage(options.stage, options.device, tiny=options.tiny)
-    unknown = [name for name in options.stages if name not in STAGES]
+    unknown = [name for name in options.stages if name not in ALL_STAGES]
     if unknown:
         print(
-            f"there is no stage {unknown[0]}; the stages are {', '.join(STAGES)}", file=sys.stderr
+            f"there is no stage {unknown[0]}; the stages are {', '.join(ALL_STAGES)}",
+            file=sys.stderr,
         )
         return 2
     try:
@@ -53,8 +55,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     print(setting.device.line(), file=sys.stderr)
     found = {
-        name: checked_stage(name, options.device, STAGES[name][1], tiny=options.tiny)
-        for name in options.stages or STAGES
+        name: checked_stage(name, options.device, ALL_STAGES[name][1], tiny=options.tiny)
+        for name in options.stages or ALL_STAGES
     }
     document = {"schema": SCHEMA, "schema_version": 1, "stages": found}
     document["device"] = setting.device.to_json()
@@ -65,10 +67,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 def run_stage(name: str, device: str, *, tiny: bool) -> int:
     """Run one stage in this process, and print its result as the last line."""
-    from benchmarks.gpu_stages import STAGES, setting_of
+    from benchmarks.gpu_run_stages import ALL_STAGES
+    from benchmarks.gpu_stages import setting_of
 
     with tempfile.TemporaryDirectory() as folder:
-        stage = STAGES[name][0](setting_of(device, Path(folder), tiny=tiny))
+        stage = ALL_STAGES[name][0](setting_of(device, Path(folder), tiny=tiny))
     print(json.dumps(attrs.asdict(stage)))
     return 0
 

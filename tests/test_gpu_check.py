@@ -10,8 +10,12 @@ import torch
 
 from anetc.devices import resolve
 from benchmarks import gpu_check, gpu_memory, gpu_stages
-from benchmarks.gpu_stages import STAGES, Setting, Stage
+from benchmarks.gpu_run_stages import ALL_STAGES
+from benchmarks.gpu_stages import Setting, Stage
 from tests.conftest import REPOSITORY
+
+SLOW = ("numbers", "commands", "speed", "memory", "trials")
+"""Stages that take more than some seconds at their tiny size."""
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
@@ -32,18 +36,18 @@ def test_pins_force_no_build_of_pytorch() -> None:
 
 
 def test_deadlines_are_below_nine_minutes() -> None:
-    assert sum(deadline for _, deadline in STAGES.values()) < 9 * 60
+    assert sum(deadline for _, deadline in ALL_STAGES.values()) < 9 * 60
 
 
 @pytest.mark.parametrize(
     "name",
     [
-        *("device", "waiting", "small"),
-        *(pytest.param(name, marks=pytest.mark.slow) for name in ("numbers", "commands", "speed")),
+        *("device", "waiting", "small", "feeding"),
+        *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW),
     ],
 )
 def test_stages_run_on_a_cpu(name: str, tmp_path: Path) -> None:
-    stage = STAGES[name][0](Setting(resolve("cpu"), tmp_path, tiny=True))
+    stage = ALL_STAGES[name][0](Setting(resolve("cpu"), tmp_path, tiny=True))
     assert stage.failures == []
     assert stage.numbers or name == "waiting"
     json.dumps(stage.numbers)
