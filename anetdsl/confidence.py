@@ -2,9 +2,7 @@
 
 A network is trained with several seeds, and its accuracy is the mean over them. The interval of the
 mean is that of Student's t. Two networks that were trained with the same seeds are compared seed by
-seed (`paired_difference`); two sets of results that have nothing in common by `welch_difference`.
-`sign_flip_p` is an exact test that does not assume normal differences. `holm` corrects the p-values
-of several comparisons.
+seed (`paired_difference`). `holm` corrects the p-values of several comparisons.
 
 The distribution function of t is a regularised incomplete beta function, computed by its continued
 fraction (Lentz's method; Press et al., Numerical Recipes, 6.4). The error is below 1e-10.
@@ -12,7 +10,6 @@ fraction (Lentz's method; Press et al., Numerical Recipes, 6.4). The error is be
 
 from __future__ import annotations
 
-import itertools
 import math
 import statistics
 from collections.abc import Sequence
@@ -21,8 +18,6 @@ import attrs
 
 _TINY = 1e-300
 _MOST_TERMS = 10_000
-_MOST_FLIPPED = 20
-"""Number of differences up to which `sign_flip_p` tries all signs (2^20 sums)."""
 
 
 @attrs.frozen
@@ -44,21 +39,15 @@ class MeanInterval:
         """Standard error of the mean; None for one value."""
         return None if self.sd is None else self.sd / math.sqrt(self.count)
 
-    @property
-    def half_width(self) -> float | None:
-        """Half the length of the interval; None for one value."""
-        return None if self.high is None else self.high - self.mean
-
 
 @attrs.frozen
 class MeanDifference:
     """The difference of two means with its confidence interval and its test."""
 
     difference: MeanInterval
-    """Mean of the first minus mean of the second; `count` is the number of pairs, or of the
-    values of the smaller set."""
+    """Mean of the first minus mean of the second; `count` is the number of pairs."""
     p: float | None
-    """Two-sided p-value of Student's (or Welch's) t-test; None if the spread is unknown."""
+    """Two-sided p-value of Student's t-test; None if the spread is unknown."""
 
 
 def mean_interval(values: Sequence[float], level: float = 0.95) -> MeanInterval:
@@ -89,29 +78,6 @@ def paired_difference(
     return MeanDifference(interval, _p_of(interval.mean, interval.standard_error, len(first) - 1))
 
 
-def welch_difference(
-    first: Sequence[float], second: Sequence[float], level: float = 0.95
-) -> MeanDifference:
-    """Compare two independent sets of results, which may have unequal variances (Welch 1947).
-
-    Raise ValueError for no values.
-    """
-    one, two = mean_interval(first, level), mean_interval(second, level)
-    mean, count = one.mean - two.mean, min(one.count, two.count)
-    if one.sd is None or two.sd is None:
-        return MeanDifference(MeanInterval(mean, None, count, None, None), None)
-    parts = (one.sd**2 / one.count, two.sd**2 / two.count)
-    error = math.sqrt(sum(parts))
-    if error == 0:
-        freedom = float(one.count + two.count - 2)
-    else:
-        own = parts[0] ** 2 / (one.count - 1) + parts[1] ** 2 / (two.count - 1)
-        freedom = sum(parts) ** 2 / own
-    reach = student_quantile((1 + level) / 2, freedom) * error
-    interval = MeanInterval(mean, error * math.sqrt(count), count, mean - reach, mean + reach)
-    return MeanDifference(interval, _p_of(mean, error, freedom))
-
-
 def _p_of(mean: float, error: float | None, freedom: float) -> float | None:
     """Return the two-sided p-value; equal differences without any spread have 0, or 1 if zero."""
     if error is None:
@@ -119,23 +85,6 @@ def _p_of(mean: float, error: float | None, freedom: float) -> float | None:
     if error == 0:
         return 1.0 if mean == 0 else 0.0
     return two_sided_p(mean / error, freedom)
-
-
-def sign_flip_p(differences: Sequence[float]) -> float:
-    """Return the two-sided p-value of the exact randomisation test of paired differences.
-
-    Under the hypothesis that a pair's two results may be exchanged, each sign of a difference is
-    equally likely. The p-value is the share of all 2^n signs whose sum is at least as far from 0
-    (Fisher 1935). It cannot be below 2^(1-n). Raise ValueError for no or more than 20 differences.
-    """
-    if not 1 <= len(differences) <= _MOST_FLIPPED:
-        raise ValueError(f"give 1 to {_MOST_FLIPPED} differences, not {len(differences)}")
-    sizes = [abs(value) for value in differences]
-    least = abs(math.fsum(differences)) - 1e-12 * math.fsum(sizes)
-    # Both signs of the first difference give sums of equal size.
-    signs = itertools.product((1.0, -1.0), repeat=len(sizes) - 1)
-    sums = [abs(math.fsum(s * v for s, v in zip((1.0, *own), sizes))) for own in signs]
-    return sum(value >= least for value in sums) / len(sums)
 
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:

@@ -1,4 +1,4 @@
-"""How a network is displayed, by functions of modules that import `anetdsl.ir`.
+"""Displays of a network, made by functions of modules that import `anetdsl.ir`.
 
 `anetdsl/__init__.py` sets the functions. So `anetdsl.ir` imports neither the printer, the drawing
 nor the cost model, which import it.

@@ -48,7 +48,7 @@ Clips = dict[str, Tensor]
 
 @attrs.frozen
 class Setting:
-    """Where a stage runs."""
+    """Device, folder and size of a stage."""
 
     device: Device
     folder: Path

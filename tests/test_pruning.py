@@ -123,7 +123,7 @@ def test_untrained_edges_count_as_one_half() -> None:
 
 
 def test_the_weakest_edges_are_dropped_until_a_number_is_left() -> None:
-    """Of eight edges between nodes, n2->n5 is the second with 0.1. No node loses its last one."""
+    """The edge n2->n5 is the second one with 0.1. No node loses its last edge."""
     network = anetdsl.parse(TEXT)
     assert edge_count(network) == 8
     names = {8: [], 7: ["n2->n5 (0.1)"], 6: ["s1->n2 (0.1)", "n2->n5 (0.1)"]}

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from anetdsl.interchange.json_value import InterchangeError, JsonValue, parse_json, shorten
+from anetdsl.interchange.json_value import InterchangeError, JsonValue, shorten
 from anetdsl.ir import Edge, Input, Network, Node, Origin, Score, Sink, default_kind
 from anetdsl.rules import run_checks
 from anetdsl.vocabulary import MAX_NODES, STATEMENTS, UNUSED_BY_OBJECT_STEMS
@@ -86,11 +86,6 @@ def refuse_errors(network: Network, place: str) -> None:
     for diagnostic in run_checks(network):
         if diagnostic.is_error:
             raise InterchangeError(diagnostic.message, place)
-
-
-def load_json(text: str) -> Network:
-    """Return the network of a JSON text written by `to_json`. Raises InterchangeError."""
-    return from_json(parse_json(text))
 
 
 def input_to_json(value: Input) -> dict[str, Any]:

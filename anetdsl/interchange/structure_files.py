@@ -36,7 +36,7 @@ from anetdsl.interchange.document import (
     refuse_errors,
     settings_to_json,
 )
-from anetdsl.interchange.json_value import InterchangeError, JsonValue, as_name, parse_json, shorten
+from anetdsl.interchange.json_value import InterchangeError, JsonValue, as_name, shorten
 from anetdsl.ir import Attention, Edge, Network, Node, Sink
 from anetdsl.vocabulary import TOP_LEVEL
 
@@ -91,14 +91,6 @@ def import_document(
         for value in network.inputs
     )
     return attrs.evolve(network, inputs=tuple(inputs))
-
-
-def load_document(text: str, **choices: Any) -> Network:
-    """Return the network of a JSON text; `choices` are the arguments of `import_document`.
-
-    Raises InterchangeError.
-    """
-    return import_document(parse_json(text), **choices)
 
 
 def export_document(network: Network) -> dict[str, Any]:

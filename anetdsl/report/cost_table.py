@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from anetdsl.cost import Cost, NodeCost
-from anetdsl.report.markup import Markup, TableColumn, table, tag, text
+from anetdsl.report.markup import Markup, TableColumn, table, tiles
 from anetdsl.report.wording import amount
 from anetdsl.terminal import short_bytes
 
@@ -34,14 +34,7 @@ def cost_tiles(counted: Cost) -> Markup:
         ("depth", f"{counted.depth}", f"convolutions in {counted.blocks} blocks"),
         ("classes", f"{counted.classes}", ""),
     )
-    return tag(
-        "dl",
-        *(
-            tag("div", tag("dt", text(name)), tag("dd", text(value), tag("small", text(details))))
-            for name, value, details in figures
-        ),
-        class_="tiles",
-    )
+    return tiles(figures)
 
 
 def cost_table(counted: Cost) -> Markup:

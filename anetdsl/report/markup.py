@@ -60,6 +60,22 @@ def figure(heading: str, picture: Markup, caption: str) -> Markup:
     )
 
 
+def tiles(figures: Iterable[tuple[str, str, str]]) -> Markup:
+    """Write the main figures of a page side by side: label, value and details of each."""
+    return tag(
+        "dl",
+        *(
+            tag(
+                "div",
+                tag("dt", text(label)),
+                tag("dd", text(value), *([tag("small", text(details))] if details else [])),
+            )
+            for label, value, details in figures
+        ),
+        class_="tiles",
+    )
+
+
 def folded(summary: str, content: Markup, *, opened: bool = False) -> Markup:
     """Write content that is hidden until the reader opens it."""
     return tag("details", tag("summary", text(summary)), content, open="" if opened else None)

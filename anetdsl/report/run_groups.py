@@ -66,7 +66,7 @@ class Comparison:
 
     @property
     def runs_text(self) -> str:
-        """Which runs have this number, such as "which all runs have except random-1"."""
+        """Clause that names the runs with this number: "which all runs have except random-1"."""
         return "which all runs have" + (
             f" except {', '.join(self.left_out)}" if self.left_out else ""
         )

@@ -21,7 +21,7 @@ from anetdsl.report.sections.family_tree import family_tree
 from anetdsl.report.sections.finals_results import finals_results
 from anetdsl.report.sections.fitness import fitness_curves
 from anetdsl.report.sections.networks import best_networks
-from anetdsl.report.sections.summary import lead, settings_tables, tiles
+from anetdsl.report.sections.summary import lead, settings_tables, summary_tiles
 from anetdsl.report.sections.trajectories import weight_trajectories
 
 
@@ -33,7 +33,7 @@ def search_report(run: Run, renderer: Renderer) -> str:
 def search_sections(run: Run, renderer: Renderer) -> Iterator[Section]:
     """Yield the sections of the page about one run."""
     best = ranked(scored_candidates(run))
-    yield Section("summary", "Summary", joined([tiles(run), settings_tables(run)]))
+    yield Section("summary", "Summary", joined([summary_tiles(run), settings_tables(run)]))
     if (finals := finals_results(run)) is not None:
         yield Section("finals", "Finals", finals)
     if best:

@@ -20,8 +20,8 @@ from anetdsl.report.markup import (
     joined,
     paragraph,
     table,
-    tag,
     text,
+    tiles,
 )
 from anetdsl.report.training_log import TrainingLog, read_log, thinned
 from anetdsl.report.wording import flatten
@@ -39,7 +39,7 @@ class TrainingRun:
     """Content of run.json."""
     log: TrainingLog
     finished: bool
-    """Whether the run has its result."""
+    """True if the run has its result."""
 
     @property
     def iterations(self) -> int | None:
@@ -102,14 +102,7 @@ def _tiles(run: TrainingRun) -> Markup:
                 best = max(values.get(name, 0.0) for _, values in run.log.validations)
                 details = f"after {step:,} steps; best {best:.1f}"
                 figures.append((f"validation {name}", f"{measures[name]:.1f}", details))
-    return tag(
-        "dl",
-        *(
-            tag("div", tag("dt", text(name)), tag("dd", text(value), tag("small", text(details))))
-            for name, value, details in figures
-        ),
-        class_="tiles",
-    )
+    return tiles(figures)
 
 
 def _settings(run: TrainingRun) -> Markup:

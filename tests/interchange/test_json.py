@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anetdsl.interchange.authors import from_structure
-from anetdsl.interchange.document import from_json, load_json, to_json
-from anetdsl.interchange.json_value import InterchangeError, as_name, is_name
+from anetdsl.interchange.document import from_json, to_json
+from anetdsl.interchange.json_value import InterchangeError, as_name, is_name, parse_json
 from anetdsl.ir import Network, Origin
 from tests.interchange.cases import SMALL, SMALL_WEIGHTS, through_json
 from tests.networks import networks
@@ -52,7 +52,7 @@ def test_json_has_the_names_of_the_language() -> None:
         "head": "mean",
     }
     assert "origin" not in document
-    assert load_json(json.dumps(document)) == network
+    assert from_json(parse_json(json.dumps(document))) == network
 
 
 @pytest.mark.parametrize(

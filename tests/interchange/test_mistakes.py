@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from anetdsl.interchange.authors import from_structure
 from anetdsl.interchange.document import from_json, to_json
-from anetdsl.interchange.json_value import InterchangeError
-from anetdsl.interchange.structure_files import export_document, import_document, load_document
+from anetdsl.interchange.json_value import InterchangeError, parse_json
+from anetdsl.interchange.structure_files import export_document, import_document
 from anetdsl.ir import Network
 from tests.interchange.cases import SMALL, SMALL_WEIGHTS, refused, through_json
 from tests.networks import networks
@@ -211,7 +211,7 @@ def test_wrong_documents(spoil: Callable[[dict[str, Any]], object], message: str
 def test_wrong_texts(text: str, message: str) -> None:
     """Text that is not JSON, or too long, is an InterchangeError."""
     with pytest.raises(InterchangeError) as caught:
-        load_document(text)
+        import_document(parse_json(text))
     assert str(caught.value).startswith(message)
 
 

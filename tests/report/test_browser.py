@@ -1,33 +1,25 @@
-"""Reports in headless Chromium: light, dark and narrow, without console messages.
-
-ANETDSL_CHROMIUM names the browser; by default it is the `chromium` of Debian.
-"""
+"""Reports in headless Chromium: light, dark and narrow, without console messages."""
 
 from __future__ import annotations
 
-import json
-import re
 import struct
-import subprocess
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import attrs
 import pytest
 
 from anetdsl.report.pages import report
-from tests.browser import find_chromium
+from tests.browser import Browser, find_chromium, open_browser
 from tests.report.made_up import made_up_run
 from tests.report.reading import Page
 from tests.report.test_report import HOSTILE, with_texts
 
-PROGRAM = find_chromium()
 SCHEMES = {"light": (0xFF, 0xFF, 0xFF), "dark": (0x14, 0x18, 0x1D)}
-SECONDS = 120
 
 pytestmark = pytest.mark.skipif(
-    PROGRAM is None,
+    find_chromium() is None,
     reason="needs Chromium (Debian: apt-get install chromium; or name it by ANETDSL_CHROMIUM)",
 )
 
@@ -44,34 +36,11 @@ class Screenshot:
     """Fraction of bytes that differ from the bytes beside or above them."""
 
 
-def browse(page: Path, *options: str) -> tuple[str, str]:
-    """Open a page; return the output of Chromium and the messages of the console."""
-    assert PROGRAM is not None
-    command = [
-        *(PROGRAM, "--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"),
-        # Nothing is loaded in the background, which would cause messages.
-        *("--disable-background-networking", "--disable-component-update", "--no-first-run"),
-        *("--disable-extensions", "--disable-dev-shm-usage", "--enable-logging=stderr"),
-        *(f"--user-data-dir={page.parent / 'profile'}", *options, page.as_uri()),
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=SECONDS)
-    assert done.returncode == 0, done.stderr[-2000:]
-    console = "\n".join(line for line in done.stderr.splitlines() if "CONSOLE" in line)
-    return done.stdout, console
-
-
-def screenshot(page: Path, scheme: str, width: int, height: int) -> Screenshot:
-    """Take a screenshot in a colour scheme. Fail if the console has messages."""
-    file = page.parent / f"{scheme}-{width}.png"
-    chosen = {"light": 1, "dark": 0}[scheme]
-    _, console = browse(
-        page,
-        f"--window-size={width},{height}",
-        f"--blink-settings=preferredColorScheme={chosen}",
-        f"--screenshot={file}",
-    )
-    assert console == ""
-    return read_png(file.read_bytes())
+def screenshot(browser: Browser, page: Path, scheme: str, width: int, height: int) -> Screenshot:
+    """Take a screenshot of a page in a colour scheme."""
+    browser.show(width, height, scheme)
+    browser.visit(page.as_uri())
+    return read_png(browser.screenshot())
 
 
 def read_png(data: bytes) -> Screenshot:
@@ -97,57 +66,63 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    with open_browser(tmp_path_factory.mktemp("profile")) as browser:
+        yield browser
+
+
+@pytest.fixture
+def browser(running: Browser) -> Browser:
+    """The browser, with an empty console."""
+    running.console.clear()
+    return running
+
+
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1100), ("dark", 1100), ("light", 500)])
-def test_screenshots(page: Path, scheme: str, width: int) -> None:
+def test_screenshots(browser: Browser, page: Path, scheme: str, width: int) -> None:
     """The page follows the scheme of the reader, and something is drawn on it."""
-    seen = screenshot(page, scheme, width, 1400)
+    seen = screenshot(browser, page, scheme, width, 1400)
+    assert browser.console == []
     assert (seen.width, seen.height) == (width, 1400)
     assert seen.corner == SCHEMES[scheme]
     assert seen.drawn > 0.01
 
 
-WIDE_TABLES = """
-const tables = [...document.querySelectorAll("#population table, #candidates table")];
-const hidden = tables.map((table) => table.scrollWidth - table.parentElement.clientWidth);
-document.title = JSON.stringify(hidden);
+HIDDEN_PIXELS = """
+[...document.querySelectorAll("#population table, #candidates table")].map(
+  (table) => table.scrollWidth - table.parentElement.clientWidth
+)
 """
 
 
-def run_script(page: Path, script: str, size: str) -> Any:
-    """Run a script in a page without its policy; return the JSON that it writes into the title."""
-    html = page.read_text(encoding="utf-8")
-    policy = re.search(r'<meta http-equiv="Content-Security-Policy"[^>]*>', html)
-    assert policy is not None
-    probed = page.with_name("probed.html")
-    html = html.replace(policy[0], "").replace("</body>", f"<script>{script}</script></body>")
-    probed.write_text(html, encoding="utf-8")
-    output, console = browse(probed, f"--window-size={size}", "--dump-dom")
-    assert console == ""
-    title = re.search(r"<title>([\[{].*?[\]}])</title>", output)
-    assert title is not None
-    return json.loads(title[1].replace("&quot;", '"'))
+def test_all_columns_are_visible_at_1200_pixels(browser: Browser, page: Path) -> None:
+    browser.show(1200)
+    browser.visit(page.as_uri())
+    assert browser.evaluate(HIDDEN_PIXELS) == [0, 0]
 
 
-def test_all_columns_are_visible_at_1200_pixels(page: Path) -> None:
-    assert run_script(page, WIDE_TABLES, "1200,900") == [0, 0]
-
-
-PROBE = """
-const wide = document.documentElement.scrollWidth <= innerWidth;
-const table = document.querySelector("#candidates table");
-const press = (column) => {
-  table.tHead.rows[0].cells[column].firstChild.click();
-  return [...table.tBodies[0].rows].map((row) => row.cells[column].textContent.trim());
-};
-const found = { wide, fitness: press(3), turned: press(3), name: press(1) };
-found.sort = table.tHead.rows[0].cells[1].ariaSort;
-document.title = JSON.stringify(found);
+SORTING = """
+(() => {
+  const wide = document.documentElement.scrollWidth <= innerWidth;
+  const table = document.querySelector("#candidates table");
+  const press = (column) => {
+    table.tHead.rows[0].cells[column].firstChild.click();
+    return [...table.tBodies[0].rows].map((row) => row.cells[column].textContent.trim());
+  };
+  const found = { wide, fitness: press(3), turned: press(3), name: press(1) };
+  found.sort = table.tHead.rows[0].cells[1].ariaSort;
+  return found;
+})()
 """
 
 
-def test_tables_are_sorted_and_the_page_fits_a_narrow_screen(page: Path) -> None:
+def test_tables_are_sorted_and_the_page_fits_a_narrow_screen(browser: Browser, page: Path) -> None:
     """Numbers sort by value, first falling, then rising; names as texts; empty cells last."""
-    found = run_script(page, PROBE, "500,900")
+    browser.show(500)
+    browser.visit(page.as_uri())
+    found = browser.evaluate(SORTING)
+    assert browser.console == []
     assert found["wide"] is True
     for key, falling in (("fitness", True), ("turned", False)):
         values = [value for value in found[key] if value]
@@ -158,25 +133,25 @@ def test_tables_are_sorted_and_the_page_fits_a_narrow_screen(page: Path) -> None
     assert found["sort"] == "ascending"
 
 
-def test_content_security_policy_blocks_other_scripts(page: Path) -> None:
+def test_content_security_policy_blocks_other_scripts(browser: Browser, page: Path) -> None:
     """A script that is inserted into a page does not run; the console reports it."""
     html = page.read_text(encoding="utf-8")
     spoilt = page.with_name("spoilt.html")
     script = "<script>document.title = 'taken over'</script>"
     spoilt.write_text(html.replace("<main>", f"<main>{script}"), encoding="utf-8")
-    output, console = browse(spoilt, "--dump-dom")
-    assert "<title>taken over</title>" not in output
-    assert "Content Security Policy" in console
+    browser.visit(spoilt.as_uri())
+    assert browser.evaluate("document.title") != "taken over"
+    assert "Content Security Policy" in "".join(browser.console)
 
 
-def test_hostile_texts_are_inert_in_a_browser(tmp_path: Path) -> None:
+def test_hostile_texts_are_inert_in_a_browser(browser: Browser, tmp_path: Path) -> None:
     path = tmp_path / "hostile.html"
     run = with_texts(made_up_run(candidates=12, population=4), HOSTILE)
     path.write_text(report([run]), encoding="utf-8")
-    output, console = browse(path, "--dump-dom")
-    assert console == ""
+    browser.visit(path.as_uri())
+    assert browser.console == []
     page = Page()
-    page.feed(output)
+    page.feed(browser.evaluate("document.documentElement.outerHTML"))
     assert page.tags["script"] == 1
     assert all(source.startswith("data:image/svg+xml;base64,") for source in page.values("src"))
     assert not [name for _, name, _ in page.attributes if name.startswith("on")]

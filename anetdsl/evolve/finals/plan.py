@@ -51,7 +51,7 @@ class Contestant:
 
 @attrs.frozen(kw_only=True)
 class Plan:
-    """What the finals train and evaluate."""
+    """Networks, settings and numbers of steps of the finals."""
 
     settings: FinalsSettings
     steps: int

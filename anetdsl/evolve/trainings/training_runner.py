@@ -50,7 +50,7 @@ class TrainingRunner:
 
     folder: TrainingFolder
     running: Running
-    """Where trainings run; `retries` and `timeout` apply to each training."""
+    """Workers and limits; `retries` and `timeout` apply to each training."""
     trials: Dispatcher
     stopping: threading.Event = attrs.field(factory=threading.Event)
     """Set it to stop: running trainings are killed, and continue when they are resumed."""

@@ -59,7 +59,7 @@ def labels(series: Sequence[Line | Dots], colors: Sequence[int], frame: Frame) -
 
 @attrs.frozen
 class _Position:
-    """Where a label could stand: the start of its text, and the box that it covers."""
+    """A possible place of a label: the start of its text, and the box that it covers."""
 
     x: float
     y: float

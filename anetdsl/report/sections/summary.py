@@ -9,7 +9,17 @@ import attrs
 
 from anetdsl.evolve.drive.run_reader import Run
 from anetdsl.report.facts import ranked, scored_candidates, top_three_curve
-from anetdsl.report.markup import Markup, TableColumn, folded, joined, paragraph, table, tag, text
+from anetdsl.report.markup import (
+    Markup,
+    TableColumn,
+    folded,
+    joined,
+    paragraph,
+    table,
+    tag,
+    text,
+    tiles,
+)
 from anetdsl.report.wording import amount, flatten
 from anetdsl.terminal import duration, moment
 
@@ -53,20 +63,9 @@ def _state(run: Run, *, live: bool) -> str | None:
     return None
 
 
-def tiles(run: Run) -> Markup:
+def summary_tiles(run: Run) -> Markup:
     """Return the main figures of the search."""
-    return tag(
-        "dl",
-        *(
-            tag(
-                "div",
-                tag("dt", text(label)),
-                tag("dd", text(value), *([tag("small", text(details))] if details else [])),
-            )
-            for label, value, details in _figures(run)
-        ),
-        class_="tiles",
-    )
+    return tiles(_figures(run))
 
 
 def _figures(run: Run) -> Iterator[tuple[str, str, str]]:

@@ -34,7 +34,7 @@ BATCH = 16
 
 @attrs.frozen
 class PrunedWeights:
-    """What `prune_weights` did."""
+    """Result of `prune_weights`."""
 
     trained_on: TrainedOn | None
     """The training that the weights file describes."""

@@ -5,14 +5,10 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING
 
-from anetc.cli.progress import open_display
+from anetc.cli.progress import open_display, progress_table, status_lines
 from anetdsl.evolve.drive.search_progress import Progress
-from anetdsl.terminal import duration, visible
-
-if TYPE_CHECKING:
-    from rich.table import Table
+from anetdsl.terminal import duration
 
 _MOST_RUNNING = 8
 
@@ -24,7 +20,7 @@ def progress_display(name: str) -> Iterator[Display]:
     """Yield a function that displays the progress of a search."""
     with open_display(name, keep=True) as display:
         yield lambda progress: display.update(
-            partial(_table, name, progress), _line(progress), progress.finished
+            partial(progress_table, name, rows(progress)), _line(progress), progress.finished
         )
 
 
@@ -36,9 +32,7 @@ def status_text(name: str, progress: Progress, *, driven: bool) -> str:
         state = "running"
     else:
         state = f"stopped; resume with anetc evolve --resume {name}"
-    lines = [f"{name}: {state}"]
-    lines += [f"  {head:<13}{text}" for head, text in rows(progress) if text]
-    return "\n".join(map(visible, lines))
+    return status_lines(name, state, rows(progress))
 
 
 def rows(progress: Progress) -> list[tuple[str, str]]:
@@ -80,14 +74,3 @@ def _line(progress: Progress) -> str:
     if progress.seconds_left is not None:
         parts.append(f"left {duration(progress.seconds_left)}")
     return "  ".join(parts)
-
-
-def _table(name: str, progress: Progress) -> Table:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.ROUNDED, show_header=False, title=Text(visible(name)))
-    for head, text in rows(progress):
-        table.add_row(head, Text(visible(text)))
-    return table

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
-from anetc.cli.progress import open_display
+from anetc.cli.progress import open_display, progress_table, status_lines
 from anetdsl.evolve.finals.finals_progress import (
     FinalsProgress,
     finals_progress,
@@ -18,8 +18,6 @@ from anetdsl.evolve.finals.finals_progress import (
 from anetdsl.terminal import duration, visible
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from anetc.api.finals import FinalsResult
     from anetdsl.evolve.drive.run_reader import Run
     from anetdsl.evolve.finals.plan import Plan
@@ -59,7 +57,11 @@ def finals_display(name: str) -> Iterator[Watch]:
                     candidate_rates=rates,
                 )
                 milestone = (progress.stage, progress.finished)
-                display.update(partial(_table, name, progress), finals_line(progress), milestone)
+                display.update(
+                    partial(progress_table, name, finals_rows(progress)),
+                    finals_line(progress),
+                    milestone,
+                )
 
             return watch
 
@@ -97,9 +99,7 @@ def finals_status(path: str, progress: FinalsProgress, *, driven: bool, run: str
         state = "running"
     else:
         state = f"stopped; resume with anetc finals {run}"
-    lines = [f"{path}: {state}"]
-    lines += [f"  {head:<13}{text}" for head, text in finals_rows(progress) if text]
-    return "\n".join(map(visible, lines))
+    return status_lines(path, state, finals_rows(progress))
 
 
 def finals_line(progress: FinalsProgress) -> str:
@@ -163,15 +163,3 @@ def _leading(progress: FinalsProgress) -> str:
     assert interval is not None
     seeds = len(progress.leading.seeds)
     return f"{progress.leading.network} ({interval.mean:.2f}, {seeds} seed{'s' * (seeds != 1)})"
-
-
-def _table(name: str, progress: FinalsProgress) -> Table:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.ROUNDED, show_header=False, title=Text(visible(name)))
-    for head, text in finals_rows(progress):
-        if text:
-            table.add_row(head, Text(visible(text)))
-    return table

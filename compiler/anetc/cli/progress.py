@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache, partial
 from typing import TYPE_CHECKING, Protocol
@@ -61,6 +61,26 @@ def open_display(title: str, *, keep: bool = False, quiet: bool = False) -> Iter
     else:
         with _terminal_display(title, keep=keep) as display:
             yield display
+
+
+def progress_table(name: str, rows: Iterable[tuple[str, str]]) -> RenderableType:
+    """Return a table for a terminal: label and value of each row that has a value."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.ROUNDED, show_header=False, title=Text(visible(name)))
+    for label, value in rows:
+        if value:
+            table.add_row(label, Text(visible(value)))
+    return table
+
+
+def status_lines(name: str, state: str, rows: Iterable[tuple[str, str]]) -> str:
+    """Return the output of `--status`: the state, then each row that has a value."""
+    lines = [f"{name}: {state}"]
+    lines += [f"  {label:<13}{value}" for label, value in rows if value]
+    return "\n".join(map(visible, lines))
 
 
 @contextmanager

@@ -53,7 +53,7 @@ class Evaluation:
 
     @property
     def unranked(self) -> NDArray[np.bool_]:
-        """Which videos have a NaN and therefore count as wrong, (videos,)."""
+        """True for each video that has a NaN and therefore counts as wrong, (videos,)."""
         return unranked(self.logits)
 
     def probabilities(self) -> Scores:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @attrs.frozen(kw_only=True)
 class EvalComputation:
-    """How an evaluation is computed."""
+    """Device, engine and batches of an evaluation."""
 
     batch: int = 8
     """Number of clips to compute at once."""

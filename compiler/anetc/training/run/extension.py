@@ -8,7 +8,7 @@ before the extension are not repeated.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +29,6 @@ class Extension:
     """Number of finished steps at the change."""
     iterations: int
     """Number of steps of the run before the change."""
-
-
-def planned_iterations(description: Mapping[str, Any]) -> int:
-    """Return the number of steps of a run by its description in run.json."""
-    return int((settings_defaults() | description["settings"])["iterations"])
 
 
 def settings_of_run(path: Path) -> dict[str, Any]:
