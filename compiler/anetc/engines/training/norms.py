@@ -16,6 +16,11 @@ from anetc.modules.layers import same_padding
 _aten = torch.ops.aten
 _LANES = 64
 """Row length from which reductions over rows are well vectorised."""
+_MOST_LANES = 1024
+"""Row length up to which the sums of a reduction stay in the first-level cache."""
+_MOST_ROWS = 256
+"""Number of rows that the library adds one after another. It adds in single precision, so that the
+error of a sum of 50,000 rows would be 1,000 times that of a sum by parts."""
 _FEW_CHANNELS = 16
 """Number of channels below which the library computes statistics slowly."""
 _EXACT_BYTES = 4
@@ -54,17 +59,21 @@ def statistics(
         raise ValueError(ONE_CELL)
     momentum = momentum_of(norm)
     tiles = _tiles(x)
-    if tiles == 1 and update and not shared:
+    if tiles == 1 and count <= _MOST_ROWS and update and not shared:
         mean, variance = _aten.batch_norm_update_stats(
             channels_second(x), average, spread, momentum
         )
         return Statistics(mean, variance, batch)
     # The library requires running averages: they determine the type of the results.
     copies = average.repeat(tiles), spread.repeat(tiles)
-    results = _aten.batch_norm_update_stats(_tiled(x, tiles), *copies, momentum)
-    means, variances = (values.view(tiles, -1) for values in results)
-    mean = means.mean(0)
-    variance = variances.mean(0) + (means - mean).square_().mean(0)
+    blocks = _blocks(x, tiles)
+    results = [_aten.batch_norm_update_stats(block, *copies, momentum) for block in blocks]
+    means, variances = (torch.stack(values).view(-1, *average.shape) for values in zip(*results))
+    # Each row of `means` has the mean of this many cells.
+    cells = [block.shape[2] for block in blocks for _ in range(tiles)]
+    weights = torch.tensor(cells, dtype=means.dtype, device=x.device).div_(count).unsqueeze_(1)
+    mean = (means * weights).sum(0)
+    variance = ((means - mean).square_().add_(variances) * weights).sum(0)
     if shared:
         mean, variance, count = shared_statistics.global_statistics(mean, variance, count)
         if count == 1:
@@ -87,16 +96,19 @@ def _tiles(x: Tensor) -> int:
     """Return the number of cells that are treated as one wide cell, for better vectorisation."""
     channels = x.shape[-1]
     tiles, count = 1, x.numel() // channels
-    if channels >= _FEW_CHANNELS:
-        return tiles
-    while tiles * channels < _LANES and count % (2 * tiles) == 0:
+    least = _LANES if channels < _FEW_CHANNELS else 1
+    while count % (2 * tiles) == 0 and (
+        tiles * channels < least
+        or (count > _MOST_ROWS * tiles and 2 * tiles * channels <= _MOST_LANES)
+    ):
         tiles *= 2
     return tiles
 
 
-def _tiled(x: Tensor, tiles: int) -> Tensor:
-    """Return (B, H, W, C) as (1, tiles * C, B*H*W / tiles, 1), a view of the same memory."""
-    return channels_second(x.view(1, -1, 1, tiles * x.shape[-1]))
+def _blocks(x: Tensor, tiles: int) -> list[Tensor]:
+    """Return (B, H, W, C) in blocks (1, tiles * C, rows, 1), views of the same memory."""
+    rows = x.view(1, -1, 1, tiles * x.shape[-1])
+    return [channels_second(block) for block in rows.split(_MOST_ROWS, 1)]
 
 
 def _repeated(values: Tensor, tiles: int) -> Tensor:
@@ -159,20 +171,17 @@ def _backward_by_sums(
     """Return the same gradients; the input gradient is a g + b x + c for each channel."""
     mean, tiles, count = stats.mean, _tiles(x), x.numel() // x.shape[-1]
     # The weight has no effect on these two sums, but without it CUDA's sums are of size 0.
-    _, of_weight, of_bias = _aten.native_batch_norm_backward(
-        _tiled(grad, tiles),
-        _tiled(x, tiles),
-        _repeated(weight, tiles),
-        None,
-        None,
-        _repeated(mean, tiles),
-        _repeated(inverse, tiles),
-        True,
-        0.0,
-        [False, True, True],
-    )
-    if tiles > 1:
-        of_weight, of_bias = (sums.view(tiles, -1).sum(0) for sums in (of_weight, of_bias))
+    repeated = [_repeated(values, tiles) for values in (weight, mean, inverse)]
+    parts = [
+        _aten.native_batch_norm_backward(
+            *(block_grad, block, repeated[0], None, None, *repeated[1:]),
+            True,
+            0.0,
+            [False, True, True],
+        )[1:]
+        for block_grad, block in zip(_blocks(grad, tiles), _blocks(x, tiles))
+    ]
+    of_weight, of_bias = (torch.stack(sums).view(-1, *mean.shape).sum(0) for sums in zip(*parts))
     a = inverse * weight
     wide = grad.view(-1, tiles * x.shape[-1])
     out = wide if owned and grad.dtype == a.dtype else None
