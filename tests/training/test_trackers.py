@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 import types
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from anetc.training.run import trackers
 from anetc.training.run.board import open_board
 from anetc.training.run.trackers import TRACKERS, Service, Tracking
 from anetdsl.errors import CannotRun
@@ -32,7 +34,8 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     pytest.importorskip("mlflow")
     path = tmp_path / "store"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", path.as_uri())
-    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "")
+    monkeypatch.delenv("MLFLOW_ALLOW_FILE_STORE")  # and restored after the test
     monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
     return path
 
@@ -181,3 +184,30 @@ def test_a_training_logs_to_a_service(
     assert losses == [(0, True), (1, True), (2, False)]
     assert "validation/top1" in run.logged[-1][0]
     assert run.finished
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_database_without_its_packages_is_explained(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The small package of MLflow has no database."""
+    if importlib.util.find_spec("sqlalchemy") is not None:
+        pytest.skip("MLflow's whole package is installed")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
+    with pytest.raises(CannotRun, match=r"pip install mlflow.*MLFLOW_TRACKING_URI=file:mlruns"):
+        Tracking("mlflow", tmp_path, SETTINGS, ignore)
+
+
+@pytest.mark.parametrize(
+    ("address", "folder"),
+    [
+        ("file:mlruns", True),
+        ("file:///tmp/mlruns", True),
+        ("mlruns", True),
+        ("sqlite:///mlflow.db", False),
+        ("http://127.0.0.1:5000", False),
+        ("", False),
+    ],
+)
+def test_folders_are_recognised(address: str, folder: bool) -> None:
+    assert trackers._is_folder(address) == folder

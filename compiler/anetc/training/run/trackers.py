@@ -8,6 +8,7 @@ is in `RUN/trackers.json`.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -52,7 +53,10 @@ class Tracking:
                 f"--log {service} needs {_NAMES[service]}: pip install 'anetdsl[{service}]'"
             ) from None
         except Exception as error:
-            raise CannotRun(f"--log {service}: the run cannot be started: {error}") from None
+            reason = str(error).strip().rstrip(".")
+            raise CannotRun(
+                f"--log {service}: the run cannot be started: {reason}{_advice(service)}"
+            ) from None
         names[service] = _name_of(service, self._tracker)
         write_atomically(folder / TRACKERS, json.dumps(names, indent=2) + "\n")
 
@@ -94,6 +98,9 @@ def _start(service: Service, folder: Path, name: str | None) -> Any:
     importlib.import_module(service)  # accelerate would fail later, without a reason
     tracker: Any
     if service == "mlflow":
+        if _is_folder(os.environ.get("MLFLOW_TRACKING_URI", "")):
+            # New versions refuse a folder without this variable. The user has asked for a folder.
+            os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
         tracker = MLflowTracker(experiment_name=_PROJECT, run_name=_title(folder), run_id=name)
     else:
         tracker = WandBTracker(
@@ -105,6 +112,21 @@ def _start(service: Service, folder: Path, name: str | None) -> Any:
         )
     tracker.start()
     return tracker
+
+
+def _is_folder(address: str) -> bool:
+    """Return whether a tracking address of MLflow names a folder."""
+    return address.startswith("file:") or (address != "" and ":" not in address)
+
+
+def _advice(service: Service) -> str:
+    """Return what a user can do if the run of a service cannot be started."""
+    if service == "mlflow" and importlib.util.find_spec("sqlalchemy") is None:
+        return (
+            "; MLflow writes into a database only with its whole package (pip install mlflow); "
+            "without it, name a server or a folder: MLFLOW_TRACKING_URI=file:mlruns"
+        )
+    return ""
 
 
 def _name_of(service: Service, tracker: Any) -> str:
