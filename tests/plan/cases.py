@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 import anetdsl
 from anetc import build_network
+from anetc.modules.attention import PeerAttention, SelfAttention
 from anetc.modules.network import NetworkModule
 from anetc.plan.plan import Expr, Op, Plan, call
 from anetdsl.ir import Network
@@ -78,6 +79,10 @@ def case(
             _normal(module.running_mean, generator)
             assert module.running_var is not None
             module.running_var.uniform_(0.3, 3, generator=generator)
+        if isinstance(module, PeerAttention | SelfAttention):
+            # The initial values are nearly 0, so that all peers and channels would be alike.
+            for parameter in module.parameters():
+                _normal(parameter, generator)
     # A wide distribution: with the initial weights, the logits are little more than rounding.
     _normal(model.sink.fc.weight, generator)
     inputs = {
