@@ -77,9 +77,12 @@ class Messages:
 
 
 def resume(tmp_path: Path, data: DataSpec, *, accept: bool = False) -> list[str]:
+    """Return the messages after the line about the device."""
     watch = Messages()
     run(tmp_path / "run", data, resume=True, watch=watch, accept_changed_videos=accept)
-    return watch.texts
+    device, *texts = watch.texts
+    assert device.startswith("on the CPU: ")
+    return texts
 
 
 def refusal(tmp_path: Path, data: DataSpec, *, accept: bool = False) -> str:
