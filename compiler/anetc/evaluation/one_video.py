@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from anetc.data.batches.loader import check_no_objects
 from anetc.devices import Precision
 from anetc.video.clips import Clip, Recipe, sample_clips, to_tensor
 from anetc.video.flow.fields import dequantise, whole_flow
@@ -100,6 +101,7 @@ def predict_video(
 
 def check_inputs(network: Network) -> None:
     """Raise CannotRun if the network has an input that a video does not provide."""
+    check_no_objects(network)
     for value in network.inputs:
         channels = (2,) if value.kind == "flow" else (1, 3)
         if value.channels not in channels:

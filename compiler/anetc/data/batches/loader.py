@@ -115,6 +115,7 @@ def network_inputs(network: Network, batch: Batch) -> dict[str, Tensor]:
 
 def named_inputs(network: Network, clips: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return the inputs of `network_inputs` from clips (N, C, T, H, W) by kind, rgb and flow."""
+    check_no_objects(network)
     given = {}
     for value in network.inputs:
         tensor = clips.get(value.kind)
@@ -127,6 +128,17 @@ def named_inputs(network: Network, clips: Mapping[str, Tensor]) -> dict[str, Ten
             )
         given[value.name] = tensor
     return given
+
+
+def check_no_objects(network: Network) -> None:
+    """Raise CannotRun if the network has an object input: no data format holds object maps."""
+    for value in network.inputs:
+        if value.kind == "object":
+            raise CannotRun(
+                f"input `{value.name}` of kind `object`: neither data sets nor videos can provide "
+                "object maps; call the network in Python with tensors of your own, or use a "
+                "network without object inputs"
+            )
 
 
 def scaled(clips: Mapping[str, Tensor]) -> dict[str, Tensor]:
