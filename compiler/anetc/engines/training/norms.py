@@ -108,7 +108,7 @@ def _tiles(x: Tensor) -> int:
 def _blocks(x: Tensor, tiles: int) -> list[Tensor]:
     """Return (B, H, W, C) in blocks (1, tiles * C, rows, 1), views of the same memory."""
     rows = x.view(1, -1, 1, tiles * x.shape[-1])
-    return [channels_second(block) for block in rows.split(_MOST_ROWS, 1)]
+    return [channels_second(block) for block in torch.split(rows, _MOST_ROWS, 1)]
 
 
 def _repeated(values: Tensor, tiles: int) -> Tensor:
