@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 
 import anetdsl
 from anetc.engines.accelerator.portable import PortableModule
-from anetc.engines.accelerator.portable import PortableModule
 from anetc.engines.folded import fold_constants
 from anetc.export.python_source import python_source, python_weights
 from anetc.plan.lower import lower
@@ -45,7 +44,13 @@ def from_source(network: Network, weights: dict[str, torch.Tensor]) -> torch.nn.
 
 
 @settings(max_examples=25)
-@given(networks(plus=False), st.integers(1, 2), st.integers(1, 5), st.integers(16, 50), st.integers(16, 50))
+@given(
+    networks(plus=False),
+    st.integers(1, 2),
+    st.integers(1, 5),
+    st.integers(16, 50),
+    st.integers(16, 50),
+)
 def test_random_networks_compute_the_logits_of_the_reference_module(
     network: Network, batch: int, frames: int, height: int, width: int
 ) -> None:

@@ -290,10 +290,7 @@ def _sources(network: Network, node: Node) -> list[tuple[int, int]]:
     """Return, for each input, its channels and the ratio of its map size to the smallest one."""
     strides, channels = network.total_strides(), network.out_channels()
     largest = max(strides[edge.source] for edge in node.inputs)
-    return [
-        (channels[edge.source], largest // strides[edge.source])
-        for edge in node.inputs
-    ]
+    return [(channels[edge.source], largest // strides[edge.source]) for edge in node.inputs]
 
 
 def _safe(name: str) -> str:
