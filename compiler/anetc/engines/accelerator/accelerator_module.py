@@ -192,6 +192,8 @@ class AcceleratorModule(NetworkParts):
         Raise ValueError if they differ.
         """
         norms = tuple(self._norms.values())
+        if not norms:  # only stems of object inputs
+            return torch.zeros_like(self.sink.fc.weight[0, 0])
         shared = norms[0].momentum_tensor
         if any(norm.momentum_tensor is not shared for norm in norms):
             if len({norm.momentum for norm in norms}) > 1:
