@@ -33,7 +33,7 @@ def at_once(task: TrialTask) -> Outcome:
     folder = Path(task.folder)
     text = (folder / "candidate.anet").read_text(encoding="utf-8")
     seed = json.loads((folder / "job.json").read_bytes())["settings"]["seed"]
-    return Outcome(result=TrialResult.from_json(result_of(text, seed)), text=trained(text))
+    return Outcome(result=TrialResult.from_json(result_of(text, seed)), text=trained(text, seed))
 
 
 def after_a_while(longest: float, seed: int = 0) -> Trial:

@@ -171,10 +171,10 @@ def test_the_population_can_be_updated_one_member_at_a_time(method: Method) -> N
 # Proposals
 
 TEXTS: dict[Method, str] = {
-    "guided": "7cdd0c23fbe91928",
-    "standard": "5ccf5cebdf62e077",
-    "random": "58666cff7dffa72a",
-    "aging": "d8cafddd25bacca4",
+    "guided": "215d62812d43094f",
+    "standard": "6280d389e2d9b204",
+    "random": "860ac35f5ce99214",
+    "aging": "afaa857da8e1b9ec",
 }
 NETWORKS: dict[Method, str] = {
     "guided": "42d061cda13d1a4f",
