@@ -167,13 +167,18 @@ sink inputs=[s0] classes=5
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_autocast_trains_the_small_examples_in_bfloat16(name: str) -> None:
-    """The loss is near that of single precision, and all gradients are finite."""
+    """The loss is near that of single precision, and all gradients are finite.
+
+    Freed memory that holds NaN must not get into the gradients, as oneDNN's 3D convolutions let it.
+    """
     given = case(example(name), batch=2, frames=2, size=(32, 32))
-    for module in (TrainingModule(given.model), AcceleratorModule(given.model)):
-        expected = loss_of(module.train(), given.inputs)
-        with torch.autocast("cpu", torch.bfloat16):
-            loss = loss_of(module, given.inputs)
-        loss.backward()
-        assert loss.item() == pytest.approx(expected.item(), rel=0.4)
-        for key, parameter in module.named_parameters():
-            assert parameter.grad is None or parameter.grad.isfinite().all(), key
+    module = TrainingModule(given.model).train()
+    expected = loss_of(module, given.inputs)
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = loss_of(module, given.inputs)
+    poison = [torch.full((5000 * count,), torch.nan) for count in range(1, 30)]
+    del poison
+    loss.backward()
+    assert loss.item() == pytest.approx(expected.item(), rel=0.4)
+    for key, parameter in module.named_parameters():
+        assert parameter.grad is None or parameter.grad.isfinite().all(), key

@@ -178,6 +178,10 @@ def weight_gradient(
         result = rows(grad).t() @ _windows(x, geometry)
         out, channels, _, height, width = weight.shape
         return result.view(out, 1, height, width, channels).permute(0, 4, 1, 2, 3)
+    dtype = grad.dtype
+    if geometry.volume and dtype == torch.bfloat16:
+        # oneDNN of PyTorch 2.13 computes this gradient in bfloat16 from uninitialised memory.
+        grad, x, weight = grad.float(), x.float(), weight.float()
     if geometry.temporal:
         return _temporal_weight_gradient(grad, x, weight, geometry, frames)
     _, kernel, _ = _aten.convolution_backward(
@@ -189,7 +193,7 @@ def weight_gradient(
         [False, True, False],
     )
     gradient: Tensor = kernel if geometry.volume else kernel.unsqueeze(2)
-    return gradient
+    return gradient.to(dtype)
 
 
 def _pointwise_input_gradient(
