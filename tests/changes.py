@@ -76,6 +76,7 @@ def _numbers(draw: st.DrawFn, case: Written) -> Change:
         _on(edits.set_attributes, ("node", node.name), texts),
         _with_node(case.network, node, new),
         ("node", node.name),
+        loses_comments="C" in values and isinstance(node.channels, tuple),
     )
 
 
