@@ -115,4 +115,4 @@ def test_a_missing_renderer_is_named(model: Path) -> None:
 
 def test_a_clip_that_is_too_small_is_named(model: Path) -> None:
     source = PreviewSource(model, Renderer(None), Clip(1, (1, 1), 7))
-    assert "<dt>classes</dt><dd>7<small>" in part(source.content(), "cost")
+    assert "<dt>classes</dt><dd>7</dd>" in part(source.content(), "cost")

@@ -24,9 +24,7 @@ def structure_of(network: Network) -> Network:
 
     With peer attention the order of the nodes stays, as it is that of the mixtures in the weights.
     """
-    nodes = [
-        attrs.evolve(node, inputs=_untrained(node.inputs), peers=()) for node in network.nodes
-    ]
+    nodes = [attrs.evolve(node, inputs=_untrained(node.inputs), peers=()) for node in network.nodes]
     if network.attention != "peer":
         nodes.sort(key=lambda node: node.name)
     return attrs.evolve(
