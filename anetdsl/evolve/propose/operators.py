@@ -81,9 +81,11 @@ def can_split(network: Network, node: Node) -> bool:
     """Return whether a node can be split.
 
     Stems and blocks of odd C cannot. Neither can a block that the sink averages with others, as
-    its halves would be narrower than the others.
+    its halves would be narrower than the others, nor the block of a lite sink, which reads one.
     """
     if node.is_stem or any(count % 2 for count in node.filters):
+        return False
+    if network.blocks == "lite" and any(edge.source == node.name for edge in network.sink.inputs):
         return False
     return not _is_read_by_mean(network, node) or len(network.sink.inputs) == 1
 

@@ -52,7 +52,7 @@ SEARCHED = [path for path in EXAMPLES if not path.stem.startswith("asn")]
 def sums(network: Network) -> dict[int, int]:
     found: Counter[int] = Counter()
     for node in network.nodes:
-        found[node.level] += node.channels
+        found[node.level] += sum(node.filters)
     return dict(found)
 
 
@@ -65,7 +65,9 @@ def child_of(text: str, draft: DraftNetwork, network: Network) -> str:
 # Split
 
 
-@pytest.mark.parametrize("path", SEARCHED, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", [p for p in SEARCHED if "plus" not in p.stem], ids=lambda path: path.stem
+)
 def test_split_halves_c_and_doubles_the_connections(path: Path) -> None:
     network = parse(path.read_text(encoding="utf-8"))
     for node in network.nodes:
