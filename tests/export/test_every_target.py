@@ -58,13 +58,17 @@ def logits_of(
 def check(
     kind: str, example: Case, dtype: DType = "float32", dynamic: tuple[Axis, ...] = ()
 ) -> None:
+    if kind == "python":  # refuses the networks of AssembleNet++ (test_python_source.py)
+        network = example.network
+        kinds = {value.kind for value in network.inputs}
+        assume(network.attention == "none" and network.blocks == "full" and "object" not in kinds)
     logits = logits_of(kind, example, dtype, dynamic)
     assert is_close(logits, example, TOLERANCE[dtype], getattr(torch, dtype))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize("kind", CHEAP)
-@settings(max_examples=8, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(example=cases())
 def test_sample_of_random_networks(kind: str, dtype: DType, example: Case) -> None:
     check(kind, example, dtype)
