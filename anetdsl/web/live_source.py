@@ -23,7 +23,7 @@ class LiveContent:
     """Text below the title."""
     sections: tuple[Section, ...]
     complete: bool = False
-    """Whether nothing more is expected: the run is finished."""
+    """True if the run is finished, so that the content no longer changes."""
 
     @functools.cached_property
     def digests(self) -> dict[str, str]:

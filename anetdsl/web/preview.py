@@ -50,7 +50,7 @@ class PreviewSource:
     renderer: Renderer
     clip: Clip = attrs.field(factory=Clip)
     weights: bool = False
-    """Whether edges are drawn by their learned weights."""
+    """True if edges are drawn by their learned weights."""
     _drawn: tuple[Network, Markup] | None = None
 
     def token(self) -> Hashable:
