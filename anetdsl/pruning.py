@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import attrs
 
@@ -22,7 +22,7 @@ from anetdsl.ir import UNTRAINED_WEIGHT, Network, Node
 from anetdsl.source import Edit, SourceFile
 from anetdsl.syntax.nodes import SyntaxTree
 from anetdsl.syntax.parser import parse_syntax
-from anetdsl.text.edits import apply, find, remove_statement, set_edges, set_score
+from anetdsl.text.edits import apply, find, remove_node, remove_statement, set_edges, set_score
 
 _NEAR = 0.05
 """Distance from the weight before training within which a weight does not rank an edge."""
@@ -225,19 +225,22 @@ def _sole_reader(source: str) -> str:
 def pruned_text(text: str, pruning: Pruning) -> str:
     """Return the old network's text after pruning, with the comments of the parts that are left."""
     tree = _parsed(text)
-    edits: list[Edit] = []
+    edits: Sequence[Edit] = ()
     for node in pruning.new.nodes:
         if node.inputs != pruning.old.node(node.name).inputs:
-            edits.extend(set_edges(tree, find(tree, "node", node.name), node.inputs))
+            edits = (*edits, *set_edges(tree, find(tree, "node", node.name), node.inputs))
     if pruning.old.score is not None and pruning.new.score is None:
-        edits.extend(set_score(tree, None))
+        edits = (*edits, *set_score(tree, None))
     text = apply(text, edits)
     nodes = {node.name for node in pruning.old.nodes}
     for name in pruning.removed:
         # One at a time: comments between two removed statements belong to either of them.
         tree = _parsed(text)
-        statement = find(tree, "node" if name in nodes else "input", name)
-        text = apply(text, remove_statement(tree, statement))
+        if name in nodes:
+            edits = remove_node(tree, find(tree, "node", name))
+        else:
+            edits = remove_statement(tree, find(tree, "input", name))
+        text = apply(text, edits)
     return text
 
 
@@ -301,6 +304,10 @@ def _without_unneeded(network: Network) -> tuple[Network, list[str]]:
     removed = [name for name in names if name not in needed]
     if not removed:
         return network, removed
-    nodes = tuple(node for node in network.nodes if node.name in needed)
+    nodes = tuple(
+        attrs.evolve(node, peers=tuple(peer for peer in node.peers if peer.source in needed))
+        for node in network.nodes
+        if node.name in needed
+    )
     inputs = tuple(value for value in network.inputs if value.name in needed)
     return attrs.evolve(network, nodes=nodes, inputs=inputs, score=None), removed

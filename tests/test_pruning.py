@@ -73,6 +73,17 @@ sink  inputs=[n5]  classes=3
 """
 
 
+TEXT_WITH_PEERS = """\
+anet 1
+network n{network}
+input rgb channels=3
+node a level=0 C=1 r=1 stride=4 inputs=[rgb]
+node b level=0 C=1 r=1 stride=4 inputs=[rgb]
+node c level=1 C=1 r=1 stride=1 inputs=[a] peers=[a@0.25, b@0.75]
+sink inputs=[c] classes=2
+"""
+
+
 def pruned(text: str, below: float, *, drop_nodes: bool = False) -> tuple[Pruning, str]:
     pruning = prune(anetdsl.parse(text), below, drop_nodes=drop_nodes)
     return pruning, pruned_text(text, pruning)
@@ -257,6 +268,17 @@ def test_the_text_means_the_pruned_network(case: Written, below: float, drop_nod
 def test_pruning_with_drop_nodes_again_changes_nothing(network: Network, below: float) -> None:
     once = prune(network, below, drop_nodes=True).new
     assert prune(once, below, drop_nodes=True).new == once
+
+
+def test_a_removed_node_is_no_peer_any_more() -> None:
+    """Without attention, the sink does not depend on peers, so their nodes may go."""
+    text = TEXT_WITH_PEERS.format(network="")
+    pruning, written = pruned(text, 0.5, drop_nodes=True)
+    assert pruning.removed == ("b",)
+    assert "peers=[a@0.25]\n" in written
+    assert anetdsl.parse(written) == pruning.new
+    text = TEXT_WITH_PEERS.format(network="  attention=peer")
+    assert pruned(text, 0.5, drop_nodes=True)[1] == text
 
 
 # The command

@@ -25,6 +25,7 @@ from anetdsl.text.edits import (
     apply,
     find,
     insert_node,
+    remove_node,
     remove_statement,
     set_attribute,
     set_attributes,
@@ -191,7 +192,7 @@ def _unread_node(analysis: Analysis, finding: Diagnostic) -> Proposals:
     name = statement.name.text
     needed = network.needed_by_sink()
     if not analysis.readers.get(name):
-        yield f"remove `{name}`", remove_statement(analysis.tree, statement)
+        yield f"remove `{name}`", remove_node(analysis.tree, statement)
         yield from _connections(analysis, name)
     unneeded = [node.name for node in network.nodes if node.name not in needed]
     if len(unneeded) > 1:
@@ -222,9 +223,8 @@ def _without(analysis: Analysis, names: list[str]) -> str:
     """Return the text without the statements of some nodes."""
     source, tree = analysis.source, analysis.tree
     for name in names:
-        source = SourceFile(
-            source.name, apply(source.text, remove_statement(tree, find(tree, "node", name)))
-        )
+        edits = remove_node(tree, find(tree, "node", name))
+        source = SourceFile(source.name, apply(source.text, edits))
         tree = parse_syntax(source)
     return source.text
 

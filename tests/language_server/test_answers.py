@@ -339,6 +339,8 @@ def test_fixes(text: str, title: str, expected: str) -> None:
 def test_all_nodes_that_nothing_needs_are_removed() -> None:
     chain = UNREAD + "# about b4\nnode b4 level=4 C=512 r=1 stride=2 inputs=[b3]\n"
     assert fixes(GOOD + chain)["remove all 2 nodes that do not reach the sink"] == GOOD
+    named = chain.replace("r=1 stride=2 inputs=[b3]", "r=1 stride=2 inputs=[b3] peers=[b3@0.5]")
+    assert fixes(GOOD + named)["remove all 2 nodes that do not reach the sink"] == GOOD
 
 
 def test_connections_that_cause_errors_are_not_offered() -> None:

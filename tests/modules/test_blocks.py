@@ -13,7 +13,7 @@ from torch import nn
 import anetdsl
 from anetc import build_network
 from anetc.modules.connection import Connection, Source
-from anetc.modules.residual import Block, ResidualModule
+from anetc.modules.residual import Block, ResidualModule, residual_modules
 from anetc.modules.sink import Sink
 from anetc.modules.stem import Stem
 from tests.modules.networks import SMALL, chain, clip
@@ -69,7 +69,8 @@ def test_the_pool_of_a_stem_reads_tensorflows_cells() -> None:
 
 def test_2d_and_temporal_modules_alternate() -> None:
     """Modules 1, 3, ... are 2D, modules 2, 4, ... are (2+1)D; only the first has a projection."""
-    block = Block(Connection([Source(6, 4)], learned=True), 2, 5, modules=4, dilation=3, stride=2)
+    modules = residual_modules(8, 2, 5, modules=4, dilation=3, stride=2)
+    block = Block(Connection([Source(8, 4)], learned=True), modules)
     assert roles(block.m0) == {"proj", "conv1", "conv2", "conv3"}
     assert roles(block.m1) == roles(block.m3) == {"tconv", "conv2", "conv3"}
     assert roles(block.m2) == {"conv1", "conv2", "conv3"}

@@ -16,7 +16,14 @@ These comments are removed together with the removed part:
 from anetdsl.source import Edit
 from anetdsl.text.edits.applying import apply, invert
 from anetdsl.text.edits.attribute_edits import remove_attribute, set_attribute, set_attributes
-from anetdsl.text.edits.edge_edits import add_edge, remove_edge, set_edges, set_peers, set_weight
+from anetdsl.text.edits.edge_edits import (
+    add_edge,
+    remove_edge,
+    remove_node,
+    set_edges,
+    set_peers,
+    set_weight,
+)
 from anetdsl.text.edits.learned import set_learned
 from anetdsl.text.edits.removal import remove_statement
 from anetdsl.text.edits.renaming import rename, set_network_name
@@ -38,6 +45,7 @@ __all__ = [
     "invert",
     "remove_attribute",
     "remove_edge",
+    "remove_node",
     "remove_statement",
     "rename",
     "set_attribute",

@@ -8,6 +8,7 @@ from anetdsl.ir import Edge
 from anetdsl.source import Edit
 from anetdsl.syntax.nodes import ListItem, ListValue, StatementNode, SyntaxTree
 from anetdsl.text.edits.attribute_edits import set_attribute, set_attributes
+from anetdsl.text.edits.removal import remove_statement
 from anetdsl.text.printing import write_edge, write_number
 
 
@@ -31,6 +32,21 @@ def set_peers(
     """
     items = [write_edge(peer) for peer in peers]
     return set_attributes(tree, statement, {"peers": items or None})
+
+
+def remove_node(tree: SyntaxTree, statement: StatementNode) -> tuple[Edit, ...]:
+    """Return edits that remove a node, as `remove_statement`, and its name from lists of peers.
+
+    Edges from the node are not removed; use `set_edges`.
+    """
+    removed = statement.name.text if statement.name is not None else None
+    edits = list(remove_statement(tree, statement))
+    for other in tree.statements:
+        peers = _items(other, "peers")
+        left = [_written(item) for item in peers if item.value.text != removed]
+        if other is not statement and len(left) < len(peers):
+            edits.extend(set_attributes(tree, other, {"peers": left or None}))
+    return tuple(edits)
 
 
 def add_edge(tree: SyntaxTree, statement: StatementNode, edge: Edge) -> tuple[Edit, ...]:
@@ -68,8 +84,8 @@ def edges_of(statement: StatementNode) -> tuple[Edge, ...]:
     return tuple(Edge(item.value.text) for item in _items(statement))
 
 
-def _items(statement: StatementNode) -> tuple[ListItem, ...]:
-    attribute = statement.attribute("inputs")
+def _items(statement: StatementNode, keyword: str = "inputs") -> tuple[ListItem, ...]:
+    attribute = statement.attribute(keyword)
     value = attribute.value if attribute is not None else None
     return value.items if isinstance(value, ListValue) else ()
 

@@ -19,7 +19,8 @@ def remove_statement(tree: SyntaxTree, statement: StatementNode) -> tuple[Edit, 
 
     The comment lines directly above are not removed if they start a paragraph in which another
     statement follows directly: they are its heading. Of blank lines on both sides, the lines above
-    stay. Edges from a removed node are not removed; use `set_edges`.
+    stay. Other statements that name a removed node stay; see
+    `remove_node`.
     """
     text = tree.source.text
     index = tree.statements.index(statement)
