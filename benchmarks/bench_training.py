@@ -3,7 +3,8 @@
 The modules: the reference; "steps", the plan run step by step in Python; "native", the plan run by
 native kernels; and "native, checkpoint". With ANETC_BENCH_COMPILED=1 the reference compiled by
 torch.compile takes part, too, which takes minutes to compile. "native" is left out where no C++
-compiler is installed.
+compiler is installed. "steps, bfloat16" is the plan under autocast, as in training with
+`--precision bfloat16`.
 
     python -m pytest benchmarks/bench_training.py -o python_files='bench_*.py' -o addopts=
 
@@ -114,6 +115,19 @@ class Clip:
         return sum(x.numel() * x.element_size() for x in tensors)
 
 
+class Bfloat16(nn.Module):
+    """A module whose forward pass runs under autocast in bfloat16."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        with torch.autocast("cpu", torch.bfloat16):
+            logits: Tensor = self.module(inputs)
+        return logits.float()
+
+
 def modules(network: Network) -> dict[str, nn.Module]:
     """Return the modules to compare, the reference first, with equal weights.
 
@@ -127,6 +141,7 @@ def modules(network: Network) -> dict[str, nn.Module]:
     found: dict[str, nn.Module] = {
         "reference": reference,
         "steps": TrainingModule(copy.deepcopy(reference), native=False),
+        "steps, bfloat16": Bfloat16(TrainingModule(copy.deepcopy(reference), native=False)),
     }
     if library_or_none() is None:
         found["steps, checkpoint"] = TrainingModule(
@@ -151,6 +166,8 @@ def gradient_errors(network: Network) -> dict[str, float]:
     clip = Clip.drawn(network, 1, 8, 48, torch.float64)
     gradients: dict[str, dict[str, Tensor]] = {}
     for label, module in modules(network).items():
+        if isinstance(module, Bfloat16):
+            continue
         clip.step(module.double())
         named = module.named_parameters()
         gradients[label] = {name: p.grad for name, p in named if p.grad is not None}
