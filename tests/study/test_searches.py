@@ -19,9 +19,9 @@ from anetc.study.figure4 import (
     search_plan,
     top_three,
 )
-from anetc.study.networks import StudyNetwork, random_network_of
+from anetc.study.networks import StudyNetwork, largest, random_network_of
 from anetc.study.searches import SearchPlan, SearchRecord, run_search
-from anetc.study.table3 import Table3Plan, Table3Row, largest, table3_cases, table3_table
+from anetc.study.table3 import Table3Plan, Table3Row, table3_cases, table3_table
 from anetc.study.trainings import NotTrained, Trainings, known_cases, run_cases
 from anetdsl.errors import CannotRun
 from anetdsl.evolve.contract import TrialResult
@@ -113,7 +113,7 @@ def test_a_search_with_other_settings_is_not_used(tmp_path: Path, searched: list
 
 
 def test_settings_of_a_search() -> None:
-    plan = search_plan(FIGURE4, "guided+inherit", 3, stems=(2,), max_params=1000)
+    plan = search_plan(attrs.evolve(FIGURE4, max_params=1000), "guided+inherit", 3, stems=(2,))
     assert plan.name == "guided-inherit-stems2-most1000-3"
     options = plan.options()
     assert (options["method"], options["inherit"], options["max_params"]) == ("guided", True, 1000)

@@ -36,7 +36,10 @@ SEARCH = (*("--method", "guided+inherit", "--candidates", 3, "--population", 2),
         ),
         (
             "figure4",
-            (*SEARCH, "--method", "random", "--final-iterations", 3, "--final-seeds", 1),
+            (
+                *(*EXAMPLES, *SEARCH, "--method", "random"),
+                *("--final-iterations", 3, "--final-seeds", 1),
+            ),
             ["`guided+inherit`", "`random`"],
         ),
         (

@@ -55,6 +55,9 @@ class Figure4Plan:
     final_seeds: int = 2
     """Trainings afresh of the chosen network."""
 
+    max_params: int | None = None
+    """Most parameters of a candidate of a search: those of the largest example."""
+
     def training(self) -> dict[str, Any]:
         """Return the settings of the training of a candidate, without a seed."""
         names = ("iterations", "batch", "learning_rate", "warmup", "label_smoothing")
@@ -87,6 +90,7 @@ def search_plan(plan: Figure4Plan, method: str, seed: int, **changes: Any) -> Se
         candidates=plan.candidates,
         population=plan.population,
         tournament=plan.tournament,
+        max_params=plan.max_params,
         training=plan.training(),
         **changes,
     )

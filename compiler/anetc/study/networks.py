@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import attrs
 
 from anetdsl.api import parse
 from anetdsl.checking import check_file
+from anetdsl.cost import cost
 from anetdsl.errors import CannotRun
 from anetdsl.evolve.propose.algorithms import propose
 from anetdsl.evolve.settings.search_settings import SearchSettings, Space
@@ -39,17 +40,29 @@ def example(path: Path, classes: int, modules: Sequence[int] | None = None) -> S
     return StudyNetwork(path.stem, fresh)
 
 
+def largest(networks: Iterable[StudyNetwork]) -> int:
+    """Return the largest number of parameters of some networks."""
+    return max(cost(network.network).parameters for network in networks)
+
+
 def small_examples(folder: Path, space: Space) -> Mapping[str, StudyNetwork]:
     """Return, by name, the `small_*.anet` of a folder with the classes and modules of a space.
 
-    Raise CannotRun if there are none.
+    Those of AssembleNet++, with object inputs, attention or lite blocks, are left out. Raise
+    CannotRun if there are none.
     """
     paths = sorted(folder.glob("small_*.anet"))
     if not paths:
         raise CannotRun(
             f"{folder}: has no small_*.anet; --examples names the examples of this project"
         )
-    return {path.stem: example(path, space.classes, space.modules) for path in paths}
+    networks = (example(path, space.classes, space.modules) for path in paths)
+    return {network.name: network for network in networks if not _is_plus(network.network)}
+
+
+def _is_plus(network: Network) -> bool:
+    objects = any(value.kind == "object" for value in network.inputs)
+    return objects or network.attention != "none" or network.blocks != "full"
 
 
 def random_network_of(space: Space, seed: int) -> StudyNetwork:

@@ -25,7 +25,6 @@ from anetc.study.networks import StudyNetwork
 from anetc.study.searches import run_search
 from anetc.study.trainings import Case, Training, Trainings
 from anetdsl.confidence import mean_interval, paired_difference
-from anetdsl.cost import cost
 from anetdsl.evolve.contract import TrialJob, TrialResult
 from anetdsl.result_tables import interval_text, markdown_table, p_text
 
@@ -46,8 +45,6 @@ class Table3Plan(Figure4Plan):
     rates: tuple[float, ...] = RATES
     long_iterations: int = 4000
     """Steps of a training near convergence; 0 for none."""
-    max_params: int | None = None
-    """Most parameters of a candidate of a search: those of the largest example."""
 
 
 @attrs.frozen
@@ -64,11 +61,6 @@ class Table3Row:
     """Validation and test top-1 after the short budget, in per cent."""
     long: tuple[float, float] | None
     """The same after the long budget."""
-
-
-def largest(networks: Sequence[StudyNetwork]) -> int:
-    """Return the largest number of parameters of some networks."""
-    return max(cost(network.network).parameters for network in networks)
 
 
 def table3_cases(
@@ -98,10 +90,7 @@ def _searched(
 ) -> StudyNetwork:
     """Return the chosen network of a search."""
     method, _, stems = row.partition(", ")
-    changes: dict[str, Any] = {"max_params": plan.max_params}
-    if stems:
-        changes["stems"] = _STEMS[stems]
-    search = search_plan(plan, method, seed, **changes)
+    search = search_plan(plan, method, seed, **({"stems": _STEMS[stems]} if stems else {}))
     found = run_search(search, results, trainings)
     return choose(plan, found.best, trainings)
 

@@ -169,6 +169,7 @@ def edges(
 @_from
 @_level
 @_data
+@_examples
 @_seeds
 @_options(_search)
 @click.option("--final-seeds", type=click.IntRange(1), help="Trainings afresh, 2 by default.")
@@ -180,6 +181,7 @@ def figure4(
     source: str | None,
     level: int,
     data: str | None,
+    examples: str,
     methods: tuple[str, ...],
     picture: str | None,
     executor: str,
@@ -188,18 +190,21 @@ def figure4(
     """Compare search methods: guided, standard, random, aging; with and without inheritance.
 
     A --method is a method of `anetc evolve`, with +inherit if children start from their parents'
-    weights. Each search's best network is trained afresh and tested.
+    weights. Each search's best network is trained afresh and tested. No candidate has more
+    parameters than the largest example.
     """
     from anetc.study.figure4 import Figure4Plan, figure4_cases, figure4_chart, figure4_table
+    from anetc.study.networks import largest, small_examples
     from anetc.study.results_folder import read_plan, write_plan
 
     folder = _folder(out, source)
+    _check_methods(methods)
     if source is not None:
         plan, _ = read_plan(folder, "figure4", Figure4Plan)
     else:
-        _, name = _space(data or f"motion:level={level}")
-        plan = Figure4Plan(data=name, **_given(options, methods=methods))
-        _check_methods(plan.methods)
+        space, name = _space(data or f"motion:level={level}")
+        most = largest(small_examples(Path(examples), space).values())
+        plan = Figure4Plan(data=name, max_params=most, **_given(options, methods=methods))
         write_plan(folder, "figure4", plan, ())
     rows = _rows(list(figure4_cases(plan, folder.path)), folder, None if source else executor, data)
     if rows:
@@ -236,11 +241,12 @@ def table3(
     **options: Any,
 ) -> None:
     """Compare evolved networks with hand-designed ones, each with the best of the same rates."""
-    from anetc.study.networks import small_examples
+    from anetc.study.networks import largest, small_examples
     from anetc.study.results_folder import read_plan, write_plan
-    from anetc.study.table3 import Table3Plan, largest, table3_cases, table3_table
+    from anetc.study.table3 import Table3Plan, table3_cases, table3_table
 
     folder = _folder(out, source)
+    _check_methods(methods)
     if source is not None:
         plan, given = read_plan(folder, "table3", Table3Plan)
     else:
@@ -251,8 +257,7 @@ def table3(
             raise CannotRun(f"--network {missing[0]}: {examples} has {', '.join(known)}")
         given = [known[network] for network in chosen]
         changes = _given(options, methods=methods, rates=rates)
-        plan = Table3Plan(data=name, examples=chosen, max_params=largest(given), **changes)
-        _check_methods(plan.methods)
+        plan = Table3Plan(data=name, examples=chosen, max_params=largest(known.values()), **changes)
         write_plan(folder, "table3", plan, given)
     cases = list(table3_cases(plan, given, folder.path))
     rows = _rows(cases, folder, None if source else executor, data)
