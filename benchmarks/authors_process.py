@@ -2,7 +2,8 @@
 
 It reads a job, one line of JSON, builds the network by the authors' functions, draws weights, and
 writes them and the first result to an archive. For each further line it does one step and writes
-the processor seconds. The optical flow is an input: `rep_flow` is replaced.
+the processor seconds, and the peak of resident memory beyond that of the imports, in bytes. The
+optical flow is an input: `rep_flow` is replaced.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # TensorFlow may print
     job = json.loads(sys.stdin.readline())
+    import tensorflow  # noqa: F401 - its memory is not that of the steps
+
+    base = peak_memory()
     step, names, variables = build(job)
     arrays = {f"var/{name}": value.numpy() for name, value in zip(names, variables)}
     arrays["result"] = step()
@@ -34,9 +38,13 @@ def main() -> None:
         start = time.process_time()
         step()
         seconds = time.process_time() - start
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        answers.write(json.dumps({"seconds": seconds, "peak": peak}) + "\n")
+        answers.write(json.dumps({"seconds": seconds, "memory": peak_memory() - base}) + "\n")
         answers.flush()
+
+
+def peak_memory() -> int:
+    """Return the peak of the resident memory of this process, in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def build(job: dict[str, Any]) -> tuple[Callable[[], Any], list[str], list[Any]]:
@@ -49,7 +57,12 @@ def build(job: dict[str, Any]) -> tuple[Callable[[], Any], list[str], list[Any]]
 
     def forward(rgb: Any, flow: Any, labels: Any) -> Any:
         created.clear()
-        logits = network(rgb, flow)
+        if job["precision"] == "bfloat16":
+            with v1.tpu.bfloat16_scope():
+                half = network(tf.cast(rgb, tf.bfloat16), tf.cast(flow, tf.bfloat16))
+            logits = tf.cast(half, tf.float32)
+        else:
+            logits = network(rgb, flow)
         created.extend(v1.global_variables())
         if not job["training"]:
             return logits

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +21,10 @@ settings.register_profile(
     "anetdsl", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("anetdsl")
+
+# A shell that starts the tests in the background may ignore this signal, also for their processes.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Results must not depend on the library that is faster on this machine.
 os.environ.setdefault("ANETC_PRODUCTS", "blas")

@@ -11,7 +11,7 @@ import torch
 from anetc.native.library import SWITCH
 
 
-@pytest.fixture(scope="package", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def _one_thread() -> Iterator[None]:
     """Use one thread: for networks this small, a second thread takes more time than it saves."""
     threads = torch.get_num_threads()
@@ -20,7 +20,7 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-@pytest.fixture(scope="package", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def _native_kernels() -> Iterator[None]:
     """Let TrainingModule use the native kernels where they can be compiled."""
     before = os.environ.get(SWITCH)

@@ -12,6 +12,7 @@ import torch
 import anetdsl
 from anetc.export.about import About
 from anetc.export.compile import CompiledArtifact, compile_artifact
+from anetc.modules.initial import randomise
 from anetc.modules.network import NetworkModule, build_network
 from anetc.weights.files import save_weights
 from anetdsl.ir import Network
@@ -34,11 +35,7 @@ sink inputs=[forward, n3] classes=3 combine=concat
 def scrambled(network: Network) -> NetworkModule:
     """Return the network with random weights. Initial weights multiply residual branches by 0."""
     model = build_network(network, seed=1).eval()
-    generator = torch.Generator().manual_seed(2)
-    with torch.no_grad():
-        for name, tensor in model.state_dict().items():
-            if "_bn." in name and tensor.is_floating_point():
-                tensor.copy_(torch.rand(tensor.shape, generator=generator) + 0.5)
+    randomise(model, 2)
     return model
 
 
@@ -82,7 +79,7 @@ def empty_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mo
     return folder / "artifacts"
 
 
-@pytest.fixture(scope="package", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def _one_thread() -> Iterator[None]:
     """Use one thread: the networks are too small for two."""
     threads = torch.get_num_threads()

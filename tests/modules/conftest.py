@@ -8,7 +8,7 @@ import pytest
 import torch
 
 
-@pytest.fixture(scope="package", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def _one_thread() -> Iterator[None]:
     """Use one thread: for networks this small, a second thread takes more time than it saves."""
     threads = torch.get_num_threads()

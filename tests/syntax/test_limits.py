@@ -61,9 +61,9 @@ def codes(text: str | bytes) -> set[str]:
     return found
 
 
-@pytest.fixture(params=[16, pytest.param(1, marks=pytest.mark.slow)], ids="1/{}".format)
+@pytest.fixture(params=[64, pytest.param(1, marks=pytest.mark.slow)], ids="1/{}".format)
 def share(request: pytest.FixtureRequest) -> int:
-    """Divisor of the largest size: 16 in `make test`, 1 in the slow tests, which take minutes."""
+    """Divisor of the largest size: 64 in `make test`, 1 in the slow tests, which take minutes."""
     return int(request.param)
 
 

@@ -13,7 +13,7 @@ from anetc.data.values import DataSpec
 from tests.training.running import run
 
 
-@pytest.fixture(scope="package", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def _one_thread() -> Iterator[None]:
     """The networks are small: a second thread costs more than it saves."""
     threads = torch.get_num_threads()
