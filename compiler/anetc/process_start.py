@@ -22,7 +22,7 @@ import sys
 
 KEPT_BLOCK_BYTES = 256 << 20
 """Largest block that glibc takes from the memory that it keeps, and does not map separately."""
-SPIN_COUNT = "1000"
+SPIN_COUNT = "300"
 """Rounds of the loop in which a thread of OpenMP waits before it sleeps."""
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
