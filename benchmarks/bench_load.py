@@ -5,8 +5,8 @@
 The benchmark makes the load itself: processes that count. The goal (issue 17) is at most 2.2 times
 the quiet time with the threads and the waiting that commands choose (`anetc.process_start`). The
 other rows have settings of a user: longer loops, the waiting of libgomp without a setting, waiting
-without a loop, and one thread. All processes are started before anything is measured, and compute in
-turns.
+without a loop, and one thread. All processes are started before anything is measured, and compute
+in turns.
 Times are wall times, so the machine must be quiet; the first column shows whether it was. ROUNDS in
 the environment sets the number of rounds.
 """
