@@ -11,11 +11,13 @@ import os
 import resource
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
+from anetdsl.api import parse
+from anetdsl.interchange.document import from_json, to_json
 from anetdsl.vocabulary import MAX_FILE_BYTES, MAX_NODES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,8 +35,10 @@ def limited() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def anetc(*arguments: str, stdin: str | bytes) -> subprocess.CompletedProcess[str]:
-    """Run a command on standard input with the limits."""
+def anetc(
+    *arguments: str, stdin: str | bytes = "", texts: int = 1
+) -> subprocess.CompletedProcess[str]:
+    """Run a command on standard input, or on files with several texts, with the limits."""
     paths = os.pathsep.join([str(ROOT), str(ROOT / "compiler")])
     done = subprocess.run(
         [sys.executable, "-m", "anetc", *arguments],
@@ -42,13 +46,13 @@ def anetc(*arguments: str, stdin: str | bytes) -> subprocess.CompletedProcess[st
         env={**os.environ, "PYTHONPATH": paths},
         capture_output=True,
         check=False,
-        timeout=SECONDS,
+        timeout=SECONDS * texts,
         preexec_fn=limited,
     )
     out, err = done.stdout.decode(), done.stderr.decode()
     assert "internal error" not in err, err
     assert "Traceback" not in err, err
-    assert len(out) + len(err) < OUTPUT
+    assert len(out) + len(err) < OUTPUT * texts
     return subprocess.CompletedProcess(done.args, done.returncode, out, err)
 
 
@@ -59,6 +63,20 @@ def codes(text: str | bytes) -> set[str]:
     found = {finding["code"] for finding in file["diagnostics"]}
     assert done.returncode == bool(found)
     return found
+
+
+def codes_of(texts: Mapping[str, str], folder: Path) -> dict[str, set[str]]:
+    """Return the codes of several texts by name, which one process checks."""
+    paths = [folder / f"{number}.anet" for number in range(len(texts))]
+    for path, text in zip(paths, texts.values()):
+        path.write_bytes(text.encode("utf-8", "surrogatepass"))
+    done = anetc("check", "--format", "json", *map(str, paths), texts=len(texts))
+    files = json.loads(done.stdout)["files"]
+    assert all(len(json.dumps(file)) < OUTPUT for file in files)
+    return {
+        name: {finding["code"] for finding in file["diagnostics"]}
+        for name, file in zip(texts, files, strict=True)
+    }
 
 
 @pytest.fixture(params=[64, pytest.param(1, marks=pytest.mark.slow)], ids="1/{}".format)
@@ -159,10 +177,10 @@ PIECES = [
 ]
 
 
-@pytest.mark.parametrize("piece", PIECES, ids=ascii)
-def test_text_of_one_repeated_piece(piece: str, share: int) -> None:
-    """The command ends with at least one finding."""
-    assert codes(filled(piece, share))
+def test_texts_of_one_repeated_piece(share: int, tmp_path: Path) -> None:
+    """The command ends with at least one finding in each."""
+    found = codes_of({piece: filled(piece, share) for piece in PIECES}, tmp_path)
+    assert [piece for piece, codes in found.items() if not codes] == []
 
 
 INSIDE = {
@@ -206,15 +224,16 @@ INSIDE = {
 }
 
 
-@pytest.mark.parametrize("case", INSIDE)
-def test_statement_with_a_repeated_piece(case: str, share: int) -> None:
-    piece, before, after = INSIDE[case]
-    start = "anet " if case == "a version" else HEAD
-    if len(piece) > 1000:
-        text = (start + before + piece)[: MAX_FILE_BYTES // share - len(after)] + after
-    else:
-        text = filled(piece, share, before=start + before, after=after)
-    assert codes(text)
+def test_statements_with_a_repeated_piece(share: int, tmp_path: Path) -> None:
+    texts = {}
+    for case, (piece, before, after) in INSIDE.items():
+        start = "anet " if case == "a version" else HEAD
+        if len(piece) > 1000:
+            texts[case] = (start + before + piece)[: MAX_FILE_BYTES // share - len(after)] + after
+        else:
+            texts[case] = filled(piece, share, before=start + before, after=after)
+    found = codes_of(texts, tmp_path)
+    assert [case for case, codes in found.items() if not codes] == []
 
 
 def test_number_of_suggestions_is_limited() -> None:
@@ -225,69 +244,68 @@ def test_number_of_suggestions_is_limited() -> None:
     assert "A302" in codes(HEAD + STEM + rows + f"sink inputs=[{unknown}] classes=2")
 
 
-@pytest.mark.parametrize(
-    ("number", "found"),
-    [
-        ("9" * 5000, {"A405"}),
-        ("0" * 5000 + "8", {"A405"}),
-        ("-" + "9" * 5000, {"A405"}),
-        ("1" + "0" * 400, {"A405"}),
-        ("1e999", {"A404"}),
-        ("8.0", {"A404"}),
-        ("-0", {"A405"}),
-        ("+8", {"A602"}),
-        ("0008", {"A602"}),
-    ],
-)
-def test_whole_numbers(number: str, found: set[str]) -> None:
-    text = f"{HEAD}{STEM}node a level=1 C={number} r=1 stride=1 inputs=[s0]\n"
-    text += "sink inputs=[a] classes=2\n# anetc: allow A603\n"
-    assert codes(text) == found
+NUMBERS = {
+    "C": {
+        "9" * 5000: {"A405"},
+        "0" * 5000 + "8": {"A405"},
+        "-" + "9" * 5000: {"A405"},
+        "1" + "0" * 400: {"A405"},
+        "1e999": {"A404"},
+        "8.0": {"A404"},
+        "-0": {"A405"},
+        "+8": {"A602"},
+        "0008": {"A602"},
+    },
+    "loss": {
+        "1e308": set(),
+        "1e309": {"A405"},
+        "-1e999": {"A405"},
+        "1e-999": set(),
+        "0." + "9" * 5000: set(),
+        "9" * 5000: {"A405"},
+        "-0": set(),
+        ".5": set(),
+        "5.": set(),
+        "nan": {"A404"},
+        "inf": {"A404"},
+    },
+    "weight": {
+        "0": {"A408"},
+        "1": {"A408"},
+        "-0": {"A408"},
+        "1e-999": {"A408"},
+        "1e999": {"A408"},
+        "0." + "9" * 5000: {"A408"},  # 1.0, as near as a float can be
+        "0." + "0" * 300 + "1": set(),
+        "5e-324": set(),
+        "0.9999999999999999": set(),
+    },
+}
+"""By attribute: numbers, and the codes that are found."""
+WITH_NUMBER = {
+    "C": HEAD
+    + STEM
+    + "node a level=1 C={} r=1 stride=1 inputs=[s0]\n"
+    + "sink inputs=[a] classes=2\n# anetc: allow A603\n",
+    "loss": HEAD + STEM + SINK + "score loss={}\n# anetc: allow A603\n",
+    "weight": HEAD
+    + STEM
+    + STEM.replace("s0", "s1")
+    + "node a level=1 C=128 r=1 stride=1 inputs=[s0@{}, s1]\n"
+    + "sink inputs=[a] classes=2\n# anetc: allow A603\n",
+}
 
 
-@pytest.mark.parametrize(
-    ("number", "found"),
-    [
-        ("1e308", set()),
-        ("1e309", {"A405"}),
-        ("-1e999", {"A405"}),
-        ("1e-999", set()),
-        ("0." + "9" * 5000, set()),
-        ("9" * 5000, {"A405"}),
-        ("-0", set()),
-        (".5", set()),
-        ("5.", set()),
-        ("nan", {"A404"}),
-        ("inf", {"A404"}),
-    ],
-)
-def test_measures(number: str, found: set[str]) -> None:
-    text = f"{HEAD}{STEM}{SINK}score loss={number}\n# anetc: allow A603\n"
-    assert codes(text) == found
-    if not found:
-        back = anetc("import", "-", stdin=anetc("dump", "-", stdin=text).stdout)
-        assert back.returncode == 0
+@pytest.mark.parametrize("attribute", NUMBERS)
+def test_numbers(attribute: str, tmp_path: Path) -> None:
+    texts = {number: WITH_NUMBER[attribute].format(number) for number in NUMBERS[attribute]}
+    assert codes_of(texts, tmp_path) == NUMBERS[attribute]
 
 
-@pytest.mark.parametrize(
-    ("weight", "found"),
-    [
-        ("0", {"A408"}),
-        ("1", {"A408"}),
-        ("-0", {"A408"}),
-        ("1e-999", {"A408"}),
-        ("1e999", {"A408"}),
-        ("0." + "9" * 5000, {"A408"}),  # 1.0, as near as a float can be
-        ("0." + "0" * 300 + "1", set()),
-        ("5e-324", set()),
-        ("0.9999999999999999", set()),
-    ],
-)
-def test_weights(weight: str, found: set[str]) -> None:
-    text = f"{HEAD}{STEM}{STEM.replace('s0', 's1')}"
-    text += f"node a level=1 C=128 r=1 stride=1 inputs=[s0@{weight}, s1]\n"
-    text += "sink inputs=[a] classes=2\n# anetc: allow A603\n"
-    assert codes(text) == found
+@pytest.mark.parametrize("number", ["1e308", "1e-999", "-0", ".5", "5.", "0." + "9" * 5000])
+def test_a_measure_is_the_same_in_json(number: str) -> None:
+    network = parse(WITH_NUMBER["loss"].format(number))
+    assert from_json(json.loads(json.dumps(to_json(network)))) == network
 
 
 # Other commands on large texts
