@@ -30,6 +30,7 @@ OBJECT_STEM_STRIDE = 4
 
 MAX_FILE_BYTES = 1 << 20
 MAX_NODES = 10_000
+MAX_INPUT_CHANNELS = 1024
 MAX_FINDINGS = 1_000
 """Number of findings after which checking a text stops; A608 reports that."""
 
@@ -195,7 +196,7 @@ STATEMENTS: dict[str, Statement] = {
                     "number of channels",
                     required=True,
                     low=1,
-                    high=1024,
+                    high=MAX_INPUT_CHANNELS,
                     paper="3.1",
                 ),
                 Attribute(

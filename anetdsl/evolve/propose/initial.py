@@ -27,12 +27,19 @@ def random_network(space: Space, rng: Random) -> Network:
 
 
 def random_nodes(space: Space, rng: Random) -> Network:
-    """Draw stems and blocks without edges: half of the stems RGB, 1 to `most_splits` splits."""
+    """Draw stems and blocks without edges: half of the stems RGB, 1 to `most_splits` splits.
+
+    With an object input, its stem is one more.
+    """
     count = rng.choice(space.stems)
     stems = [
         Node(f"s{i}", 0, space.stem_channels // count, 1, STEM_STRIDE, (Edge(given.name),))
         for i, given in enumerate([RGB] * (count - count // 2) + [FLOW] * (count // 2))
     ]
+    inputs = (RGB, FLOW) if count > 1 else (RGB,)
+    if space.objects:
+        inputs = (*inputs, Input("object", space.objects, "object"))
+        stems.append(Node(f"s{count}", 0, None, None, STEM_STRIDE, (Edge("object"),)))
     blocks = [
         Node(f"b{level}_{i}", level, channels, 1, stride, ())
         for level, channels, stride, many in zip(
@@ -40,7 +47,6 @@ def random_nodes(space: Space, rng: Random) -> Network:
         )
         for i in range(many)
     ]
-    inputs = (RGB, FLOW) if count > 1 else (RGB,)
     sink = Sink(tuple(Edge(node.name) for node in blocks if node.level == 4), space.classes)
     network = Network(
         "drawn",
@@ -67,13 +73,13 @@ def random_connections(network: Network, space: Space, rng: Random) -> Network:
 def _numbered(network: Network, space: Space, rng: Random) -> Network:
     """Draw temporal resolutions, and name the nodes as Table 4 does: s0, s1, n2, n3, ...
 
-    A flow stem has no temporal convolution; its r is 1.
+    A flow stem has no temporal convolution; its r is 1. An object stem has no r.
     """
     nodes = [
         attrs.evolve(
             node,
             name=f"{'s' if node.is_stem else 'n'}{number}",
-            dilation=1 if _reads_flow(node) else rng.choice(space.resolutions),
+            dilation=_drawn_dilation(node, space, rng),
         )
         for number, node in enumerate(network.nodes)
     ]
@@ -81,5 +87,8 @@ def _numbered(network: Network, space: Space, rng: Random) -> Network:
     return attrs.evolve(network, nodes=tuple(nodes), sink=attrs.evolve(network.sink, inputs=top))
 
 
-def _reads_flow(node: Node) -> bool:
-    return node.is_stem and node.inputs[0].source == FLOW.name
+def _drawn_dilation(node: Node, space: Space, rng: Random) -> int | None:
+    if node.channels is None:
+        return None
+    reads_flow = node.is_stem and node.inputs[0].source == FLOW.name
+    return 1 if reads_flow else rng.choice(space.resolutions)

@@ -11,6 +11,7 @@ import attrs
 
 from anetdsl.ir import Attention
 from anetdsl.settings_reader import InvalidSetting, at_least, between, not_empty
+from anetdsl.vocabulary import MAX_INPUT_CHANNELS
 
 Method = Literal["guided", "standard", "random", "aging", "oneshot"]
 """Equation 2 of the paper, its two baselines (4.3), regularized evolution (Real et al. 2019), and
@@ -55,6 +56,8 @@ class Space:
     """Probability of each possible edge of an initial network."""
     attention: Attention = "none"
     """Attention of the connections of all candidates (AssembleNet++)."""
+    objects: int = attrs.field(default=0, validator=between(0, MAX_INPUT_CHANNELS))
+    """Number of channels of the object input of all candidates, one for each class; 0: none."""
     least_depth: int = attrs.field(default=4, validator=at_least(1))
     """Smallest number of blocks on the longest path from an input to the sink."""
 

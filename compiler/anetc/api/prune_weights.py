@@ -12,6 +12,7 @@ from anetc.data.batches.loader import needs_flow, training_batches
 from anetc.data.open import open_data
 from anetc.data.recipes import recipes_for
 from anetc.data.spec import parse_spec
+from anetc.data.values import object_channels
 from anetc.evaluation.as_trained import recipe_as_trained, with_trained_classes
 from anetc.evaluation.runner import check_classes
 from anetc.modules.network import build_network
@@ -108,7 +109,9 @@ def _training_clips(
     recipe = recipes_for(spec).train
     if trained_on is not None:
         recipe = recipe_as_trained(recipe, trained_on.training)
-    dataset = open_data(spec, "train", recipe, flow=needs_flow(network))
+    dataset = open_data(
+        spec, "train", recipe, flow=needs_flow(network), objects=object_channels(network)
+    )
     if trained_on is None:
         check_classes(network, dataset)
         return dataset, ()

@@ -127,8 +127,11 @@ def with_data(settings: RunSettings) -> RunSettings:
     trial = settings.trial
     spec = parse_spec(trial["data"])
     recipes = recipes_from_json(spec, trial.get("recipe", {}), "[trial.recipe]")
+    # With an object input, data without object maps are refused here, before the first trial.
+    objects = settings.search.space.objects or None
     folds = [
-        open_data(fold, trial["split"], recipes.validation, flow=False) for fold in fold_specs(spec)
+        open_data(fold, trial["split"], recipes.validation, flow=False, objects=objects)
+        for fold in fold_specs(spec)
     ]
     opened = folds[0]
     if not all(map(len, folds)):

@@ -163,7 +163,10 @@ def _mirrored_back(sample: Sample) -> Sample:
     """Return a sample of one mirrored clip as it is without mirroring."""
     rgb = np.ascontiguousarray(sample.rgb[:, :, :, ::-1])
     flow = None if sample.flow is None else np.stack([mirror_flow(part) for part in sample.flow])
-    return attrs.evolve(sample, rgb=rgb, flow=flow, flipped=(False,))
+    objects = None
+    if sample.objects is not None:
+        objects = np.ascontiguousarray(sample.objects[:, :, :, ::-1])
+    return attrs.evolve(sample, rgb=rgb, flow=flow, objects=objects, flipped=(False,))
 
 
 def _exchange_words(name: str, words: tuple[str, str]) -> str:

@@ -8,6 +8,7 @@ separately.
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Collection
@@ -108,6 +109,17 @@ def parse_whole_number(spec: DataSpec, name: str, value: str, low: int, high: in
     given = named_values({name: number}, f"--data {spec_text(spec)}")
     parsed: int = given.read(name, int, between(low, high))
     return parsed
+
+
+def parse_positive(spec: DataSpec, name: str, value: str) -> float:
+    """Parse the value of an option above 0. Raises CannotRun for another value."""
+    try:
+        number = float(value)
+    except ValueError:
+        number = math.nan
+    if not (0 < number <= 1e6):
+        raise CannotRun(f"--data {spec_text(spec)}: {name} must be above 0, not {value}")
+    return number
 
 
 def _split_options(data: str) -> tuple[str, str]:

@@ -22,15 +22,15 @@ from torch import Tensor
 from torch.utils.data import Dataset as MapDataset
 
 from anetc.arguments import Kinds, check_arguments, check_type
-from anetc.data.batches.loader import named_inputs, needs_flow
+from anetc.data.batches.loader import named_inputs, needs_flow, object_tensor, scaled
 from anetc.data.open import open_data
 from anetc.data.recipes import ClipSettings, clip_arguments, recipes_of
 from anetc.data.spec import parse_spec
-from anetc.data.values import Dataset, Split
+from anetc.data.values import Dataset, Split, object_channels
 from anetc.video.clips import Recipe
 from anetc.video.source import VideoError
 from anetdsl.errors import CannotRun
-from anetdsl.ir import Network
+from anetdsl.ir import Input, Network
 from anetdsl.settings_reader import named_values, read_value
 
 Item = tuple[dict[str, Tensor], Tensor]
@@ -51,6 +51,7 @@ class VideoClips(MapDataset[Item]):
         recipe: Recipe,
         *,
         network: Network | None = None,
+        objects: int | None = None,
         seed: int = 0,
         replace_unreadable: bool = False,
     ) -> None:
@@ -58,6 +59,7 @@ class VideoClips(MapDataset[Item]):
         self.dataset = dataset
         self.recipe = recipe
         self.network = network
+        self.objects = objects
         self.seed = seed
         self.replace_unreadable = replace_unreadable
         # In shared memory, so that workers that live for several epochs see the change.
@@ -119,10 +121,19 @@ class VideoClips(MapDataset[Item]):
 
     def _item(self, index: int) -> Item:
         sample = self.dataset.sample(index, seed=self.seed, epoch=self.epoch)
-        clips = {"rgb": _channels_first(sample.rgb).to(torch.float32) / 255}
+        clips = {"rgb": _channels_first(sample.rgb)}
         if sample.flow is not None:
             clips["flow"] = _channels_first(sample.flow)
-        inputs = clips if self.network is None else named_inputs(self.network, clips)
+        if sample.objects is not None:
+            clips["object"] = _channels_first(sample.objects)
+        clips = scaled(clips)
+        if self.network is not None:
+            inputs = named_inputs(self.network, clips)
+        else:
+            inputs = clips
+            if self.objects is not None:
+                value = Input("object", self.objects, "object")
+                inputs["object"] = object_tensor(value, clips.get("object"))
         if self.recipe.clips == 1:
             inputs = {name: clip[0] for name, clip in inputs.items()}
         target = sample.target
@@ -136,6 +147,7 @@ _KINDS: Kinds = {
     "format": (str | None, None),
     "seed": (int, None),
     "flow": (bool | None, None),
+    "objects": (int | None, None),
     "training": (bool | None, None),
 }
 
@@ -147,6 +159,7 @@ def torch_dataset(
     network: Network | None = None,
     format: str | None = None,
     flow: bool | None = None,
+    objects: int | None = None,
     training: bool | None = None,
     seed: int = 0,
     replace_unreadable: bool = False,
@@ -155,16 +168,20 @@ def torch_dataset(
     """Open a split of a data set of any format for PyTorch.
 
     An item is `(inputs, target)`. `inputs` holds a tensor for each input of the network, or,
-    without a network, `rgb` and `flow`: float32 (C, T, H, W), RGB in [0, 1] and flow in [-1, 1].
+    without a network, `rgb`, `flow` and `object`: float32 (C, T, H, W), RGB in [0, 1], flow in
+    [-1, 1], and object maps one-hot or in [0, 1].
     Several clips per video are (clips, C, T, H, W). `target` is int64 (), or float32 (classes,) of
     zeros and ones if a video may have several labels. `collate` makes batches.
 
     Args:
         data: Name of the data set, as for `--data`: a path, or `FORMAT:PATH?option=value`.
         split: `train`, `validation` or `test`.
-        network: Network whose inputs are wanted. It decides whether flow is needed.
+        network: Network whose inputs are wanted. It decides whether flow and object maps are
+            needed.
         format: Format of `data`, if its path does not show it.
         flow: Also return optical flow; by default if the network has an input for it.
+        objects: Also return object maps, with this number of channels; by default if the network
+            has an input for them.
         training: Cut clips at random places, as for training; by default for `train` only. Other
             clips are those of the validation.
         seed: Seed of random clips.
@@ -175,18 +192,29 @@ def torch_dataset(
         CannotRun: The data cannot be opened, or an argument is wrong.
     """
     arguments = {"split": split, "format": format, "seed": seed, "flow": flow, "training": training}
-    check_arguments("torch_dataset", arguments, _KINDS)
+    check_arguments("torch_dataset", arguments | {"objects": objects}, _KINDS)
     if network is not None:
         check_type("torch_dataset", "network", network, Network)
+        channels = object_channels(network)
+        if objects not in (None, channels):
+            raise CannotRun(
+                f"torch_dataset: `objects` must be {channels}, as in the network, or left out"
+            )
+        objects = channels
     spec = parse_spec(data, format)
     given = named_values(clip_arguments(clips), "torch_dataset")
     recipes = recipes_of(spec, read_value(given, ClipSettings))
     is_training = split == "train" if training is None else training
     recipe = recipes.train if is_training else recipes.validation
     with_flow = network is not None and needs_flow(network) if flow is None else flow
-    dataset = open_data(spec, split, recipe, flow=with_flow)
+    dataset = open_data(spec, split, recipe, flow=with_flow, objects=objects)
     return VideoClips(
-        dataset, recipe, network=network, seed=seed, replace_unreadable=replace_unreadable
+        dataset,
+        recipe,
+        network=network,
+        objects=objects,
+        seed=seed,
+        replace_unreadable=replace_unreadable,
     )
 
 
@@ -207,5 +235,6 @@ def _join(clips: Sequence[Tensor]) -> Tensor:
 
 
 def _channels_first(clips: NDArray[Any]) -> Tensor:
-    """Return arrays (clips, T, H, W, C) as a tensor (clips, C, T, H, W)."""
-    return torch.from_numpy(np.ascontiguousarray(np.moveaxis(clips, -1, 1)))
+    """Return arrays (clips, T, H, W, C) as a tensor (clips, C, T, H, W); others as they are."""
+    moved = np.moveaxis(clips, -1, 1) if clips.ndim == 5 else clips
+    return torch.from_numpy(np.ascontiguousarray(moved))

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 import attrs
 import numpy as np
 from numpy.typing import NDArray
+
+from anetdsl.errors import CannotRun
+
+if TYPE_CHECKING:
+    from anetc.video.object_maps import ObjectMaps
+    from anetdsl.ir import Network
 
 Format = Literal["moments", "charades", "folder", "list", "utd-mhad", "arrays", "motion"]
 Split = Literal["train", "validation", "test"]
@@ -32,8 +38,10 @@ class Sample:
     """The clips of one video: `rgb` uint8 (clips, T, H, W, 3), `flow` (clips, T, H, W, 2).
 
     `flow` is float32 in [-1, 1] (semantics 7), or None if the data set was opened without flow.
-    `target` is a class number, or float32 (classes,) of zeros and ones if a video has several
-    labels. `flipped` says of each clip whether it is mirrored; it is empty if that is not known.
+    `objects` are object maps, or None if it was opened without: the class of each pixel (clips, T,
+    H, W), or scores (clips, T, H, W, K), see `anetc.video.object_maps`. `target` is a class number,
+    or float32 (classes,) of zeros and ones if a video has several labels. `flipped` says of each
+    clip whether it is mirrored; it is empty if that is not known.
     """
 
     name: str
@@ -41,6 +49,7 @@ class Sample:
     flow: NDArray[np.float32] | None
     target: int | NDArray[np.float32]
     flipped: tuple[bool, ...] = ()
+    objects: ObjectMaps | None = None
 
 
 @attrs.frozen
@@ -110,3 +119,18 @@ def groups_of(dataset: Dataset) -> tuple[str, ...] | None:
     found = [group_of(dataset, index) for index in range(len(dataset))]
     known = tuple(group for group in found if group is not None)
     return known if known and len(known) == len(found) else None
+
+
+def object_channels(network: Network) -> int | None:
+    """Return the number of channels of the network's object input; None if it has none.
+
+    Raises CannotRun for object inputs with different channels: data have one kind of object maps.
+    """
+    channels = {value.channels: value.name for value in network.inputs if value.kind == "object"}
+    if len(channels) > 1:
+        (one, first), (other, second) = list(channels.items())[:2]
+        raise CannotRun(
+            f"network {network.name}: the object inputs `{first}` and `{second}` have {one} and "
+            f"{other} channels, but data have one set of object maps; give them the same channels"
+        )
+    return next(iter(channels), None)

@@ -29,10 +29,11 @@ class EvalRequest:
     seed: int
 
     def open_videos(
-        self, weights: str, trained_on: TrainedOn | None, *, flow: bool
+        self, weights: str, trained_on: TrainedOn | None, *, flow: bool, objects: int | None
     ) -> tuple[Dataset, dict[str, Any], tuple[str, ...]]:
         """Open the split to run a network on; `flow` requests optical flow.
 
+        `objects` is the number of channels of its object input, or None.
         `trained_on` is the training that the weights file holds. Return the data set, labelled by
         the classes of the network; `data`, `split` and `recipe` of the JSON output; and warnings.
         Raises CannotRun if the data cannot be opened, have other classes, or an option does not
@@ -60,7 +61,7 @@ class EvalRequest:
             fps=self.fps,
             trained_on=trained_on,
         )
-        dataset, about = self._open(spec, spec, recipe, flow=flow)
+        dataset, about = self._open(spec, spec, recipe, flow=flow, objects=objects)
         check_clips(dataset, recipe)
         about["recipe"] = recipe_to_json(dataset, recipe)
         if trained_on is None:
@@ -93,12 +94,18 @@ class EvalRequest:
         return parse_spec(self.data, self.format)
 
     def _open(
-        self, spec: DataSpec, opened: DataSpec, recipe: Recipe, *, flow: bool
+        self,
+        spec: DataSpec,
+        opened: DataSpec,
+        recipe: Recipe,
+        *,
+        flow: bool,
+        objects: int | None = None,
     ) -> tuple[Dataset, dict[str, Any]]:
         from anetc.data.open import open_data
         from anetc.data.spec import spec_text
         from anetc.evaluation.protocols import reported_split
 
         split = self.split or reported_split(spec)
-        dataset = open_data(opened, split, recipe, flow=flow)
+        dataset = open_data(opened, split, recipe, flow=flow, objects=objects)
         return dataset, {"data": spec_text(spec), "split": split}

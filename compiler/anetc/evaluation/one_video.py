@@ -13,11 +13,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from anetc.data.batches.loader import check_no_objects
+from anetc.data.batches.loader import object_tensor, scaled
+from anetc.data.object_maps.map_files import existing_maps, objects_beside, read_video_maps
+from anetc.data.values import object_channels
 from anetc.devices import Precision
 from anetc.video.clips import Clip, Recipe, sample_clips, to_tensor
+from anetc.video.decode import probe
 from anetc.video.flow.fields import dequantise, whole_flow
-from anetdsl.errors import CannotRun
+from anetdsl.errors import CannotRun, cannot_read
 from anetdsl.ir import Input, Network
 
 
@@ -47,6 +50,8 @@ def predict_video(
     device: str = "cpu",
     precision: Precision = "float32",
     multi_label: bool = False,
+    objects: Path | None = None,
+    objects_fps: float | None = None,
 ) -> Prediction:
     """Run a network on the clips of a video and average the probabilities (paper A.6).
 
@@ -64,12 +69,18 @@ def predict_video(
         precision: Precision of the network; flow is always computed in float32.
         multi_label: Whether a video has any number of classes, so that the probabilities are the
             sigmoid of the logits, not their softmax.
+        objects: Object maps of the video, an archive or a folder of pictures (docs/data.md); by
+            default those beside the video. They are read if the network has an object input.
+        objects_fps: Rate of the object maps, if neither their number nor the archive shows it.
 
     Raises:
-        VideoError: The video cannot be read.
-        CannotRun: The network has an input that a video does not provide.
+        VideoError: The video or its object maps cannot be read.
+        CannotRun: The network has an input that a video does not provide, or the object maps are
+            missing or do not fit the network.
     """
     check_inputs(network)
+    channels = object_channels(network)
+    place = None if channels is None else _maps_of(Path(video), objects)
     seconds: dict[str, float] = {}
 
     def flow(pixels: NDArray[np.uint8]) -> NDArray[np.int8]:
@@ -78,8 +89,16 @@ def predict_video(
 
     needed = any(value.kind == "flow" for value in network.inputs)
     with _stage(seconds, "decode"):
+        info, maps = probe(video), None
+        if channels is not None and place is not None:
+            maps = read_video_maps(place, info, recipe.fps, channels, objects_fps)
         clips = sample_clips(
-            video, recipe, seed=seed, sample=Path(video).name, flow=flow if needed else None
+            info,
+            recipe,
+            seed=seed,
+            sample=Path(video).name,
+            flow=flow if needed else None,
+            objects=maps,
         )
     seconds["decode"] -= seconds.setdefault("flow", 0.0)
     model = model.to(device).eval()
@@ -101,8 +120,9 @@ def predict_video(
 
 def check_inputs(network: Network) -> None:
     """Raise CannotRun if the network has an input that a video does not provide."""
-    check_no_objects(network)
     for value in network.inputs:
+        if value.kind == "object":
+            continue
         channels = (2,) if value.kind == "flow" else (1, 3)
         if value.channels not in channels:
             raise CannotRun(
@@ -117,8 +137,34 @@ def _tensor(value: Input, clip: Clip, device: str) -> Tensor:
         assert clip.flow is not None
         fields = torch.from_numpy(dequantise(clip.flow).transpose(3, 0, 1, 2).copy())
         return fields[None].to(device)
+    if value.kind == "object":
+        return _object_input(value, clip, device)
     rgb = to_tensor(clip.pixels).to(device)
     return rgb if value.channels == 3 else rgb.mean(dim=1, keepdim=True)
+
+
+def _object_input(value: Input, clip: Clip, device: str) -> Tensor:
+    assert clip.objects is not None
+    maps = torch.from_numpy(clip.objects)[None].to(device)
+    if maps.ndim == 5:
+        maps = maps.movedim(-1, 1)
+    return object_tensor(value, scaled({"object": maps})["object"])
+
+
+def _maps_of(video: Path, objects: Path | None) -> Path:
+    """Return the place of a video's object maps. Raises CannotRun if there are none."""
+    if objects is not None:
+        if not objects.exists():
+            raise cannot_read(objects)
+        return objects
+    place = objects_beside(video)
+    if (found := existing_maps(place)) is None:
+        raise CannotRun(
+            f"{video}: the network has an object input, but the video has no object maps, "
+            f"{place}.npz or pictures in the folder {place}; make them by a segmentation program "
+            "(see docs/data.md), name them with --objects, or use a network without object inputs"
+        )
+    return found
 
 
 @contextmanager

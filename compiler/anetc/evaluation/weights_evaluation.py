@@ -58,8 +58,12 @@ def evaluate_weights(
     info = read_info(weights)
     if info.trained_on is not None:
         check_network_fits(network, info.trained_on, weights)
+    from anetc.data.values import object_channels
+
     flow = any(value.kind == "flow" for value in network.inputs)
-    dataset, about, notes = request.open_videos(weights, info.trained_on, flow=flow)
+    dataset, about, notes = request.open_videos(
+        weights, info.trained_on, flow=flow, objects=object_channels(network)
+    )
     if (warning := structure_warning(network, info, weights)) is not None:
         notes = (warning, *notes)
     progress = None if ready is None else ready(dataset, notes)

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from anetc.data.batches.batch_readers import StreamReader
-from anetc.data.batches.loader import named_inputs
+from anetc.data.batches.loader import named_inputs, scaled
 from anetc.engines.training import TrainingModule
 from anetc.training.batch_norm import fewest_cells
 from anetc.training.losses import loss_of
@@ -210,13 +210,10 @@ def _part_seconds(state: TrainState, read: RawBatch, share: int, few: int) -> fl
 
 def _compute(module: nn.Module, state: TrainState, read: RawBatch, clips: int) -> float:
     """Return the seconds of the forward and backward pass of `clips` clips, all the same."""
-    assert read.rgb is not None
     assert read.targets is not None
-    given = {"rgb": read.rgb.float() / 255}
-    if read.flow is not None:
-        given["flow"] = read.flow
     inputs = {
-        name: torch.cat([x[:1]] * clips) for name, x in named_inputs(state.network, given).items()
+        name: torch.cat([x[:1]] * clips)
+        for name, x in named_inputs(state.network, scaled(read.inputs)).items()
     }
     targets = torch.cat([read.targets[:1]] * clips)
     settings = state.settings

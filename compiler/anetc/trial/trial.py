@@ -26,6 +26,7 @@ import torch
 import anetdsl
 from anetc.data.batches.loader import needs_flow, training_batches
 from anetc.data.open import open_data
+from anetc.data.values import object_channels
 from anetc.engines.matrix_product import used_product_library
 from anetc.evaluation.fitness_error import fitness_error
 from anetc.evaluation.runner import check_classes
@@ -186,10 +187,13 @@ def _train_on_fold(
 
 def _open(network: Network, setup: TrialSetup) -> tuple[Dataset, Dataset]:
     """Open the videos for training and those for the evaluation. Raise BadData."""
-    flow = needs_flow(network)
     try:
-        training = open_data(setup.data, "train", setup.recipes.train, flow=flow)
-        evaluated = open_data(setup.data, setup.split, setup.recipes.validation, flow=flow)
+        flow, objects = needs_flow(network), object_channels(network)
+        recipes = setup.recipes
+        training = open_data(setup.data, "train", recipes.train, flow=flow, objects=objects)
+        evaluated = open_data(
+            setup.data, setup.split, recipes.validation, flow=flow, objects=objects
+        )
     except CannotRun as error:
         raise BadData(str(error)) from None
     check_classes(network, training)

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from anetc.video.augment import (
     OFF,
     Augmentation,
+    Region,
     crop_and_resize,
     crop_and_resize_flow,
     draw_region,
@@ -32,6 +33,7 @@ from anetc.video.augment import (
 )
 from anetc.video.decode import BASE_FPS, Size, VideoInfo, decode, grid_length, probe
 from anetc.video.flow.fields import Fill, fill_flow, mirror_flow
+from anetc.video.object_maps import ObjectMaps, nearest_part
 
 if TYPE_CHECKING:
     import torch
@@ -122,7 +124,8 @@ class Clip:
     """A clip: `pixels` uint8 RGB (T, H, W, 3), and the place where it was cut.
 
     `flow` int8 (T, H, W, 2) is the flow of `pixels`, quantised as in `fields`, or None if not
-    requested. It is computed from whole frames, then cropped and mirrored like the pixels. `start`
+    requested. It is computed from whole frames, then cropped and mirrored like the pixels.
+    `objects` are the object maps of `pixels`, (T, H, W) or (T, H, W, K), or None. `start`
     is the number of the first frame on the grid of `fps` frames a second; `corner` is the top left
     pixel of the crop in the resized frame. `damage` is that of `decode.Frames`. `whole` is True if
     the video is shorter than the clip, which then contains all of it.
@@ -135,6 +138,7 @@ class Clip:
     damage: str | None
     flow: NDArray[np.int8] | None = None
     whole: bool = False
+    objects: ObjectMaps | None = None
 
 
 Flow = Callable[[NDArray[np.uint8]], NDArray[np.int8]]
@@ -146,6 +150,14 @@ class StoredFlow(Protocol):
 
     def read(self, start: int, stop: int) -> NDArray[np.int8]:
         """Return the fields int8 (stop - start, H, W, 2) of grid frames start to stop - 1."""
+        ...
+
+
+class StoredMaps(Protocol):
+    """Object maps of a video's whole frames."""
+
+    def read(self, start: int, stop: int) -> ObjectMaps:
+        """Return the maps (stop - start, h, w, ...) of grid frames start to stop - 1."""
         ...
 
 
@@ -170,6 +182,7 @@ def sample_clips(
     strict: bool = True,
     flow: Flow | None = None,
     stored: StoredFlow | None = None,
+    objects: StoredMaps | None = None,
     part: tuple[int, int] | None = None,
 ) -> list[Clip]:
     """Cut `recipe.clips` clips of (recipe.frames, *recipe.size, 3) from a video.
@@ -178,7 +191,8 @@ def sample_clips(
     from it as if it were the whole video.
 
     With `flow`, usually `fields.whole_flow`, the clips have optical flow: that of `stored` if
-    given, or the same flow computed by `flow` from whole frames.
+    given, or the same flow computed by `flow` from whole frames. With `objects` they have object
+    maps.
 
     Raises the VideoErrors of `decode`; if not `strict`, the clips of a damaged video are cut from
     its readable frames.
@@ -201,16 +215,19 @@ def sample_clips(
         first = cut.start if wraps else 0
         pixels = fill(decoded.pixels, recipe.frames, first, recipe.fill)
         pixels, corner = cut_pixels(pixels, recipe, cut)
-        fields = None
+        end = begin + len(decoded.pixels)
+        fields, maps = None, None
         if flow is not None:
-            end = begin + len(decoded.pixels)
             whole = flow(decoded.pixels) if stored is None else stored.read(begin, end)
             if part is not None:
                 # The stored last field leads out of the segment.
                 whole = fill_flow(whole, len(whole))
             fields = cut_flow(fill_flow(whole, recipe.frames, first, recipe.fill), recipe, cut)
+        if objects is not None:
+            held = fill(objects.read(begin, end), recipe.frames, first, recipe.fill)
+            maps = cut_maps(held, decoded.pixels.shape[1:3], recipe, cut)
         start = origin + cut.start
-        clips.append(Clip(pixels, start, corner, cut.flipped, decoded.damage, fields, wraps))
+        clips.append(Clip(pixels, start, corner, cut.flipped, decoded.damage, fields, wraps, maps))
     return clips
 
 
@@ -260,6 +277,25 @@ def cut_flow(fields: NDArray[_F], recipe: Recipe, cut: Cut) -> NDArray[_F]:
     return mirror_flow(fields) if cut.flipped else np.ascontiguousarray(fields)
 
 
+def cut_maps(
+    maps: NDArray[_T],
+    frame: tuple[int, int],
+    recipe: Recipe,
+    cut: Cut,
+    extent: tuple[float, float] | None = None,
+) -> NDArray[_T]:
+    """Cut the object maps (T, h, w, ...) of a clip's frames as `cut_pixels` cuts these.
+
+    `frame` is the height and width of the frames. The maps cover `extent` pixels of them, by
+    default the frame.
+    """
+    if recipe.augment.crop_area is None:
+        region = Region(*_corner(frame, recipe.size, cut.at), *recipe.size)
+    else:
+        region = draw_region(recipe.augment, cut.seed, frame, recipe.size)
+    return nearest_part(maps, region, recipe.size, extent or frame, cut.flipped)
+
+
 def clip_starts(recipe: Recipe, length: int, rng: random.Random) -> list[int]:
     """Return the start on the grid of `recipe.clips` clips of a video of `length` grid frames.
 
@@ -278,10 +314,8 @@ def clip_starts(recipe: Recipe, length: int, rng: random.Random) -> list[int]:
             return [int(rng.random() * choices) for _ in range(recipe.clips)]
 
 
-def fill(
-    pixels: NDArray[np.uint8], frames: int, start: int = 0, how: Fill = "loop"
-) -> NDArray[np.uint8]:
-    """Extend a clip (T, H, W, 3) to `frames` frames from `start`: repeat it or its last frame.
+def fill(pixels: NDArray[_T], frames: int, start: int = 0, how: Fill = "loop") -> NDArray[_T]:
+    """Extend a clip (T, H, W, ...) to `frames` frames from `start`: repeat it or its last frame.
 
     A clip that is long enough is cut, without a copy.
     """
@@ -301,11 +335,19 @@ def crop(
     (0.5, 0.5) the centre. Raises ValueError if the frame is smaller than the crop.
     """
     height, width = size
-    room = (pixels.shape[1] - height, pixels.shape[2] - width)
-    if min(room) < 0:
-        raise ValueError(f"a crop of {size} does not fit into {pixels.shape[1:3]}")
-    top, left = (min(int(f * (free + 1)), free) for f, free in zip(at, room, strict=True))
+    top, left = _corner(pixels.shape[1:3], size, at)
     return pixels[:, top : top + height, left : left + width], (top, left)
+
+
+def _corner(
+    frame: tuple[int, ...], size: tuple[int, int], at: tuple[float, float]
+) -> tuple[int, int]:
+    """Return the top left corner of a crop. Raises ValueError if it is larger than the frame."""
+    room = (frame[0] - size[0], frame[1] - size[1])
+    if min(room) < 0:
+        raise ValueError(f"a crop of {size} does not fit into {frame}")
+    top, left = (min(int(f * (free + 1)), free) for f, free in zip(at, room, strict=True))
+    return top, left
 
 
 def to_tensor(pixels: NDArray[np.uint8], *, raw: bool = False) -> torch.Tensor:

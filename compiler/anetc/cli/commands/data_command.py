@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import attrs
 import click
 
+from anetc.cli.network_input import load_network
 from anetc.cli.options import SizeType
 from anetc.cli.progress import count_progress
 from anetc.cli.tables import show_table
@@ -19,7 +20,10 @@ from anetdsl.files import check_writable, write_atomically
 from anetdsl.terminal import visible
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from anetc.data.upkeep.dataset_check import DatasetCheck
+    from anetc.data.upkeep.findings import MapsCheck
     from anetc.data.upkeep.listing import Listing
     from anetc.data.values import DataSpec
 
@@ -63,9 +67,10 @@ def command() -> None:
 @click.option("--classes", is_flag=True, help="List every class, also without videos.")
 def info(data: str, format_: str | None, classes: bool) -> None:
     """Count the videos of DIR by split and class. No video is read."""
+    from anetc.data.object_maps.map_check import count_maps
     from anetc.data.upkeep.split_counts import count_videos
 
-    _, listing = _listed(data, format_)
+    spec, listing = _listed(data, format_)
     splits = count_videos(listing.entries)
     show_table(
         ("split", "videos", "classes", "labels a video", "fewest", "most"),
@@ -83,6 +88,8 @@ def info(data: str, format_: str | None, classes: bool) -> None:
     )
     if listing.skipped:
         click.echo(f"\n{len(listing.skipped)} more are in quarantine.")
+    if (line := count_maps(spec, listing).line(len(listing.paths()))) is not None:
+        click.echo(f"\n{visible(line)}")
     if classes:
         by_split = {counts.split: dict(counts.classes) for counts in splits}
         found = {label for counts in splits for label, _ in counts.classes}
@@ -110,6 +117,12 @@ def info(data: str, format_: str | None, classes: bool) -> None:
 )
 @_fps
 @click.option(
+    "--network",
+    "network_file",
+    metavar="FILE",
+    help="A network; if it has an object input, the object maps must fit it.",
+)
+@click.option(
     "--quick", is_flag=True, help="Read all packets of a video, but decode only one frame."
 )
 @click.option("--all", "show_all", is_flag=True, help="Print every finding.")
@@ -123,6 +136,7 @@ def check(
     frames: int | None,
     size: tuple[int, int] | None,
     fps: float,
+    network_file: str | None,
     quick: bool,
     show_all: bool,
     quarantine: str | None,
@@ -131,15 +145,18 @@ def check(
     """Check the lists of DIR and decode every video. Exit code 1 if there is any finding.
 
     Findings are a single class, classes and splits without videos, splits of unequal kind, missing
-    and corrupt videos, unknown labels, short, slow and small videos, copies, and wrong annotations.
+    and corrupt videos, unknown labels, short, slow and small videos, copies, wrong annotations, and
+    object maps that are missing or cannot be used.
     The clips are those of `anetc train` with the same options. Videos in quarantine are not
     checked.
     """
     from anetc.data.recipes import recipes_for
     from anetc.data.upkeep.dataset_check import check_data
     from anetc.data.upkeep.quarantine import extended_quarantine
+    from anetc.data.values import object_channels
     from anetc.process_start import processor_count
 
+    network = None if network_file is None else load_network(network_file)
     if quarantine is not None:
         check_writable(quarantine)
     spec, listing = _listed(data, format_)
@@ -152,6 +169,7 @@ def check(
             quick=quick,
             workers=workers or processor_count(),
             progress=progress,
+            channels=None if network is None else object_channels(network),
         )
     _show_findings(found, show_all)
     if quarantine is not None:
@@ -267,6 +285,8 @@ def _show_findings(found: DatasetCheck, show_all: bool) -> None:
     if found.unlisted:
         click.echo(f", {found.unlisted} more in no list", nl=False)
     click.echo(f"; {_many(len(found.findings), 'finding')}")
+    if found.maps:
+        _show_maps(found.maps)
     for kind in FINDING_KINDS:
         findings = found.of(kind)
         if not findings:
@@ -279,5 +299,16 @@ def _show_findings(found: DatasetCheck, show_all: bool) -> None:
             click.echo(f"  ... and {len(findings) - len(shown)} more (--all shows them)")
 
 
-def _many(count: int, noun: str) -> str:
-    return f"1 {noun}" if count == 1 else f"{count} {noun}s"
+def _show_maps(maps: Sequence[MapsCheck]) -> None:
+    click.echo(f"object maps of {_many(len(maps), 'video')}", nl=False)
+    classes = max(part.classes for part in maps)
+    if not classes:  # pictures that were not read
+        click.echo()
+    elif maps[0].are_scores:
+        click.echo(f": scores of {classes} classes, for an input with channels={classes}")
+    else:
+        click.echo(f": classes 0 to {classes - 1}, for an input with channels={classes} or more")
+
+
+def _many(count: int, noun: str, nouns: str = "") -> str:
+    return f"1 {noun}" if count == 1 else f"{count} {nouns or f'{noun}s'}"

@@ -86,6 +86,17 @@ if TYPE_CHECKING:
     show_default=True,
     help="Number of clips to average, evenly spaced.",
 )
+@click.option(
+    "--objects",
+    metavar="PATH",
+    help="Object maps of the video, for a network with an object input; else those beside it.",
+)
+@click.option(
+    "--objects-fps",
+    type=click.FloatRange(0.01, 1000),
+    metavar="F",
+    help="Object maps per second, if their number does not show it.",
+)
 @click.option("--seed", type=int, default=0, help="Seed of the initial weights, without --weights.")
 @engine_option
 @device_option
@@ -105,6 +116,8 @@ def command(
     size: tuple[int, int],
     fps: float,
     clips: int,
+    objects: str | None,
+    objects_fps: float | None,
     seed: int,
     engine: Engine,
     device: str,
@@ -119,7 +132,7 @@ def command(
     size of its clips.
 
     Frames are resized, and --size is cropped from the centre. Optical flow (TV-L1) is computed if
-    the network has a flow input.
+    the network has a flow input. Object maps are read if it has an object input.
     """
     if math.isnan(fps):  # NaN is in every range
         raise click.BadParameter("'nan' is not a number.", param_hint="'--fps'")
@@ -137,7 +150,7 @@ def command(
     if classes is not None:
         network = attrs.evolve(network, sink=attrs.evolve(network.sink, classes=classes))
     # Check the files first: importing torch takes seconds.
-    for path in (video, weights):
+    for path in (video, weights, objects):
         if path is not None and not Path(path).exists():
             raise cannot_read(path)
     trained_on = about.trained_on if about else None
@@ -199,6 +212,8 @@ def command(
             device=where.name,
             precision=where.precision if about is None else "float32",
             multi_label=trained_on is not None and trained_on.multi_label,
+            objects=None if objects is None else Path(objects),
+            objects_fps=objects_fps,
         )
     except VideoError as error:
         raise CannotRun(str(error)) from None

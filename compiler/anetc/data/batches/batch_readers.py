@@ -37,7 +37,9 @@ class FailedVideo:
 class RawBatch:
     """One batch: `rgb` uint8 (N * clips, 3, T, H, W), `flow` float32 (N * clips, 2, T, H, W).
 
-    A compact batch has its flow as int8, in steps of 1/127, if that loses nothing. `targets` is
+    A compact batch has its flow as int8, in steps of 1/127, if that loses nothing. `objects` are
+    the object maps of the samples: classes (N * clips, T, H, W), or scores (N * clips, K, T, H, W).
+    Flow and objects are None if the data set was opened without. `targets` is
     int64 (N,) or float32 (N, classes). `rgb` is None if no video can be read. `error` is the reason
     why no further batch can be read.
     """
@@ -49,6 +51,13 @@ class RawBatch:
     names: tuple[str, ...]
     failures: tuple[FailedVideo, ...]
     error: str | None = None
+    objects: Tensor | None = None
+
+    @property
+    def inputs(self) -> dict[str, Tensor]:
+        """The clips by kind of input, as they were read."""
+        kinds = {"rgb": self.rgb, "flow": self.flow, "object": self.objects}
+        return {kind: tensor for kind, tensor in kinds.items() if tensor is not None}
 
 
 @attrs.frozen
@@ -97,6 +106,8 @@ class OrderedReader:
     batch: int
     first: int
     end: int
+    compact: bool = False
+    """True to read compact batches."""
 
     def __call__(self, number: int) -> RawBatch:
         """Read the videos of one batch."""
@@ -111,7 +122,7 @@ class OrderedReader:
                 failures[index] = sample
             else:
                 samples.append(sample)
-        return _collate(number, samples, failures)
+        return _collate(number, samples, failures, compact=self.compact)
 
     @property
     def batches(self) -> int:
@@ -151,6 +162,7 @@ def _collate(
     flows: list[NDArray[Any]] = [sample.flow for sample in samples if sample.flow is not None]
     if compact and flows:
         flows = quantised_flows(flows)
+    maps: list[NDArray[Any]] = [s.objects for s in samples if s.objects is not None]
     return RawBatch(
         number,
         _stack([sample.rgb for sample in samples]),
@@ -158,6 +170,7 @@ def _collate(
         _stack_targets([sample.target for sample in samples]),
         tuple(sample.name for sample in samples),
         failed,
+        objects=_stack(maps) if maps else None,
     )
 
 
@@ -176,8 +189,11 @@ def quantised_flows(flows: Sequence[NDArray[np.float32]]) -> list[NDArray[Any]]:
 
 
 def _stack(clips: Sequence[NDArray[Any]]) -> Tensor:
-    """Stack arrays (clips, T, H, W, C) to one contiguous tensor (N * clips, C, T, H, W)."""
-    joined = np.concatenate([np.moveaxis(clip, -1, 1) for clip in clips])
+    """Stack arrays (clips, T, H, W, C) to one contiguous tensor (N * clips, C, T, H, W).
+
+    Arrays (clips, T, H, W) keep their axes.
+    """
+    joined = np.concatenate([np.moveaxis(c, -1, 1) if c.ndim == 5 else c for c in clips])
     return torch.from_numpy(np.ascontiguousarray(joined))
 
 

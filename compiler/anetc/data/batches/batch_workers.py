@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import attrs
+from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
@@ -94,20 +95,23 @@ class _SharedBatches(TorchDataset[RawBatch]):
     def __getitem__(self, number: int) -> RawBatch:
         batch = self.reader(number)
         try:
-            for tensor in (batch.rgb, batch.flow, batch.targets):
-                if tensor is not None:
-                    # DataLoader would do so in a thread that loses the batch after an error.
-                    tensor.share_memory_()  # type: ignore[no-untyped-call]
+            for tensor in _tensors(batch):
+                # DataLoader would do so in a thread that loses the batch after an error.
+                tensor.share_memory_()  # type: ignore[no-untyped-call]
         except RuntimeError as error:
+            message = _not_shared(batch, str(error))
             return attrs.evolve(
-                batch, rgb=None, flow=None, targets=None, error=_not_shared(batch, str(error))
+                batch, rgb=None, flow=None, objects=None, targets=None, error=message
             )
         return batch
 
 
+def _tensors(batch: RawBatch) -> list[Tensor]:
+    return [*batch.inputs.values(), *([] if batch.targets is None else [batch.targets])]
+
+
 def _not_shared(batch: RawBatch, reason: str) -> str:
-    tensors = [x for x in (batch.rgb, batch.flow, batch.targets) if x is not None]
-    needed = sum(x.numel() * x.element_size() for x in tensors)
+    needed = sum(x.numel() * x.element_size() for x in _tensors(batch))
     return (
         f"a batch of {needed / 1e6:.0f} MB does not fit into shared memory{_shared_memory_size()}; "
         "use --workers 0 or a smaller batch, or enlarge it (docker run --shm-size=8g): "

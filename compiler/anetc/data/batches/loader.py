@@ -23,7 +23,10 @@ from anetc.data.spec import spec_text
 from anetc.data.values import Dataset
 from anetc.video.flow.fields import STEPS
 from anetdsl.errors import CannotRun
-from anetdsl.ir import Network
+from anetdsl.ir import Input, Network
+
+_CLASSES_NDIM = 4
+"""Number of axes of object maps (N, T, H, W) that hold classes; other inputs have five."""
 
 _log = logging.getLogger("anetc.data")
 
@@ -34,7 +37,9 @@ class Batch:
 
     `inputs` by kind: `rgb` float32 (N * clips, 3, T, H, W) in [0, 1], and `flow` float32 (N *
     clips, 2, T, H, W) in [-1, 1] if the data set was opened with it. In a compact batch `rgb` is
-    uint8 and `flow` mostly int8; `scaled` makes the same numbers of them. `targets` is int64 (N,),
+    uint8 and `flow` mostly int8; `scaled` makes the same numbers of them. `object`, if the data set
+    was opened with object maps, holds scores float32 (N * clips, K, T, H, W), uint8 in a compact
+    batch; or classes (N * clips, T, H, W), whole numbers. `targets` is int64 (N,),
     or float32 (N, classes) for several labels; `names` has N entries.
     """
 
@@ -86,19 +91,21 @@ def test_batches(
     world: int = 1,
     seed: int = 0,
     max_failures: float = 0.05,
+    compact: bool = False,
 ) -> Iterator[Batch]:
     """Yield every video once, in order, `batch` at a time; the last batch may be smaller.
 
     The process `rank` of `world` gets a contiguous part of the data set. `seed` is the seed of
-    clips at random places. Videos that cannot be read are left out.
+    clips at random places. Videos that cannot be read are left out. With `compact` the batches are
+    compact, for a device that scales them.
 
     Raises the errors of `training_batches`.
     """
     _check(dataset, batch, rank, world)
     first, end = (len(dataset) * part // world for part in (rank, rank + 1))
-    reader = OrderedReader(dataset, seed, batch, first, end)
+    reader = OrderedReader(dataset, seed, batch, first, end, compact)
     with closing(read_batches(reader, range(reader.batches), workers)) as raw:
-        yield from _batches(raw, dataset, max_failures)
+        yield from _batches(raw, dataset, max_failures, compact=compact)
 
 
 # pytest takes every imported function with this prefix for a test.
@@ -114,11 +121,16 @@ def network_inputs(network: Network, batch: Batch) -> dict[str, Tensor]:
 
 
 def named_inputs(network: Network, clips: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the inputs of `network_inputs` from clips (N, C, T, H, W) by kind, rgb and flow."""
-    check_no_objects(network)
+    """Return the inputs of `network_inputs` from clips by kind, as float numbers (N, C, T, H, W).
+
+    Object maps that hold classes, (N, T, H, W), become one-hot channels.
+    """
     given = {}
     for value in network.inputs:
         tensor = clips.get(value.kind)
+        if value.kind == "object":
+            given[value.name] = object_tensor(value, tensor)
+            continue
         if tensor is not None and value.kind == "rgb" and value.channels == 1:
             tensor = tensor.mean(dim=1, keepdim=True)
         if tensor is None or tensor.shape[1] != value.channels:
@@ -130,20 +142,37 @@ def named_inputs(network: Network, clips: Mapping[str, Tensor]) -> dict[str, Ten
     return given
 
 
-def check_no_objects(network: Network) -> None:
-    """Raise CannotRun if the network has an object input: no data format holds object maps."""
-    for value in network.inputs:
-        if value.kind == "object":
-            raise CannotRun(
-                f"input `{value.name}` of kind `object`: neither data sets nor videos can provide "
-                "object maps; call the network in Python with tensors of your own, or use a "
-                "network without object inputs"
-            )
+def object_tensor(value: Input, maps: Tensor | None) -> Tensor:
+    """Return the tensor (N, C, T, H, W) of an object input.
+
+    `maps` are classes (N, T, H, W), which become one-hot channels, or scores (N, C, T, H, W).
+    Raises CannotRun if there are none, or their scores are not those of the input's channels.
+    """
+    if maps is None:
+        raise CannotRun(
+            f"input `{value.name}` of kind `object`: the clips have no object maps; "
+            "use a network without object inputs, or data with object maps"
+        )
+    if maps.ndim == _CLASSES_NDIM:
+        numbers = torch.arange(value.channels, dtype=maps.dtype, device=maps.device)
+        return (maps[:, None] == numbers[:, None, None, None]).to(torch.float32)
+    if maps.shape[1] != value.channels:
+        raise CannotRun(
+            f"input `{value.name}` of kind `object` has {value.channels} channels, but the object "
+            f"maps have {maps.shape[1]}"
+        )
+    return maps
 
 
 def scaled(clips: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the clips of a batch, by kind, as float32 on their device (semantics 7)."""
-    return {kind: _scaled(x) for kind, x in clips.items()}
+    """Return the clips of a batch, by kind, as float32 on their device (semantics 7).
+
+    Object maps that hold classes stay as they are.
+    """
+    return {
+        kind: x if kind == "object" and x.ndim == _CLASSES_NDIM else _scaled(x)
+        for kind, x in clips.items()
+    }
 
 
 def _scaled(clips: Tensor) -> Tensor:
@@ -202,13 +231,6 @@ def _batches(
         if raw.error is not None:
             raise CannotRun(raw.error)
         if raw.rgb is not None and raw.targets is not None:
-            yield _batch(raw, raw.rgb, raw.targets, compact=compact)
-
-
-def _batch(raw: RawBatch, rgb: Tensor, targets: Tensor, *, compact: bool) -> Batch:
-    inputs = {"rgb": rgb}
-    if raw.flow is not None:
-        inputs["flow"] = raw.flow
-    if not compact:
-        inputs = scaled(inputs)
-    return Batch(inputs, targets, raw.names, raw.number, len(rgb) // len(raw.names))
+            inputs = raw.inputs if compact else scaled(raw.inputs)
+            clips = len(raw.rgb) // len(raw.names)
+            yield Batch(inputs, raw.targets, raw.names, raw.number, clips)

@@ -2,7 +2,8 @@
 
 The archive holds `x` uint8, (N, T, H, W) grey or (N, T, H, W, 3) RGB, and the classes `y` (N,),
 whole numbers from 0. It may hold `flow8` int8 (N, T, 2, H, W), optical flow in eighths of a pixel,
-which is computed if missing; and the texts `names` (N,) and `classes`. The splits are given by
+which is computed if missing; `objects`, object maps of any size, classes (N, T, h, w) or scores
+uint8 (N, T, h, w, K); and the texts `names` (N,) and `classes`. The splits are given by
 `split` (N,), the texts train, validation and test; or by `subj` (N,), numbers, with the options
 `train=1,3,5&validation=7&test=2,4,6,8`, or `folds=1,3,5,7&test=2,4,6,8` (`anetc.data.folds`).
 Without either, every split is the whole archive, with a
@@ -29,8 +30,9 @@ from anetc.data.folds import OPTIONS as FOLD_OPTIONS
 from anetc.data.folds import check_groups, rotated
 from anetc.data.spec import checked_options, existing_path, spec_text
 from anetc.data.values import DataSpec, Sample, Split
-from anetc.video.clips import Recipe, cut_flow, cut_pixels, draw_cuts, fill, generator
+from anetc.video.clips import Recipe, cut_flow, cut_maps, cut_pixels, draw_cuts, fill, generator
 from anetc.video.flow.fields import dequantise, fill_flow, whole_flow
+from anetc.video.object_maps import ObjectMaps, maps_for_network
 from anetc.weights.trained_on import numbered_classes
 from anetdsl.errors import CannotRun
 
@@ -58,6 +60,8 @@ class ArrayDataset:
     multi_label: bool = False
     groups: tuple[str, ...] | None = attrs.field(default=None, repr=False)
     """Group of each clip of the archive (`subj`); None if there are none."""
+    objects: ObjectMaps | None = attrs.field(default=None, repr=False)
+    """Object maps (N, T, h, w) or (N, T, h, w, K); None if the data were opened without."""
 
     def __len__(self) -> int:
         """Return the number of clips."""
@@ -91,8 +95,15 @@ class ArrayDataset:
         if flow is not None:
             filled = [fill_flow(flow, r.frames, cut.start, r.fill) for cut in cuts]
             flow = np.stack([cut_flow(part, r, cut) for part, cut in zip(filled, cuts)])
+        maps = None
+        if self.objects is not None:
+            frame = pixels.shape[1:3]
+            # The frame lacks the rows and columns that make no whole block.
+            extent = stored.shape[1] / by, stored.shape[2] / by
+            whole = [fill(self.objects[row], r.frames, cut.start, r.fill) for cut in cuts]
+            maps = np.stack([cut_maps(m, frame, r, cut, extent) for m, cut in zip(whole, cuts)])
         flipped = tuple(cut.flipped for cut in cuts)
-        return Sample(name, np.stack(rgb), flow, self.target(index), flipped)
+        return Sample(name, np.stack(rgb), flow, self.target(index), flipped, maps)
 
     def _flow(self, row: int, pixels: NDArray[np.uint8], by: int) -> NDArray[np.float32]:
         """Return the flow float32 (T, H, W, 2) in [-1, 1] of the resized frames."""
@@ -107,14 +118,16 @@ class ArrayDataset:
         return len(str(len(self.x) - 1))
 
 
-def open_arrays(spec: DataSpec, split: Split, recipe: Recipe, *, flow: bool) -> ArrayDataset:
+def open_arrays(
+    spec: DataSpec, split: Split, recipe: Recipe, *, flow: bool, objects: int | None = None
+) -> ArrayDataset:
     """Open a split of an archive.
 
-    Raises CannotRun for an archive of another form, a size to which its clips cannot be cut, and an
-    empty split.
+    Raises CannotRun for an archive of another form, a size to which its clips cannot be cut, an
+    empty split, and object maps that are missing or do not fit an input with `objects` channels.
     """
     options = checked_options(spec, (*_SPLITS, *FOLD_OPTIONS))
-    arrays = _read(spec)
+    arrays = _read(spec, ("objects",) if objects is not None else ())
     x, y = _clips(spec, arrays), _targets(spec, arrays)
     rows = np.flatnonzero(_in_split(spec, split, options, arrays))
     if len(rows) == 0:
@@ -135,15 +148,16 @@ def open_arrays(spec: DataSpec, split: Split, recipe: Recipe, *, flow: bool) -> 
         y=y,
         names=_names(spec, arrays, len(y)),
         groups=_groups(spec, arrays),
+        objects=None if objects is None else _objects(spec, arrays, objects),
     )
 
 
-def _read(spec: DataSpec) -> dict[str, NDArray[Any]]:
+def _read(spec: DataSpec, others: tuple[str, ...]) -> dict[str, NDArray[Any]]:
     path = existing_path(spec)
     try:
         # Unpickling objects would execute code of the file.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            known = ("x", "y", "flow8", "subj", "split", "names", "classes")
+            known = ("x", "y", "flow8", "subj", "split", "names", "classes", *others)
             return {name: archive[name] for name in known if name in archive.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, TypeError) as error:
         raise CannotRun(f"{spec.path}: not a NumPy archive (.npz) of plain arrays") from error
@@ -241,6 +255,32 @@ def _groups(spec: DataSpec, arrays: dict[str, NDArray[Any]]) -> tuple[str, ...] 
             f"not {subjects.shape}"
         )
     return tuple(subjects.astype(str).tolist())
+
+
+def _objects(spec: DataSpec, arrays: dict[str, NDArray[Any]], channels: int) -> ObjectMaps:
+    maps, clips = arrays.get("objects"), arrays["x"].shape[:2]
+    if maps is None:
+        raise CannotRun(
+            f"{spec.path}: the network has an object input, but the archive has no array `objects` "
+            "(N, T, H, W) with the class of each pixel; add it (see docs/data.md), or use a "
+            "network without object inputs"
+        )
+    if maps.shape[:2] != clips or maps.ndim not in (4, 5):
+        raise CannotRun(
+            f"{spec.path}: objects must have {clips[0]} clips of {clips[1]} maps, as x has frames: "
+            f"(N, T, H, W) classes or (N, T, H, W, classes) scores; it is {maps.dtype} {maps.shape}"
+        )
+    return maps_of_clips(spec, maps, channels)
+
+
+def maps_of_clips(spec: DataSpec, maps: NDArray[Any], channels: int) -> ObjectMaps:
+    """Return maps (N, T, h, w, ...) in the form of samples. Raises CannotRun as `open_arrays`."""
+    try:
+        flat = maps.reshape(-1, *maps.shape[2:])
+        found: ObjectMaps = maps_for_network(flat, channels, spec_text(spec)).reshape(maps.shape)
+    except ValueError as error:
+        raise CannotRun(f"--data {spec_text(spec)}: objects: {error}") from None
+    return found
 
 
 def check_size(spec: DataSpec, x: NDArray[np.uint8], recipe: Recipe) -> None:

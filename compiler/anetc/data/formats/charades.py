@@ -82,7 +82,9 @@ class CharadesDataset:
         return make_sample(row.id, clips, target)
 
 
-def open_charades(spec: DataSpec, split: Split, recipe: Recipe, *, flow: bool) -> CharadesDataset:
+def open_charades(
+    spec: DataSpec, split: Split, recipe: Recipe, *, flow: bool, objects: int | None = None
+) -> CharadesDataset:
     """Open a split.
 
     Raises CannotRun for missing files, files in another layout, and wrong options.
@@ -112,13 +114,15 @@ def open_charades(spec: DataSpec, split: Split, recipe: Recipe, *, flow: bool) -
             raise line_error(path, row.line, f"{row.id}: there is no class c{row.unknown[0]:03d}")
     if not kept:
         raise CannotRun(f"--data {spec_text(spec)}: the {split} split is empty")
+    folder = video_folder(spec, root)
+    paths = [f"{folder}/{row.id}.mp4" for row in kept]
     return CharadesDataset(
         spec=spec,
         split=split,
         classes=classes,
-        folder=video_folder(spec, root),
+        folder=folder,
         rows=kept,
-        reader=make_video_reader(spec, root, recipe, flow),
+        reader=make_video_reader(spec, root, recipe, paths, flow=flow, objects=objects),
         clip_labels=split == "train" and labels == "clip",
     )
 

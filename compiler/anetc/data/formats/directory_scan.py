@@ -12,6 +12,9 @@ from anetdsl.errors import cannot_read
 QUARANTINE_NAME = "quarantine.txt"
 """The name of the list of videos that are left out, in the folder of a data set."""
 
+OBJECTS_SUFFIX = ".objects"
+"""The end of the name of a folder with the object maps of a video."""
+
 VIDEO_SUFFIXES = frozenset(
     (
         *(".264", ".265", ".3g2", ".3gp", ".3gpp", ".asf", ".avi", ".divx", ".dv", ".f4v", ".flv"),
@@ -96,6 +99,8 @@ def _below(
         if _hidden(entry.name):
             continue
         if _is_folder(entry):
+            if entry.name.endswith(OBJECTS_SUFFIX):
+                continue
             yield from _below(Path(entry.path), f"{prefix}{entry.name}/", (*parents, real), wanted)
         elif wanted(entry.name):
             yield prefix + entry.name

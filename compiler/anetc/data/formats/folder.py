@@ -64,7 +64,9 @@ class FolderVideo:
     split: Split
 
 
-def open_folder(spec: DataSpec, split: Split, recipe: Recipe, *, flow: bool) -> VideoDataset:
+def open_folder(
+    spec: DataSpec, split: Split, recipe: Recipe, *, flow: bool, objects: int | None = None
+) -> VideoDataset:
     """Open a split.
 
     Raises CannotRun for a missing folder, a missing or empty split, and wrong options.
@@ -81,13 +83,14 @@ def open_folder(spec: DataSpec, split: Split, recipe: Recipe, *, flow: bool) -> 
             f"--data {spec_text(spec)}: there are no {split} videos; splits with videos: {found}. "
             f"Make a folder {split}{option}."
         )
+    names = tuple(video.name for video in chosen)
     return VideoDataset(
         spec=spec,
         split=split,
         classes=classes,
-        names=tuple(video.name for video in chosen),
+        names=names,
         targets=np.array([number[video.label] for video in chosen], np.int64),
-        reader=make_video_reader(spec, root, recipe, flow),
+        reader=make_video_reader(spec, root, recipe, names, flow=flow, objects=objects),
         groups=_groups(spec, chosen),
     )
 

@@ -46,7 +46,9 @@ class MomentsRow:
     label: str
 
 
-def open_moments(spec: DataSpec, split: Split, recipe: Recipe, *, flow: bool) -> VideoDataset:
+def open_moments(
+    spec: DataSpec, split: Split, recipe: Recipe, *, flow: bool, objects: int | None = None
+) -> VideoDataset:
     """Open a split.
 
     Raises CannotRun for missing files, files in another layout, and a label that is not a class.
@@ -78,7 +80,7 @@ def open_moments(spec: DataSpec, split: Split, recipe: Recipe, *, flow: bool) ->
         classes=classes,
         names=tuple(kept),
         targets=np.array([number[row.label] for row in kept.values()], np.int64),
-        reader=make_video_reader(spec, root, recipe, flow),
+        reader=make_video_reader(spec, root, recipe, tuple(kept), flow=flow, objects=objects),
     )
 
 

@@ -11,6 +11,8 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from anetc.data.object_maps import map_files
+from anetc.data.object_maps.map_files import ObjectFolder, open_object_maps
 from anetc.data.spec import spec_text
 from anetc.data.upkeep import flow_pictures, quarantine
 from anetc.data.upkeep.flow_files import FOLDER, DamagedFlowError, FlowFolder, FlowKey, flow_command
@@ -21,7 +23,7 @@ from anetc.video.decode import VideoError, VideoInfo, grid_length, probe
 from anetc.video.flow.fields import dequantise, whole_flow
 from anetdsl.errors import CannotRun
 
-OPTIONS = ("flow", quarantine.OPTION, *flow_pictures.OPTIONS)
+OPTIONS = ("flow", quarantine.OPTION, *flow_pictures.OPTIONS, *map_files.OPTIONS)
 """Options of every format of video files."""
 
 _COMPUTED = "optical flow is computed again for each clip; `%s` computes it once"
@@ -33,21 +35,38 @@ _log = logging.getLogger("anetc.data")
 class VideoReader:
     """Parameters for reading the videos below `root`.
 
-    With `flow`, optical flow is read from `stored` if it is there, and else computed.
+    With `flow`, optical flow is read from `stored` if it is there, and else computed. `objects`
+    reads the object maps; it is None if none are wanted.
     """
 
     root: Path
     recipe: Recipe
     flow: bool
     stored: FlowFolder | FlowPictures | None
+    objects: ObjectFolder | None = None
 
 
-def make_video_reader(spec: DataSpec, root: Path, recipe: Recipe, flow: bool) -> VideoReader:
-    """Return the reader of a data set's videos.
+def make_video_reader(
+    spec: DataSpec,
+    root: Path,
+    recipe: Recipe,
+    paths: Sequence[str],
+    *,
+    flow: bool,
+    objects: int | None,
+) -> VideoReader:
+    """Return the reader of a data set's videos, which are at `paths` below `root`.
 
     Optical flow is read from the cache that `anetc data flow` writes. Without a cache it is
-    computed for each clip, which takes fifty times as long, and a warning names the command.
+    computed for each clip, which takes fifty times as long, and a warning names the command. With
+    `objects`, the number of channels of an object input, object maps are read from files. Raises
+    CannotRun if there are none.
     """
+    maps = open_object_maps(spec, root, objects, paths)
+    return attrs.evolve(_flow_reader(spec, root, recipe, flow), objects=maps)
+
+
+def _flow_reader(spec: DataSpec, root: Path, recipe: Recipe, flow: bool) -> VideoReader:
     if not flow:
         return VideoReader(root, recipe, False, None)
     pictures = flow_pictures.open_pictures(spec, root, FlowKey.of(recipe))
@@ -144,10 +163,10 @@ def read_clips(
     part = _part(info, reader.recipe.fps, segment)
     try:
         stored = reader.stored.find(path, info) if reader.stored else None
-        return _clips(reader, info, stored, seed, epoch, sample, part)
+        return _clips(reader, path, info, stored, seed, epoch, sample, part)
     except DamagedFlowError as error:
         _log.warning("%s; `anetc data flow` writes the file again", error)
-        return _clips(reader, info, None, seed, epoch, sample, part)
+        return _clips(reader, path, info, None, seed, epoch, sample, part)
 
 
 def _part(info: VideoInfo, fps: float, segment: Segment | None) -> tuple[int, int] | None:
@@ -169,6 +188,7 @@ def _part(info: VideoInfo, fps: float, segment: Segment | None) -> tuple[int, in
 
 def _clips(
     reader: VideoReader,
+    path: str,
     info: VideoInfo,
     stored: StoredFlow | None,
     seed: int,
@@ -176,6 +196,7 @@ def _clips(
     sample: str,
     part: tuple[int, int] | None,
 ) -> list[Clip]:
+    objects = reader.objects
     return sample_clips(
         info,
         reader.recipe,
@@ -184,6 +205,8 @@ def _clips(
         sample=sample,
         flow=whole_flow if reader.flow else None,
         stored=stored,
+        # The name of a video below the root is that of its maps.
+        objects=None if objects is None else objects.find(path, info, reader.recipe.fps),
         part=part,
     )
 
@@ -191,6 +214,12 @@ def _clips(
 def make_sample(name: str, clips: Sequence[Clip], target: int | NDArray[np.float32]) -> Sample:
     """Return the sample of a video's clips."""
     flows = [dequantise(clip.flow) for clip in clips if clip.flow is not None]
-    rgb = np.stack([clip.pixels for clip in clips])
-    flipped = tuple(clip.flipped for clip in clips)
-    return Sample(name, rgb, np.stack(flows) if flows else None, target, flipped)
+    maps = [clip.objects for clip in clips if clip.objects is not None]
+    return Sample(
+        name,
+        np.stack([clip.pixels for clip in clips]),
+        np.stack(flows) if flows else None,
+        target,
+        tuple(clip.flipped for clip in clips),
+        np.stack(maps) if maps else None,
+    )

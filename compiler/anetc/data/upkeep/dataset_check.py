@@ -17,7 +17,16 @@ from anetc.data.formats import charades, moments
 from anetc.data.formats.charades_lists import CharadesRow, read_classes, read_rows
 from anetc.data.formats.directory_scan import folders_in, is_video_name, videos_below
 from anetc.data.formats.lists.open_list import ListContent, shared_videos
-from anetc.data.upkeep.findings import FINDING_KINDS, UNUSABLE, FileCheck, Finding, FindingKind
+from anetc.data.object_maps.map_check import check_maps, map_findings
+from anetc.data.object_maps.map_files import MapPlaces, map_places
+from anetc.data.upkeep.findings import (
+    FINDING_KINDS,
+    UNUSABLE,
+    FileCheck,
+    Finding,
+    FindingKind,
+    MapsCheck,
+)
 from anetc.data.upkeep.flow_files import fingerprint
 from anetc.data.upkeep.listing import ListedVideo, Listing
 from anetc.data.upkeep.process_pool import map_in_processes
@@ -33,12 +42,17 @@ _SLACK = 1.0
 
 @attrs.frozen
 class DatasetCheck:
-    """The result of a check. `unlisted` counts the videos in the folders that are in no list."""
+    """The result of a check. `unlisted` counts the videos in the folders that are in no list.
+
+    `maps` are the object maps that can be used. Videos without are unusable if `needs_maps`.
+    """
 
     videos: int
     quarantined: int
     unlisted: int
     findings: tuple[Finding, ...]
+    maps: tuple[MapsCheck, ...] = ()
+    needs_maps: bool = False
 
     def of(self, kind: FindingKind) -> list[Finding]:
         """Return the findings of a kind."""
@@ -46,7 +60,8 @@ class DatasetCheck:
 
     def unusable(self) -> dict[str, str]:
         """Return the videos that cannot be used, each with its reason."""
-        found = {f.name: f.message for f in self.findings if f.kind in UNUSABLE}
+        kinds = UNUSABLE | ({"objects"} if self.needs_maps else set())
+        found = {f.name: f.message for f in self.findings if f.kind in kinds}
         return dict(sorted(found.items()))
 
 
@@ -58,8 +73,11 @@ def check_data(
     quick: bool,
     workers: int,
     progress: Callable[[int], None],
+    channels: int | None = None,
 ) -> DatasetCheck:
     """Check the lists and all videos; `progress` gets the number of files read so far.
+
+    `channels` is the number of channels of a network's object input, which needs object maps.
 
     `recipe` is that of the training clips. A video is short if it has fewer frames at the clip's
     rate than a clip, slow if its frame rate is below that of clips, and small if its short side is
@@ -67,7 +85,8 @@ def check_data(
     """
     root, entries = listing.root, listing.entries
     files: dict[str, FileCheck] = {}
-    check = partial(check_file, root, fps=recipe.fps, quick=quick)
+    places = map_places(spec, root)
+    check = partial(check_file, root, places=places, fps=recipe.fps, quick=quick)
     for file in map_in_processes(check, listing.paths(), workers, _lost):
         files[file.path] = file
         progress(len(files))
@@ -77,6 +96,7 @@ def check_data(
         *_check_videos(entries, files, recipe),
         *_find_copies(root, entries, files),
         *(_check_endings(root) if spec.format == "folder" else ()),
+        *map_findings(entries, files, channels),
     ]
     ranks = {kind: rank for rank, kind in enumerate(FINDING_KINDS)}
     listed = {entry.path for entry in (*entries, *listing.skipped)}
@@ -86,11 +106,18 @@ def check_data(
         unlisted=sum(path not in listed for path in _videos_in_folders(spec, root)),
         # A video in two splits has its findings once.
         findings=tuple(sorted({*findings}, key=lambda f: (ranks[f.kind], f.name, f.message))),
+        maps=tuple(file.maps for file in files.values() if file.maps and not file.maps.problem),
+        needs_maps=channels is not None,
     )
 
 
-def check_file(root: Path, path: str, *, fps: float, quick: bool) -> FileCheck:
-    """Read all packets of a file, and unless `quick` decode all its frames."""
+def check_file(
+    root: Path, path: str, *, fps: float, quick: bool, places: MapPlaces | None = None
+) -> FileCheck:
+    """Read all packets of a file, and unless `quick` decode all its frames.
+
+    With `places` its object maps are read as well.
+    """
     file = root / path
     try:
         info = probe(file)
@@ -110,6 +137,7 @@ def check_file(root: Path, path: str, *, fps: float, quick: bool) -> FileCheck:
         height=info.height,
         codec=info.codec,
         fingerprint=f"{digest['bytes']} {digest['digest']}",
+        maps=None if places is None else check_maps(places, path, info, fps, quick=quick),
     )
 
 

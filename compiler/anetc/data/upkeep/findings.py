@@ -22,6 +22,7 @@ FindingKind = Literal[
     "repeated",
     "cut-action",
     "empty-action",
+    "objects",
 ]
 FINDING_KINDS: tuple[FindingKind, ...] = get_args(FindingKind)
 """All kinds, those about the whole data set first."""
@@ -35,6 +36,16 @@ class Finding:
     kind: FindingKind
     name: str
     message: str
+
+
+@attrs.frozen
+class MapsCheck:
+    """The result of reading the object maps of a video: a problem, or their properties."""
+
+    problem: str = ""
+    classes: int = 0
+    """Number of classes: the largest class + 1, or the number of scores; 0 if it is unknown."""
+    are_scores: bool = False
 
 
 @attrs.frozen
@@ -56,3 +67,5 @@ class FileCheck:
     height: int = 0
     codec: str = ""
     fingerprint: str = ""
+    maps: MapsCheck | None = None
+    """Its object maps; None if it has none."""

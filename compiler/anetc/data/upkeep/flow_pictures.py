@@ -16,7 +16,6 @@ pictures between them. Pictures of another size are resized, and displacements a
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -26,7 +25,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from anetc.data.spec import spec_text
+from anetc.data.spec import parse_positive, spec_text
 from anetc.data.upkeep.flow_files import FlowKey
 from anetc.data.values import DataSpec
 from anetc.video.decode import VideoInfo, frame_size, grid_length
@@ -145,19 +144,9 @@ def open_pictures(spec: DataSpec, root: Path, key: FlowKey) -> FlowPictures | No
     folder = root / options[FOLDER_OPTION]
     if not folder.is_dir():
         raise cannot_read(f"--data {spec_text(spec)}: {FOLDER_OPTION}={options[FOLDER_OPTION]}")
-    bound = _positive(spec, "flow_bound", options.get("flow_bound", f"{_LIMIT:g}"))
-    fps = _positive(spec, "flow_fps", options["flow_fps"]) if "flow_fps" in options else None
+    bound = parse_positive(spec, "flow_bound", options.get("flow_bound", f"{_LIMIT:g}"))
+    fps = parse_positive(spec, "flow_fps", options["flow_fps"]) if "flow_fps" in options else None
     return FlowPictures(folder, bound, fps, key)
-
-
-def _positive(spec: DataSpec, name: str, text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not (0 < value <= 1e6):
-        raise CannotRun(f"--data {spec_text(spec)}: {name} must be above 0, not {text}")
-    return value
 
 
 def _starts(pictures: FlowPictures, info: VideoInfo, count: int) -> NDArray[np.int64]:

@@ -24,6 +24,7 @@ import torch
 from anetc.data.batches.loader import Batch, needs_flow, training_batches
 from anetc.data.formats.video_dataset import no_flow_warning
 from anetc.data.open import open_data
+from anetc.data.values import object_channels
 from anetc.evaluation.runner import check_classes
 from anetc.process_start import processor_count
 from anetc.training.batch_norm import check_cells
@@ -184,12 +185,12 @@ def _train(
     accelerator = make_accelerator(settings)
     is_first = accelerator.is_main_process
     watch = watch if is_first and watch else SilentWatcher()
-    flow = needs_flow(network)
+    flow, objects = needs_flow(network), object_channels(network)
     watch.message(device.line())
     has_forecast = not isinstance(watch, SilentWatcher)
     # The forecast reports missing flow.
     with no_flow_warning() if has_forecast or make_flow else contextlib.nullcontext():
-        datasets = training, validation = _open_splits(data, recipes, flow=flow)
+        datasets = training, validation = _open_splits(data, recipes, flow=flow, objects=objects)
     trained_on = trained_on_of(training, validation, recipes)
     record = record_of(datasets, trained_on)
     description = run_description(source.text, settings, data, recipes, init_from, record)
@@ -206,7 +207,7 @@ def _train(
             )
         make_missing_flow(data, recipes, settings.workers or processor_count(), watch)
         # Only now the readers find the cache.
-        datasets = training, validation = _open_splits(data, recipes, flow=flow)
+        datasets = training, validation = _open_splits(data, recipes, flow=flow, objects=objects)
     elif make_flow:
         watch.message("--make-flow: the network has no input of optical flow, so none is computed")
     with report_out_of_memory("for the network"):
@@ -314,11 +315,13 @@ def _train(
     return result
 
 
-def _open_splits(data: DataSpec, recipes: Recipes, *, flow: bool) -> tuple[Dataset, Dataset]:
+def _open_splits(
+    data: DataSpec, recipes: Recipes, *, flow: bool, objects: int | None
+) -> tuple[Dataset, Dataset]:
     """Return the videos for training and for validation."""
     return (
-        open_data(data, "train", recipes.train, flow=flow),
-        open_data(data, "validation", recipes.validation, flow=flow),
+        open_data(data, "train", recipes.train, flow=flow, objects=objects),
+        open_data(data, "validation", recipes.validation, flow=flow, objects=objects),
     )
 
 

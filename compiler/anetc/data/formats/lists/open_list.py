@@ -72,7 +72,9 @@ class ListContent:
     unlabelled: frozenset[Split]
 
 
-def open_list(spec: DataSpec, split: Split, recipe: Recipe, *, flow: bool) -> ListDataset:
+def open_list(
+    spec: DataSpec, split: Split, recipe: Recipe, *, flow: bool, objects: int | None = None
+) -> ListDataset:
     """Open a split. Missing files are counted in a warning and left out.
 
     Raises CannotRun for lists that cannot be read, wrong options, an empty split, and more missing
@@ -90,15 +92,16 @@ def open_list(spec: DataSpec, split: Split, recipe: Recipe, *, flow: bool) -> Li
         text = "%s: listed again with another label; the first is used: %s"
         _log.warning(text, spec_text(spec), _names(differing))
     _warn_of_leaks(spec, content, split)
+    present = _present(spec, split, chosen)
+    paths = [entry.path for entry in present]
     return ListDataset(
         spec=spec,
         split=split,
         classes=content.classes,
         clips=tuple(
-            ListedClip(entry.name, entry.path, entry.labels, entry.segment)
-            for entry in _present(spec, split, chosen)
+            ListedClip(entry.name, entry.path, entry.labels, entry.segment) for entry in present
         ),
-        reader=make_video_reader(spec, content.root, recipe, flow),
+        reader=make_video_reader(spec, content.root, recipe, paths, flow=flow, objects=objects),
         multi_label=content.several,
     )
 

@@ -44,6 +44,8 @@ CONTRAST = 12
 """Standard deviation of the texture of a digit, the same for every photograph."""
 FLAT = 5
 """Smallest standard deviation of a piece in which motion is visible."""
+HALF_OPAQUE = 128
+"""Opacity of a digit from which a pixel is the digit's in object maps; 256 is opaque."""
 TRIES = 20
 SHADES = (60, 110)
 """Range of the mean of the background."""
@@ -77,16 +79,34 @@ def material(split: Split) -> Material:
 
 def draw(level: Level, split: Split, label: int, rng: random.Random) -> NDArray[np.uint8]:
     """Draw a clip of class `label`: uint8 (T, H, W, 3)."""
+    return _scene(level, split, label, rng)[0]
+
+
+def draw_objects(level: Level, split: Split, label: int, rng: random.Random) -> NDArray[np.uint8]:
+    """Draw the object maps of the clip that `draw` draws with an equal generator.
+
+    They are uint8 (T, H, W): 0 in the background, and 1 + the digit where a digit covers at least
+    half of the background's light.
+    """
+    return _scene(level, split, label, rng)[1]
+
+
+def _scene(
+    level: Level, split: Split, label: int, rng: random.Random
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Draw a clip and its object maps."""
     digit, axis, cycles = level.classes[label]
     shade = _between(rng, *SHADES)
     frames = _background(level, split, shade, rng)
+    maps = np.zeros(frames.shape[:3], np.uint8)
     others = [d for d in range(10) if d not in level.digits]
     for _ in range(level.distractors):
-        other = _path(level, _pick(rng, (0, 1)), _pick(rng, level.cycles), rng)
-        _put(frames, _cut_out(split, _pick(rng, others), shade, other, rng), other)
+        path = _path(level, _pick(rng, (0, 1)), _pick(rng, level.cycles), rng)
+        other = _pick(rng, others)
+        _put(frames, maps, other, _cut_out(split, other, shade, path, rng), path)
     path = _path(level, axis, cycles, rng)
-    _put(frames, _cut_out(split, digit, shade, path, rng), path)
-    return np.clip(frames, 0, 255).astype(np.uint8)
+    _put(frames, maps, digit, _cut_out(split, digit, shade, path, rng), path)
+    return np.clip(frames, 0, 255).astype(np.uint8), maps
 
 
 # Positions of digits
@@ -155,11 +175,13 @@ def _cut_out(
     return ink, _piece(split, path.side + 3, (shade, CONTRAST), rng)
 
 
-def _put(frames: Ints, cut_out: tuple[Ints, Ints], path: Path) -> None:
-    """Draw a digit over the frames (T, H, W, 3), in place."""
+def _put(
+    frames: Ints, maps: NDArray[np.uint8], digit: int, cut_out: tuple[Ints, Ints], path: Path
+) -> None:
+    """Draw a digit over the frames (T, H, W, 3) and over their object maps (T, H, W), in place."""
     ink, texture = cut_out
     size, side = frames.shape[1], path.side
-    for frame, y, x in zip(frames, path.y.tolist(), path.x.tolist(), strict=True):
+    for frame, objects, y, x in zip(frames, maps, path.y.tolist(), path.x.tolist(), strict=True):
         # The digit touches the pixels from (top, left), one more than its side.
         top, left = y // UNIT, x // UNIT
         opaque = _opacity(_dot_weights(y % UNIT, side), _dot_weights(x % UNIT, side), ink)
@@ -172,6 +194,7 @@ def _put(frames: Ints, cut_out: tuple[Ints, Ints], path: Path) -> None:
         )
         under = frame[rows, columns]
         under += (over[inner] - under) * opaque[inner][..., None] // 256
+        objects[rows, columns][opaque[inner] >= HALF_OPAQUE] = 1 + digit
 
 
 @functools.cache

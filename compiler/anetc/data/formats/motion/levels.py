@@ -94,6 +94,8 @@ class MotionConfig:
     """Number of training clips; validation and test have a quarter, at least one clip per class."""
     validation: int | None = attrs.field(default=None, repr=False)
     """Number of validation clips, if it is given."""
+    objects: bool = attrs.field(default=False, repr=False)
+    """Whether the clips have object maps."""
 
     def length(self, split: Split) -> int:
         """Return the number of clips of a split."""
@@ -126,7 +128,7 @@ def motion_config(spec: DataSpec) -> MotionConfig:
             f"--data {spec_text(spec)}: validation={values['validation']} is less than one clip "
             f"for each of the {len(level.classes)} classes"
         )
-    return MotionConfig(level, **given)
+    return MotionConfig(level, **given, objects=bool(values.get("objects", 0)))
 
 
 _RANGES = {
@@ -136,6 +138,7 @@ _RANGES = {
     "validation": (1, 1_000_000),
     "frames": (4, 128),
     "size": (16, 80),
+    "objects": (0, 1),
 }
 """Smallest and largest value of each option."""
 

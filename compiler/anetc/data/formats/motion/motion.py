@@ -1,7 +1,8 @@
 """The format `motion`: a generated data set, the same on every machine.
 
 `levels` defines the classes and scenes, `clip_drawing` draws the clips. Clips and their TV-L1 flow,
-quantised to eighths of a pixel, are generated once and kept in the user's cache folder. If they
+quantised to eighths of a pixel, are generated once and kept in the user's cache folder. So are
+object maps, with the option `objects=1`: class 0 is the background, 1 + d the digit d. If they
 cannot be kept, they are generated again each time. docs/motion.md lists results of networks.
 """
 
@@ -11,6 +12,7 @@ import contextlib
 import functools
 import hashlib
 import logging
+import random
 from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
@@ -19,26 +21,38 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anetc.data.formats.arrays import ArrayDataset, check_size
-from anetc.data.formats.motion.clip_drawing import draw
-from anetc.data.formats.motion.levels import MotionConfig, motion_config
+from anetc.data.formats.arrays import ArrayDataset, check_size, maps_of_clips
+from anetc.data.formats.motion.clip_drawing import draw, draw_objects
+from anetc.data.formats.motion.levels import Level, MotionConfig, motion_config
 from anetc.data.formats.quantised_flow import compute_flow8
+from anetc.data.spec import spec_text
 from anetc.data.values import DataSpec, Split
 from anetc.video.clips import Recipe, generator
+from anetc.video.object_maps import ObjectMaps
 from anetdsl.cache import cache_folder, make_cache_folder
 from anetdsl.errors import CannotRun
 from anetdsl.files import remove_unfinished, replacing
 from anetdsl.locks import locked_if_possible
 
+Drawing = Callable[[Level, Split, int, random.Random], NDArray[np.uint8]]
+
 log = logging.getLogger("anetc.data")
 
 
-def open_motion(spec: DataSpec, split: Split, recipe: Recipe, *, flow: bool) -> ArrayDataset:
+def open_motion(
+    spec: DataSpec, split: Split, recipe: Recipe, *, flow: bool, objects: int | None = None
+) -> ArrayDataset:
     """Open a split. It is generated if the cache does not hold it.
 
-    Raises CannotRun for a wrong option and a size to which the clips cannot be cut.
+    Raises CannotRun for a wrong option, a size to which the clips cannot be cut, and, with
+    `objects`, without the option for object maps or with too few channels.
     """
     config = motion_config(spec)
+    if objects is not None and not config.objects:
+        raise CannotRun(
+            f"--data {spec_text(spec)}: the network has an object input, but motion has no object "
+            "maps without the option objects=1, as in motion:level=2,objects=1"
+        )
     rgb = _cached(config, split, "rgb", functools.partial(generate_clips, config, split))
     check_size(spec, rgb, recipe)
     return ArrayDataset(
@@ -54,19 +68,39 @@ def open_motion(spec: DataSpec, split: Split, recipe: Recipe, *, flow: bool) -> 
         else None,
         y=np.arange(len(rgb)) % len(config.level.classes),
         names=None,
+        objects=None if objects is None else _maps(spec, config, split, objects),
     )
+
+
+def _maps(spec: DataSpec, config: MotionConfig, split: Split, channels: int) -> ObjectMaps:
+    maps = _cached(config, split, "objects", functools.partial(generate_maps, config, split))
+    return maps_of_clips(spec, maps, channels)
 
 
 def generate_clips(config: MotionConfig, split: Split) -> NDArray[np.uint8]:
     """Generate the clips of a split: uint8 (N, T, H, W, 3)."""
+    log.info("generating the %d %s clips of motion", config.length(split), split)
+    return _drawn(config, split, draw, (3,))
+
+
+def generate_maps(config: MotionConfig, split: Split) -> NDArray[np.uint8]:
+    """Generate the object maps of the clips of a split: uint8 (N, T, H, W)."""
+    log.info("generating the object maps of %d clips of motion", config.length(split))
+    return _drawn(config, split, draw_objects, ())
+
+
+def _drawn(
+    config: MotionConfig, split: Split, drawing: Drawing, channels: tuple[int, ...]
+) -> NDArray[np.uint8]:
+    """Draw all clips of a split: uint8 (N, T, H, W, *channels)."""
     level = config.level
-    shape = (config.length(split), level.frames, level.size, level.size, 3)
-    log.info("generating the %d %s clips of motion", shape[0], split)
-    clips = np.empty(shape, np.uint8)
-    for index in range(len(clips)):
+    drawn = np.empty(
+        (config.length(split), level.frames, level.size, level.size, *channels), np.uint8
+    )
+    for index in range(len(drawn)):
         rng = generator(config.seed, 0, f"motion {split} {index}")
-        clips[index] = draw(level, split, index % len(level.classes), rng)
-    return clips
+        drawn[index] = drawing(level, split, index % len(level.classes), rng)
+    return drawn
 
 
 def clips_flow8(clips: NDArray[np.uint8]) -> NDArray[np.int8]:

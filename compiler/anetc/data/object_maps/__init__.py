@@ -1,0 +1,1 @@
+"""Object maps in files beside videos: read them, and check them."""
