@@ -136,7 +136,7 @@ Split = Literal["train", "validation", "test"]
 Folds = Literal["one", "all"]
 
 
-_DEVICE = re.compile(r"auto|cpu|(cuda|mps|xpu)(:\d+)?")
+_DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
 
 
 def device_name(_instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:

@@ -31,6 +31,8 @@ MANY_STEPS = 1000
 _BFLOAT16_CAPABILITY = (8, 0)
 """First compute capability of NVIDIA GPUs that have tensor cores for bfloat16."""
 _DRIVER = Path("/proc/driver/nvidia/version")
+KINDS = ("cpu", "cuda")
+"""Types of devices that commands compute on."""
 
 
 @attrs.frozen(kw_only=True)
@@ -104,24 +106,28 @@ def resolve(
 
     `auto` is the first NVIDIA GPU that PyTorch can use, else the CPU. Of several processes that
     `torchrun` starts, each gets a GPU of its own, by LOCAL_RANK. The precision `auto` is bfloat16
-    on GPUs that have tensor cores for it (from compute capability 8.0 on), else float32. A device
-    that is neither a CPU nor an NVIDIA GPU computes with the reference module.
+    on GPUs that have tensor cores for it (from compute capability 8.0 on), else float32.
 
-    Raise CannotRun, with PyTorch's reason, for a device that PyTorch cannot use, and for one that
-    stores no values (`meta`).
+    Raise CannotRun, with PyTorch's reason, for a device that PyTorch cannot use, for one that is
+    neither a CPU nor an NVIDIA GPU, and for the reference module with `deterministic` on a GPU.
     """
     name, unused = str(device), ""
     if name == "auto":
         found, unused = _find_gpu()
         name = "cuda" if found else "cpu"
     kind = name.partition(":")[0]
+    if kind not in KINDS:
+        raise CannotRun(f"--device {name}: write auto, cpu, cuda or cuda:N")
     if kind == "cuda":
+        if deterministic and engine == "reference":
+            raise CannotRun(
+                "--deterministic: on a GPU the max pools of the reference module have no "
+                "deterministic gradient; leave out --engine reference"
+            )
         name = _of_process(name)
     check_device(name)
     if name == "cuda":
         name = "cuda:0"
-    if kind not in ("cpu", "cuda"):
-        engine = "reference"
     return Device(
         name=name,
         hardware=_hardware(name),
@@ -133,12 +139,12 @@ def resolve(
 
 
 def check_device(name: str) -> None:
-    """Raise CannotRun for a device that PyTorch cannot use, or that stores no values (`meta`)."""
+    """Raise CannotRun for a device that PyTorch cannot use."""
     import torch
 
     try:
-        torch.zeros(1, device=name).cpu()  # fails for `meta`
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        torch.zeros(1, device=name).cpu()
+    except (RuntimeError, AssertionError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise CannotRun(f"--device {name}: {reason}") from None
 
@@ -169,7 +175,8 @@ def set_up(device: Device, threads: int | None = None) -> None:
     if device.deterministic:
         # cuBLAS reads it when it starts. Without it, PyTorch refuses deterministic products.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-        torch.use_deterministic_algorithms(True)
+    # Also switched off: an earlier training of this process may have been deterministic.
+    torch.use_deterministic_algorithms(device.deterministic)
 
 
 def has_nvidia_driver() -> bool:

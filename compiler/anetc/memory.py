@@ -5,7 +5,12 @@ from __future__ import annotations
 _ALLOCATION = (
     *("can't allocate memory", "not enough memory", "out of memory", "bad_alloc"),
     *("cublas_status_alloc_failed", "cudnn_status_alloc_failed"),
+    # cuDNN 9
+    *("_host_allocation_failed", "_device_allocation_failed"),
+    # cuBLAS says so where there is no memory for its workspace.
+    "cublas_status_not_initialized when calling `cublascreate",
 )
+"""Parts of messages, in lower case."""
 
 
 def is_out_of_memory(error: BaseException) -> bool:

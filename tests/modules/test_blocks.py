@@ -159,3 +159,18 @@ def test_the_sink_may_read_any_nodes(nodes: str, sink: str, width: int) -> None:
     model = build_network(network)
     assert model.sink.fc.in_features == width
     assert model(clip(network)).shape == (1, 2)
+
+
+def test_norms_move_to_devices_without_float64() -> None:
+    """Apple's GPUs refuse float64; `to` then moves the momentum in float32."""
+
+    def moved(tensor: torch.Tensor) -> torch.Tensor:
+        if tensor.dtype == torch.float64:
+            raise TypeError("Cannot convert a MPS Tensor to float64 dtype")
+        return tensor.clone()
+
+    model = build_network(anetdsl.parse(SMALL))
+    model._apply(moved)
+    norms = [part for part in model.modules() if isinstance(part, nn.BatchNorm3d)]
+    assert {norm.momentum_tensor.dtype for norm in norms} == {torch.float32}
+    assert norms[0].momentum == pytest.approx(0.01)

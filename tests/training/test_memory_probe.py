@@ -12,8 +12,10 @@ import torch
 
 from anetc.data.batches.loader import training_batches
 from anetc.data.values import DataSpec
+from anetc.engines.accelerator import AcceleratorModule
 from anetc.engines.training import TrainingModule
-from anetc.training import memory_probe
+from anetc.modules.network import NetworkModule
+from anetc.training import loop, memory_probe
 from anetc.training.failures import OutOfMemory
 from anetc.training.loop import TrainState, make_accelerator, make_train_state, steps
 from anetc.training.memory_probe import with_fitting_parts
@@ -74,6 +76,37 @@ def test_trial_pass_changes_nothing_but_the_parts(monkeypatch: pytest.MonkeyPatc
         "memory suffices for 2 of the 8 clips at once: each step is computed in 4 parts "
         "(--accumulate 4)"
     ]
+
+
+def test_only_the_size_that_fits_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each compilation takes minutes, so sizes are tried without the compiler."""
+    forward, compiled = AcceleratorModule.forward, list[int]()
+
+    def limited(self: AcceleratorModule, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+        result = forward(self, inputs)
+        if len(inputs["rgb"]) > 2:
+            raise ERROR
+        return result
+
+    def compiler(step: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
+        def run(inputs: dict[str, torch.Tensor], *rest: object) -> torch.Tensor:
+            compiled.append(len(inputs["rgb"]))
+            return step(inputs, *rest)
+
+        return run
+
+    def engine(model: NetworkModule, *_: object, **__: object) -> AcceleratorModule:
+        return AcceleratorModule(model, compiled=True, compiler=compiler)
+
+    monkeypatch.setattr(AcceleratorModule, "forward", limited)
+    monkeypatch.setattr(loop, "training_engine", engine)
+    state, batches = with_fitting_parts(
+        made(1), training_batches(Toy(), batch=8, seed=0), always=True
+    )
+    assert state.settings.accumulate == 4
+    assert compiled == [2], "the last trial pass"
+    list(steps(state, batches))
+    assert compiled == [2] * 13
 
 
 def test_cpu_computes_no_trial_pass() -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from anetc.api.search_device import search_device_line
 from anetc.api.search_settings import MAY_CHANGE, with_options
 from anetc.trial.search_data import check_search_data
 from anetdsl.errors import CannotRun
@@ -21,7 +22,7 @@ from anetdsl.evolve.finals.contestants import choose_contestants, read_beside
 from anetdsl.evolve.finals.finals_dir import FinalsDir
 from anetdsl.evolve.finals.plan import Plan, read_plan, write_plan
 from anetdsl.evolve.settings.finals_settings import FULL_FACTOR, STEPS_FACTOR, FinalsSettings
-from anetdsl.evolve.settings.run_settings import RunSettings, read_run_settings
+from anetdsl.evolve.settings.run_settings import Running, RunSettings, read_run_settings
 from anetdsl.settings_reader import option_values, read_changes
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def finals(
     accept_changed_videos: bool = False,
     ready: Callable[[TrainingRunner, Plan, Run], None] = lambda *_: None,
     warn: Callable[[str], None] = lambda _: None,
+    message: Callable[[str], None] = lambda _: None,
     **settings: Any,
 ) -> FinalsResult:
     """Compare the best networks of a search, and train the best one fully, as `anetc finals` does.
@@ -73,6 +75,7 @@ def finals(
         ready: Called with the runner, the plan and the search before the first training; it may set
             `watch` of the runner, and keep the runner to stop it by its `stopping`.
         warn: Called with a warning, such as about a search that is not finished.
+        message: Called with a line about the device of the trainings, before they start.
         **settings: The options of `anetc finals` with `_` for `-` (fields of `FinalsSettings`), and
             those of running trainings, such as `executor` and `gpus`. Others are as in [finals] of
             the settings of the search.
@@ -108,15 +111,23 @@ def finals(
         write_plan(directory, plan)
     changes = {name: value for name, value in given.values.items() if name in MAY_CHANGE}
     # The time limit of a candidate's trial is not that of a longer training.
-    running = attrs.evolve(current.running, timeout=None)
+    running = with_options(attrs.evolve(current.running, timeout=None), changes)
+    if line := search_device_line(_comparison(current, plan, running)):
+        message(line)
     standings = drive_finals(
         directory,
         plan,
-        with_options(running, changes),
+        running,
         search.name,
         ready=lambda runner: ready(runner, plan, search),
     )
     return _result(directory, plan, is_finished=standings is not None)
+
+
+def _comparison(current: RunSettings, plan: Plan, running: Running) -> RunSettings:
+    """Return the settings of the trainings that are compared."""
+    settings = {**plan.trial.get("settings", {}), "iterations": plan.steps}
+    return attrs.evolve(current, running=running, trial={**plan.trial, "settings": settings})
 
 
 def make_plan(search: Run, current: RunSettings, wanted: FinalsSettings) -> Plan:

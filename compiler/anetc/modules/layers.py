@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -69,6 +71,15 @@ class BatchNorm(nn.BatchNorm3d):
         else:
             start = torch.tensor(number, dtype=torch.float64)
             self.register_buffer(MOMENTUM, start, persistent=False)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> BatchNorm:
+        """Apply a function to all tensors, as `to` does. Apple's GPUs have no float64."""
+        try:
+            super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        except TypeError:
+            self._buffers[MOMENTUM] = self.momentum_tensor.float()
+            super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        return self
 
     def extra_repr(self) -> str:
         """Return the arguments for `repr`; the momentum is no attribute of its own."""

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from anetc.engines.accelerator.shared_norm import shared_norm
 from anetc.engines.training.shared_statistics import is_distributed
-from anetc.modules.layers import BatchNorm
+from anetc.modules.layers import MOMENTUM, BatchNorm
 from anetdsl.cost import cost
 from anetdsl.errors import CannotRun
 
@@ -101,9 +101,14 @@ def set_decay(model: nn.Module, batch: int) -> None:
     initial values 0 and 1. After some hundred batches there is no difference.
     """
     momentum = max(1 - DECAY, 1 / (batch + 1))
+    changed: set[int] = set()
     for part in model.modules():
         if isinstance(part, nn.BatchNorm3d):
-            part.momentum = momentum
+            # On a GPU all normalisations share one tensor, and each change is a launch.
+            shared = part._buffers.get(MOMENTUM)
+            if shared is None or id(shared) not in changed:
+                part.momentum = momentum
+                changed.add(id(shared))
 
 
 def _synchronised(norm: BatchNorm) -> SynchronisedBatchNorm:

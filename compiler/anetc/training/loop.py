@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import itertools
 import time
 from collections.abc import Iterator, Mapping
@@ -12,10 +13,10 @@ import torch
 import torch.distributed as processes
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from accelerate.utils import DistributedDataParallelKwargs
+from accelerate.utils import DistributedDataParallelKwargs, InitProcessGroupKwargs
 from torch import Tensor, nn
 
-from anetc.data.batches.device_feed import fed
+from anetc.data.batches.device_feed import fed, takes_bytes
 from anetc.data.batches.loader import named_inputs, scaled
 from anetc.devices import Device, resolve, set_up
 from anetc.engines.engine_choice import training_engine, training_kernels
@@ -32,6 +33,10 @@ from anetdsl.errors import CannotRun
 if TYPE_CHECKING:
     from anetc.data.batches.loader import Batch
     from anetdsl.ir import Network
+
+_SLOWEST = datetime.timedelta(days=1)
+"""Time that a process waits for the others, such as for a slow share of a validation. NCCL's
+default of 10 minutes would end the run. A process that fails ends the others at once."""
 
 
 @attrs.frozen(eq=False)
@@ -67,15 +72,18 @@ class Step:
     """Seconds spent waiting for the batch."""
 
 
-def training_device(settings: TrainSettings) -> Device:
-    """Return the device that the settings name. Raises CannotRun if PyTorch cannot use it."""
+def training_device(settings: TrainSettings, done: int = 0) -> Device:
+    """Return the device of a training that has done some steps, compiled if many are left.
+
+    Raises CannotRun if PyTorch cannot use the device that the settings name.
+    """
     device = resolve(
         settings.device,
         settings.precision,
         engine=settings.engine,
         deterministic=settings.deterministic,
     )
-    return device.for_training(settings.iterations)
+    return device.for_training(settings.iterations - done)
 
 
 def make_accelerator(settings: TrainSettings) -> Accelerator:
@@ -92,8 +100,11 @@ def make_accelerator(settings: TrainSettings) -> Accelerator:
         cpu=device.kind == "cpu",
         mixed_precision="bf16" if device.precision == "bfloat16" else "no",
         gradient_accumulation_steps=settings.accumulate,
-        # Batch statistics are equal in all processes without it.
-        kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
+        kwargs_handlers=[
+            # Batch statistics are equal in all processes without it.
+            DistributedDataParallelKwargs(broadcast_buffers=False),
+            InitProcessGroupKwargs(timeout=_SLOWEST),
+        ],
     )
     parts = accelerator.num_processes * settings.accumulate
     if settings.batch % parts:
@@ -112,10 +123,13 @@ def shut_down_processes() -> None:
 
 
 def make_train_state(
-    network: Network, settings: TrainSettings, accelerator: Accelerator
+    network: Network, settings: TrainSettings, accelerator: Accelerator, done: int = 0
 ) -> TrainState:
-    """Return a network with initial weights, ready for training on the accelerator's device."""
-    device = training_device(settings)
+    """Return a network with initial weights, ready for training on the accelerator's device.
+
+    `done` is the number of steps of the checkpoint that it will be given.
+    """
+    device = training_device(settings, done)
     settings = attrs.evolve(settings, precision=device.precision)
     model = build_network(network, seed=settings.seed)
     freeze_unread(model, network)
@@ -165,7 +179,7 @@ def steps(state: TrainState, batches: Iterator[Batch], start: int = 0) -> Iterat
 
 def is_compact(state: TrainState) -> bool:
     """Return whether the batches of the training should be compact: the device scales them."""
-    return bool(state.accelerator.device.type != "cpu")
+    return takes_bytes(state.accelerator.device)
 
 
 def _next(batches: Iterator[Batch]) -> Batch:

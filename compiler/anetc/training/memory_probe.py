@@ -4,16 +4,20 @@ Before the first step of a run, the forward and backward pass of one part is com
 batch. While memory does not suffice, the parts are made smaller (`accumulate`). All that the pass
 has changed is restored. After the first step the number of parts never changes: the statistics of
 batch normalisation are those of a part.
+
+An engine that will be compiled is tried without the compiler, which would take minutes for each
+size of a part. Only the size that was found is then tried as it will run.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import attrs
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from anetc.data.batches.loader import Batch, named_inputs, scaled
 from anetc.engines.training.shared_statistics import not_shared
@@ -51,17 +55,12 @@ def with_fitting_parts(
         return state, batches
     first = next(batches)
     clips, before = len(first.targets), state.settings.accumulate
-    parts = before
-    while True:
-        error = _error_of_part(state, first, parts)
-        if not _any_process(state, error is not None):
-            break
-        more = more_parts(clips, parts)
-        if more is None:
-            raise error or RuntimeError("another process is out of memory")
-        error, parts = None, more
-        _free_memory(state)
-    _free_memory(state)
+    engine = state.accelerator.unwrap_model(state.wrapped)
+    with _without_compiler(engine):
+        parts = _fitting_parts(state, engine, first, before)
+    # Here, statistics that several processes share would be another graph to compile.
+    if _is_compiled(engine) and state.accelerator.num_processes == 1:
+        parts = _fitting_parts(state, engine, first, parts)
     if parts > before:
         report(
             f"memory suffices for {clips // parts} of the {clips // before} clips at once: each "
@@ -82,13 +81,45 @@ def _first_then(first: Batch, batches: Iterator[Batch]) -> Iterator[Batch]:
     yield from batches
 
 
-def _error_of_part(state: TrainState, batch: Batch, parts: int) -> Exception | None:
+def _fitting_parts(state: TrainState, engine: nn.Module, first: Batch, parts: int) -> int:
+    """Return the smallest number of parts, from `parts` on, for which memory suffices."""
+    while True:
+        error = _error_of_part(state, engine, first, parts)
+        if not _any_process(state, error is not None):
+            break
+        more = more_parts(len(first.targets), parts)
+        if more is None:
+            raise error or RuntimeError("another process is out of memory")
+        error, parts = None, more
+        _free_memory(state)
+    _free_memory(state)
+    return parts
+
+
+def _is_compiled(engine: nn.Module) -> bool:
+    return bool(getattr(engine, "compiled", False))
+
+
+@contextlib.contextmanager
+def _without_compiler(engine: nn.Module) -> Iterator[None]:
+    compiled = _is_compiled(engine)
+    if compiled:
+        engine.compiled = False  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        if compiled:
+            engine.compiled = True  # type: ignore[assignment]
+
+
+def _error_of_part(
+    state: TrainState, engine: nn.Module, batch: Batch, parts: int
+) -> Exception | None:
     """Compute a part of a batch and restore the model. Return the error if memory ran out."""
     device, model = state.accelerator.device, state.model
     size = len(batch.targets) // parts
     buffers = {name: value.clone() for name, value in model.named_buffers()}
     random = torch.get_rng_state()
-    engine = state.accelerator.unwrap_model(state.wrapped)
     trained = [p for p in model.parameters() if p.requires_grad]
     try:
         # The optimiser makes as many numbers in the first step.

@@ -93,7 +93,7 @@ def evaluate_trained(network: Network, setup: TrialSetup, weights: Path) -> Tria
         threads=settings.threads or 1,
     )
     try:
-        evaluation, _, _ = evaluate_weights(network, str(weights), request, how)
+        evaluation, about, _ = evaluate_weights(network, str(weights), request, how)
     except CannotRun as error:
         raise BadData(str(error)) from None
     measures = json_measures(evaluation.measures())
@@ -109,4 +109,5 @@ def evaluate_trained(network: Network, setup: TrialSetup, weights: Path) -> Tria
         measures=measures,
         parameters=counted.parameters,
         multiply_adds=counted.multiply_adds,
+        device=about["device"],
     )

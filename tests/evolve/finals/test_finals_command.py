@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -69,6 +70,7 @@ def test_finals_print_results_and_next_commands(run: Path) -> None:
     result = finals(run, *FEW, "--learning-rates", "0.05,0.1", "--beside", *EXAMPLES)
     assert result.code == 0, result.err
     folder = FinalsDir.of(run)
+    assert re.search(r"^on (the CPU: |NVIDIA )", result.err, re.MULTILINE), "the device"
     assert result.out == folder.table.read_text()
     assert result.out.startswith("# Finals of run\n\nThe winner is g000")
     for name in ("small_flow_to_rgb", "small_assemblenet"):

@@ -139,7 +139,13 @@ def run_finals(run: str, **settings: Any) -> None:
             stop_on_signals(runner)
             runner.watch = watching(runner, plan, search)
 
-        result = finals(run, ready=ready, warn=lambda warning: show_warnings([warning]), **settings)
+        result = finals(
+            run,
+            ready=ready,
+            warn=lambda warning: show_warnings([warning]),
+            message=lambda line: click.echo(line, err=True),
+            **settings,
+        )
     if not result.is_finished:
         click.echo(f"stopped; resume with `anetc finals {visible(run)}`", err=True)
         raise click.exceptions.Exit(_INTERRUPTED)

@@ -32,17 +32,22 @@ class Copies(Protocol):
         ...
 
 
+def takes_bytes(device: str | torch.device) -> bool:
+    """Return whether batches for a device should be compact: it scales them itself."""
+    return torch.device(device).type == "cuda"
+
+
 def fed(
     batches: Iterator[Batch], device: torch.device, copies: Copies | None = None
 ) -> Iterator[Batch]:
-    """Yield the batches on a device; on the CPU, the batches themselves.
+    """Yield the batches on a GPU; for other devices, the batches themselves.
 
     While a batch is in use, the next one is read and copied.
     """
-    if device.type == "cpu" and copies is None:
+    if copies is None and not takes_bytes(device):
         yield from batches
         return
-    copies = copies or (_CudaCopies(device) if device.type == "cuda" else _PlainCopies(device))
+    copies = copies or _CudaCopies(device)
     ahead: tuple[Batch, object] | None = None
     for batch in batches:
         started = _start(batch, copies), copies.mark()
@@ -90,19 +95,3 @@ class _CudaCopies:
         for tensor in tensors:
             # The memory belongs to the other stream: it must not be used again too early.
             tensor.record_stream(current)
-
-
-class _PlainCopies:
-    """Copies that are complete when they have started."""
-
-    def __init__(self, device: torch.device) -> None:
-        self._device = device
-
-    def start(self, tensor: Tensor) -> Tensor:
-        return tensor.to(self._device)
-
-    def mark(self) -> None:
-        return None
-
-    def wait(self, mark: object, tensors: list[Tensor]) -> None:
-        """Do nothing: the copies are complete."""

@@ -84,11 +84,13 @@ class AcceleratorModule(NetworkParts):
         self._norms = {
             name: part for name, part in self.named_modules() if isinstance(part, BatchNorm)
         }
-        self._owners: list[tuple[str, dict[str, Tensor | None]]] = [
-            (f"{name}.", tensors)
+        # The dicts of the parts, not the tensors, which `to` and others replace.
+        self._places: list[tuple[str, dict[str, Tensor | None], str]] = [
+            (f"{name}.{leaf}", tensors, leaf)
             for name, part in self.named_modules()
             for tensors in (part._parameters, part._buffers)
-            if tensors
+            for leaf in tensors
+            if leaf != MOMENTUM
         ]
 
     def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
@@ -133,8 +135,8 @@ class AcceleratorModule(NetworkParts):
                 self.deterministic,
             )
             self._steps[key] = self._made(run, dtype)
-        if not shared:
-            _check_cells(nodes, batch, shape[0])
+        if not shared and shape[0] == 1:
+            _check_cells(nodes, batch)
         return self._steps[key]
 
     def _made(self, plan: AcceleratorPlan, dtype: torch.dtype) -> Step:
@@ -176,12 +178,8 @@ class AcceleratorModule(NetworkParts):
 
     def _stored(self) -> dict[str, Tensor]:
         """Return the parameters and buffers by name, without the momenta."""
-        return {
-            prefix + leaf: tensor
-            for prefix, tensors in self._owners
-            for leaf, tensor in tensors.items()
-            if tensor is not None and leaf != MOMENTUM
-        }
+        found = ((name, tensors[leaf]) for name, tensors, leaf in self._places)
+        return {name: tensor for name, tensor in found if tensor is not None}
 
     def _momentum(self) -> Tensor:
         """Return the momentum of all normalisations, after making it one tensor.
@@ -230,11 +228,11 @@ def _update_averages(
     torch._foreach_add_([stored[f"{found.norm}.num_batches_tracked"] for found in statistics], 1)
 
 
-def _check_cells(nodes: Sequence[NodeOps], batch: frozenset[str], clips: int) -> None:
+def _check_cells(nodes: Sequence[NodeOps], batch: frozenset[str]) -> None:
+    """Raise ValueError if a normalisation has one cell in a clip, and so in a batch of one."""
     for node in nodes:
         for op in node.ops:
-            cells = clips * math.prod(op.shape[1:])
-            if cells == 1 and op.kind == "norm" and stored_name(op) in batch:
+            if op.kind == "norm" and math.prod(op.shape[1:]) == 1 and stored_name(op) in batch:
                 raise ValueError(_ONE_CELL)
 
 

@@ -238,8 +238,8 @@ class RunLoop:
 
     def _save(self) -> None:
         """Save a checkpoint. Raises NotANumber where a weight is not finite."""
-        model = self.state.model
-        if not all(bool(t.isfinite().all()) for t in model.state_dict().values()):
+        finite = [tensor.isfinite().all() for tensor in self.state.model.state_dict().values()]
+        if not bool(torch.stack(finite).all()):  # one wait for the device, not one for each tensor
             raise NotANumber(
                 f"a weight is not finite after step {self.done}{self._last_good_state()}"
             )
