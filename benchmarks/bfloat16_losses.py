@@ -39,7 +39,7 @@ def main() -> None:
         for precision in PRECISIONS:
             run = options.out / f"{precision}-{seed}"
             train(run, precision, seed, options)
-            logged = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+            logged = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
             losses[precision].append([row["loss"] for row in logged if "loss" in row])
             accuracies[precision].append(accuracy(run))
     size = options.iterations // options.parts
