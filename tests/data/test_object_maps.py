@@ -279,6 +279,50 @@ def test_frames_have_the_maps_of_their_time(
             assert np.array_equal(sample.objects[0, :, 5, 5], shown // step * step)
 
 
+@pytest.mark.parametrize(
+    ("spec", "files", "name"),
+    [
+        (
+            "list:{}?validation=0&test=0",
+            {"list.csv": "path,label,start,end\nx.mp4,run,0.4,0.9\n"},
+            "x.mp4",
+        ),
+        (
+            "moments:{}",
+            {"moments_categories.txt": "run,0\n", "trainingSet.csv": "run/x.mp4,run,1,0\n"},
+            "training/run/x.mp4",
+        ),
+        (
+            "charades:{}",
+            {
+                "Charades_v1_classes.txt": "c000 run\n",
+                "Charades_v1_train.csv": "id,actions\nx,c000 0 1\n",
+            },
+            "Charades_v1/x.mp4",
+        ),
+    ],
+)
+def test_all_formats_of_videos_have_maps(
+    tmp_path: Path,
+    add: Callable[..., Path],
+    numbers: Callable[..., list[int]],
+    spec: str,
+    files: dict[str, str],
+    name: str,
+) -> None:
+    """The maps of a segment are those of its frames."""
+    add(f"data/{name}", 26)
+    for file, text in files.items():
+        (tmp_path / "data" / file).write_text(text)
+    data = parse_spec(spec.format(tmp_path / "data"))
+    with pytest.raises(CannotRun, match=r"have no object maps, such as .*x\.objects\.npz"):
+        open_data(data, "train", WHOLE, flow=False, objects=26)
+    save(tmp_path / "data", numbered(26), name.removesuffix(".mp4"))
+    sample = open_data(data, "train", WHOLE, flow=False, objects=26).sample(0, seed=0, epoch=0)
+    assert sample.objects is not None
+    assert sample.objects[0, :, 5, 5].tolist() == numbers(sample.rgb[0])
+
+
 def damaged(folder: Path) -> None:
     save(folder, numbered(26))
     path = folder / "run/a.objects.npz"

@@ -19,8 +19,8 @@ from anetdsl.evolve.propose.draft import DraftNetwork
 from anetdsl.evolve.propose.operators import change_resolution, merge_nodes, split_node
 from anetdsl.evolve.propose.rewiring import guided_rewiring
 from anetdsl.evolve.settings.presets import space
-from anetdsl.evolve.settings.search_settings import SearchSettings
-from anetdsl.ir import Edge, Network
+from anetdsl.evolve.settings.search_settings import Method, SearchSettings
+from anetdsl.ir import Edge, Input, Network
 from anetdsl.source import SourceFile
 from anetdsl.syntax.parser import parse_syntax
 from anetdsl.text.edits import apply, set_learned
@@ -72,6 +72,25 @@ def test_attention_of_the_space_is_that_of_all_candidates() -> None:
         assert any(node.peers for node in network.nodes) == (index >= 4)
         taken.add(found.canonical_form)
         members.append(Member(index, found.name, with_peers(found.text), float(index)))
+
+
+@pytest.mark.parametrize("method", ["guided", "standard", "random", "aging"])
+def test_all_candidates_have_the_objects_of_the_space(method: Method) -> None:
+    """Their stem is a pool, which is neither split nor merged; other draws do not change."""
+    members: list[Member] = []
+    taken: set[str] = set()
+    settings = SearchSettings(
+        attrs.evolve(space("small", 5), objects=9, attention="peer"), method=method, population=3
+    )
+    for index in range(9):
+        found = propose(settings, index, members, taken)
+        network = anetdsl.parse(found.text)
+        assert anetdsl.check(found.text, search=True) == ()
+        assert network.inputs[-1] == Input("object", 9, "object")
+        (stem,) = (node for node in network.nodes if node.channels is None)
+        assert (stem.dilation, stem.inputs) == (None, (Edge("object"),))
+        taken.add(found.canonical_form)
+        members.append(Member(index, found.name, found.text, float(index)))
 
 
 def test_a_split_shares_the_peer_between_its_halves() -> None:
