@@ -32,18 +32,17 @@ from anetc.worker_processes import automatic_workers
 from anetdsl.evolve.contract import JOB_SCHEMA, JOB_VERSION, TrialFolder
 from anetdsl.evolve.workers.executors import open_workers
 from anetdsl.evolve.workers.trial_process import TrialTask
-from benchmarks.gpu_stages import EXAMPLES, STAGES, Setting, Stage
+from benchmarks.gpu_setting import EXAMPLES, Setting, Stage
 
 NETWORK = EXAMPLES / "small_two_stream_level4.anet"
 
 
-def memory_stage(setting: Setting) -> Stage:
+def memory_stage(setting: Setting, stage: Stage) -> None:
     """Train while a stand-in raises "out of memory" for more than half of a step's clips.
 
     The run must halve its parts before the first step, write that down, and compute the losses of a
     run that was given these parts.
     """
-    stage = Stage()
     given = {
         **{"frames": 4, "size": 16, "batch": 4, "iterations": 2 if setting.tiny else 20},
         **{"device": setting.device.name, "precision": "ieee", "seed": 1},
@@ -65,12 +64,10 @@ def memory_stage(setting: Setting) -> Stage:
     stage.check(
         "relative error of the losses", max(errors), 0.0 if not setting.device.is_cuda else 1e-2
     )
-    return stage
 
 
-def feeding_stage(setting: Setting) -> Stage:
+def feeding_stage(setting: Setting, stage: Stage) -> None:
     """Measure how long steps wait for clips of `motion`, with the loader processes of `auto`."""
-    stage = Stage()
     clips, count, warm = (2, 3, 1) if setting.tiny else (32, 120, 20)
     settings = TrainSettings(iterations=count, batch=clips, device=setting.device.name)
     network = setting.small
@@ -98,12 +95,10 @@ def feeding_stage(setting: Setting) -> Stage:
     stage.numbers["clips/s"] = clips * (count - warm) / seconds
     stage.numbers["bytes of a batch"] = clips * size[0] * size[1][0] * size[1][1] * 5
     stage.aim("share of time waiting for clips", waited / seconds, 0.1)
-    return stage
 
 
-def trials_stage(setting: Setting) -> Stage:
+def trials_stage(setting: Setting, stage: Stage) -> None:
     """Measure trials per hour of the slots: short trials that the server of trials forks."""
-    stage = Stage()
     tasks = [_trial(setting, number) for number in range(2 if setting.tiny else 12)]
     executor = "threads" if setting.device.is_cuda else "threads:2"
     began = time.monotonic()
@@ -115,16 +110,6 @@ def trials_stage(setting: Setting) -> Stage:
     devices = {str((found.result.device or {}).get("name")) for found in outcomes if found.result}
     stage.numbers["devices of the trials"] = ", ".join(sorted(devices))
     stage.numbers["trials/hour"] = 3600 * len(tasks) / seconds
-    return stage
-
-
-RUN_STAGES: dict[str, tuple[Callable[[Setting], Stage], int]] = {
-    "memory": (memory_stage, 30),
-    "feeding": (feeding_stage, 30),
-    "trials": (trials_stage, 45),
-}
-ALL_STAGES = {**STAGES, **RUN_STAGES}
-"""All stages in order, each with its deadline in seconds: 535 together."""
 
 
 @contextlib.contextmanager

@@ -9,12 +9,13 @@ import pytest
 import torch
 
 from anetc.devices import resolve
-from benchmarks import gpu_check, gpu_memory, gpu_stages
-from benchmarks.gpu_run_stages import ALL_STAGES
-from benchmarks.gpu_stages import Setting, Stage
+from benchmarks import gpu_check, gpu_memory, gpu_number_stages
+from benchmarks.gpu_setting import Setting, Stage
+from benchmarks.gpu_stages import ALL_STAGES, STAGES
 from tests.conftest import REPOSITORY
+from tests.evolve.workers.test_trials import until
 
-SLOW = ("numbers", "commands", "speed", "memory", "trials")
+SLOW = ("numbers", "commands", "speed", "compiled", "memory", "trials", "artifacts")
 """Stages that take more than some seconds at their tiny size."""
 
 
@@ -36,7 +37,7 @@ def test_pins_force_no_build_of_pytorch() -> None:
 
 
 def test_deadlines_are_below_nine_minutes() -> None:
-    assert sum(deadline for _, deadline in ALL_STAGES.values()) < 9 * 60
+    assert sum(deadline for _, deadline in STAGES.values()) < 9 * 60
 
 
 @pytest.mark.parametrize(
@@ -47,10 +48,11 @@ def test_deadlines_are_below_nine_minutes() -> None:
     ],
 )
 def test_stages_run_on_a_cpu(name: str, tmp_path: Path) -> None:
-    stage = ALL_STAGES[name][0](Setting(resolve("cpu"), tmp_path, tiny=True))
+    stage = Stage()
+    ALL_STAGES[name][0](Setting(resolve("cpu"), tmp_path, tiny=True), stage)
     assert stage.failures == []
-    assert stage.numbers or name == "waiting"
-    json.dumps(stage.numbers)
+    assert stage.numbers
+    json.dumps(stage.to_json())
 
 
 def test_checks_and_aims() -> None:
@@ -66,20 +68,37 @@ def test_checks_and_aims() -> None:
 def test_waiting_for_the_device_fails_its_stage(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def step(*_: object) -> None:
+    def steps(*_: object) -> None:
         raise RuntimeError("called a synchronizing CUDA operation\nmore")
 
-    monkeypatch.setattr(gpu_stages, "_step", step)
-    stage = gpu_stages.waiting_stage(Setting(resolve("cpu"), tmp_path, tiny=True))
+    monkeypatch.setattr(gpu_number_stages, "steps", steps)
+    stage = Stage()
+    gpu_number_stages.waiting_stage(Setting(resolve("cpu"), tmp_path, tiny=True), stage)
     assert stage.failures == ["step 1 waits: called a synchronizing CUDA operation"]
 
 
 def test_a_stage_ends_at_its_deadline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Its results so far are kept, and the commands that it has started end, too."""
     script = tmp_path / "slow.py"
-    script.write_text("import time; time.sleep(60)")
+    script.write_text(
+        "import json, subprocess, time\n"
+        "child = subprocess.Popen(['sleep', '60'])\n"
+        "print(json.dumps({'numbers': {'child': child.pid}, 'failures': [], 'missed': []}))\n"
+        "print('other output', flush=True)\n"
+        "time.sleep(60)\n"
+    )
     monkeypatch.setattr(gpu_check, "__file__", str(script))
-    found = gpu_check.checked_stage("device", "cpu", 0.5, tiny=True)
-    assert found["failures"] == ["not finished after 0.5 s"]
+    found = gpu_check.checked_stage("device", "cpu", 3, tiny=True)
+    assert found["failures"] == ["not finished after 3 s"]
+    state = Path("/proc", str(found["numbers"]["child"]), "stat")
+
+    def has_ended() -> bool:
+        try:
+            return state.read_text(encoding="utf-8").split()[2] == "Z"
+        except OSError:
+            return True
+
+    until(has_ended)
 
 
 def test_a_crash_is_a_failure_of_the_stage(
