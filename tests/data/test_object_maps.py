@@ -348,7 +348,7 @@ def mixed_sizes(folder: Path) -> None:
         (lambda f: save(f, numbered(26), fps=-1), VideoError, "`fps` must be a number above 0"),
         (lambda f: save(f, numbered(26) * 1.0), VideoError, "maps must be whole numbers"),
         (lambda f: np.savez(f / "run/a.objects.npz", x=1), VideoError, "has no array `maps`"),
-        (lambda f: save(f, numbered(26) + 9), CannotRun, "hold the class 2"),
+        (lambda f: save(f, numbered(26) + 9), CannotRun, "hold the class 34"),
         (damaged, VideoError, "a.objects.npz: not a NumPy archive"),
         (gap, VideoError, "picture 4 is missing between 0 and 25"),
         (mixed_sizes, VideoError, "000012.png is (4, 4), other pictures are (2, 3)"),

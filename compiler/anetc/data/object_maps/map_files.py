@@ -32,7 +32,13 @@ from anetc.data.object_maps.class_pictures import read_class_picture
 from anetc.data.spec import parse_positive, spec_text
 from anetc.data.values import DataSpec
 from anetc.video.decode import VideoInfo, grid_length
-from anetc.video.object_maps import ObjectMaps, check_form, maps_for_network
+from anetc.video.object_maps import (
+    ObjectMaps,
+    check_form,
+    count_classes,
+    maps_for_network,
+    misfit,
+)
 from anetc.video.source import VideoError
 from anetdsl.errors import CannotRun, cannot_read
 
@@ -125,6 +131,16 @@ class StoredObjects:
         """True for scores, False for classes."""
         return self.archive is not None and self.archive.ndim == 4
 
+    def check_classes(self, channels: int) -> None:
+        """Raise CannotRun if an archive has classes that an object input does not have.
+
+        Those of pictures are found where the pictures are read.
+        """
+        if self.archive is not None:
+            found = count_classes(self.archive)
+            if (problem := misfit(found, channels, are_scores=self.are_scores)) is not None:
+                raise CannotRun(f"{self.place}: {problem}")
+
     def read(self, numbers: Sequence[int]) -> NDArray[Any]:
         """Return the maps with these numbers. Raises MapsError for pictures that cannot be read."""
         if self.archive is not None:
@@ -178,7 +194,8 @@ def open_object_maps(
 ) -> ObjectFolder | None:
     """Return the reader of the maps of the videos `paths` below `root`; None without `channels`.
 
-    Only some videos are looked up. Raises CannotRun if none of them has maps.
+    Only some videos are looked up. Raises CannotRun if none of them has maps, and if the first maps
+    have classes that the network does not have.
     """
     places = map_places(spec, root)
     if channels is None:
@@ -194,7 +211,9 @@ def open_object_maps(
         )
     for place in found:
         with contextlib.suppress(MapsError):  # reading its video reports it
-            return ObjectFolder(places, channels, open_stored(place).are_scores)
+            stored = open_stored(place)
+            stored.check_classes(channels)
+            return ObjectFolder(places, channels, stored.are_scores)
     return ObjectFolder(places, channels)
 
 
@@ -218,13 +237,15 @@ def read_video_maps(
     """Return the maps of an archive, or a folder of pictures, for clips of `fps` frames a second.
 
     `rate` is that of the maps, if the archive does not name it. Raises VideoError if the maps
-    cannot be read or their number does not fit.
+    cannot be read or their number does not fit; CannotRun if an archive has classes that the
+    network does not have.
     """
     try:
         stored = open_stored(place)
         numbers = map_numbers(stored, info, fps, rate)
     except MapsError as error:
         raise unusable(info, place, error) from None
+    stored.check_classes(channels)
     return VideoMaps(stored, numbers, channels, info)
 
 
