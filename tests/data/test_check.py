@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -254,6 +255,7 @@ def test_flow(folder: Path) -> None:
     assert "0 computed (0.0 MB), 7 cached, 0 failed" in done.out
     done = anetc("data", "flow", folder, "--size", "12x20", "--workers", 1)
     assert f"{folder}/.flow/12x20-12.5fps-" in done.out
+    assert re.search(r"^on the CPU: .*, 1 process, float32$", done.err, re.MULTILINE)
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from anetc.data.batches.device_feed import fed
-from anetc.data.batches.loader import scaled, training_batches
+from anetc.data.batches.loader import scaled, test_batches, training_batches
 from anetc.data.values import Sample
+from anetc.evaluation import runner
+from anetc.modules.network import build_network
 from anetc.video.flow.fields import dequantise
-from tests.training.toys import SIZE, Toy
+from tests.training.toys import SIZE, Toy, network
 
 
 @attrs.frozen(eq=False)
@@ -41,6 +43,28 @@ def test_compact_batches_have_the_same_numbers(dataset: Toy, flow: torch.dtype) 
         for kind, tensor in scaled(other.inputs).items():
             assert torch.equal(tensor, one.inputs[kind])
         assert torch.equal(one.targets, other.targets)
+
+
+def test_compact_batches_of_an_evaluation_have_the_same_scores() -> None:
+    """A GPU gets the bytes of all clips of a video, or floats where not all flow is in steps."""
+
+    class Mixed(Steps):
+        def sample(self, index: int, *, seed: int, epoch: int) -> Sample:
+            kind = Steps if index % 2 else Toy
+            return kind.sample(self, index, seed=seed, epoch=epoch)  # type: ignore[arg-type]
+
+    model = build_network(network(), seed=1).eval()
+    for dataset, flow in ((Steps(clips=2), torch.int8), (Mixed(), torch.float32)):
+        plain, compact = (
+            runner._concatenated(list(islice(test_batches(dataset, batch=1, compact=given), 3)))
+            for given in (False, True)
+        )
+        assert compact.inputs["flow"].dtype == flow
+        one, other = (
+            runner._logits(model, network(), batch, 2, "cpu", "float32")
+            for batch in (plain, compact)
+        )
+        assert np.array_equal(one, other)
 
 
 class Recorded:

@@ -11,7 +11,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from anetc.data.batches.loader import Batch, network_inputs, test_batches
+from anetc.data.batches.device_feed import fed, takes_bytes
+from anetc.data.batches.loader import Batch, named_inputs, scaled, test_batches
 from anetc.data.values import groups_of
 from anetc.evaluation.metrics import Scores
 from anetc.evaluation.scores import Evaluation, average_clips
@@ -48,7 +49,8 @@ def evaluate(
     """Run a model on every video of a split and average its scores over the clips of each video.
 
     With several processes (torch.distributed), each process evaluates a share of the videos and
-    all processes return the complete result. The scores of videos that cannot be read are NaN.
+    all processes return the complete result. The scores of videos that cannot be read are NaN. A
+    GPU gets the bytes of a batch while it computes the one before.
 
     Args:
         model: Module on `device` that takes inputs by name and returns logits (N, classes). It is
@@ -83,9 +85,10 @@ def evaluate(
             world=world,
             seed=seed,
             max_failures=max_failures,
+            compact=takes_bytes(device),
         )
         most = batch
-        for part in _grouped(videos, batch):
+        for part in fed(_grouped(videos, batch), torch.device(device)):
             logits, most = _fitting_logits(model, network, part, most, device, precision)
             rows.extend(zip(part.names, logits, strict=True))
             if progress is not None:
@@ -125,8 +128,11 @@ def _grouped(videos: Iterable[Batch], most: int) -> Iterator[Batch]:
 
 def _concatenated(parts: Sequence[Batch]) -> Batch:
     """Concatenate batches that have the same number of clips per video."""
+    given = [part.inputs for part in parts]
+    if any(len({inputs[kind].dtype for inputs in given}) > 1 for kind in given[0]):
+        given = [scaled(inputs) for inputs in given]  # not all flow was read from bytes
     return Batch(
-        {kind: torch.cat([part.inputs[kind] for part in parts]) for kind in parts[0].inputs},
+        {kind: torch.cat([inputs[kind] for inputs in given]) for kind in given[0]},
         torch.cat([part.targets for part in parts]),
         tuple(name for part in parts for name in part.names),
         parts[0].index,
@@ -177,16 +183,19 @@ def _logits(
         torch.inference_mode(),
         torch.autocast(torch.device(device).type, torch.bfloat16, enabled=precision == "bfloat16"),
     ):
-        parts = _split(network_inputs(network, batch), most)
+        # Object maps become channels only in a part: those of a batch take much memory.
         found = [
-            model({name: x.to(device) for name, x in part.items()}).double().cpu() for part in parts
+            model(named_inputs(network, scaled({kind: x.to(device) for kind, x in part.items()})))
+            .cpu()
+            .double()
+            for part in _split(batch.inputs, most)
         ]
     logits: Scores = torch.cat(found).numpy()
     return logits.reshape(len(batch.names), batch.clips, -1)
 
 
 def _split(inputs: dict[str, Tensor], most: int) -> Iterator[dict[str, Tensor]]:
-    """Split inputs (N, ...) by name into parts of at most `most` clips."""
+    """Split inputs (N, ...) by kind into parts of at most `most` clips."""
     count = len(next(iter(inputs.values())))
     for start in range(0, count, most):
         yield {name: x[start : start + most] for name, x in inputs.items()}

@@ -37,7 +37,7 @@ from anetc.training.data_record import trained_on_of
 from anetc.training.failures import BadData, TimedOut, TrainingFailure
 from anetc.training.loop import TrainState, is_compact, make_accelerator, make_train_state, steps
 from anetc.training.memory_probe import with_fitting_parts
-from anetc.training.run.checkpoint import checkpoint_of, save_checkpoint
+from anetc.training.run.checkpoint import checkpoint_of, save_checkpoint, saved_steps
 from anetc.training.run.journal import Journal
 from anetc.training.run.records import (
     STEPS_PER_FLUSH,
@@ -147,7 +147,8 @@ def _train_on_fold(
     training, evaluated = _open(network, setup)
     check_cells(network, setup.settings, setup.recipes.train)
     trained_on = trained_on_of(training, evaluated, setup.recipes)
-    state = make_train_state(network, setup.settings, make_accelerator(setup.settings))
+    saved = 0 if setup.checkpoints is None else saved_steps(setup.checkpoints)
+    state = make_train_state(network, setup.settings, make_accelerator(setup.settings), saved)
     logging.getLogger("anetc.training").info(state.device.line())
     inherited: tuple[str, ...] | None = None
     if (parent := setup.init_from) is not None:

@@ -234,13 +234,13 @@ def flow(
     from anetc.process_start import processor_count
     from anetdsl.evolve.workers.gpu_slots import visible_gpus
 
-    if device != "cpu":
-        found = resolve(device)
-        click.echo(found.line(), err=True)
-        # Each worker process chooses a GPU of its own.
-        device = found.kind if device in ("auto", "cuda") else found.name
-        if workers is None and found.is_cuda:
-            workers = len(visible_gpus()) if device == "cuda" else 1
+    found = resolve(device, "float32")
+    # Each worker process chooses a GPU of its own.
+    device = found.kind if device in ("auto", "cuda") else found.name
+    if workers is None and found.is_cuda:
+        workers = len(visible_gpus()) if device == "cuda" else 1
+    workers = workers or processor_count()
+    click.echo(found.line(_many(workers, "process", "processes")), err=True)
     given: tuple[int | tuple[int, int], ...] = sizes or short_sides
     keys = [FlowKey(fps, size) for size in dict.fromkeys(given)]
     if not keys:
@@ -248,7 +248,7 @@ def flow(
     failed = False
     for need in all_flow(spec, listing, keys):
         with count_progress("flow", len(need.paths)) as progress:
-            done = compute_needed(need, workers or processor_count(), progress, device)
+            done = compute_needed(need, workers, progress, device)
         # The videos that fail are the same for each size.
         for reason in () if failed else done.failures[:_SHOWN]:
             click.echo(visible(reason), err=True)

@@ -40,7 +40,7 @@ from anetc.training.loop import (
 )
 from anetc.training.memory_probe import with_fitting_parts, with_parts
 from anetc.training.run.board import open_board
-from anetc.training.run.checkpoint import newest_checkpoint, restore_checkpoint
+from anetc.training.run.checkpoint import newest_checkpoint, restore_checkpoint, saved_steps
 from anetc.training.run.early_stopping import (
     BestValidation,
     EarlyStopping,
@@ -179,7 +179,8 @@ def _train(
     network = network_of(check_source(source))
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
-    device = training_device(settings)
+    saved = saved_steps(out / CHECKPOINTS)
+    device = training_device(settings, saved)
     # `auto` must not become another precision where the run is resumed.
     settings = attrs.evolve(settings, precision=device.precision)
     accelerator = make_accelerator(settings)
@@ -211,7 +212,7 @@ def _train(
     elif make_flow:
         watch.message("--make-flow: the network has no input of optical flow, so none is computed")
     with report_out_of_memory("for the network"):
-        state = make_train_state(network, settings, accelerator)
+        state = make_train_state(network, settings, accelerator, saved)
     last = newest_checkpoint(out / CHECKPOINTS)
     done = last.iteration if last else 0
     extensions = extensions_of(out / RUN, settings.iterations, done)
