@@ -105,6 +105,18 @@ def check_not_input(target: str | Path, *sources: str | Path | None) -> None:
                 raise CannotRun(f"{target}: is also the input; choose another output file")
 
 
+def check_file_of(folder: Path, path: Path) -> None:
+    """Check that reading a file of a folder does not wait, and does not leave the folder.
+
+    Raise OSError if the file is missing, is no regular file, or is a link to a place outside the
+    folder: a page about a run shows nothing else, also if somebody else has made the run.
+    """
+    if not stat.S_ISREG(path.stat().st_mode):  # Reading a FIFO would wait for a writer.
+        raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+    if path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
+        raise OSError(errno.EACCES, f"it is a link to a place outside {folder}", str(path))
+
+
 def is_device(path: str | Path) -> bool:
     """Return whether a path exists and is neither a file nor a folder, such as /dev/null."""
     try:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from anetdsl.errors import CannotRun
 from anetdsl.evolve.drive.run_reader import Run
 from anetdsl.report.facts import best_with_parent, ranked, scored_candidates, second_looks
 from anetdsl.report.html_page import Section, html_page
-from anetdsl.report.markup import joined
+from anetdsl.report.markup import Markup, joined, paragraph, text
 from anetdsl.report.pictures import Renderer
 from anetdsl.report.sections.ancestry import ancestry
 from anetdsl.report.sections.candidate_tables import (
@@ -30,11 +31,19 @@ def search_report(run: Run, renderer: Renderer) -> str:
     return html_page(f"Search {run.name}", lead(run), list(search_sections(run, renderer)))
 
 
+def _finals(run: Run) -> Markup | None:
+    """Return the results of the finals, or why they cannot be read; None without finals."""
+    try:
+        return finals_results(run)
+    except CannotRun as error:
+        return paragraph(text(str(error)), class_="bad")
+
+
 def search_sections(run: Run, renderer: Renderer) -> Iterator[Section]:
     """Yield the sections of the page about one run."""
     best = ranked(scored_candidates(run))
     yield Section("summary", "Summary", joined([summary_tiles(run), settings_tables(run)]))
-    if (finals := finals_results(run)) is not None:
+    if (finals := _finals(run)) is not None:
         yield Section("finals", "Finals", finals)
     if best:
         yield Section("fitness", "Fitness", joined([fitness_curves(run), family_tree(run)]))

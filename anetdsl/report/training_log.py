@@ -10,11 +10,15 @@ from typing import Any
 
 import attrs
 
-from anetdsl.files import is_device
+from anetdsl.files import check_file_of
 
 _MAX_BYTES = 64 << 20
 """Largest part of a log that is read, from its end."""
 _MAX_POINTS = 400
+MAX_STEPS = 10**12
+"""Steps from this number on are no steps of a training."""
+_LARGEST = 1e300
+"""Numbers from this on are left out: their differences and sums may be infinite."""
 
 
 @attrs.frozen
@@ -32,15 +36,14 @@ class TrainingLog:
         return self.losses[-1][0] + 1 if self.losses else None
 
 
-def read_log(path: Path) -> TrainingLog:
-    """Read the log of a trial or the metrics of a training run.
+def read_log(path: Path, run: Path) -> TrainingLog:
+    """Read the log of a trial or the metrics of a training run, in the folder `run`.
 
-    A missing file is an empty log. Lines that are cut or hold a value that is not finite are left
-    out.
+    A file that is missing or cannot be read is an empty log. Lines that are cut or hold a value
+    that is not finite are left out.
     """
     try:
-        if is_device(path):  # Reading a FIFO would wait for a writer.
-            return TrainingLog()
+        check_file_of(run, path)
         with path.open("rb") as file:
             size = file.seek(0, 2)
             file.seek(max(0, size - _MAX_BYTES))
@@ -52,9 +55,9 @@ def read_log(path: Path) -> TrainingLog:
         try:
             values: Any = json.loads(line)
             step = values["iteration"]
-        except (ValueError, TypeError, LookupError):
+        except (ValueError, TypeError, LookupError, RecursionError):
             continue  # a line that is cut
-        if not isinstance(step, int):
+        if type(step) is not int or not 0 <= step < MAX_STEPS:
             continue
         if _is_finite(loss := values.get("loss")):
             losses.append((step, float(loss)))
@@ -77,4 +80,5 @@ def thinned(points: Sequence[tuple[int, float]]) -> tuple[tuple[float, float], .
 
 
 def _is_finite(value: object) -> bool:
-    return isinstance(value, float | int) and math.isfinite(value)
+    """Return whether a value is a number that a chart can show."""
+    return isinstance(value, float | int) and abs(value) < _LARGEST

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import attrs
 
 from anetdsl.errors import CannotRun, cannot_read
+from anetdsl.files import check_file_of
 from anetdsl.report.charts import Axis, Line, plot
 from anetdsl.report.html_page import CHART_WIDTH, Section
 from anetdsl.report.markup import (
@@ -23,9 +25,10 @@ from anetdsl.report.markup import (
     text,
     tiles,
 )
-from anetdsl.report.training_log import TrainingLog, read_log, thinned
+from anetdsl.report.training_log import MAX_STEPS, TrainingLog, read_log, thinned
 from anetdsl.report.wording import flatten
 
+_SCHEMA, _VERSION = "anetdsl-training-run", 1
 _DRAWN_MEASURES = ("top1", "top5", "map")
 _NOT_SHOWN = ("trained_on", "videos", "network_sha256", "schema", "schema_version")
 
@@ -44,13 +47,14 @@ class TrainingRun:
     @property
     def iterations(self) -> int | None:
         """Number of steps of the whole training."""
-        value = self.description.get("settings", {}).get("iterations")
-        return value if isinstance(value, int) else None
+        settings = self.description.get("settings")
+        value = settings.get("iterations") if isinstance(settings, dict) else None
+        return value if isinstance(value, int) and 0 < value < MAX_STEPS else None
 
 
 def is_training_run(path: Path) -> bool:
-    """Return whether a folder is that of a training run."""
-    return (path / "run.json").is_file()
+    """Return whether a folder is that of a training run, perhaps of a damaged one."""
+    return os.path.lexists(path / "run.json")
 
 
 def files_of(path: Path) -> tuple[Path, ...]:
@@ -62,14 +66,19 @@ def read_training_run(path: Path) -> TrainingRun:
     """Read the folder of a training run, also while it trains. Raise CannotRun."""
     description, metrics, result = files_of(path)
     try:
+        check_file_of(path, description)
         values = json.loads(description.read_bytes())
     except OSError as error:
         raise cannot_read(description, error) from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise CannotRun(f"{description}: this is not JSON") from None
-    if not isinstance(values, dict):
+    if not isinstance(values, dict) or values.get("schema") != _SCHEMA:
         raise CannotRun(f"{description}: this is not the description of a training run")
-    return TrainingRun(path, values, read_log(metrics), result.is_file())
+    if (version := values.get("schema_version")) != _VERSION:
+        raise CannotRun(
+            f"{description}: has format version {version}; this version of anetc reads {_VERSION}"
+        )
+    return TrainingRun(path, values, read_log(metrics, path), result.is_file())
 
 
 def training_lead(run: TrainingRun) -> Markup:

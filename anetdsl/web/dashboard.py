@@ -89,12 +89,13 @@ def _state(run: Run) -> str:
         f"{run.settings.method}, seed {run.settings.seed}",
         f"{finished:,} of {run.settings.candidates:,} candidates",
     ]
+    driven = is_driven_now(RunDir(run.path))
     if running:
-        words.append(f"{running} in training")
+        words.append(f"{running} {'in training' if driven else 'interrupted'}")
     if best := ranked(scored_candidates(run)):
         words.append(f"best {best[0].fitness:.2f}")
     if three := top_three_curve(run):
         words.append(f"mean of the top three {three[-1][1]:.2f}")
-    if not is_complete(run) and not is_driven_now(RunDir(run.path)):
+    if not is_complete(run) and not driven:
         words.append("no driver at work")
     return ", ".join(words)

@@ -88,7 +88,8 @@ def test_a_view_of_a_missing_run_waits_for_it(tmp_path: Path) -> None:
     view = RunView(tmp_path / "later")
     assert "there is no run yet" in view.html()
     (tmp_path / "later").mkdir()
-    (tmp_path / "later" / "run.json").write_text('{"settings": {"iterations": 7}}')
+    run = {"schema": "anetdsl-training-run", "schema_version": 1, "settings": {"iterations": 7}}
+    (tmp_path / "later" / "run.json").write_text(json.dumps(run))
     assert "Training: 0 of 7 steps are done." in view.html()
     assert repr(view) == f"RunView({str(tmp_path / 'later')!r})"
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
@@ -17,6 +19,7 @@ from anetdsl.evolve.candidates import Record
 from anetdsl.evolve.drive.run_dir import RunDir
 from anetdsl.evolve.drive.run_reader import Run, read_run
 from anetdsl.evolve.drive.search import drive_run, make_run
+from anetdsl.locks import locked
 from anetdsl.report import pictures
 from anetdsl.report.pictures import Renderer, network_picture
 from anetdsl.report.training_log import TrainingLog, read_log, thinned
@@ -56,6 +59,9 @@ LOG = (
     '{"iteration": 1, "loss": 2.25, "learning_rate": 0.1}\n'
     '{"iteration": 2, "validation": {"top1": 50.0}}\n'
     '{"iteration": 2, "loss": NaN}\n'
+    '{"iteration": 5, "loss": 1e309}\n'
+    '{"iteration": true, "loss": 1}\n{"iteration": -1, "loss": 1}\n'
+    f'{{"iteration": 6, "loss": 1{"0" * 400}}}\n{"[" * 99_999}\n'
     '{"iteration": 3, "lo'
 )
 
@@ -73,6 +79,8 @@ def test_running_trials_have_their_steps_and_losses(tmp_path: Path) -> None:
     assert "2 trials in training now." in section
     assert "<td>2<td>40<td>2.250" in section
     assert f"{first.name}: from 2.500 to 2.250 in 2 steps" in section
+    ended = running_section(trials, driven=False)
+    assert "No trial runs now. The driver ended during 2 trials" in ended
 
 
 def test_without_running_trials_the_section_says_so() -> None:
@@ -80,12 +88,20 @@ def test_without_running_trials_the_section_says_so() -> None:
 
 
 def test_a_missing_log_has_no_losses(tmp_path: Path) -> None:
-    assert read_log(tmp_path / "log.jsonl") == TrainingLog()
+    assert read_log(tmp_path / "log.jsonl", tmp_path) == TrainingLog()
 
 
-def test_a_log_that_is_no_file_has_no_losses(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "log.jsonl")
-    assert read_log(tmp_path / "log.jsonl") == TrainingLog()
+def test_a_log_that_is_no_file_of_the_run_has_no_losses(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    os.mkfifo(run / "fifo")
+    (tmp_path / "other.jsonl").write_text(LOG)
+    (run / "link").symlink_to(tmp_path / "other.jsonl")
+    (run / "log.jsonl").write_text(LOG)
+    (run / "own").symlink_to(run / "log.jsonl")
+    found = {name: read_log(run / name, run) for name in ("fifo", "link", "own")}
+    assert found["fifo"] == found["link"] == TrainingLog()
+    assert found["own"].steps == 2
 
 
 def test_a_picture_is_drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,6 +143,7 @@ def test_a_run_without_driver_names_the_command_to_continue(
     unfinished = attrs.evolve(run, records=run.records[:5])
     monkeypatch.setattr(run_sources, "read_run", lambda _: unfinished)
     lead = SearchSource(finished, NO_PICTURES).content().lead
+    assert "5 of 8 candidates are finished, 0 were interrupted." in lead
     assert f"<code>anetc evolve --resume {finished}</code>" in lead
 
 
@@ -196,9 +213,17 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
     assert str(tmp_path) in result.err
 
 
-def write_training(path: Path, log: str) -> None:
+TRAINING: Mapping[str, Any] = {
+    "schema": "anetdsl-training-run",
+    "schema_version": 1,
+    "data": "motion",
+    "settings": {"iterations": 40},
+}
+
+
+def write_training(path: Path, log: str, **changes: object) -> None:
     path.mkdir(parents=True)
-    (path / "run.json").write_text(json.dumps({"data": "motion", "settings": {"iterations": 40}}))
+    (path / "run.json").write_text(json.dumps({**TRAINING, **changes}))
     (path / "metrics.jsonl").write_text(log)
 
 
@@ -216,6 +241,9 @@ def test_a_training_run_has_a_page_that_follows_it(tmp_path: Path) -> None:
     assert validation is not None
     assert "<td>2<td>50.00" in validation.content
     assert not content.complete
+    assert "No process trains here now." in content.lead
+    with locked(path / "lock"):
+        assert "A process trains now." in latest.get().lead
     (path / "result.json").write_text("{}")
     assert "This training is complete after 2 steps." in latest.get().lead
     assert latest.get().complete
@@ -229,15 +257,78 @@ def test_searches_and_trainings_are_listed_together(finished: Path, tmp_path: Pa
     assert '<a href="/run/2">Training training</a>' in runs.content
 
 
-@pytest.mark.parametrize("damage", ["[]", "{", None])
-def test_a_damaged_training_run_is_refused(damage: str | None, tmp_path: Path) -> None:
-    write_training(tmp_path / "training", LOG)
-    source = source_of(tmp_path / "training")
-    description = tmp_path / "training" / "run.json"
-    if damage is None:
-        description.unlink()
-    else:
-        description.write_text(damage)
-        with pytest.raises(CannotRun, match=r"run\.json: this is not"):
-            source_of(tmp_path / "training")
-    assert "run.json: " in source.content().lead
+def link(path: Path, target: Path) -> None:
+    path.unlink()
+    path.symlink_to(target)
+
+
+def fifo(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+DAMAGE: Mapping[str, tuple[Callable[[Path], object], str]] = {
+    "list": (lambda path: path.write_text("[]"), "this is not the description of a training run"),
+    "other": (lambda path: path.write_text('{"a": 1}'), "this is not the description"),
+    "half": (lambda path: path.write_bytes(path.read_bytes()[:40]), "this is not JSON"),
+    "nested": (lambda path: path.write_text("[" * 99_999), "this is not JSON"),
+    "newer": (
+        lambda path: path.write_text(path.read_text().replace('_version": 1', '_version": 9')),
+        "has format version 9; this version of anetc reads 1",
+    ),
+    "missing": (Path.unlink, "no such file|neither a search"),
+    "fifo": (fifo, "it is not a regular file"),
+    "loop": (lambda path: link(path, path), "symbolic links"),
+    "outside": (lambda path: link(path, path.parent.parent / "other"), "it is a link to a place"),
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_a_damaged_training_run_is_refused(kind: str, tmp_path: Path) -> None:
+    """A page that shows the run keeps its sections, and names the problem."""
+    (tmp_path / "other").write_text(json.dumps({**TRAINING, "secret": "of another run"}))
+    path = tmp_path / "training"
+    write_training(path, LOG)
+    source = source_of(path)
+    sections = source.content().sections
+    damage, message = DAMAGE[kind]
+    damage(path / "run.json")
+    with pytest.raises(CannotRun, match=message):
+        source_of(path)
+    content = source.content()
+    assert "The run cannot be read now: " in content.lead
+    assert content.sections == sections
+
+
+@pytest.mark.parametrize("settings", [[1], {"iterations": -4}, {"iterations": 10**400}, None])
+def test_strange_settings_of_a_training_are_no_problem(settings: object, tmp_path: Path) -> None:
+    write_training(tmp_path / "training", LOG, settings=settings)
+    assert "Training: 2 steps are done." in source_of(tmp_path / "training").content().lead
+
+
+def test_a_database_that_is_no_file_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "search.db")
+    with pytest.raises(CannotRun, match=r"search\.db: is not a regular file"):
+        source_of(tmp_path)
+
+
+def test_finals_that_cannot_be_read_leave_the_rest_of_the_page(
+    finished: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "run"
+    shutil.copytree(finished, path)
+    (path / "finals").mkdir()
+    (path / "finals" / "plan.json").write_text("{")
+    content = SearchSource(path, NO_PICTURES).content()
+    finals = content.section("finals")
+    assert finals is not None
+    assert "plan.json: cannot be used" in finals.content
+    assert content.section("fitness") is not None
+
+
+def test_reading_a_run_changes_nothing_in_it(finished: Path, tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    shutil.copytree(finished, path)
+    before = {one: one.stat().st_mtime_ns for one in path.rglob("*")}
+    assert SearchSource(path, NO_PICTURES).content().section("fitness") is not None
+    assert {one: one.stat().st_mtime_ns for one in path.rglob("*")} == before

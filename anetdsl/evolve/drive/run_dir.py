@@ -43,6 +43,11 @@ class RunDir:
         return self.path / "search.db"
 
     @property
+    def write_ahead_log(self) -> Path:
+        """Log of SQLite, which exists while a driver works, and after a driver was killed."""
+        return self.database.with_name(f"{self.database.name}-wal")
+
+    @property
     def lock(self) -> Path:
         """File that a driver locks through the operating system while it works."""
         return self.path / "lock"

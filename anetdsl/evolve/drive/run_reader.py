@@ -15,6 +15,7 @@ from anetdsl.evolve.drive.store import open_for_reading
 from anetdsl.evolve.fitness_values import of_records
 from anetdsl.evolve.settings.run_settings import Running
 from anetdsl.evolve.settings.search_settings import SearchSettings
+from anetdsl.files import check_file_of
 
 
 @attrs.frozen
@@ -84,7 +85,8 @@ def read_run(path: str | Path) -> Run:
 def _classes(directory: RunDir) -> tuple[str, ...]:
     """Return the names of the classes, or none if the record of the data cannot be read."""
     try:
+        check_file_of(directory.path, directory.data)
         names = json.loads(directory.data.read_bytes())["trained_on"]["classes"]
         return tuple(map(str, names))
-    except (OSError, ValueError, TypeError, LookupError):
+    except (OSError, ValueError, TypeError, LookupError, RecursionError):
         return ()

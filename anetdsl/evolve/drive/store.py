@@ -28,6 +28,7 @@ from anetdsl.evolve.operations import (
     operations_to_json,
 )
 from anetdsl.evolve.settings.run_settings import EMPTY, RunSettings, settings_of, settings_text
+from anetdsl.files import is_device
 from anetdsl.settings_reader import parse_toml
 
 VERSION = 2
@@ -277,10 +278,17 @@ def open_store(directory: RunDir, *, new: bool = False) -> Iterator[Store]:
 
 @contextlib.contextmanager
 def open_for_reading(directory: RunDir) -> Iterator[Store]:
-    """Open the database as it is at this moment. Raise CannotRun if it cannot be read."""
+    """Open the database as it is at this moment, and change nothing in the run directory.
+
+    Raise CannotRun if it cannot be read.
+    """
     if not directory.database.exists():
         raise _missing(directory)
     address = f"{directory.database.absolute().as_uri()}?mode=ro"
+    if not directory.write_ahead_log.exists():
+        # No driver has the database open. Without this option, SQLite would make the log, and could
+        # not read in a folder that the user may not write to.
+        address += "&immutable=1"
     with _connected(address, directory, uri=True) as store:
         with store._naming_errors():
             # One transaction: all that is read is of one moment.
@@ -311,6 +319,8 @@ def read_operations(values: object) -> tuple[Operation, ...]:
 
 @contextlib.contextmanager
 def _connected(address: str, directory: RunDir, *, uri: bool) -> Iterator[Store]:
+    if is_device(directory.database):  # Opening a FIFO would wait for a writer.
+        raise CannotRun(f"{directory.database}: is not a regular file")
     try:
         connection = sqlite3.connect(address, uri=uri, isolation_level=None, timeout=30)
     except sqlite3.Error as error:

@@ -32,8 +32,11 @@ _METHODS = {
 }
 
 
-def lead(run: Run, *, live: bool = False) -> Markup:
-    """Return the text below the title of the page; a `live` page follows the search by itself."""
+def lead(run: Run, *, driven: bool | None = None) -> Markup:
+    """Return the text below the title of the page.
+
+    A page that follows the search by itself states whether it is `driven` now.
+    """
     settings = run.settings
     method = _METHODS.get(settings.method, settings.method)
     sentence = (
@@ -41,22 +44,23 @@ def lead(run: Run, *, live: bool = False) -> Markup:
         f"{settings.population}, seed {settings.seed}."
     )
     parts = [paragraph(text(sentence))]
-    if (note := _state(run, live=live)) is not None:
+    if (note := _state(run, driven)) is not None:
         parts.append(paragraph(text(note), class_="note"))
     return joined(parts)
 
 
-def _state(run: Run, *, live: bool) -> str | None:
+def _state(run: Run, driven: bool | None) -> str | None:
     """Return a note about a search that is not finished or has no results."""
     finished = sum(record.status in ("done", "failed") for record in run.records)
     if not run.records:
         return "This search has no candidates yet."
     if finished < run.settings.candidates:
         running = sum(record.status == "running" for record in run.records)
+        state = "were interrupted" if driven is False else "are in training"
         return (
             f"This search is not finished: {finished:,} of {run.settings.candidates:,} candidates "
-            f"are finished, {running} are in training."
-            + ("" if live else " Create the report again to see more.")
+            f"are finished, {running} {state}."
+            + (" Create the report again to see more." if driven is None else "")
         )
     if not scored_candidates(run):
         return "Every candidate of this search failed: see the failures below."

@@ -32,11 +32,14 @@ def status_text(name: str, progress: Progress, *, driven: bool) -> str:
         state = "running"
     else:
         state = f"stopped; resume with anetc evolve --resume {name}"
-    return status_lines(name, state, rows(progress))
+    return status_lines(name, state, rows(progress, driven=driven))
 
 
-def rows(progress: Progress) -> list[tuple[str, str]]:
-    """Return the rows of the table: label and value."""
+def rows(progress: Progress, *, driven: bool = True) -> list[tuple[str, str]]:
+    """Return the rows of the table: label and value.
+
+    Without a driver, the trials that ran when it was killed are `interrupted`.
+    """
     running = [f"{name} ({duration(seconds)})" for name, seconds in progress.running]
     if len(running) > _MOST_RUNNING:
         running[_MOST_RUNNING:] = [f"and {len(running) - _MOST_RUNNING} more"]
@@ -47,7 +50,7 @@ def rows(progress: Progress) -> list[tuple[str, str]]:
         ("best", _best(progress)),
         ("second looks", str(progress.second_looks) if progress.second_looks else ""),
         ("top three", "" if progress.top_three is None else f"{progress.top_three:.2f}"),
-        ("running", ", ".join(running) or "none"),
+        ("running" if driven or not running else "interrupted", ", ".join(running) or "none"),
         ("failed", failed if progress.failed else "none"),
         (
             "time left",

@@ -68,8 +68,8 @@ def finals_display(name: str) -> Iterator[Watch]:
         yield watching
 
 
-def finals_rows(progress: FinalsProgress) -> list[tuple[str, str]]:
-    """Return the rows of the table: label and value."""
+def finals_rows(progress: FinalsProgress, *, driven: bool = True) -> list[tuple[str, str]]:
+    """Return the rows of the table: label and value. See `evolve_screen.rows` about `driven`."""
     running = [f"{name} ({duration(seconds)})" for name, seconds in progress.running]
     if len(running) > _MOST_RUNNING:
         running[_MOST_RUNNING:] = [f"and {len(running) - _MOST_RUNNING} more"]
@@ -82,7 +82,7 @@ def finals_rows(progress: FinalsProgress) -> list[tuple[str, str]]:
         ("stage", stage),
         ("leading", _leading(progress)),
         ("winner", progress.winner or ""),
-        ("running", ", ".join(running) if progress.stage else ""),
+        ("running" if driven else "interrupted", ", ".join(running) if progress.stage else ""),
         ("failed", f"{progress.failed}, last {failures}" if progress.failed else ""),
         (
             "time left",
@@ -99,7 +99,7 @@ def finals_status(path: str, progress: FinalsProgress, *, driven: bool, run: str
         state = "running"
     else:
         state = f"stopped; resume with anetc finals {run}"
-    return status_lines(path, state, finals_rows(progress))
+    return status_lines(path, state, finals_rows(progress, driven=driven))
 
 
 def finals_line(progress: FinalsProgress) -> str:
