@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from packaging.requirements import Requirement
+from packaging.version import Version
 
 from anetc.devices import resolve
 from benchmarks import gpu_check, gpu_memory, gpu_number_stages
@@ -29,11 +31,22 @@ def test_documented_memory_is_the_computed_one() -> None:
     assert gpu_memory.table() in (REPOSITORY / "docs" / "gpu.md").read_text(encoding="utf-8")
 
 
-def test_pins_force_no_build_of_pytorch() -> None:
+@pytest.mark.parametrize(
+    ("offered", "chosen"),
+    [
+        (["2.13.0", "2.14.0"], "2.13.0"),  # the default index on Linux: CUDA
+        (["2.13.0+cpu"], "2.13.0+cpu"),
+        (["2.13.0+cu130"], "2.13.0+cu130"),
+        (["2.13.0", "2.13.0+cpu"], "2.13.0+cpu"),
+    ],
+)
+def test_pip_takes_the_build_of_pytorch_that_the_index_offers(
+    offered: list[str], chosen: str
+) -> None:
     """A pin with a suffix, such as 2.13.0+cpu, would install PyTorch without CUDA everywhere."""
     pins = (REPOSITORY / "constraints.txt").read_text(encoding="utf-8").splitlines()
-    (pin,) = (line for line in pins if line.startswith("torch=="))
-    assert "+" not in pin
+    (pin,) = (Requirement(line) for line in pins if line.startswith("torch=="))
+    assert str(max(pin.specifier.filter(map(Version, offered)))) == chosen
 
 
 def test_deadlines_are_below_nine_minutes() -> None:

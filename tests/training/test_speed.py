@@ -39,7 +39,10 @@ def test_speed_of_a_run_is_recorded(clips: DataSpec, tmp_path: Path) -> None:
     [
         ("NVIDIA H100 80GB HBM3", "bfloat16", 989.4e12),
         ("NVIDIA H100 PCIe", "float32", 378e12),
+        ("NVIDIA H100 NVL", "bfloat16", 835e12),
         ("NVIDIA A100-SXM4-40GB", "float32", 156e12),
+        ("NVIDIA A100-SXM4-40GB MIG 3g.20gb", "float32", None),
+        ("NVIDIA GeForce RTX 4090 Laptop GPU", "bfloat16", None),
         ("NVIDIA A100-SXM4-40GB", "ieee", None),
         ("NVIDIA Unknown", "bfloat16", None),
     ],

@@ -442,6 +442,7 @@ def test_trained_weights_are_evaluated_as_by_eval(
     expected = report.measures
     assert found["fitness"] == expected["fitness"]
     assert found["measures"]["top1"] == expected["top1"]
+    assert found["device"]["hardware"] == report.about["device"]["hardware"]
     validate("trial-job", json.loads((folder / "job.json").read_text()))
 
 

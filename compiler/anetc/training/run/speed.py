@@ -21,12 +21,16 @@ SPEED = "speed.jsonl"
 _PEAKS = {
     "H200": {"bfloat16": 989.4, "float32": 494.7},
     "H100 PCIe": {"bfloat16": 756.0, "float32": 378.0},
+    "H100 NVL": {"bfloat16": 835.0, "float32": 417.5},
     "H100": {"bfloat16": 989.4, "float32": 494.7},
     "A100": {"bfloat16": 312.0, "float32": 156.0},
     "L40S": {"bfloat16": 362.0, "float32": 183.0},
     "RTX 4090": {"bfloat16": 165.2, "float32": 82.6},
 }
 """Peak speeds in Tflop/s from the makers' data sheets: dense products, TF32 for float32."""
+_SLOWER = (" MIG ", "Laptop", "4090 D")
+"""Words in the names of GPUs that are slower than the one of the same name: a part of a GPU, and
+variants whose peak is unknown."""
 _FLOPS_PER_MULTIPLY_ADD = 2
 _PASSES = 3
 """Work of a training step as a multiple of the forward pass: the backward pass is two of it."""
@@ -98,7 +102,7 @@ def speed_meter(
 
 def peak_flops(device: Device) -> float | None:
     """Return the peak speed of a device in its precision in flop/s; None if it is unknown."""
-    if not device.is_cuda:
+    if not device.is_cuda or any(words in device.hardware for words in _SLOWER):
         return None
     for name, speeds in _PEAKS.items():
         if name in device.hardware:
