@@ -229,7 +229,8 @@ _ENTRIES = (
         "A409",
         "wrong number of items",
         "A list has too few or too many items. `D` and `modules` have four (levels 1 to 4), "
-        "`inputs` has at least one, and a stem reads exactly one input.",
+        "`inputs` has at least one, a stem reads exactly one input, and `C` of a lite block has "
+        "three.",
         _HEAD + _STEM + _LEVELS.replace("inputs=[a2]", "inputs=[]") + _SINK,
     ),
     Code(

@@ -221,7 +221,9 @@ STATEMENTS: dict[str, Statement] = {
                 Attribute(
                     "C",
                     "filters",
-                    "number of filters; the output has 4C channels, that of a stem C",
+                    "number of filters; the output has 4C channels, that of a stem C. With "
+                    "`blocks=lite`: the widths of the three convolutions in a module; the last one "
+                    "is that of the output",
                     required=True,
                     low=1,
                     high=8192,

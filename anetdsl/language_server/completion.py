@@ -22,6 +22,7 @@ from anetdsl.language_server.suggested_values import (
     fitting_sources,
     likely_sources,
     suggested_value,
+    unused_attributes,
 )
 from anetdsl.source import LINE_END, Span
 from anetdsl.vocabulary import KEYWORDS, LANGUAGE_VERSION, STATEMENTS, Attribute, Statement
@@ -166,6 +167,16 @@ class _Cursor:
                     return str(value)
         return None
 
+    def _sources(self) -> list[str]:
+        """Return the names in the `inputs` list of the statement."""
+        found: list[str] = []
+        for part in (self.before, self.after):
+            words = [str(token) for token in part]
+            start = next((i for i, word in enumerate(words) if word == "inputs"), len(words))
+            end = next((i for i in range(start, len(words)) if words[i] == "]"), len(words))
+            found += [str(token) for token in part[start + 1 : end] if token.type == "NAME"]
+        return found
+
     def _attribute_before(self, index: int) -> Attribute | None:
         """Return the attribute whose value starts at an index of `before`."""
         if index < 2 or self.before[index - 1].type != "EQUAL":
@@ -248,7 +259,11 @@ class _Cursor:
         if self.after and self.after[0].type == "EQUAL":  # The word is the name of an attribute.
             yield from self._attributes(written, is_renamed=True)
             return
-        missing = [a for a in self.statement.attributes if a.required and a.name not in written]
+        keyword = self.statement.keyword
+        unused = unused_attributes(self.analysis, keyword, self.level, self._sources())
+        missing = [
+            a for a in self.statement.attributes if a.required and a.name not in written | {*unused}
+        ]
         keywords_first = self.starts_line and not missing
         if keywords_first:
             yield from self._keywords()
@@ -258,9 +273,8 @@ class _Cursor:
 
     def _attributes(self, written: set[str], *, is_renamed: bool = False) -> Iterator[Completion]:
         kind = self.statement
-        # Without peer attention, peers have no effect.
-        unused = set() if self.analysis.network.attention == "peer" else {"peers"}
-        left = [a for a in kind.attributes if a.name not in written | unused]
+        unused = unused_attributes(self.analysis, kind.keyword, self.level, self._sources())
+        left = [a for a in kind.attributes if a.name not in written | {*unused}]
         for attribute in sorted(left, key=lambda a: not a.required):
             text, snippet = (attribute.name, "") if is_renamed else self._assignment(attribute)
             yield Completion(

@@ -10,7 +10,7 @@ import attrs
 from anetdsl.language_server.analysis import Analysis, int_value
 from anetdsl.source import LINE_END, Span
 from anetdsl.syntax.comments import comments_of
-from anetdsl.syntax.nodes import StatementNode
+from anetdsl.syntax.nodes import ListValue, StatementNode
 
 
 @attrs.frozen
@@ -42,13 +42,23 @@ def _detail(statement: StatementNode) -> str:
             channels = int_value(statement, "channels")
             return "input" if channels is None else f"input, {channels} channels"
         case "node":
-            level, filters = int_value(statement, "level"), int_value(statement, "C")
+            level = int_value(statement, "level")
             kind = "stem" if level == 0 else "node" if level is None else f"level {level}"
-            return kind if filters is None else f"{kind}, C={filters}"
+            filters = _written(statement, "C")
+            return f"{kind}, C={filters}" if filters else kind
         case "sink":
             classes = int_value(statement, "classes")
             return "" if classes is None else f"{classes} classes"
     return ""
+
+
+def _written(statement: StatementNode, name: str) -> str:
+    """Return the numbers of an attribute as they are written; an empty text without any."""
+    attribute = statement.attribute(name)
+    value = attribute.value if attribute is not None else None
+    if isinstance(value, ListValue):
+        return f"[{', '.join(item.value.text for item in value.items)}]"
+    return "" if value is None else value.text
 
 
 @attrs.frozen

@@ -14,9 +14,14 @@ import attrs
 from anetdsl.codes import WARNINGS
 from anetdsl.diagnostics import Diagnostic
 from anetdsl.ir import Edge
-from anetdsl.language_server.analysis import Analysis, analyse, int_value
+from anetdsl.language_server.analysis import Analysis, analyse, int_value, sources_of
 from anetdsl.language_server.formatting_edits import line_edits
-from anetdsl.language_server.suggested_values import likely_sources, suggested_value
+from anetdsl.language_server.suggested_values import (
+    likely_sources,
+    suggested_value,
+    unused_attributes,
+)
+from anetdsl.rules.blocks import blocks_meant
 from anetdsl.source import Edit, SourceFile, Span
 from anetdsl.syntax.nodes import StatementNode
 from anetdsl.syntax.parser import parse_syntax
@@ -25,6 +30,7 @@ from anetdsl.text.edits import (
     apply,
     find,
     insert_node,
+    remove_attribute,
     remove_node,
     remove_statement,
     set_attribute,
@@ -108,8 +114,12 @@ def _missing_attributes(analysis: Analysis, finding: Diagnostic) -> Proposals:
     keyword, name = statement.keyword.text, statement.name.text if statement.name else ""
     level = int_value(statement, "level")
     added: dict[str, Text | None] = {}
+    sources = [item.value.text for item in sources_of(statement)]
+    unused = unused_attributes(analysis, keyword, level, sources)
     for attribute in STATEMENTS[keyword].attributes:
-        if not attribute.required or statement.attribute(attribute.name) is not None:
+        if not attribute.required or attribute.name in unused:
+            continue
+        if statement.attribute(attribute.name) is not None:
             continue
         value: Text
         if attribute.type == "edges":
@@ -162,25 +172,63 @@ def _sink_widths(analysis: Analysis, finding: Diagnostic) -> Proposals:
         yield "set `combine=concat`", edits
 
 
-def _repeated_edge(analysis: Analysis, finding: Diagnostic) -> Proposals:
-    """Propose to list a source once (A604)."""
+def _unused_attribute(analysis: Analysis, finding: Diagnostic) -> Proposals:
+    """Propose to remove an attribute without effect, or to turn peer attention on (A410, A609)."""
     statement = _statement(analysis, finding)
-    attribute = statement.attribute("inputs") if statement is not None else None
-    if statement is None or attribute is None or attribute.value is None:
+    for attribute in statement.attributes if statement is not None else ():
+        if statement is None or attribute.value is None or attribute.value.span != finding.span:
+            continue
+        name = attribute.name.text
+        yield f"remove `{name}`", remove_attribute(analysis.tree, statement, name)
+        if name == "peers" and finding.code == "A609":
+            network = find(analysis.tree, "network")
+            edits = set_attribute(analysis.tree, network, "attention", "peer")
+            yield "set `attention=peer`", edits
+
+
+def _kind_of_blocks(analysis: Analysis, finding: Diagnostic) -> Proposals:
+    """Propose a C that fits the blocks, or the blocks that fit all C (A505)."""
+    statement = _statement(analysis, finding)
+    if statement is None or statement.name is None:
         return
-    kept: list[str] = []
-    removed = ""
-    for item in getattr(attribute.value, "items", ()):
-        if item.span == finding.span:
-            removed = item.value.text
-        else:
-            weight = "" if item.weight is None else f"@{item.weight.text}"
-            kept.append(item.value.text + weight)
-    if removed:
-        yield (
-            f"remove the second `{removed}`",
-            set_attribute(analysis.tree, statement, "inputs", kept),
-        )
+    meant = blocks_meant(analysis.network)
+    if meant != analysis.network.blocks:
+        network = find(analysis.tree, "network")
+        yield f"set `blocks={meant}`", set_attribute(analysis.tree, network, "blocks", meant)
+    attribute = STATEMENTS["node"].attribute("C")
+    if attribute is not None:
+        level = int_value(statement, "level")
+        filters = suggested_value(analysis, "node", statement.name.text, attribute, level)
+        edit = Edit(finding.span, filters)
+        yield f"change to `C={filters}`", (edit,)
+
+
+def _lite_sink(analysis: Analysis, finding: Diagnostic) -> Proposals:
+    """Propose the one input of the sink of lite blocks (A506)."""
+    sink = _statement(analysis, finding)
+    if sink is not None:
+        for item in sources_of(sink)[:_MOST_READERS]:
+            name = item.value.text
+            yield f"read `{name}` alone", set_attribute(analysis.tree, sink, "inputs", [name])
+
+
+def _superfluous_item(analysis: Analysis, finding: Diagnostic) -> Proposals:
+    """Propose to take an item out of a list of sources or of peers (A411, A604)."""
+    statement = _statement(analysis, finding)
+    for attribute in statement.attributes if statement is not None else ():
+        items = getattr(attribute.value, "items", ())
+        removed = [item for item in items if finding.span in (item.span, item.value.span)]
+        if statement is None or not removed:
+            continue
+        kept = [
+            item.value.text + ("" if item.weight is None else f"@{item.weight.text}")
+            for item in items
+            if item not in removed
+        ]
+        name, list_name = removed[0].value.text, attribute.name.text
+        is_second = sum(item.value.text == name for item in items) > 1
+        edits = set_attributes(analysis.tree, statement, {list_name: kept or None})
+        yield f"remove {'the second ' if is_second else ''}`{name}`", edits
 
 
 def _unread_node(analysis: Analysis, finding: Diagnostic) -> Proposals:
@@ -262,8 +310,13 @@ _PROPOSALS: dict[str, Callable[[Analysis, Diagnostic], Proposals]] = {
     "A402": _repeated_attribute,
     "A403": _missing_attributes,
     "A503": _sink_widths,
+    "A410": _unused_attribute,
+    "A411": _superfluous_item,
     "A504": _strides,
+    "A505": _kind_of_blocks,
+    "A506": _lite_sink,
     "A601": _unread_node,
-    "A604": _repeated_edge,
+    "A604": _superfluous_item,
     "A606": _unread_input,
+    "A609": _unused_attribute,
 }

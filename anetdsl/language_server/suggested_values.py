@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from anetdsl.ir import default_kind
+from anetdsl.ir import MODULES, default_kind
 from anetdsl.language_server.analysis import Analysis, int_value
-from anetdsl.vocabulary import LITE_STEM_STRIDE, STEM_STRIDE, TOP_LEVEL, Attribute
+from anetdsl.vocabulary import (
+    LITE_STEM_STRIDE,
+    STEM_STRIDE,
+    TOP_LEVEL,
+    UNUSED_BY_OBJECT_STEMS,
+    Attribute,
+)
 
+_OBJECT_CLASSES = 151
+"""Channels of the object input of the published AssembleNet++."""
 _STEM_FILTERS = 32
 _LITE_STEM_FILTERS = 24
 _LITE_FILTERS = ((27, 27, 12), (54, 54, 24), (152, 152, 68), (432, 432, 192))
@@ -25,9 +33,14 @@ def suggested_value(
     match keyword, attribute.name:
         case _ if attribute.default:
             return attribute.default
+        case "network", "modules":
+            return str(list(MODULES[analysis.network.blocks]))
         case "input", "channels":
-            return "2" if "flow" in name.lower() else "3"
+            is_object = "object" in name.lower()
+            return str(_OBJECT_CLASSES) if is_object else "2" if "flow" in name.lower() else "3"
         case "input", "kind":
+            if "object" in name.lower():
+                return "object"
             statement = analysis.definitions.get(name)
             channels = int_value(statement, "channels") if statement is not None else None
             return default_kind(3 if channels is None else channels)
@@ -56,15 +69,34 @@ def _filters(analysis: Analysis, level: int | None) -> str:
     """Return the C of the last node of a level, or a usual one if the level has no node."""
     level = 1 if level is None else level
     network = analysis.network
-    present = [node.channels for node in network.nodes if node.level == level and node.filters]
     is_block = 1 <= level <= TOP_LEVEL
-    if present:
-        filters = present[-1]
+    is_list = network.blocks == "lite" and is_block
+    present = [node.channels for node in network.nodes if node.level == level and node.filters]
+    fitting = [filters for filters in present if isinstance(filters, tuple) == is_list]
+    if fitting:
+        filters = fitting[-1]
     elif network.blocks == "lite":
         filters = _LITE_FILTERS[level - 1] if is_block else _LITE_STEM_FILTERS
     else:
         filters = network.widths[level - 1] if is_block else _STEM_FILTERS
     return str(list(filters)) if isinstance(filters, tuple) else str(filters)
+
+
+def unused_attributes(
+    analysis: Analysis, keyword: str, level: int | None, sources: Sequence[str]
+) -> tuple[str, ...]:
+    """Return the attributes that have no effect on a node of a level with these `inputs`.
+
+    They are `peers` of a stem and without peer attention, and `C` and `r` of the stem of an object
+    input.
+    """
+    if keyword != "node":
+        return ()
+    has_peers = analysis.network.attention == "peer" and level != 0
+    kinds = {value.name: value.kind for value in analysis.network.inputs}
+    reads_objects = level == 0 and any(kinds.get(source) == "object" for source in sources)
+    peers = () if has_peers else ("peers",)
+    return (*peers, *(UNUSED_BY_OBJECT_STEMS if reads_objects else ()))
 
 
 def likely_sources(

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from anetdsl.diagnostics import Diagnostic, Fix, Label, Severity
+from anetdsl.diagnostics import Diagnostic, Label, Severity
 from anetdsl.ir import Blocks, Network, Node, place
-from anetdsl.source import NOWHERE, Edit, Span
 from anetdsl.vocabulary import DEFAULT_WIDTHS
 
 _LISTS = "C of a lite block is a list of three widths, such as `C=[54, 54, 24]`"
@@ -67,7 +66,6 @@ def check_stem_attributes(network: Network, incomplete: frozenset[str]) -> Itera
                 place(node, "C"),
                 labels=(Label(place(source, "name"), "an object input"),),
                 help=f"it is a max pool, so its output has {source.channels} channels, too",
-                fix=_removal(node, "C"),
             )
         if node.peers:
             yield Diagnostic(
@@ -75,17 +73,7 @@ def check_stem_attributes(network: Network, incomplete: frozenset[str]) -> Itera
                 f"stem `{node.name}` has no peers",
                 place(node, "peers"),
                 help="a stem reads one input, without attention",
-                fix=_removal(node, "peers"),
             )
-
-
-def _removal(node: Node, attribute: str) -> Fix | None:
-    """Return the fix that removes an attribute and the space before it."""
-    span = dict(node.places).get(attribute, NOWHERE)
-    if span == NOWHERE:
-        return None
-    start = span.start - len(attribute) - len(" =")
-    return Fix(f"remove `{attribute}`", (Edit(Span(start, span.end), ""),))
 
 
 def check_lite_sink(network: Network) -> Iterator[Diagnostic]:

@@ -69,9 +69,12 @@ def check_strides(network: Network, incomplete: frozenset[str]) -> Iterator[Diag
 
 
 def check_sink_widths(network: Network) -> Iterator[Diagnostic]:
-    """Check A503: with `combine=mean` the sink's inputs have equal numbers of channels."""
+    """Check A503: with `combine=mean` the sink's inputs have equal numbers of channels.
+
+    The sink of lite blocks combines nothing: A506 reports a second input.
+    """
     sink = network.sink
-    if sink.combine != "mean" or not sink.inputs:
+    if sink.combine != "mean" or not sink.inputs or network.blocks == "lite":
         return
     channels = network.out_channels()
     first = sink.inputs[0].source

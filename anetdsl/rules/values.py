@@ -80,14 +80,7 @@ def read_ints(value: Value, attribute: Attribute) -> tuple[int, ...]:
     """Return a list of whole numbers of the attribute's length. Raise InvalidValue."""
     items = _read_each(value, attribute, read_int)
     if len(items) != attribute.length:
-        raise InvalidValue(
-            Diagnostic(
-                "A409",
-                f"`{attribute.name}` has {len(items)} items, not {attribute.length}",
-                value.span,
-                help="one for each of the levels 1 to 4",
-            )
-        )
+        raise InvalidValue(_wrong_length(value, attribute, "one for each of the levels 1 to 4"))
     return items
 
 
@@ -96,9 +89,11 @@ def read_filters(value: Value, attribute: Attribute) -> int | tuple[int, ...]:
     number = attrs.evolve(attribute, type="int")
     if not isinstance(value, ListValue):
         return read_int(value, number)
-    if len(value.items) != attribute.length:
-        raise InvalidValue(_wrong_type(value, attribute))
-    return _read_each(value, number, read_int)
+    items = _read_each(value, number, read_int)
+    if len(items) != attribute.length:
+        help = "a lite block has a list of three widths, a full block one number"
+        raise InvalidValue(_wrong_length(value, attribute, help))
+    return items
 
 
 def read_strings(value: Value, attribute: Attribute) -> tuple[str, ...]:
@@ -184,6 +179,16 @@ def _read_each(
     if found:
         raise InvalidValue(*found)
     return tuple(items)
+
+
+def _wrong_length(value: Value, attribute: Attribute, help: str) -> Diagnostic:
+    count = len(value.items) if isinstance(value, ListValue) else 1
+    return Diagnostic(
+        "A409",
+        f"`{attribute.name}` has {count} item{'s' * (count != 1)}, not {attribute.length}",
+        value.span,
+        help=help,
+    )
 
 
 def _wrong_type(value: Value, attribute: Attribute) -> Diagnostic:

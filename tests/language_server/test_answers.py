@@ -96,6 +96,8 @@ def test_hover_of_a_node_has_its_cost() -> None:
         (GOOD.replace("stride", "str|ide", 1), "spatial stride of the block; 4 for a stem"),
         (GOOD.replace("stride", "str|ide", 1), "- source: paper A.3"),
         (GOOD.replace("demo", "demo edg|es=fixed"), "- default: `learned`"),
+        (GOOD.replace("demo", "demo atten|tion=peer"), "`none` or `self` or `peer`"),
+        (GOOD.replace("C=128", "C|=128"), "the widths of the three convolutions in a module"),
         (GOOD.replace("node a1", "no|de a1"), "one block: a stem (level 0)"),
         (GOOD.replace("sink", "s|ink"), "- parameters: "),
         (GOOD.replace("demo", "de|mo"), "**network `demo`**"),
@@ -153,6 +155,20 @@ def test_wrong_settings_are_explained(given: object, message: str) -> None:
 # Completion
 
 TWO = HEAD + "input flow channels=2\n" + STEM + LEVELS
+OBJECT = "input object channels=16 kind=object\n"
+OBJECTS = HEAD + OBJECT + STEM + LEVELS + SINK
+LITE = """\
+anet 1
+network demo blocks=lite
+input rgb channels=3
+node s0 level=0 C=24 r=1 stride=2 inputs=[rgb]
+node a1 level=1 C=[27, 27, 12] r=1 stride=2 inputs=[s0]
+node a2 level=2 C=[54, 54, 24] r=1 stride=2 inputs=[s0, a1]
+node a3 level=3 C=[152, 152, 68] r=1 stride=2 inputs=[a2]
+node a4 level=4 C=[432, 432, 192] r=1 stride=2 inputs=[a2, a3]
+sink inputs=[a4] classes=10
+"""
+"""A text without findings."""
 PEERS = TWO.replace("demo", "demo attention=peer")
 
 
@@ -189,6 +205,16 @@ def one(text: str, label: str) -> Completion:
             ["combine", "head", "origin", "score", "input", "node"],
         ),
         (TWO + "sink inputs=[b4]\nnode |", ["b4"]),
+        (
+            OBJECTS + "node o level=0 inputs=[object] |",
+            ["stride", "origin", "score", "input", "node"],
+        ),
+        (PEERS + "node x level=0 |", ["C", "r", "stride", "inputs"]),
+        (GOOD.replace("demo", "demo attention=|"), ["none", "self", "peer"]),
+        (GOOD.replace("demo", "demo blocks=|"), ["full", "lite"]),
+        (OBJECTS.replace("kind=object", "kind=|"), ["object", "rgb", "flow"]),
+        (LITE.replace("C=[432, 432, 192]", "C=|"), ["[432, 432, 192]"]),
+        (LITE.replace("demo", "demo modules=|"), ["[3, 5, 11, 7]"]),
         ("anet 1\nnetwork n D=|", ["[64, 128, 256, 512]"]),
         ("anet 1 # no|", []),
         (GOOD + 'origin parent="no|', []),
@@ -210,6 +236,8 @@ def test_completions_bring_likely_values() -> None:
     stem = one(TWO + "node x level=0 st|", "stride")
     assert (stem.text, stem.snippet) == ("stride=4", "stride=${1:4}")
     assert one(TWO + "node x level=3 C|", "C").text == "C=512"
+    assert one(LITE + "node x level=3 C|", "C").text == "C=[152, 152, 68]"
+    assert one(HEAD + "input object |", "channels").text == "channels=151"
     assert "paper A.3" in stem.documentation
     node = one(TWO + "|", "node").snippet
     assert node == "node ${1:name}  level=${2:1}  C=${3:128}  r=${4:1}  stride=${5:1}  inputs=[$6]"
@@ -269,6 +297,8 @@ def test_outline_and_folding() -> None:
         ("node", "s0", "stem, C=32"),
     ]
     assert symbols[-1] == ("sink", "sink", "10 classes")
+    details = {symbol.name: symbol.detail for symbol in outline(analysed(LITE))}
+    assert details["a2"] == "level 2, C=[54, 54, 24]"
     folds = {(part.first, part.last, part.kind) for part in folding_parts(analysis)}
     assert folds == {(0, 1, "comment"), (3, 14, "region"), (9, 11, "region")}
 
@@ -324,6 +354,34 @@ UNREAD = "node b3 level=3 C=512 r=1 stride=2 inputs=[a2]\n"
         (GOOD.replace("[a4]", "[a4, a1]"), "set `combine=concat`", ""),
         (GOOD.replace("input rgb", "input x channels=1\ninput rgb"), "remove `x`", GOOD),
         (GOOD.replace("C=256", "C=64"), "allow A602 in this file", ""),
+        (
+            OBJECTS + "node o level=0 C = 16  r=1 stride=4 inputs=[object]\n",
+            "remove `C`",
+            OBJECTS + "node o level=0 r=1 stride=4 inputs=[object]\n",
+        ),
+        (
+            OBJECTS + "node o level=0 inputs=[object]\n",
+            "add `stride=4`",
+            OBJECTS + "node o level=0 stride=4 inputs=[object]\n",
+        ),
+        (GOOD.replace("demo", "demo attention=pier"), "change to `peer`", ""),
+        (GOOD.replace("[a2]", "[a2]  peers=[s0@0.5]"), "remove `peers`", GOOD),
+        (
+            GOOD.replace("[a2]", "[a2]  peers=[s0@0.5]"),
+            "set `attention=peer`",
+            GOOD.replace("[a2]", "[a2]  peers=[s0@0.5]").replace("demo", "demo attention=peer"),
+        ),
+        (
+            PEERS.replace("[a2]", "[a2] peers=[s0@0.5, s0@0.25]") + SINK,
+            "remove the second `s0`",
+            PEERS.replace("[a2]", "[a2] peers=[s0@0.5]") + SINK,
+        ),
+        (PEERS.replace("[a2]", "[a2]  peers=[s0]") + SINK, "remove `s0`", PEERS + SINK),
+        (LITE.replace("demo blocks=lite", "demo"), "set `blocks=lite`", ""),
+        (LITE.replace("=lite", "=light"), "set `blocks=lite`", LITE),
+        (LITE.replace("C=[54, 54, 24]", "C=54"), "change to `C=[54, 54, 24]`", LITE),
+        (LITE.replace("[a4]", "[a3, a4]"), "read `a4` alone", LITE),
+        (LITE.replace("demo", "demo D=[8, 16, 32, 64]"), "remove `D`", LITE),
     ],
 )
 def test_fixes(text: str, title: str, expected: str) -> None:
