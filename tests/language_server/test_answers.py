@@ -207,7 +207,7 @@ def one(text: str, label: str) -> Completion:
         (TWO + "sink inputs=[b4]\nnode |", ["b4"]),
         (
             OBJECTS + "node o level=0 inputs=[object] |",
-            ["stride", "origin", "score", "input", "node"],
+            ["stride"],
         ),
         (PEERS + "node x level=0 |", ["C", "r", "stride", "inputs"]),
         (GOOD.replace("demo", "demo attention=|"), ["none", "self", "peer"]),
@@ -355,7 +355,7 @@ UNREAD = "node b3 level=3 C=512 r=1 stride=2 inputs=[a2]\n"
         (GOOD.replace("input rgb", "input x channels=1\ninput rgb"), "remove `x`", GOOD),
         (GOOD.replace("C=256", "C=64"), "allow A602 in this file", ""),
         (
-            OBJECTS + "node o level=0 C = 16  r=1 stride=4 inputs=[object]\n",
+            OBJECTS + "node o level=0 C = 16 r=1 stride=4 inputs=[object]\n",
             "remove `C`",
             OBJECTS + "node o level=0 r=1 stride=4 inputs=[object]\n",
         ),
@@ -369,7 +369,7 @@ UNREAD = "node b3 level=3 C=512 r=1 stride=2 inputs=[a2]\n"
         (
             GOOD.replace("[a2]", "[a2]  peers=[s0@0.5]"),
             "set `attention=peer`",
-            GOOD.replace("[a2]", "[a2]  peers=[s0@0.5]").replace("demo", "demo attention=peer"),
+            GOOD.replace("[a2]", "[a2]  peers=[s0@0.5]").replace("demo", "demo  attention=peer"),
         ),
         (
             PEERS.replace("[a2]", "[a2] peers=[s0@0.5, s0@0.25]") + SINK,
