@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -50,11 +52,45 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 def test_settings_without_variables(environment: pytest.MonkeyPatch) -> None:
     environment.setattr(process_start, "_quota", lambda: 1e9)
+    environment.setattr(sys, "platform", "linux")
     prepare_process()
     assert os.environ["GOMP_SPINCOUNT"] == process_start.SPIN_COUNT
     assert "OMP_NUM_THREADS" not in os.environ
-    assert os.environ["CALLED"] == str(int(sys.platform.startswith("linux")))
+    assert os.environ["CALLED"] == "1"
     assert describe_threads(2) == "2 threads (sleep while waiting)"
+
+
+def test_other_systems_keep_their_waiting_and_allocator(environment: pytest.MonkeyPatch) -> None:
+    """They have neither libgomp nor glibc."""
+    environment.setattr(sys, "platform", "darwin")
+    prepare_process()
+    assert "GOMP_SPINCOUNT" not in os.environ
+    assert os.environ["CALLED"] == "0"
+    assert describe_threads(2) == "2 threads"
+
+
+@pytest.mark.parametrize(
+    ("largest", "thresholds"),
+    [
+        (1 << 40, [(-3, 256 << 20), (-1, -1)]),
+        (32 << 20, [(-3, 256 << 20), (-3, 32 << 20), (-1, -1)]),
+        (0, [(-3, 256 << 20), (-3, 32 << 20)]),
+    ],
+    ids=["any size", "an older glibc", "refused"],
+)
+def test_thresholds_that_the_allocator_accepts(
+    largest: int, thresholds: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second threshold alone would have every block of 128 KiB mapped separately."""
+    calls: list[tuple[int, int]] = []
+
+    def mallopt(name: int, value: int) -> int:
+        calls.append((name, value))
+        return int(value <= largest)
+
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: SimpleNamespace(mallopt=mallopt))
+    process_start._keep_freed_memory()
+    assert calls == thresholds
 
 
 @pytest.mark.parametrize(

@@ -20,8 +20,9 @@ import math
 import os
 import sys
 
-KEPT_BLOCK_BYTES = 256 << 20
-"""Largest block that glibc takes from the memory that it keeps, and does not map separately."""
+KEPT_BLOCK_BYTES = (256 << 20, 32 << 20)
+"""Largest block that glibc takes from the memory that it keeps, and does not map separately. Older
+versions of glibc allow no more than the second value."""
 SPIN_COUNT = "300"
 """Rounds of the loop in which a thread of OpenMP waits before it sleeps."""
 
@@ -40,12 +41,13 @@ _CGROUPS, _OWN_CGROUP = "/sys/fs/cgroup", "/proc/self/cgroup"
 
 def prepare_process() -> None:
     """Set the allocator, the waiting and the number of threads, except where the user has."""
-    if not any(name in os.environ for name in _WAIT_VARIABLES):
+    linux = sys.platform.startswith("linux")  # elsewhere PyTorch has another OpenMP
+    if linux and not any(name in os.environ for name in _WAIT_VARIABLES):
         os.environ["GOMP_SPINCOUNT"] = SPIN_COUNT  # libgomp reads it when it is loaded
     count = processor_count()
     if count < _allowed_processors() and not any(name in os.environ for name in _THREAD_VARIABLES):
         os.environ["OMP_NUM_THREADS"] = str(count)  # OpenMP does not see the limit of a container
-    if sys.platform.startswith("linux") and not _user_set_malloc():
+    if linux and not _user_set_malloc():
         _keep_freed_memory()
 
 
@@ -88,8 +90,9 @@ def _keep_freed_memory() -> None:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError):
         return
-    mallopt(_M_MMAP_THRESHOLD, KEPT_BLOCK_BYTES)
-    mallopt(_M_TRIM_THRESHOLD, _NEVER)
+    # If neither is accepted, the other threshold stays as well: it would fix both.
+    if any(mallopt(_M_MMAP_THRESHOLD, size) for size in KEPT_BLOCK_BYTES):
+        mallopt(_M_TRIM_THRESHOLD, _NEVER)
 
 
 def _quota() -> float:

@@ -84,7 +84,7 @@ def test_choice_is_measured_once_and_kept(
     assert product_library() == expected
     matrix_product._used.clear()
     assert product_library() == expected
-    monkeypatch.setattr(matrix_product, "_processor", lambda: "another")
+    monkeypatch.setattr(matrix_product, "describe_processor", lambda: "another")
     matrix_product._used.clear()
     with pytest.raises(AssertionError, match="measured again"):
         product_library()

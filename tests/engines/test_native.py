@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -16,6 +18,7 @@ from torch import Tensor
 
 from anetc.engines.training import TrainingModule
 from anetc.engines.training.native_program import INSTRUCTION_SIZE, Writer
+from anetc.modules.network import InputError
 from anetc.native import library as native
 from anetc.native.library import NativeLibrary, NoNativeKernels
 from tests.engines.test_training import loss_of
@@ -67,6 +70,8 @@ GEOMETRIES = {
     "one cell": ((1, 1), (3, 3), (1, 1), (1, 1)),
     "strided spatial": ((7, 8), (3, 3), (2, 2), (1, 1)),
     "strided one cell": ((1, 1), (3, 3), (2, 2), (1, 1)),
+    "a last cell that no window reads": ((6, 9), (3, 3), (3, 3), (1, 1)),
+    "cells between the windows": ((9, 8), (3, 3), (4, 5), (1, 1)),
     "stem": ((12, 15), (7, 7), (2, 2), (1, 1)),
     "temporal": ((8, 10), (3, 1), (1, 1), (2, 1)),
     "beyond the clip": ((4, 9), (5, 1), (1, 1), (3, 1)),
@@ -114,6 +119,17 @@ def test_convolutions_equal_the_library(
             dw = torch.full_like(weight, torch.nan)
             run(kernels, "weight_gradient", (grad, x, dw, scratch), sizes, threads=threads)
             equal(dw, leaf.grad)
+
+
+def test_convolutions_of_no_clips(kernels: NativeLibrary) -> None:
+    """An empty batch has no result, and its gradient of the weights is 0."""
+    x, grad, weight = torch.empty(0, 1, 5, 3), torch.empty(0, 1, 5, 4), drawn(4, 3, 3, 3).float()
+    sizes, scratch = (0, 1, 5, 3, 4, 3, 3, 1, 1, 1, 1), torch.empty_like(weight)
+    run(kernels, "convolve", (x, weight, grad, None, scratch), sizes)
+    run(kernels, "input_gradient", (grad, weight, x, None, scratch), sizes)
+    dw = torch.full_like(weight, torch.nan)
+    run(kernels, "weight_gradient", (grad, x, dw, scratch), sizes)
+    assert not dw.any()
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4, 12, 27, 64, 100])
@@ -190,6 +206,31 @@ def test_numbers_that_are_not_finite_reach_the_logits(kernels: NativeLibrary) ->
     assert logits[1].isfinite().all()
 
 
+@pytest.mark.parametrize("changed", ["a type", "a size"])
+def test_tensors_that_the_kernels_cannot_read(kernels: NativeLibrary, changed: str) -> None:
+    """The kernels do not check sizes and types; PyTorch's operations refuse these."""
+    example = case(EVERY_PASS, batch=2)
+    module = TrainingModule(example.model).train()
+    module(example.inputs)
+    if changed == "a type":
+        norm = module.get_submodule("nodes.s0.conv_bn")
+        norm.running_mean = norm.running_mean.double()
+    else:
+        conv = module.get_submodule("nodes.s0.conv")
+        conv.weight = torch.nn.Parameter(conv.weight[:, :1].detach().clone())
+    with pytest.raises(RuntimeError):
+        module(example.inputs)
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_a_batch_without_clips(kernels: NativeLibrary, native: bool) -> None:
+    """It would make the running averages NaN."""
+    example = case(EVERY_PASS)
+    module = TrainingModule(example.model, native=native).train()
+    with pytest.raises(InputError, match="at least one clip"):
+        module({name: x[:0] for name, x in example.inputs.items()})
+
+
 def test_copies_share_the_library(kernels: NativeLibrary) -> None:
     """A module that holds it can be copied."""
     assert copy.deepcopy(kernels) is kernels
@@ -241,6 +282,57 @@ def test_a_failed_compilation_is_reported_once(
     module = TrainingModule(example.model)
     loss_of(module, example.inputs).backward()
     assert not any(module._native.values())
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("no-compiler -m64", "CXX=no-compiler -m64: there is no program no-compiler"),
+        ("'", "CXX=': there is no program '"),
+    ],
+)
+def test_a_compiler_that_does_not_exist(
+    fresh: Path, monkeypatch: pytest.MonkeyPatch, given: str, message: str
+) -> None:
+    monkeypatch.setenv("CXX", given)
+    with pytest.raises(NoNativeKernels, match=re.escape(message)):
+        native.library()
+    assert (native.preparation() or "").startswith(message)
+
+
+def test_a_compiler_with_options(
+    kernels: NativeLibrary, fresh: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CXX may hold options, as in makefiles; -pthread replaces -fopenmp if that is refused."""
+    fake = script(
+        tmp_path,
+        f'echo "$@" >> {tmp_path}/calls; for last; do :; done\n'
+        f'case "$*" in *-fopenmp*) exit 1;; esac; cp {kernels.path} "$last"',
+    )
+    monkeypatch.setenv("CXX", f"{fake} -m64")
+    assert native.library().instruction_size == INSTRUCTION_SIZE
+    calls = [line.split() for line in (tmp_path / "calls").read_text().splitlines()]
+    assert [call[0] for call in calls] == ["-m64", "-m64"]
+    assert ["-pthread" in call for call in calls] == [False, True]
+
+
+@pytest.mark.slow
+def test_threads_without_openmp(
+    kernels: NativeLibrary, fresh: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same results bit by bit (compiling takes 15 s)."""
+    real = native.compiler()[0]
+    monkeypatch.setenv(
+        "CXX", script(tmp_path, f'case "$*" in *-fopenmp*) exit 1;; esac; exec {real} "$@"')
+    )
+    without = native.library()
+    x, weight = drawn(7, 9, 8, 20, dtype=torch.float32), drawn(27, 3, 3, 20, dtype=torch.float32)
+    sizes, scratch = (7, 9, 8, 20, 27, 3, 3, 1, 1, 1, 1), torch.empty_like(weight)
+    results = [torch.empty(7, 9, 8, 27) for _ in range(4)]
+    for (compiled, threads), y in zip(itertools.product((kernels, without), (1, 3)), results):
+        run(compiled, "convolve", (x, weight, y, None, scratch), sizes, threads=threads)
+    assert without.version != kernels.version
+    assert all(torch.equal(results[0], y) for y in results[1:])
 
 
 def test_no_compiler(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:

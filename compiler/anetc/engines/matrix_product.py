@@ -17,7 +17,6 @@ import functools
 import hashlib
 import json
 import os
-import platform
 import statistics
 import time
 from collections.abc import Callable
@@ -27,6 +26,7 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor
 
+from anetc.native.processor import describe_processor
 from anetdsl.cache import cache_folder, make_cache_folder
 from anetdsl.errors import CannotRun
 from anetdsl.files import write_atomically
@@ -41,7 +41,6 @@ _GAIN = 1.05
 _SHAPES = ((784, 1024, 256), (3136, 512, 128))
 """Rows, inner size and columns of the measured products, which Table 4 has."""
 _ROUNDS = 7
-_FIELDS = ("vendor_id", "cpu family", "model", "model name", "stepping", "flags", "Features")
 
 _ops: Any = torch.ops.mkldnn
 _used: list[Library] = []
@@ -103,7 +102,7 @@ def _choose() -> Library:
         raise CannotRun(f"{VARIABLE}={wish}: write {' or '.join(get_args(Library))}")
     if not _has_onednn():
         return "blas"
-    about = {"processor": _processor(), "torch": torch.__version__}
+    about = {"processor": describe_processor(), "torch": torch.__version__}
     digest = hashlib.sha256(json.dumps(about).encode()).hexdigest()[:16]
     name = f"products-{digest}.json"
     if (kept := _read(name)) is not None:
@@ -161,16 +160,6 @@ def measured_speeds() -> dict[Library, float]:
 
 
 def _has_onednn() -> bool:
+    """Return whether this build of PyTorch has oneDNN, with its products."""
     available: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-    return available
-
-
-def _processor() -> str:
-    """Return a text that differs between models of processors. Their names alone may be equal."""
-    try:
-        block = Path("/proc/cpuinfo").read_text("utf-8", "replace").partition("\n\n")[0]
-    except OSError:
-        return f"{platform.machine()} {platform.processor()}"
-    fields = (line.partition(":") for line in block.splitlines())
-    found = [value.strip() for key, _, value in fields if key.strip() in _FIELDS]
-    return " ".join([platform.machine(), *found])
+    return available and hasattr(_ops, "_linear_pointwise")

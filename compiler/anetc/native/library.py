@@ -7,22 +7,26 @@ Without a C++ compiler, everything runs without it.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import hashlib
+import itertools
 import logging
 import os
-import platform
+import shlex
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import attrs
 
+from anetc.native.processor import describe_processor
 from anetdsl.cache import cache_folder, make_cache_folder
 from anetdsl.errors import CannotRun
-from anetdsl.locks import locked
+from anetdsl.files import write_atomically
+from anetdsl.locks import LocksUnsupported, locked
 
 SWITCH = "ANETC_NATIVE"
 """Environment variable; 0 turns the native kernels off."""
@@ -31,9 +35,9 @@ NO_KERNELS = "none"
 SOURCE = Path(__file__).resolve().parent / "source"
 _FLAGS = ("-std=c++17", "-O3", "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-shared")
 _FOR_THIS_PROCESSOR = ("-march=native", "-mcpu=native")
-_THREADS = "-fopenmp"
+_THREADS = ("-fopenmp", "-pthread")
+"""Flags for loops over several threads; the second is for compilers without OpenMP."""
 _FOLDER = "native"
-_NO_COMPILER = "no C++ compiler was found (c++, g++ or clang++, or CXX)"
 _ONCE = "once on this machine (about 15 s)"
 _WAIT_SECONDS = 120.0
 _COMPILE_SECONDS = 300
@@ -64,10 +68,22 @@ class NativeLibrary:
         return library, ()
 
 
-def compiler() -> str | None:
-    """Return the path of a C++ compiler: of CXX if it is set, else of c++, g++ or clang++."""
-    names = (os.environ["CXX"],) if os.environ.get("CXX") else ("c++", "g++", "clang++")
-    return next((path for name in names if (path := shutil.which(name))), None)
+def compiler() -> tuple[str, ...]:
+    """Return the words that call a C++ compiler: those of CXX if it is set, else c++, g++, clang++.
+
+    The first word is the path of the program. Raise NoNativeKernels if there is none.
+    """
+    given = os.environ.get("CXX", "")
+    try:
+        words = shlex.split(given)
+    except ValueError:
+        words = [given]
+    for name in words[:1] or ("c++", "g++", "clang++"):
+        if path := shutil.which(name):
+            return (path, *words[1:])
+    if words:
+        raise NoNativeKernels(f"CXX={given}: there is no program {words[0]}")
+    raise NoNativeKernels("no C++ compiler was found (c++, g++ or clang++, or that of CXX)")
 
 
 def is_switched_off() -> bool:
@@ -103,13 +119,11 @@ def preparation() -> str | None:
     """Return a line about kernels that have to be compiled first, or cannot be; else None."""
     if is_switched_off():
         return None
-    command = compiler()
-    if command is None:
-        return (
-            f"{_NO_COMPILER}: training on the CPU runs without native kernels, which takes longer"
-        )
-    if Path(cache_folder(), _FOLDER, f"{_key(command)}.so").is_file():
-        return None
+    try:
+        if Path(cache_folder(), _FOLDER, _name(compiler())).is_file():
+            return None
+    except (NoNativeKernels, OSError) as error:
+        return f"{error}: training on the CPU runs without native kernels, which takes longer"
     return f"the first training on the CPU compiles the native kernels, {_ONCE}"
 
 
@@ -129,46 +143,52 @@ def _found() -> NativeLibrary | NoNativeKernels:
 
 
 def _compiled() -> Path:
-    """Return the path of the compiled library."""
+    """Return the path of the compiled library. If another process compiles it, wait for it."""
     command = compiler()
-    if command is None:
-        raise NoNativeKernels(_NO_COMPILER)
     folder = Path(make_cache_folder(_FOLDER))
-    path = folder / f"{_key(command)}.so"
+    path = folder / _name(command)
     if path.is_file():
         return path
-    with locked(folder / "compile.lock", seconds=_WAIT_SECONDS, remove=False):
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(LocksUnsupported):  # then several processes may compile
+            lock = locked(
+                folder / "compile.lock", seconds=_WAIT_SECONDS, busy=_too_slow, remove=False
+            )
+            stack.enter_context(lock)
         if not path.is_file():
             _log.info("compiling the native kernels, %s", _ONCE)
             _compile(command, path)
     return path
 
 
-def _compile(command: str, path: Path) -> None:
+def _too_slow(holder: str) -> str:
+    return f"{holder} has not compiled them within {_WAIT_SECONDS:.0f} s"
+
+
+def _compile(command: Sequence[str], path: Path) -> None:
     """Compile the library, without optional flags that this compiler does not have."""
     problem = ""
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         result = Path(folder, path.name)
-        for processor in _FOR_THIS_PROCESSOR:
-            for threads in (_THREADS, None):
-                flags = (*_FLAGS, processor, *([threads] if threads else []))
-                arguments = [command, *flags, str(SOURCE / "program.cpp"), "-o", str(result)]
-                try:
-                    done = subprocess.run(
-                        arguments,
-                        capture_output=True,
-                        text=True,
-                        errors="replace",
-                        timeout=_COMPILE_SECONDS,
-                        check=False,
-                    )
-                except (OSError, subprocess.TimeoutExpired) as error:
-                    raise NoNativeKernels(f"{command} failed: {error}") from None
-                if done.returncode == 0:
-                    result.replace(path)
-                    return
-                problem = problem or (done.stderr.strip().splitlines() or ["no message"])[0]
-    raise NoNativeKernels(f"{command} cannot compile the native kernels: {problem}")
+        for processor, threads in itertools.product(_FOR_THIS_PROCESSOR, _THREADS):
+            flags = (*_FLAGS, processor, threads)
+            try:
+                done = subprocess.run(
+                    [*command, *flags, str(SOURCE / "program.cpp"), "-o", str(result)],
+                    stdin=subprocess.DEVNULL,
+                    capture_output=True,
+                    text=True,
+                    errors="replace",
+                    timeout=_COMPILE_SECONDS,
+                    check=False,
+                )
+            except (OSError, subprocess.TimeoutExpired) as error:
+                raise NoNativeKernels(f"{command[0]} failed: {error}") from None
+            if done.returncode == 0:
+                write_atomically(path, result.read_bytes(), durable=True)
+                return
+            problem = problem or (done.stderr.strip().splitlines() or ["no message"])[0]
+    raise NoNativeKernels(f"{command[0]} cannot compile the native kernels: {problem}")
 
 
 def _loaded(path: Path) -> NativeLibrary:
@@ -184,32 +204,22 @@ def _loaded(path: Path) -> NativeLibrary:
     return NativeLibrary(str(path), run_float, run_double, loaded.anetc_instruction_size())
 
 
-def _key(command: str) -> str:
-    """Return a key of everything that the library depends on."""
+def _name(command: Sequence[str]) -> str:
+    """Return the file name of the library: a key of everything that it depends on."""
     key = hashlib.sha256()
     for path in sorted(SOURCE.iterdir()):
         key.update(path.name.encode() + b"\0" + path.read_bytes())
-    tool = Path(command).resolve()
+    tool = Path(command[0]).resolve()
     state = tool.stat()
     for part in (
         _FLAGS,
         _FOR_THIS_PROCESSOR,
         _THREADS,
         str(tool),
+        command[1:],
         state.st_size,
         state.st_mtime_ns,
     ):
         key.update(repr(part).encode())
-    key.update(_processor().encode())
-    return key.hexdigest()[:24]
-
-
-def _processor() -> str:
-    """Return a description of the processor and its instructions."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").split("\n\n")[0]
-    except OSError:
-        return f"{platform.machine()} {platform.processor()} {platform.system()}"
-    wanted = ("flags", "features", "model name", "vendor_id", "cpu family", "model", "cpu part")
-    kept = [line for line in lines.splitlines() if line.split(":")[0].strip().lower() in wanted]
-    return "\n".join([platform.machine(), *kept])
+    key.update(describe_processor().encode())
+    return f"{key.hexdigest()[:24]}.so"

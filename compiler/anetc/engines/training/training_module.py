@@ -21,7 +21,13 @@ from anetc.engines.training.native_nodes import (
 )
 from anetc.engines.training.nodes import NodeCall, NodeSteps, node_steps, sink_inputs
 from anetc.engines.training.shared_statistics import is_distributed
-from anetc.modules.network import NetworkModule, NetworkParts, build_network, check_inputs
+from anetc.modules.network import (
+    InputError,
+    NetworkModule,
+    NetworkParts,
+    build_network,
+    check_inputs,
+)
 from anetc.modules.sink import Sink
 from anetc.native.library import library_or_none
 from anetc.plan.lower import lower
@@ -85,10 +91,12 @@ class TrainingModule(NetworkParts):
     def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """Return the logits (N, classes) for inputs (N, C, T, H, W) by input name.
 
-        Raise InputError for inputs that do not fit the network.
+        Raise InputError for inputs that do not fit the network, or hold no clip to train on.
         """
         check_inputs(self.network, inputs)
         first = next(iter(inputs.values()))
+        if self.training and not len(first):
+            raise InputError("a batch to train on must hold at least one clip; it holds none")
         dtype = first.dtype
         device = first.device.type
         if torch.is_autocast_enabled(device):
@@ -133,7 +141,7 @@ class TrainingModule(NetworkParts):
             torch._foreach_add_(counters, 1)
         shared = self.synchronise and is_distributed()
         tensors = [*(values[name] for name in node.inputs), *stored]
-        if native is not None and not shared and _fit_kernels(tensors):
+        if native is not None and not shared and _fit_kernels(native, tensors, norms):
             call = NativeCall.of(native, norms, batch, keep=not self.checkpoint)
             return call.run(tensors)
         by_steps = NodeCall(node, frames, norms, batch, keep=not self.checkpoint, shared=shared)
@@ -166,10 +174,19 @@ def training_module(
     return TrainingModule(reference, checkpoint=checkpoint, synchronise=synchronise)
 
 
-def _fit_kernels(tensors: Sequence[Tensor]) -> bool:
-    """Return whether the native kernels can read these tensors."""
+def _fit_kernels(
+    native: NativeNode, tensors: Sequence[Tensor], norms: Mapping[str, nn.BatchNorm3d]
+) -> bool:
+    """Return whether the native kernels can read these tensors: the kernels do not check them."""
     dtype = tensors[0].dtype
-    return dtype in DTYPES and all(x.dtype == dtype and x.device.type == "cpu" for x in tensors)
+    stored = tensors[len(native.node.inputs) :]
+    averages = [x for norm in norms.values() for x in (norm.running_mean, norm.running_var)]
+    return (
+        dtype in DTYPES
+        and all(x.dtype == dtype and x.device.type == "cpu" for x in tensors)
+        and all(x.numel() == size for x, size in zip(stored, native.stored_sizes.values()))
+        and all(x is not None and x.dtype == dtype and x.is_contiguous() for x in averages)
+    )
 
 
 @functools.cache

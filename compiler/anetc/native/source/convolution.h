@@ -87,6 +87,13 @@ inline std::vector<Run> backward_runs(long n, long k, long stride, long dilation
     return runs;
 }
 
+// Return whether the runs of an axis leave out some of its n positions.
+inline bool has_holes(const std::vector<Run> &runs, long n) {
+    long covered = 0;
+    for (const Run &run : runs) covered += run.count;
+    return covered < n;
+}
+
 // Join loops that step evenly through both tensors, and put the best loop for tiles last.
 inline void order(Loop (&loops)[3]) {
     for (int inner = 2; inner >= 1; inner--)
@@ -107,6 +114,7 @@ inline std::vector<Region> regions_of(long batch, const std::vector<Run> &first,
                                       const std::vector<Run> &second, long in1, long in2,
                                       long channels, long k2, long o1, long o2, long out) {
     std::vector<Region> regions;
+    if (batch == 0) return regions;
     for (const Run &a : first)
         for (const Run &b : second) {
             Region region{{{batch, in1 * in2 * channels, o1 * o2 * out},
@@ -294,10 +302,9 @@ template <typename T>
 void input_gradient(const T *grad, const T *w, T *dx, const T *add, T *scratch, const Geometry &g,
                     int threads) {
     pack_backward(w, scratch, g);
-    auto regions = regions_of(g.batch, backward_runs(g.n1, g.k1, g.s1, g.d1),
-                              backward_runs(g.n2, g.k2, g.s2, g.d2), g.o1(), g.o2(), g.out, g.k2, g.n1,
-                              g.n2, g.in);
-    bool holes = (g.k1 < g.s1) || (g.k2 < g.s2);
+    auto first = backward_runs(g.n1, g.k1, g.s1, g.d1), second = backward_runs(g.n2, g.k2, g.s2, g.d2);
+    auto regions = regions_of(g.batch, first, second, g.o1(), g.o2(), g.out, g.k2, g.n1, g.n2, g.in);
+    bool holes = has_holes(first, g.n1) || has_holes(second, g.n2);
     if (holes && !add) std::memset(dx, 0, sizeof(T) * g.batch * g.n1 * g.n2 * g.in);
     multiply(grad, scratch, dx, add, regions, g.taps() * g.out, g.in, threads);
 }

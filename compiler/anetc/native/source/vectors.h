@@ -7,6 +7,14 @@
 #include <cstring>
 #include <vector>
 
+#ifndef _OPENMP
+#include <atomic>
+#include <system_error>
+#include <thread>
+#endif
+
+static_assert(sizeof(long) == 8, "sizes of tensors are long");
+
 #ifdef __AVX512F__
 constexpr int VECTOR_BYTES = 64, PANEL_VECTORS = 4;
 #elif defined(__AVX__)
@@ -78,14 +86,28 @@ template <typename T, typename F> void with_panel(const Panel &panel, F &&f) {
     f.template run<1, 1>(panel);
 }
 
-// Call f(i) for each i in [0, count). No result may depend on the order.
-template <typename F> void parallel_for([[maybe_unused]] int threads, long count, F &&f) {
-#ifdef _OPENMP
-    if (threads > 1 && count > 1) {
-#pragma omp parallel for schedule(dynamic) num_threads(threads)
+// Call f(i) for each i in [0, count). No result may depend on the order. Without OpenMP, threads are
+// started for each loop.
+template <typename F> void parallel_for(int threads, long count, F &&f) {
+    if (threads <= 1 || count <= 1) {
         for (long i = 0; i < count; i++) f(i);
         return;
     }
-#endif
+#ifdef _OPENMP
+#pragma omp parallel for schedule(dynamic) num_threads(threads)
     for (long i = 0; i < count; i++) f(i);
+#else
+    std::atomic<long> next{0};
+    auto work = [&] {
+        for (long i = next++; i < count; i = next++) f(i);
+    };
+    std::vector<std::thread> others;
+    others.reserve(threads);
+    try {
+        while ((long)others.size() + 1 < std::min<long>(threads, count)) others.emplace_back(work);
+    } catch (const std::system_error &) { // there are too many threads: go on with fewer
+    }
+    work();
+    for (std::thread &other : others) other.join();
+#endif
 }
