@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
 
 import pytest
-from torch import nn
+from torch import Tensor, nn
 
 from anetc.data.batches.loader import Batch, training_batches
 from anetc.devices import Device
@@ -51,3 +52,26 @@ def test_many_remaining_steps_are_compiled(
     gpu = Device(name="cuda:0", hardware="NVIDIA H100", precision="bfloat16")
     monkeypatch.setattr(loop, "resolve", lambda *_, **__: gpu)
     assert training_device(settings(iterations=iterations), done).compiled == compiled
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_results_say_whether_steps_were_compiled(
+    works: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def compiler(step: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        def fail(*_: object) -> Tensor:
+            raise RuntimeError("ptxas died")
+
+        return step if works else fail
+
+    def engine(model: NetworkModule, *_: object, **__: object) -> nn.Module:
+        return AcceleratorModule(model, compiled=True, compiler=compiler)
+
+    monkeypatch.setattr(loop, "training_engine", engine)
+    given = settings(iterations=1)
+    state = make_train_state(network(), given, make_accelerator(given))
+    warning = contextlib.nullcontext() if works else pytest.warns(UserWarning, match="ptxas died")
+    with warning:
+        list(steps(state, training_batches(Toy(), batch=8, seed=0)))
+    assert state.used_device.compiled == works
+    assert state.used_device.hardware == state.device.hardware

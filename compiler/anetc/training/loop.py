@@ -55,6 +55,12 @@ class TrainState:
     """Device, precision and engine of the training."""
 
     @property
+    def used_device(self) -> Device:
+        """The device for results: it is not compiled if the compiler has failed."""
+        engine = self.accelerator.unwrap_model(self.wrapped)
+        return attrs.evolve(self.device, compiled=bool(getattr(engine, "compiled", False)))
+
+    @property
     def kernels(self) -> str:
         """Version of the native kernels of the training; "none" without them."""
         return training_kernels(self.device, several=self.accelerator.num_processes > 1)

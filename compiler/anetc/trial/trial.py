@@ -248,7 +248,7 @@ def _result(state: TrainState, evaluation: Evaluation, setup: TrialSetup) -> Tri
         edges=learned_edge_weights(state.model),
         parameters=counted.parameters,
         multiply_adds=counted.multiply_adds,
-        device=state.device.to_json(),
+        device=state.used_device.to_json(),
         versions=_libraries(state),
         parts=state.settings.accumulate,
     )

@@ -307,7 +307,7 @@ def _train(
         seconds=time.perf_counter() - start,
         waiting=loop.waited / loop.stepping if loop.stepping else 0.0,
         best=None if early is None else early.best,
-        device=device,
+        device=state.used_device,
     )
     if is_first:
         _write_model((out / MODEL, out / WEIGHTS), source, state, trained_on, evaluation)
