@@ -18,7 +18,7 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 import anetdsl
-from anetc.modules.initial import randomise_norms
+from anetc.modules.initial import randomise
 from anetc.modules.network import build_network
 from anetc.weights.files import save_weights
 from benchmarks.tables import print_table, replay
@@ -69,7 +69,7 @@ def _files(folder: Path, size: int) -> list[str]:
     """Write weights and clips; return the options that name them."""
     network = anetdsl.load(NETWORK)
     model = build_network(network)
-    randomise_norms(model, 0)
+    randomise(model, 0)
     save_weights(model, folder / "w.safetensors")
     rng = np.random.default_rng(0)
     np.savez(

@@ -17,7 +17,7 @@ from torch.nn import functional
 import anetdsl
 from anetc import build_network
 from anetc.devices import Device, resolve
-from anetc.modules.initial import randomise_norms
+from anetc.modules.initial import randomise
 from anetc.modules.network import NetworkModule
 from anetdsl.ir import Network
 
@@ -92,7 +92,7 @@ class Stage:
 def made(network: Network, clips: int, frames: int, side: int) -> tuple[NetworkModule, Clips]:
     """Return a network in training mode and clips, both random."""
     model = build_network(network, seed=0).train()
-    randomise_norms(model, 0)
+    randomise(model, 0)
     generator = torch.Generator().manual_seed(0)
     return model, {
         value.name: torch.randn(clips, value.channels, frames, side, side, generator=generator)

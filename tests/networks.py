@@ -56,23 +56,19 @@ SHARES = st.floats(0, 1, exclude_min=True)
 
 
 @st.composite
-def networks(draw: st.DrawFn, *, authors: bool = False, plus: bool = True) -> Network:
-    """Draw a small network without errors; with `authors`, one for the authors' lists.
-
-    With `plus`, it may have objects, attention, peers and lite blocks (AssembleNet++).
-    """
+def networks(draw: st.DrawFn, *, authors: bool = False) -> Network:
+    """Draw a small network without errors; with `authors`, one for the authors' lists."""
     names = iter(draw(st.lists(NAMES, min_size=13, max_size=13, unique=True)))
-    kinds = ["rgb", "flow", "object"] if plus else ["rgb", "flow"]
-    inputs = [Input(next(names), 3, "rgb"), Input(next(names), 2, "flow")]
-    if plus:
-        inputs.append(Input(next(names), draw(st.integers(1, 5)), "object"))
+    inputs = [
+        Input(next(names), 3, "rgb"),
+        Input(next(names), 2, "flow"),
+        Input(next(names), draw(st.integers(1, 5)), "object"),
+    ]
     if not authors:
-        inputs = [
-            Input(value.name, draw(st.integers(1, 4)), draw(st.sampled_from(kinds)))
-            for value in inputs
-        ]
+        kinds: Any = st.sampled_from(["rgb", "flow", "object"])
+        inputs = [Input(value.name, draw(st.integers(1, 4)), draw(kinds)) for value in inputs]
     inputs = draw(st.permutations(inputs))[: draw(st.integers(1, len(inputs)))]
-    blocks: Any = draw(st.sampled_from(["full", "full", "lite"])) if plus else "full"
+    blocks: Any = draw(st.sampled_from(["full", "full", "lite"]))
     count = draw(st.integers(1, 3))
     share = 24 if blocks == "lite" else 128 // count
     channels = st.just(share) if authors else st.integers(1, 5)
@@ -98,10 +94,10 @@ def networks(draw: st.DrawFn, *, authors: bool = False, plus: bool = True) -> Ne
                 draw(st.integers(1, 3)),
                 draw(st.sampled_from([1, 2, 2, 4])),
                 tuple(Edge(source, draw(WEIGHTS)) for source in sources),
-                draw(_peers(lower)) if plus else (),
+                draw(_peers(lower)),
             )
         )
-    attentions: Any = st.sampled_from(["none", "self", "peer"]) if plus else st.just("none")
+    attentions: Any = st.sampled_from(["none", "self", "peer"])
     network = Network(
         name=draw(NAMES),
         inputs=tuple(inputs),

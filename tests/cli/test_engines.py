@@ -12,7 +12,7 @@ import pytest
 import anetdsl
 from anetc.engines.inference.inference_engine import InferenceEngine
 from anetc.evaluation import one_video, runner
-from anetc.modules.initial import randomise_norms
+from anetc.modules.initial import randomise
 from anetc.modules.network import NetworkModule, build_network
 from anetc.weights.files import save_weights
 from tests.cli.conftest import CLIP, REPOSITORY
@@ -27,7 +27,7 @@ SIZE = ["--frames", "4", "--size", "32"]
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Random weights, also of batch normalisations: initial ones would hide errors."""
     model = build_network(anetdsl.load(NETWORK))
-    randomise_norms(model, 0)
+    randomise(model, 0)
     path = tmp_path_factory.mktemp("weights") / "w.safetensors"
     save_weights(model, path)
     return path

@@ -13,7 +13,7 @@ from torch import Tensor
 import anetc
 import anetdsl
 from anetc.engines.inference.inference_engine import InferenceEngine, compile_network
-from anetc.modules.initial import randomise_norms
+from anetc.modules.initial import randomise
 from anetc.modules.network import InputError, NetworkModule
 from anetc.weights.files import WeightsError, load_weights, save_weights
 from tests.modules.networks import SMALL, clip
@@ -30,9 +30,9 @@ needs_bfloat16 = pytest.mark.skipif(
 
 
 def randomised(*, seed: int = 0) -> NetworkModule:
-    """Return the reference module of `SMALL` with random batch normalisations."""
+    """Return the reference module of `SMALL` with random weights."""
     model = anetc.build_network(NETWORK, seed=seed)
-    randomise_norms(model, seed)
+    randomise(model, seed)
     return model.eval()
 
 
@@ -51,7 +51,7 @@ def error(engine: InferenceEngine, inputs: dict[str, Tensor]) -> float:
 def test_examples_equal_the_reference(path: Path) -> None:
     network = anetdsl.load(path)
     model = anetc.build_network(network)
-    randomise_norms(model, 1)
+    randomise(model, 1)
     engine = anetc.compile_network(model)
     for frames, height, width in ((4, 32, 40), (3, 47, 65)):
         assert error(engine, clip(network, frames, height, width, batch=2)) < SINGLE

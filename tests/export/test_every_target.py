@@ -58,10 +58,6 @@ def logits_of(
 def check(
     kind: str, example: Case, dtype: DType = "float32", dynamic: tuple[Axis, ...] = ()
 ) -> None:
-    if kind == "python":  # refuses the networks of AssembleNet++ (test_python_source.py)
-        network = example.network
-        kinds = {value.kind for value in network.inputs}
-        assume(network.attention == "none" and network.blocks == "full" and "object" not in kinds)
     logits = logits_of(kind, example, dtype, dynamic)
     assert is_close(logits, example, TOLERANCE[dtype], getattr(torch, dtype))
 

@@ -14,18 +14,19 @@ import attrs
 import pytest
 import torch
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 import anetdsl
 from anetc.engines.accelerator.portable import PortableModule
 from anetc.engines.folded import fold_constants
-from anetc.export.python_source import python_source, python_weights
+from anetc.export.python_source import python_source
+from anetc.export.python_weights import python_weights
 from anetc.plan.lower import lower
 from anetc.plan.passes import optimise
 from anetdsl.ir import Network, Origin
+from tests.conftest import REPOSITORY
 from tests.export.conftest import scrambled
 from tests.modules.networks import clip
-from tests.networks import networks
+from tests.plan.cases import Case, cases, is_close
 
 
 def from_source(network: Network, weights: dict[str, torch.Tensor]) -> torch.nn.Module:
@@ -44,27 +45,48 @@ def from_source(network: Network, weights: dict[str, torch.Tensor]) -> torch.nn.
 
 
 @settings(max_examples=25)
-@given(
-    networks(plus=False),
-    st.integers(1, 2),
-    st.integers(1, 5),
-    st.integers(16, 50),
-    st.integers(16, 50),
-)
-def test_random_networks_compute_the_logits_of_the_reference_module(
-    network: Network, batch: int, frames: int, height: int, width: int
-) -> None:
+@given(cases())
+def test_random_networks_compute_the_logits_of_the_reference_module(example: Case) -> None:
     """As source and as the portable module; odd sizes, single inputs, many sink inputs."""
-    model = scrambled(network)
-    inputs = clip(network, frames, height, width, batch)
-    plan = optimise(lower(network, frames=frames, size=(height, width)))
-    portable = PortableModule(fold_constants(plan, model.state_dict()))
-    source = from_source(network, python_weights(network, model.state_dict(), torch.float32))
+    network = example.network
+    plan = optimise(lower(network, frames=example.frames, size=example.size))
+    portable = PortableModule(fold_constants(plan, example.state))
+    source = from_source(network, python_weights(network, example.state, torch.float32))
     with torch.inference_mode():
-        expected = model(inputs)
-        scale = expected.abs().max()
-        for logits in (portable(*inputs.values()), source(inputs)):
-            assert (logits - expected).abs().max() <= 1e-5 * scale
+        assert is_close(portable(*example.inputs.values()), example, 1e-5)
+        assert is_close(source(example.inputs), example, 1e-5)
+
+
+BLOCKS = {
+    "small_two_stream_level4": "Stem TimeConv Block ResidualModule Connection Sink",
+    "small_assemblenet_plus": ("Stem TimeConv Block ResidualModule Connection PeerConnection Sink"),
+    "small_assemblenet_plus_lite": (
+        "LiteStem SameConv TimeConv LiteBlock LiteModule SpaceTimeConv Connection PeerConnection "
+        "LiteSink Sink"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+def test_the_source_has_the_blocks_that_the_network_needs(name: str) -> None:
+    text = python_source(anetdsl.load(REPOSITORY / "examples" / f"{name}.anet"), torch.float32)
+    _, *classes = re.findall(r"^class (\w+)", text, re.MULTILINE)
+    assert sorted(classes) == sorted(BLOCKS[name].split())
+
+
+def test_the_means_of_peers_are_computed_once_per_level() -> None:
+    network = anetdsl.load(REPOSITORY / "examples" / "small_assemblenet_plus.anet")
+    text = python_source(network, torch.float32)
+    assert re.findall(r"^        peers (.*)", text, re.MULTILINE) == [
+        "= [16, 3, 3, 3, 3]",
+        "+= [16, 16, 16, 16]",
+        "+= [32, 32, 64]",
+        "+= [128, 128]",
+        "= frame_means([s4, s2, s3, s0, s1])",
+        "+= frame_means([n5, n6, n7, n8])",
+        "+= frame_means([n9, n10, n11])",
+        "+= frame_means([n12, n13])",
+    ]
 
 
 def test_the_source_of_every_example_is_formatted_and_imports_torch_only(

@@ -17,7 +17,7 @@ from anetc.bench.ceiling import Ceiling, Clock, Copy, EventClock
 from anetc.bench.results import REST, BackendResult, Bench, NodeTime
 from anetc.bench.traffic import traffic
 from anetc.devices import Device, processor_name
-from anetc.modules.initial import randomise_norms
+from anetc.modules.initial import randomise
 from anetc.modules.network import build_network
 from anetdsl.cost import Cost, cost
 from anetdsl.ir import Network
@@ -51,7 +51,7 @@ def bench(
         clock = time.perf_counter if place == "cpu" else EventClock()
     with _threads(threads), torch.no_grad():
         model = build_network(network, seed=seed).eval()
-        randomise_norms(model, seed)
+        randomise(model, seed)
         model.to(place)
         generator = torch.Generator().manual_seed(seed)
         inputs = {

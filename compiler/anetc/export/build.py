@@ -49,7 +49,7 @@ def write_and_verify(
 
 
 def _build(network: Network, weights: str | Path | None, seed: int) -> NetworkModule:
-    from anetc.modules.initial import randomise_norms
+    from anetc.modules.initial import randomise
     from anetc.modules.network import build_network
     from anetc.weights.files import load_weights
 
@@ -57,5 +57,5 @@ def _build(network: Network, weights: str | Path | None, seed: int) -> NetworkMo
     if weights is not None:
         load_weights(model, weights)
     else:
-        randomise_norms(model, seed)  # initial weights would hide errors
+        randomise(model, seed)  # initial weights would hide errors
     return model.eval()

@@ -83,11 +83,6 @@ def compile_artifact(
         raise CannotRun(f"{output}: cannot be written: {error.strerror or error}") from None
     if (about.kind, about.dtype) == ("onnx", "bfloat16"):
         raise CannotRun("--emit onnx: ONNX Runtime has no convolutions in bfloat16; use float32")
-    if about.kind == "python" and is_assemblenet_plus(network):
-        raise CannotRun(
-            f"--emit python: the source of network {network.name} cannot be written: objects, "
-            "attention and lite blocks are missing there; use another kind, such as module"
-        )
     try:
         return _compile(network, about, targets, weights, seed, use_cache, _Clock(report))
     except OSError as error:
@@ -96,12 +91,6 @@ def compile_artifact(
             f"{place}: the artifact cannot be made there: {error.strerror or error}; set TMPDIR to "
             "a folder with more space"
         ) from None
-
-
-def is_assemblenet_plus(network: Network) -> bool:
-    """Return whether a network has objects, attention or lite blocks (AssembleNet++)."""
-    objects = any(value.kind == "object" for value in network.inputs)
-    return objects or network.attention != "none" or network.blocks != "full"
 
 
 def _compile(

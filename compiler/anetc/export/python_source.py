@@ -1,31 +1,41 @@
 """Write a network as one readable Python file for inference, which imports torch only.
 
-The file has a class for each kind of block, copied from `anetc.export.standalone`, and a class for
-the network with one line per node. Batch normalisations and edge weights are folded into the
-tensors, which are in a second file.
+The file has a class for the network, with one statement per node, and the classes of its blocks.
+Batch normalisations, edge weights and shares of peers are folded into the tensors, which are in a
+second file (`anetc.export.python_weights`).
 """
 
 from __future__ import annotations
 
-import keyword
 import textwrap
-from pathlib import Path
+from collections.abc import Iterable, Iterator
 
 import torch
-from torch import Tensor, nn
 
-from anetc.engines.constants import State, evaluate
-from anetc.export import standalone
 from anetc.export.about import PYTHON_MARK
-from anetc.modules.names import module_key
-from anetc.plan.plan import call
+from anetc.export.python_parts import (
+    WIDTH,
+    Brackets,
+    call,
+    class_name,
+    listing,
+    needed_definitions,
+    safe_name,
+    wrapped,
+)
 from anetc.weights.trained_on import TrainedOn
 from anetdsl.ir import Network, Node
 from anetdsl.terminal import visible
+from anetdsl.vocabulary import LITE_SINK_WIDTHS, OBJECT_STEM_STRIDE
 
-WIDTH = 88
-_COPIED_FROM = "# --- copied from here\n"
-_TAKEN = {*dir(nn.Module()), "self", "inputs", "frames", "torch", "as_frames", "sink", "dtype"}
+_BODY = 8
+"""Indent of the statements of a method."""
+_RANGES = {
+    "rgb": "RGB is in [0, 1]",
+    "flow": "flow is in [-1, 1]",
+    "object": "objects have one channel for each class",
+}
+"""Values of each kind of input."""
 
 
 def python_source(network: Network, dtype: torch.dtype, trained_on: TrainedOn | None = None) -> str:
@@ -33,55 +43,11 @@ def python_source(network: Network, dtype: torch.dtype, trained_on: TrainedOn | 
 
     The docstring and the constant `CLASSES` name the classes of a trained network.
     """
-    template = Path(standalone.__file__).read_text(encoding="utf-8")
-    parts = template.partition(_COPIED_FROM)[2].replace("  # type: ignore[override]", "")
-    nodes = _needed(network)
-    return "\n".join(
-        [
-            *_head(network, trained_on),
-            *_class(network, nodes, dtype),
-            parts.strip("\n"),
-            *_main(network),
-        ]
-    )
-
-
-def python_weights(network: Network, state: State, dtype: torch.dtype) -> dict[str, Tensor]:
-    """Return the tensors for the source, by the names of its state dict."""
-    weights: dict[str, Tensor] = {}
-
-    def conv(target: str, stored: str, *, norm: bool = True) -> None:
-        kernel = call(f"{stored}.weight")
-        if norm:
-            bn = call(f"{stored}_bn")
-            kernel = call("fold", kernel, bn)
-            weights[f"{target}.bias"] = evaluate(call("shift", bn), state).to(dtype)
-        weight = evaluate(kernel, state).to(dtype)
-        flat = weight[..., 0] if weight.shape[2] > 1 else weight[:, :, 0]
-        weights[f"{target}.weight"] = flat.contiguous()
-
-    for node in _needed(network):
-        name, stored = _safe(node.name), f"nodes.{module_key(node.name)}"
-        if node.is_stem:
-            conv(f"{name}.conv", f"{stored}.conv")
-            if network.input(node.inputs[0].source).kind == "rgb":
-                conv(f"{name}.tconv", f"{stored}.tconv")
-            continue
-        sources = [channels for channels, _ in _sources(network, node)]
-        for channels in set(sources) - {max(sources)}:
-            adapter = f"{stored}.fuse.adapt{channels}to{max(sources)}"
-            conv(f"{name}.adapt.{channels}", adapter, norm=False)
-        gates = torch.ones(1)
-        if len(sources) > 1:
-            gates = torch.sigmoid(evaluate(call(f"{stored}.fuse.w"), state)).float()
-        weights[f"{name}.gates"] = gates
-        for index in range(network.modules[node.level - 1]):
-            first = ("proj", "conv1") if index == 0 else ("tconv" if index % 2 else "conv1",)
-            for role in (*first, "conv2", "conv3"):
-                conv(f"{name}.modules_.{index}.{role}", f"{stored}.m{index}.{role}")
-    for leaf in ("weight", "bias"):
-        weights[f"sink.fc.{leaf}"] = evaluate(call(f"sink.fc.{leaf}"), state).float()
-    return weights
+    network_class = "\n".join(_class(network, dtype))
+    main = "\n".join(_main(network))
+    blocks = needed_definitions(f"{network_class}\n{main}")
+    code = "\n\n\n".join([network_class, *blocks, main])
+    return "\n".join([*_head(network, trained_on), code, ""])
 
 
 def _head(network: Network, trained_on: TrainedOn | None) -> list[str]:
@@ -163,159 +129,162 @@ def _literal(text: str) -> str:
     return quote + "".join(f"\\{char}" if char == quote else char for char in escaped) + quote
 
 
-def _class(network: Network, nodes: list[Node], dtype: torch.dtype) -> list[str]:
-    name = _class_name(network.name)
-    sink = network.sink
-    channels_of = network.out_channels()
-    widths = [channels_of[edge.source] for edge in sink.inputs]
-    channels = sum(widths) if sink.combine == "concat" else widths[0]
+def _class(network: Network, dtype: torch.dtype) -> list[str]:
     values = ", ".join(f"{value.name} {value.channels}" for value in network.inputs)
-    used = {edge.source for node in nodes if node.is_stem for edge in node.inputs}
-    lines = [
-        f"class {name}(nn.Module):",
+    kinds = {value.kind for value in network.inputs}
+    ranges = ", ".join(text for kind, text in _RANGES.items() if kind in kinds)
+    text = f"Inputs and their channels: {values}. {ranges[:1].upper()}{ranges[1:]}."
+    return [
+        f"class {class_name(network.name)}(nn.Module):",
         '    """The network. Its input is a dict of tensors (N, channels, T, H, W).',
         "",
-        f"    Inputs and their channels: {values}. RGB is in [0, 1], flow in [-1, 1].",
+        *textwrap.wrap(text, WIDTH, initial_indent="    ", subsequent_indent="    "),
         '    """',
         "",
         f"    dtype = {dtype}",
         "",
         "    def __init__(self):",
         "        super().__init__()",
-    ]
-    for node in nodes:
-        lines += _construction(network, node)
-    call_ = f"Sink({channels}, {sink.classes}, {_quoted(sink.combine)}, {_quoted(sink.head)})"
-    lines += [
-        f"        self.sink = {call_}",
+        *(line for code in _constructions(network) for line in wrapped(code, _BODY)),
         "",
         "    def forward(self, inputs: dict[str, Tensor]) -> Tensor:",
-        f'        """Return the logits, (N, {sink.classes})."""',
-        f"        frames = inputs[{_quoted(network.inputs[0].name)}].shape[2]",
+        f'        """Return the logits, (N, {network.sink.classes})."""',
+        *(line for code in _computations(network) for line in wrapped(code, _BODY)),
     ]
-    for value in network.inputs:
-        if value.name in used:
-            given = f"inputs[{_quoted(value.name)}]"
-            lines.append(f"        {_safe(value.name)} = as_frames({given}, self.dtype)")
-    for node in nodes:
-        variable = _safe(node.name)
-        if node.is_stem:
-            source = _safe(node.inputs[0].source)
-            lines.append(f"        {variable} = self.{variable}({source}, frames)")
-        else:
-            sources = [_safe(edge.source) for edge in node.inputs]
-            lines += _wrapped(f"        {variable} = self.{variable}(", sources, ", frames)")
-    sources = [_safe(edge.source) for edge in sink.inputs]
-    return [*lines, *_wrapped("        return self.sink(", sources, ", frames)"), "", ""]
 
 
-def _construction(network: Network, node: Node) -> list[str]:
-    start = f"        self.{_safe(node.name)} = "
-    if node.is_stem:
-        source = network.input(node.inputs[0].source)
-        dilation = f", dilation={node.dilation}" if source.kind == "rgb" else ""
-        return [f"{start}Stem({source.channels}, {node.channels}{dilation})"]
+def _nodes(network: Network) -> Iterator[tuple[Node, str, list[Node]]]:
+    """Yield the nodes that the sink depends on, each with the start of a statement and new peers.
+
+    With peer attention, the statement before the first block of each level adds the peers of that
+    level, which are then in the order of the parameters. Other nodes have no new peers.
+    """
+    needed, listed = network.needed_by_sink(), 0
+    peers = network.peers_by_level() if network.attention == "peer" else {}
+    for node in network.topological_nodes():
+        if node.name in needed:
+            new = peers.get(node.level, ())[listed:]
+            yield node, "peers += " if listed else "peers = ", list(new)
+            listed += len(new)
+
+
+def _constructions(network: Network) -> Iterator[Brackets]:
+    """Yield the statements that make the blocks."""
+    channels = network.out_channels()
+    for node, start, peers in _nodes(network):
+        if peers:
+            yield listing(*(str(channels[peer.name]) for peer in peers), to=start)
+        to = f"self.{safe_name(node.name)} = "
+        if not node.is_stem:
+            yield _block(network, node, to)
+        elif network.input(node.inputs[0].source).kind != "object":
+            yield _stem(network, node, to)
+    sink = network.sink
+    widths = [channels[edge.source] for edge in sink.inputs]
+    classes, head = str(sink.classes), _quoted(sink.head)
+    to = "self.sink = "
+    if network.blocks == "lite":
+        yield call("LiteSink", str(widths[0]), str(LITE_SINK_WIDTHS), classes, head, to=to)
+    else:
+        width = sum(widths) if sink.combine == "concat" else widths[0]
+        yield call("Sink", str(width), classes, _quoted(sink.combine), head, to=to)
+
+
+def _stem(network: Network, node: Node, to: str) -> Brackets:
+    source, lite = network.input(node.inputs[0].source), network.blocks == "lite"
+    arguments = [str(source.channels), str(node.width)]
+    if network.uses_rate(node):
+        arguments.append(f"dilation={node.rate}")
+    return call("LiteStem" if lite else "Stem", *arguments, to=to)
+
+
+def _block(network: Network, node: Node, to: str) -> Brackets:
     level = node.level - 1
-    end = (
-        f", {node.channels}, width={network.widths[level]}, modules={network.modules[level]}, "
-        f"dilation={node.dilation}, stride={node.stride})"
+    common = (
+        f"modules={network.modules[level]}",
+        f"dilation={node.rate}",
+        f"stride={node.stride}",
     )
-    sources = [f"({channels}, {ratio})" for channels, ratio in _sources(network, node)]
-    one = f"{start}Block([{', '.join(sources)}]{end}"
-    if len(one) <= WIDTH:
-        return [one]
-    inner = " " * 12
-    listed = f"{inner}[{', '.join(sources)}],"
-    rest = [f"{inner}{word}," for word in end[2:-1].split(", ")]
-    joined = f"{inner}[{', '.join(sources)}]{end[:-1]}"
-    if len(joined) <= WIDTH:
-        return [f"{start}Block(", joined, "        )"]
-    if len(listed) > WIDTH:
-        listed = "\n".join(
-            [f"{inner}[", *(f"{inner}    {source}," for source in sources), f"{inner}],"]
-        )
-    return [f"{start}Block(", listed, *rest, "        )"]
+    fuse = _connection(network, node)
+    if network.blocks == "lite":
+        return call("LiteBlock", fuse, f"widths={node.triple}", *common, to=to)
+    widths = str(node.width), f"width={network.widths[level]}"
+    return call("Block", fuse, *widths, *common, to=to)
 
 
-def _wrapped(start: str, names: list[str], end: str) -> list[str]:
-    """Return a call with a list of names, wrapped as formatters do."""
-    one = f"{start}[{', '.join(names)}]{end}"
-    if len(one) <= WIDTH:
-        return [one]
-    inner = " " * 12
-    joined = f"{inner}[{', '.join(names)}]{end[:-1]}"
-    if len(joined) <= WIDTH:
-        return [start, joined, "        )"]
-    listed = f"{inner}[{', '.join(names)}],"
-    if len(listed) > WIDTH:
-        listed = "\n".join([f"{inner}[", *(f"{inner}    {name}," for name in names), f"{inner}],"])
-    return [start, listed, f"{inner}frames,", "        )"]
+def _connection(network: Network, node: Node) -> Brackets:
+    """Return the connection of a block. The ratio of an input is that of its map size."""
+    strides, channels = network.total_strides(), network.out_channels()
+    largest = max(strides[edge.source] for edge in node.inputs)
+    sources = [
+        f"({channels[edge.source]}, {largest // strides[edge.source]})" for edge in node.inputs
+    ]
+    width = network.fused_channels()[node.name]
+    widest = max(channels[edge.source] for edge in node.inputs)
+    rest = [] if width == widest else [f"width={width}"]  # objects may be wider
+    match network.attention:
+        case "self":
+            return call("SelfConnection", listing(*sources), *rest)
+        case "peer":
+            return call("PeerConnection", listing(*sources), "peers", *rest)
+    return call("Connection", listing(*sources), *rest)
+
+
+def _computations(network: Network) -> Iterator[str | Brackets]:
+    """Yield the statements of the forward pass."""
+    yield f"frames = inputs[{_quoted(network.inputs[0].name)}].shape[2]"
+    needed = network.needed_by_sink()
+    for value in network.inputs:
+        if value.name in needed:
+            given = f"inputs[{_quoted(value.name)}]"
+            yield call("as_frames", given, "self.dtype", to=f"{safe_name(value.name)} = ")
+    for node, start, peers in _nodes(network):
+        if peers:
+            yield call("frame_means", _names(peer.name for peer in peers), to=start)
+        name = safe_name(node.name)
+        sources = [edge.source for edge in node.inputs]
+        if not node.is_stem:
+            more = ["*peers"] if network.attention == "peer" else []
+            yield call(f"self.{name}", _names(sources), "frames", *more, to=f"{name} = ")
+        elif network.input(sources[0]).kind == "object":
+            size = str(OBJECT_STEM_STRIDE)
+            yield call("max_pool", safe_name(sources[0]), size, size, to=f"{name} = ")
+        else:
+            yield call(f"self.{name}", safe_name(sources[0]), "frames", to=f"{name} = ")
+    sources = [edge.source for edge in network.sink.inputs]
+    yield call("self.sink", _names(sources), "frames", to="return ")
+
+
+def _names(names: Iterable[str]) -> Brackets:
+    return listing(*map(safe_name, names))
 
 
 def _main(network: Network) -> list[str]:
-    name = _class_name(network.name)
+    name = class_name(network.name)
     clips = [
         f"        {_quoted(value.name)}: torch.zeros(1, {value.channels}, 16, 112, 112),"
         for value in network.inputs
     ]
     return [
-        "",
-        "",
         f"def load(weights: str | Path | None = None) -> {name}:",
         '    """Return the network with weights, by default from the file next to this one."""',
         '    state = read_safetensors(weights or Path(__file__).with_suffix(".safetensors"))',
         '    with torch.device("meta"):',
         f"        model = {name}()",
         "    model.load_state_dict(state, assign=True)",
-        "    return model.eval().requires_grad_(False).to(memory_format=torch.channels_last)",
+        "    for layer in model.modules():",
+        "        if isinstance(layer, nn.Conv2d):",
+        "            layer.to(memory_format=torch.channels_last)",
+        "    return model.eval().requires_grad_(False)",
         "",
         "",
         'if __name__ == "__main__":',
         "    clip = {",
-        *(line for line in clips),
+        *clips,
         "    }",
         "    with torch.inference_mode():",
         "        print(load()(clip))",
-        "",
     ]
-
-
-def _needed(network: Network) -> list[Node]:
-    """Return the nodes that the sink depends on, in topological order."""
-    needed = network.needed_by_sink()
-    return [node for node in network.topological_nodes() if node.name in needed]
-
-
-def _sources(network: Network, node: Node) -> list[tuple[int, int]]:
-    """Return, for each input, its channels and the ratio of its map size to the smallest one."""
-    strides, channels = network.total_strides(), network.out_channels()
-    largest = max(strides[edge.source] for edge in node.inputs)
-    return [(channels[edge.source], largest // strides[edge.source]) for edge in node.inputs]
-
-
-def _safe(name: str) -> str:
-    """Return a name that neither Python nor torch.nn uses. Distinct names stay distinct.
-
-    >>> [_safe(name) for name in ("n7", "class", "class_", "__n7")]
-    ['n7', 'class_', 'class__', '__n7___']
-    """
-    if name.startswith("__"):  # else Python prefixes it with the name of the class
-        return f"{name}___"
-    taken = keyword.iskeyword(name) or name in _TAKEN or name.endswith("_")
-    return f"{name}_" if taken else name
-
-
-def _class_name(name: str) -> str:
-    """Return a class name that the file does not use otherwise.
-
-    >>> [_class_name(name) for name in ("small_assemblenet", "_00", "stem", "true")]
-    ['SmallAssemblenet', 'Network00', 'StemNetwork', 'TrueNetwork']
-    """
-    words = "".join(word.capitalize() for word in name.split("_"))
-    if not words[:1].isalpha():
-        return f"Network{words}"
-    taken = words in ("TimeConv", "Stem", "ResidualModule", "Block", "Sink", "Tensor", "Path", "F")
-    return f"{words}Network" if taken or keyword.iskeyword(words) else words
 
 
 def _quoted(text: str) -> str:

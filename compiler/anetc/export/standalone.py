@@ -1,6 +1,7 @@
-"""The blocks of Python artifacts. `anetc.export.python_source` copies the code below the mark.
+"""The blocks of Python artifacts. `anetc.export.python_source` copies those that a network needs.
 
 The code may import torch only. Lines have at most 88 columns, the default of formatters.
+`standalone_plus` has the blocks of AssembleNet++.
 """
 
 from __future__ import annotations
@@ -11,8 +12,6 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - common in PyTorch code
-
-# --- copied from here
 
 
 class TimeConv(nn.Conv2d):
@@ -81,19 +80,54 @@ class ResidualModule(nn.Module):
         return x.add_(shortcut).relu_()
 
 
-class Block(nn.Module):
-    """Weighted sum of the inputs, then alternating 2D and (2+1)D residual modules.
+class Connection(nn.Module):
+    """Weighted sum of the inputs of a block.
 
     `sources` holds, for each input, its channels and the ratio of its map size to the
-    smallest one. Larger maps are pooled. Inputs with fewer channels are summed first
-    and pass a 1x1 convolution.
+    smallest one. Larger maps are pooled. Inputs of equal channels are summed first;
+    sums of other channels than `width` pass a 1x1 convolution.
     """
 
     gates: Tensor
 
+    def __init__(self, sources: list[tuple[int, int]], width: int | None = None):
+        super().__init__()
+        self.sources = sources
+        self.width = width or max(channels for channels, _ in sources)
+        others = sorted({channels for channels, _ in sources} - {self.width})
+        adapters = {str(c): nn.Conv2d(c, self.width, 1, bias=False) for c in others}
+        self.adapt = nn.ModuleDict(adapters)
+        if len(sources) > 1:
+            self.register_buffer("gates", torch.ones(len(sources)))
+
+    def forward(self, features: list[Tensor], *peers: Tensor) -> Tensor:
+        """Return the sum of the features at the smallest size.
+
+        `peers` are for attention, here and in the other classes.
+        """
+        height = min(x.shape[2] for x in features)
+        width = min(x.shape[3] for x in features)
+        sums: dict[int, Tensor] = {}
+        for index, x in enumerate(features):
+            channels, ratio = self.sources[index]
+            x = self.term(shrink(x, height, width, ratio), index, *peers)
+            sums[channels] = sums[channels].add_(x) if channels in sums else x
+        total = sums.pop(self.width)
+        for channels, x in sums.items():
+            total = total.add_(self.adapt[str(channels)](x))
+        return total
+
+    def term(self, x: Tensor, index: int, *peers: Tensor) -> Tensor:
+        """Return an input times its gate, sigmoid(weight). A sole input has no gate."""
+        return self.gates[index] * x if len(self.sources) > 1 else x
+
+
+class Block(nn.Module):
+    """A connection, then alternating 2D and (2+1)D residual modules."""
+
     def __init__(
         self,
-        sources: list[tuple[int, int]],
+        fuse: Connection,
         channels: int,
         width: int,
         modules: int,
@@ -101,13 +135,8 @@ class Block(nn.Module):
         stride: int,
     ):
         super().__init__()
-        self.sources = sources
-        self.most = max(channels for channels, _ in sources)
-        fewer = {str(c): nn.Conv2d(c, self.most, 1, bias=False) for c, _ in sources}
-        fewer.pop(str(self.most))
-        self.adapt = nn.ModuleDict(fewer)
-        self.register_buffer("gates", torch.ones(len(sources)))
-        first = ResidualModule(self.most, channels, width, stride, project=True)
+        self.fuse = fuse
+        first = ResidualModule(fuse.width, channels, width, stride, project=True)
         self.modules_ = nn.ModuleList([first])
         for index in range(1, modules):
             time_dilation = dilation if index % 2 else None
@@ -115,26 +144,12 @@ class Block(nn.Module):
                 ResidualModule(4 * channels, channels, width, dilation=time_dilation)
             )
 
-    def forward(self, features: list[Tensor], frames: int) -> Tensor:
+    def forward(self, features: list[Tensor], frames: int, *peers: Tensor) -> Tensor:
         """Return the output of the block, (N*T, 4C, H/stride, W/stride)."""
-        x = features[0] if len(features) == 1 else self.fuse(features)
+        x: Tensor = self.fuse(features, *peers)
         for module in self.modules_:
             x = module(x, frames)
         return x
-
-    def fuse(self, features: list[Tensor]) -> Tensor:
-        """Return the sum of the features times their gates, sigmoid(weight)."""
-        height = min(x.shape[2] for x in features)
-        width = min(x.shape[3] for x in features)
-        sums: dict[int, Tensor] = {}
-        for index, x in enumerate(features):
-            gate, (channels, ratio) = self.gates[index], self.sources[index]
-            term = gate * shrink(x, height, width, ratio)
-            sums[channels] = sums[channels].add_(term) if channels in sums else term
-        total = sums.pop(self.most)
-        for channels, term in sums.items():
-            total = total.add_(self.adapt[str(channels)](term))
-        return total
 
 
 class Sink(nn.Module):
@@ -150,7 +165,7 @@ class Sink(nn.Module):
 
     def forward(self, features: list[Tensor], frames: int) -> Tensor:
         """Return the logits, (N, classes)."""
-        means = [x.float().mean(dim=(2, 3)) for x in features]
+        means = frame_means(features)
         vectors = [mean.reshape(-1, frames, mean.shape[1]) for mean in means]
         if self.head == "mean":
             vectors = [x.mean(dim=1) for x in vectors]
@@ -171,13 +186,21 @@ def as_frames(x: Tensor, dtype: torch.dtype) -> Tensor:
     return x.contiguous().permute(0, 3, 1, 2)
 
 
+def frame_means(features: list[Tensor]) -> list[Tensor]:
+    """Return the mean over space of each (N*T, C, H, W), (N*T, C) in float32."""
+    return [x.float().mean(dim=(2, 3)) for x in features]
+
+
+def same_padding(size: int, window: int, stride: int) -> int:
+    """Return how many cells of padding give ceil(size / stride) windows."""
+    cells = -(-size // stride)
+    return max((cells - 1) * stride + window - size, 0)
+
+
 def max_pool(x: Tensor, window: int, stride: int) -> Tensor:
     """Max-pool to ceil(size / stride) cells; odd padding puts more at the end."""
-    padding = []
-    for size in x.shape[2:]:
-        cells = -(-size // stride)
-        padding.append(max((cells - 1) * stride + window - size, 0) // 2)
-    return F.max_pool2d(x, window, stride, padding, ceil_mode=True)
+    before = [same_padding(size, window, stride) // 2 for size in x.shape[2:]]
+    return F.max_pool2d(x, window, stride, before, ceil_mode=True)
 
 
 def shrink(x: Tensor, height: int, width: int, ratio: int) -> Tensor:

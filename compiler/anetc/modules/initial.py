@@ -12,7 +12,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from anetc.modules.attention import PeerAttention
+from anetc.modules.attention import PeerAttention, SelfAttention
 from anetc.modules.connection import Connection
 from anetc.modules.lite import LiteModule
 from anetc.modules.residual import ResidualModule
@@ -63,13 +63,19 @@ def _start_mixture(attention: PeerAttention, seed: int, name: str) -> None:
 
 
 @torch.no_grad()
-def randomise_norms(model: nn.Module, seed: int) -> None:
-    """Draw all batch normalisations at random, in place, as if the network had been trained.
+def randomise(model: nn.Module, seed: int) -> None:
+    """Draw batch normalisations and attention at random, in place, as if they had been trained.
 
     Tests and verification need this. With the initial values, errors stay hidden: the residual
-    branches are multiplied by 0, and the means and biases are 0.
+    branches are multiplied by 0, the means and biases are 0, and the attention of all channels is
+    almost 0.5, with equal shares of all peers.
     """
     for name, module in model.named_modules():
+        if isinstance(module, PeerAttention | SelfAttention):
+            for leaf, parameter in module.named_parameters():
+                # The logits of the attention are then neither all near 0 nor all large.
+                sd = parameter.shape[-1] ** -0.5 if leaf.endswith(".weight") else 1
+                parameter.normal_(0, sd, generator=_stream(seed, f"{name}.{leaf}"))
         if isinstance(module, nn.BatchNorm3d):
             for leaf, low in (
                 ("weight", 0.5),

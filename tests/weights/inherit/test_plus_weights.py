@@ -10,7 +10,7 @@ import torch
 
 import anetc
 import anetdsl
-from anetc.modules.initial import randomise_norms
+from anetc.modules.initial import randomise
 from anetc.modules.network import NetworkModule
 from anetc.weights.inherit.inheritance import inherit
 from anetc.weights.inherit.prune import pruned_tensors
@@ -48,11 +48,7 @@ def network_of(blocks: Blocks, attention: Attention) -> Network:
 def random_model(network: Network, seed: int = 1) -> NetworkModule:
     """Return a module in double precision with random weights, attention included."""
     model = anetc.build_network(network, seed=seed).double().eval()
-    randomise_norms(model, seed)
-    random = torch.Generator().manual_seed(seed)
-    for name, parameter in model.named_parameters():
-        if ".attention." in name:
-            parameter.data = torch.randn(parameter.shape, generator=random, dtype=torch.float64)
+    randomise(model, seed)
     return model
 
 
