@@ -21,7 +21,8 @@ from anetdsl.source import SourceFile
 
 _SLOW = 0.05
 """Seconds of an analysis from which on a change is checked only when typing pauses."""
-_PAUSE = 0.3
+_LONGEST_PAUSE = 0.3
+"""Longest such pause. It is as long as the analysis, so that the server answers meanwhile."""
 
 logger = logging.getLogger(__name__)
 
@@ -36,24 +37,24 @@ class OpenDocument:
     last: Analysis
     """Analysis of the newest text that was analysed."""
     seconds: float = 0.0
-    """Time that the last analysis took."""
+    """Processor time that the last analysis took: on a busy machine, waiting would not help."""
     timer: asyncio.TimerHandle | None = None
 
     @classmethod
     def of(cls, uri: str, version: int | None, text: str, settings: ClientSettings) -> OpenDocument:
         """Return a document that was just opened."""
         source = SourceFile(uri, text)
-        start = time.perf_counter()
+        start = time.process_time()
         document = cls(uri, version, source, analyse(source, settings))
-        document.seconds = time.perf_counter() - start
+        document.seconds = time.process_time() - start
         return document
 
     def analysis(self, settings: ClientSettings) -> Analysis:
         """Return the analysis of the present text."""
         if self.last.source is not self.source or self.last.settings != settings:
-            start = time.perf_counter()
+            start = time.process_time()
             self.last = analyse(self.source, settings, self.last)
-            self.seconds = time.perf_counter() - start
+            self.seconds = time.process_time() - start
         return self.last
 
 
@@ -128,14 +129,14 @@ class AnetServer(LanguageServer):
         )
 
     def publish_soon(self, document: OpenDocument) -> None:
-        """Send the findings now; for a text that takes long, when typing pauses."""
+        """Send the findings after the changes that have arrived already.
+
+        For a text that takes long, send them when typing pauses.
+        """
         if document.timer is not None:
             document.timer.cancel()
-        if document.seconds < _SLOW:
-            self.publish(document)
-        else:
-            loop = asyncio.get_running_loop()
-            document.timer = loop.call_later(_PAUSE, self.publish, document)
+        pause = 0.0 if document.seconds < _SLOW else min(document.seconds, _LONGEST_PAUSE)
+        document.timer = asyncio.get_running_loop().call_later(pause, self.publish, document)
 
     def use_settings(self, given: Any) -> None:
         """Use settings of the editor. Show a message if they cannot be used."""
