@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from torch import Tensor
 
@@ -68,8 +70,8 @@ def logits(model: NetworkModule, *outputs: str) -> dict[str, Tensor]:
 def input_matrix(model: NetworkModule, name: str, source: str) -> Tensor:
     """Return the matrix (5C, channels) of a node's first convolution and projection for one input.
 
-    It is measured with a one in each channel of that input and zeros in the others, and divided by
-    the gate of the edge.
+    It is measured with a one in each channel of that input and zeros in the others, without
+    attention, and divided by the gate of the edge.
     """
     node, block = model.network.node(name), model.nodes[name]
     channels = model.network.out_channels()
@@ -78,8 +80,10 @@ def input_matrix(model: NetworkModule, name: str, source: str) -> Tensor:
     features = [torch.zeros(widths[place], width, 1, 1, 1) for width in widths]
     features[place] = torch.eye(widths[place])[..., None, None, None]
     gate = 1.0 if len(widths) == 1 else torch.sigmoid(block.fuse.w[place])
+    fuse = copy.deepcopy(block.fuse)
+    fuse.attention = None
     with torch.no_grad():
-        x = block.fuse(features)
+        x = fuse(features)
         found = torch.cat([block.m0.conv1(x), block.m0.proj(x)], dim=1) / gate
     return found[:, :, 0, 0, 0].T
 

@@ -170,11 +170,12 @@ def test_operations_on_missing_nodes_are_reported() -> None:
 
 
 @settings(max_examples=15)
-@given(st.integers(0, 10**6))
-def test_children_of_the_search(seed: int) -> None:
+@given(st.integers(0, 10**6), st.sampled_from(["none", "self", "peer"]))
+def test_children_of_the_search(seed: int, attention: str) -> None:
     """Each tensor is inherited or reported, and unchanged nodes have equal weights."""
-    parent = random_model(network())
-    (found,) = children(SourceFile("parent", PARENT), parent.network, MutationRequest(), seed, 1)
+    text = PARENT.replace("network parent", f"network parent attention={attention}")
+    parent = random_model(network(text))
+    (found,) = children(SourceFile("parent", text), parent.network, MutationRequest(), seed, 1)
     child = anetdsl.parse(found.text)
     model, report = child_model(child, parent, *found.operations)
     own, theirs = state(model), state(parent)

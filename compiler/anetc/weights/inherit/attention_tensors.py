@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from anetdsl.ir import Network, Node
 
 _NO_TENSOR = "the parent has no such tensor"
+_ALL_NEW = "all edges or all peers are new"
 _CHANGED = "split or merged since the parent"
 
 
@@ -101,8 +102,9 @@ def _mixture(
             origin = ancestry.whole_origin(peer.name)
             if place is not None and origin in theirs:
                 values[row, column] = float(relative[place, theirs.index(origin)])
-    complete = len(values) == len(node.inputs) * len(ours)
-    return InheritedMixture(values, "" if complete else "in part: new edges or peers")
+    if len(values) == len(node.inputs) * len(ours):
+        return InheritedMixture(values, "")
+    return InheritedMixture(values, "in part: new edges or peers") if values else _ALL_NEW
 
 
 def _log(count: int) -> Tensor:
