@@ -11,8 +11,10 @@ import json
 import os
 import select
 import shutil
+import struct
 import subprocess
 import time
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,8 @@ from typing import Any
 import attrs
 
 SECONDS = 120
+SCHEMES = {"light": (0xFF, 0xFF, 0xFF), "dark": (0x14, 0x18, 0x1D)}
+"""Background of a page in each colour scheme, RGB."""
 
 
 def find_chromium() -> str | None:
@@ -124,6 +128,35 @@ class Browser:
         elif message.get("method") == "Log.entryAdded":
             self.console.append(str(message["params"]["entry"]["text"]))
         return message
+
+
+@attrs.frozen
+class Screenshot:
+    """Size, first pixel and content of a screenshot."""
+
+    width: int
+    height: int
+    corner: tuple[int, ...]
+    """First pixel, RGB."""
+    drawn: float
+    """Fraction of bytes that differ from the bytes beside or above them."""
+
+
+def read_png(data: bytes) -> Screenshot:
+    """Read a screenshot."""
+    assert data.startswith(b"\x89PNG\r\n\x1a\n")
+    width, height, depth, kind = struct.unpack(">IIBB", data[16:26])
+    assert depth == 8
+    packed, at = b"", 8
+    while at < len(data):
+        (length,) = struct.unpack(">I", data[at : at + 4])
+        if data[at + 4 : at + 8] == b"IDAT":
+            packed += data[at + 8 : at + 8 + length]
+        at += 12 + length
+    rows = zlib.decompress(packed)
+    assert kind in (2, 6)  # RGB, RGBA
+    # The first pixel has no predecessor, so every filter of PNG leaves it as it is.
+    return Screenshot(width, height, tuple(rows[1:4]), 1 - rows.count(0) / len(rows))
 
 
 @contextlib.contextmanager

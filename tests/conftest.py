@@ -5,11 +5,13 @@ from __future__ import annotations
 import difflib
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.browser import Browser, find_chromium, open_browser
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 GOLDEN = REPOSITORY / "tests" / "golden"
@@ -73,6 +75,24 @@ def shared() -> Path:
     if not path.is_dir():
         pytest.skip("needs the shared data folder beside the repository")
     return path
+
+
+@pytest.fixture(scope="session")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """Start one headless Chromium for all tests of a process; skip them if there is none."""
+    if find_chromium() is None:
+        pytest.skip("needs Chromium (apt-get install chromium; or name it by ANETDSL_CHROMIUM)")
+    with open_browser(tmp_path_factory.mktemp("chromium") / "profile") as opened:
+        yield opened
+
+
+@pytest.fixture
+def browser(chromium: Browser) -> Browser:
+    """Return the browser with an empty page, an empty console and a wide window."""
+    chromium.visit("about:blank#start")  # the page of the last test may have lost its server
+    chromium.show(1100)
+    chromium.console.clear()
+    return chromium
 
 
 @pytest.fixture(scope="session")

@@ -2,38 +2,15 @@
 
 from __future__ import annotations
 
-import struct
-import zlib
-from collections.abc import Iterator
 from pathlib import Path
 
-import attrs
 import pytest
 
 from anetdsl.report.pages import report
-from tests.browser import Browser, find_chromium, open_browser
+from tests.browser import SCHEMES, Browser, Screenshot, read_png
 from tests.report.made_up import made_up_run
 from tests.report.reading import Page
 from tests.report.test_report import HOSTILE, with_texts
-
-SCHEMES = {"light": (0xFF, 0xFF, 0xFF), "dark": (0x14, 0x18, 0x1D)}
-
-pytestmark = pytest.mark.skipif(
-    find_chromium() is None,
-    reason="needs Chromium (Debian: apt-get install chromium; or name it by ANETDSL_CHROMIUM)",
-)
-
-
-@attrs.frozen
-class Screenshot:
-    """Size, first pixel and content of a screenshot."""
-
-    width: int
-    height: int
-    corner: tuple[int, ...]
-    """First pixel, RGB."""
-    drawn: float
-    """Fraction of bytes that differ from the bytes beside or above them."""
 
 
 def screenshot(browser: Browser, page: Path, scheme: str, width: int, height: int) -> Screenshot:
@@ -43,40 +20,11 @@ def screenshot(browser: Browser, page: Path, scheme: str, width: int, height: in
     return read_png(browser.screenshot())
 
 
-def read_png(data: bytes) -> Screenshot:
-    assert data.startswith(b"\x89PNG\r\n\x1a\n")
-    width, height, depth, kind = struct.unpack(">IIBB", data[16:26])
-    assert depth == 8
-    packed, at = b"", 8
-    while at < len(data):
-        (length,) = struct.unpack(">I", data[at : at + 4])
-        if data[at + 4 : at + 8] == b"IDAT":
-            packed += data[at + 8 : at + 8 + length]
-        at += 12 + length
-    rows = zlib.decompress(packed)
-    assert kind in (2, 6)  # RGB, RGBA
-    # The first pixel has no predecessor, so every filter of PNG leaves it as it is.
-    return Screenshot(width, height, tuple(rows[1:4]), 1 - rows.count(0) / len(rows))
-
-
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("browser") / "report.html"
     path.write_text(report([made_up_run(candidates=30, population=8)]), encoding="utf-8")
     return path
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    with open_browser(tmp_path_factory.mktemp("profile")) as browser:
-        yield browser
-
-
-@pytest.fixture
-def browser(running: Browser) -> Browser:
-    """The browser, with an empty console."""
-    running.console.clear()
-    return running
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1100), ("dark", 1100), ("light", 500)])

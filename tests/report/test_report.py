@@ -195,7 +195,7 @@ def test_run_without_candidates() -> None:
 
 def test_unfinished_run() -> None:
     page = read(report([made_up_run(candidates=40, finished=14, population=8)]))
-    assert "not finished: 14 of 40 candidates are finished, 2 are in training" in page.text
+    assert "not finished: 14 of 40 candidates are finished, 2 in training" in page.text
     assert set(ALL_SECTIONS) - {"lineage", "weights"} <= set(section_ids(page))
 
 

@@ -143,7 +143,7 @@ def test_a_run_without_driver_names_the_command_to_continue(
     unfinished = attrs.evolve(run, records=run.records[:5])
     monkeypatch.setattr(run_sources, "read_run", lambda _: unfinished)
     lead = SearchSource(finished, NO_PICTURES).content().lead
-    assert "5 of 8 candidates are finished, 0 were interrupted." in lead
+    assert "5 of 8 candidates are finished, 0 interrupted." in lead
     assert f"<code>anetc evolve --resume {finished}</code>" in lead
 
 

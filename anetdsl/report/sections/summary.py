@@ -56,7 +56,7 @@ def _state(run: Run, driven: bool | None) -> str | None:
         return "This search has no candidates yet."
     if finished < run.settings.candidates:
         running = sum(record.status == "running" for record in run.records)
-        state = "were interrupted" if driven is False else "are in training"
+        state = "interrupted" if driven is False else "in training"
         return (
             f"This search is not finished: {finished:,} of {run.settings.candidates:,} candidates "
             f"are finished, {running} {state}."

@@ -34,9 +34,13 @@ from tests.evolve.workers.test_trials import is_alive, paths, until
 
 
 @contextlib.contextmanager
-def driving(folder: Path, seconds: float) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a driver in another process, with trials of so many seconds."""
-    command = [sys.executable, driver_script.__file__, str(folder), str(seconds)]
+def driving(folder: Path, seconds: float, *wait: object) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a driver in another process, with trials of so many seconds.
+
+    `wait` has the further options of `synthetic_trial.py`.
+    """
+    words = map(str, (driver_script.__file__, folder, seconds, *wait))
+    command = [sys.executable, *words]
     process = subprocess.Popen(command, env=paths(), stderr=subprocess.PIPE)
     with process:
         try:
