@@ -216,7 +216,7 @@ def test_the_dashboard_follows_a_search_that_is_killed_and_resumed(
         gate.touch()
         with driving(folder.path, 0.0):
             page.wait_for(COMPLETE)
-        assert page.evaluate(ROWS) == 3
+        page.wait_for(f"{ROWS} === 3")
         page.wait_for("document.getElementById('running').textContent.includes('No trial runs')")
 
 
@@ -242,6 +242,6 @@ def test_the_dashboard_follows_a_real_search(page: Browser, tmp_path: Path) -> N
                 # The loss of a running trial, and then a result, appear without a new visit.
                 for condition in (RUNNING, RESULT, COMPLETE):
                     page.wait_for(condition, SEARCH_SECONDS)
-                assert page.evaluate(ROWS) == 2
+                page.wait_for(f"{ROWS} === 2")
         finally:
             search.kill()
