@@ -39,8 +39,8 @@ def executed(tmp_path_factory: pytest.TempPathFactory) -> Any:
     path = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "compiler")])
     spec = {"argv": command, "display_name": "tour", "language": "python"}
     spec["env"] = {
-        "TOUR_STEPS": "12",
-        "TOUR_CANDIDATES": "2",
+        "TOUR_STEPS": "4",
+        "TOUR_CANDIDATES": "1",
         "PYTHONPATH": path,
         "IPYTHONDIR": str(folder / "ipython"),
     }
@@ -79,9 +79,9 @@ def test_the_tour_runs_and_shows_what_it_says(executed: Any) -> None:
 def test_a_run_view_follows_the_run_that_the_next_cell_trains(executed: Any) -> None:
     cells = [cell for cell in executed.cells if cell.cell_type == "code"]
     training = next(cell for cell in cells if "RunView" in cell.source and "steps" in cell.source)
-    assert "This training is complete after 12 steps." in outputs(training)
+    assert "This training is complete after 4 steps." in outputs(training)
     search = next(cell for cell in cells if cell.source.endswith("\nview"))
-    assert "2 done, 0 failed" in outputs(search)
+    assert "1 done, 0 failed" in outputs(search)
 
 
 def test_a_view_of_a_missing_run_waits_for_it(tmp_path: Path) -> None:
