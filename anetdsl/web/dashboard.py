@@ -17,7 +17,13 @@ from anetdsl.report.markup import Markup, joined, paragraph, tag, text
 from anetdsl.report.pictures import Renderer
 from anetdsl.report.run_groups import groups_of
 from anetdsl.web.live_source import LiveContent, LiveSource
-from anetdsl.web.run_sources import SearchSource, is_complete, is_driven_now, source_of
+from anetdsl.web.run_sources import (
+    SearchSource,
+    TrainingSource,
+    is_complete,
+    is_driven_now,
+    source_of,
+)
 
 
 def dashboard_pages(paths: Sequence[Path], renderer: Renderer) -> Mapping[str, LiveSource]:
@@ -42,7 +48,7 @@ def dashboard_pages(paths: Sequence[Path], renderer: Renderer) -> Mapping[str, L
 class OverviewSource:
     """Source of the page that compares several runs and links to the page of each."""
 
-    runs: tuple[LiveSource, ...]
+    runs: tuple[SearchSource | TrainingSource, ...]
     renderer: Renderer
 
     def token(self) -> Hashable:
@@ -52,10 +58,10 @@ class OverviewSource:
     def content(self) -> LiveContent:
         """Return the state of each run, and the sections that compare the searches."""
         entries, searches, problems = [], [], []
-        for number, source in enumerate(self.runs, 1):
-            if not isinstance(source, SearchSource):
-                content = source.content()
-                entries.append(_entry(number, content.title, content.lead))
+        labels = _labels([source.path for source in self.runs])
+        for number, (source, label) in enumerate(zip(self.runs, labels), 1):
+            if isinstance(source, TrainingSource):
+                entries.append(_entry(number, f"Training {label}", source.content().lead))
                 continue
             try:
                 run = read_run(source.path)
@@ -63,7 +69,7 @@ class OverviewSource:
                 problems.append(paragraph(text(str(error)), class_="bad"))
                 continue
             searches.append(run)
-            entries.append(_entry(number, run.name, text(_state(run))))
+            entries.append(_entry(number, label, text(_state(run))))
         count = paragraph(text(f"{len(self.runs)} runs."))
         return LiveContent(
             "Runs", joined([count, *problems]), tuple(self._sections(entries, searches))
@@ -73,6 +79,12 @@ class OverviewSource:
         yield Section("runs", "Runs", tag("dl", *entries))
         if searches:
             yield from comparison_sections(groups_of(searches), self.renderer)
+
+
+def _labels(paths: Sequence[Path]) -> list[str]:
+    """Return the name of the directory of each run; its path where names are equal."""
+    names = [path.absolute().name for path in paths]
+    return [str(p) if names.count(name) > 1 else name for p, name in zip(paths, names)]
 
 
 def _entry(number: int, name: str, state: Markup) -> Markup:

@@ -29,11 +29,11 @@ from anetdsl.report.training_page import (
     training_lead,
     training_sections,
 )
-from anetdsl.web.live_source import LiveContent, LiveSource
+from anetdsl.web.live_source import LiveContent
 from anetdsl.web.running_trials import log_of, running_section, running_trials
 
 
-def source_of(path: Path, renderer: Renderer | None = None) -> LiveSource:
+def source_of(path: Path, renderer: Renderer | None = None) -> SearchSource | TrainingSource:
     """Return the source of the page about a search or a training run.
 
     Raises CannotRun if the directory holds neither.

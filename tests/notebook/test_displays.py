@@ -10,6 +10,10 @@ import pytest
 import anetdsl
 from anetdsl.drawing.engine import ENGINE_VARIABLE
 from anetdsl.errors import CannotRun
+from anetdsl.notebook.fragments import fragment
+from anetdsl.report.charts import Axis, Line, plot
+from anetdsl.report.markup import Markup
+from tests.browser import SCHEMES, Browser
 from tests.documents import REPOSITORY
 
 NETWORK = anetdsl.load(REPOSITORY / "examples" / "small_two_stream_fully.anet")
@@ -49,6 +53,41 @@ def test_stats_are_a_table() -> None:
 def test_stats_of_a_clip_that_is_too_large_are_refused() -> None:
     with pytest.raises((CannotRun, ValueError)):
         NETWORK.stats(frames=0)
+
+
+THEMES = {
+    "dark": ('data-jp-theme-light="false"', 'class="vscode-dark"'),
+    "light": ('data-jp-theme-light="true"', 'class="vscode-light"'),
+}
+
+
+@pytest.mark.parametrize(("theme", "system"), [("dark", "light"), ("light", "dark")])
+def test_an_output_follows_the_theme_of_the_notebook(
+    browser: Browser, tmp_path: Path, theme: str, system: str
+) -> None:
+    """The theme of the system counts only where the notebook has none that is known."""
+    page = tmp_path / "page.html"
+    for number, around in enumerate((*THEMES[theme], "")):
+        page.write_text(f"<!DOCTYPE html><body {around}>{fragment(chart())}")
+        browser.show(1100, 900, system)
+        browser.visit(f"{page.as_uri()}?{number}")
+        expected = theme if around else system
+        paper = browser.evaluate("getComputedStyle(document.querySelector('div')).backgroundColor")
+        assert paper == "rgb({}, {}, {})".format(*SCHEMES[expected])
+        drawn = browser.evaluate("getComputedStyle(document.querySelector('rect')).fill")
+        assert drawn == paper
+
+
+def chart() -> Markup:
+    return Markup(
+        plot(
+            [Line("loss", ((0, 1.0), (1, 0.5)))],
+            title="Loss",
+            x=Axis("x"),
+            y=Axis("y"),
+            styled=False,
+        )
+    )
 
 
 def test_an_output_does_not_style_the_rest_of_the_notebook() -> None:

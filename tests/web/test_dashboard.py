@@ -198,6 +198,14 @@ def test_several_runs_have_an_overview_and_a_page_each(finished: Path, tmp_path:
     assert f"{other}: no such folder" in content.lead
 
 
+def test_runs_of_one_name_are_listed_by_their_paths(finished: Path, tmp_path: Path) -> None:
+    shutil.copytree(finished, tmp_path / finished.name)
+    runs = dashboard_pages([finished, tmp_path / finished.name], NO_PICTURES)[""].content()
+    section = runs.section("runs")
+    assert section is not None
+    assert f'<a href="/run/2">{tmp_path / finished.name}</a>' in section.content
+
+
 def test_one_run_has_one_page(finished: Path) -> None:
     assert list(dashboard_pages([finished], NO_PICTURES)) == [""]
 
