@@ -124,6 +124,17 @@ def test_two_processes_equal_one(tmp_path: Path, checkpoint: bool) -> None:
                 torch.testing.assert_close(process[name], expected, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="the loopback interface has other names")
+def test_two_compiled_processes_equal_one(tmp_path: Path) -> None:
+    """The exchange of statistics is a part of the graph, in both directions."""
+    (alone,) = trained(tmp_path / "one", [3], network=ONE_BLOCK, engine="accelerator")
+    both = trained(tmp_path / "two", [1, 2], network=ONE_BLOCK, engine="compiled")
+    for name, expected in alone.items():
+        found = both[0][name] if name.startswith("buffer") else both[0][name] + both[1][name]
+        torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-12)
+
+
 # One graph
 
 
@@ -156,6 +167,47 @@ def test_a_run_is_one_graph() -> None:
     train_some(eager, eager, STEPS)
     for (name, one), other in zip(module.named_parameters(), eager.parameters(), strict=True):
         torch.testing.assert_close(one, other, msg=name, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")  # of Dynamo
+@pytest.mark.parametrize(
+    ("options", "dtype"),
+    [
+        pytest.param({"checkpoint": True}, torch.float32, marks=pytest.mark.slow),
+        pytest.param({"deterministic": True}, torch.float32, marks=pytest.mark.slow),
+        ({}, torch.bfloat16),
+    ],
+)
+def test_every_form_of_a_step_is_one_graph(options: dict[str, bool], dtype: torch.dtype) -> None:
+    """With bfloat16 the backward pass has the types of the one without the compiler, too."""
+    torch._dynamo.reset()
+
+    def compiler(step: Any) -> Any:
+        return torch.compile(step, backend="aot_eager", fullgraph=True, dynamic=False)
+
+    model = case(ONE_BLOCK).model.train()
+    eager = AcceleratorModule(copy.deepcopy(model), **options)
+    module = AcceleratorModule(model, compiled=True, compiler=compiler, **options)
+    autocast = torch.autocast("cpu", dtype, enabled=dtype == torch.bfloat16)
+    for one in (module, eager):
+        train_some(one, autocast(one), 3)
+    assert module.compiled
+    for (name, one), other in zip(module.named_parameters(), eager.parameters(), strict=True):
+        torch.testing.assert_close(one, other, msg=name, rtol=1e-4, atol=1e-6)
+
+
+def test_many_networks_of_a_process_are_compiled() -> None:
+    """Dynamo compiles a piece of code eight times at most, but that many times for each network."""
+    torch._dynamo.reset()
+
+    def compiler(step: Any) -> Any:
+        return torch.compile(step, backend="eager", fullgraph=True, dynamic=False)
+
+    model = case(ONE_BLOCK).model.train()
+    for _ in range(10):
+        module = AcceleratorModule(copy.deepcopy(model), compiled=True, compiler=compiler)
+        train_some(module, module, 1)
+        assert module.compiled
 
 
 def test_the_reference_module_is_compiled_once() -> None:
@@ -214,6 +266,7 @@ def test_a_step_keeps_cudas_contract(checkpoint: bool) -> None:
 
     step()  # the first step makes the momenta one tensor
     calls_of(step)
+    assert calls_of(lambda: set_decay(module, 8)) == 1
 
 
 def test_a_step_launches_less_than_the_reference() -> None:

@@ -13,20 +13,37 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+import anetdsl
 from anetc.engines.training import TrainingModule
+from anetdsl.ir import Network
 from tests.conftest import REPOSITORY
 from tests.engines.test_training import GRADIENTS, NUMBERS
 from tests.plan.cases import EVERY_PASS, case
 
+LITE = anetdsl.parse("""anet 1
+network lite blocks=lite modules=[1, 2, 1, 1] attention=peer
+input rgb channels=3
+input object channels=4 kind=object
+node s0 level=0 C=3 r=1 stride=2 inputs=[rgb]
+node s1 level=0 stride=4 inputs=[object]
+node n1 level=1 C=[3, 2, 4] r=2 stride=1 inputs=[s0]
+node n2 level=2 C=[2, 3, 3] r=1 stride=2 inputs=[s0, s1, n1]
+sink inputs=[n2] classes=5
+""")
 WORKER = REPOSITORY / "tests" / "engines" / "statistics_worker.py"
 
 
 def trained(
-    folder: Path, shares: list[int], *, checkpoint: bool = False, engine: str = "training"
+    folder: Path,
+    shares: list[int],
+    *,
+    network: Network = EVERY_PASS,
+    checkpoint: bool = False,
+    engine: str = "training",
 ) -> list[dict[str, Tensor]]:
     """Return the results of each process, by name; `shares` are their numbers of clips."""
     folder.mkdir()
-    job = {"network": str(EVERY_PASS), "shares": shares, "checkpoint": checkpoint, "engine": engine}
+    job = {"network": str(network), "shares": shares, "checkpoint": checkpoint, "engine": engine}
     (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
     roots = os.pathsep.join(map(str, (REPOSITORY, REPOSITORY / "compiler")))
     # The processes connect over the loopback interface.
@@ -43,7 +60,7 @@ def trained(
     ]
     try:
         for process in running:
-            output, _ = process.communicate(timeout=100)
+            output, _ = process.communicate(timeout=300)
             assert process.returncode == 0, output
     finally:
         for process in running:
@@ -63,7 +80,20 @@ def test_two_processes_equal_one_with_the_whole_batch(
     checkpoint: bool, alone: dict[str, Tensor], tmp_path: Path
 ) -> None:
     """The sums of losses and gradients are equal, and so are the running averages of each."""
-    parts = trained(tmp_path / "job", [2, 1], checkpoint=checkpoint)
+    check_sums(trained(tmp_path / "job", [2, 1], checkpoint=checkpoint), alone)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the loopback interface has other names")
+def test_two_processes_share_attention_and_lite_blocks(tmp_path: Path) -> None:
+    """The normalisations of the sink are shared as those of the nodes."""
+    parts = trained(tmp_path / "job", [2, 1], network=LITE)
+    alone = trained(tmp_path / "alone", [3], network=LITE)[0]
+    assert {"gradient sink.conv2_bn.weight", "gradient nodes.n2.fuse.attention.h"} <= alone.keys()
+    check_sums(parts, alone)
+
+
+def check_sums(parts: list[dict[str, Tensor]], alone: dict[str, Tensor]) -> None:
+    """Assert that the results of two processes are those of one process with all clips."""
     assert parts[0].keys() == parts[1].keys() == alone.keys()
     for name, expected in alone.items():
         if name.startswith("buffer "):
