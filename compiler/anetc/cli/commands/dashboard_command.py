@@ -1,4 +1,4 @@
-"""`anetc dashboard`: a live page about running searches."""
+"""`anetc dashboard`: a live page about running searches and training runs."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from anetc.cli.web_options import serve_pages, web_options
 def command(
     runs: tuple[str, ...], dot: str | None, host: str, port: int | None, browser: bool
 ) -> None:
-    """Show the search in the run directory RUN live in the browser; several runs side by side.
+    """Show a search or a training run live in the browser; several runs side by side.
 
-    The page has the sections of `anetc report` and the trials that run now, with their losses. It
-    reads the run directory alone: the driver may run, run on another machine that shares the
-    directory, or have ended. The page changes nothing. The server needs
-    `pip install 'anetdsl[web]'`, and only this machine can reach it unless --host is given.
+    RUN is the directory of `anetc evolve --out` or `anetc train --out`. The page of a search has
+    the sections of `anetc report` and the trials that run now, with their losses. The server reads
+    the run directory alone: the search may run, run on another machine that shares the directory,
+    or have ended. It changes nothing. It needs `pip install 'anetdsl[web]'`, and only this machine
+    can reach it unless --host is given.
     """
     from anetdsl.report.pictures import find_renderer
     from anetdsl.web.dashboard import dashboard_pages
