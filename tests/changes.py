@@ -58,18 +58,24 @@ def _with_node(network: Network, old: Node, new: Node) -> Network:
     return attrs.evolve(network, nodes=tuple(new if n is old else n for n in network.nodes))
 
 
+_filters = st.integers(1, 8192) | st.tuples(*[st.integers(1, 8192)] * 3)
+
+
 @st.composite
 def _numbers(draw: st.DrawFn, case: Written) -> Change:
     node = draw(st.sampled_from(case.network.nodes))
     values = draw(
         st.fixed_dictionaries(
             {},
-            optional={"C": st.integers(1, 8192), "r": st.integers(1, 256), "stride": st.just(2)},
+            optional={"C": _filters, "r": st.integers(1, 256), "stride": st.just(2)},
         )
     )
     fields = {"C": "channels", "r": "dilation", "stride": "stride"}
     new = attrs.evolve(node, **{fields[name]: value for name, value in values.items()})
-    texts = {name: str(value) for name, value in values.items()}
+    texts = {
+        name: [*map(str, value)] if isinstance(value, tuple) else str(value)
+        for name, value in values.items()
+    }
     return Change(
         case,
         f"set {texts}",
@@ -190,7 +196,9 @@ def _insertion(draw: st.DrawFn, case: Written) -> Change:
     name = draw(names.filter(lambda name: name not in taken))
     lower = [n.name for n in network.nodes if n.level < 4]
     read = draw(st.lists(st.sampled_from(lower), min_size=1, max_size=9))
-    node = Node(name, 4, draw(st.integers(1, 8192)), 1, 2, tuple(map(Edge, read)))
+    found = draw(st.lists(st.sampled_from(lower), max_size=4, unique=True))
+    peers = tuple(Edge(peer, draw(shares)) for peer in found)
+    node = Node(name, 4, draw(_filters), 1, 2, tuple(map(Edge, read)), peers)
     index = draw(st.integers(0, len(network.nodes) - 1))
     after = network.nodes[index]
     nodes = (*network.nodes[: index + 1], node, *network.nodes[index + 1 :])
@@ -253,7 +261,12 @@ def _settings(draw: st.DrawFn, case: Written) -> Change:
     network, name = case.network, draw(names)
     widths = draw(st.tuples(*[st.integers(1, 8192)] * 4))
     frozen = draw(st.booleans())
-    values = {"D": [str(width) for width in widths], "edges": "fixed" if frozen else None}
+    attention: Any = draw(st.sampled_from(["none", "self", "peer"]))
+    values = {
+        "D": [str(width) for width in widths],
+        "edges": "fixed" if frozen else None,
+        "attention": attention,
+    }
 
     def build(tree: SyntaxTree) -> tuple[Edit, ...]:
         statement = find(tree, "network")
@@ -263,6 +276,10 @@ def _settings(draw: st.DrawFn, case: Written) -> Change:
         )
 
     expected = attrs.evolve(
-        network, name=name, widths=widths, edges="fixed" if frozen else "learned"
+        network,
+        name=name,
+        widths=widths,
+        edges="fixed" if frozen else "learned",
+        attention=attention,
     )
     return Change(case, f"{values}", build, expected, ("network", None), loses_comments=True)

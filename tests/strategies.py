@@ -37,6 +37,7 @@ AWKWARD_NAMES = [
         "nan",
     ],
     *["graph", "subgraph", "label", "N", "train", "keys", "a_name_wider_than_any_column_may_be"],
+    *["object", "peer", "peers", "self", "attention", "blocks", "lite"],
 ]
 
 names = (
@@ -226,6 +227,7 @@ def _gaps(draw: st.DrawFn) -> str:
 # Broken texts
 
 _WORDS = '= [ ] @ , , # " n4 C level inputs 3 0.5 -1 1e999 0x7 \\ é'
+_WORDS += " peers attention peer self blocks lite kind object"
 _PIECES = [*KEYWORDS, *_WORDS.split(), "\n", "\r"]
 
 

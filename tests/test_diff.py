@@ -52,7 +52,10 @@ def pairs(draw: st.DrawFn) -> tuple[Network, Network]:
     old = draw(networks())
     new = attrs.evolve(old)
     for way in draw(
-        st.lists(st.sampled_from(["nodes", "inputs", "edges", "notes", "r", "peers"]), max_size=2)
+        st.lists(
+            st.sampled_from(["nodes", "inputs", "edges", "notes", "r", "C", "peers", "attention"]),
+            max_size=2,
+        )
     ):
         node = draw(st.sampled_from(new.nodes))
         match way:
@@ -69,6 +72,12 @@ def pairs(draw: st.DrawFn) -> tuple[Network, Network]:
                 new = attrs.evolve(new, origin=draw(st.none() | ORIGINS), score=scores)
             case "r":
                 new = with_node(new, node.name, dilation=draw(st.integers(1, 3)))
+            case "C" if node.channels is not None:
+                more = tuple(number + draw(st.integers(0, 2)) for number in node.filters)
+                channels = more if len(more) > 1 else more[0]
+                new = with_node(new, node.name, channels=channels)
+            case "attention":
+                new = attrs.evolve(new, attention=draw(st.sampled_from(["none", "self", "peer"])))
             case "peers":
                 peers = draw(st.permutations(node.peers))[: draw(st.integers(1, 3))]
                 new = with_node(new, node.name, peers=tuple(peers))

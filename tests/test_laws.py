@@ -207,6 +207,17 @@ node a2  level=2  C=32  r=2  stride=2  inputs=[
 ]
 sink  inputs=[a1, a2]  classes=12  combine=concat
 """
+EVERYTHING_PLUS = """\
+anet 1  # every word of AssembleNet++
+network demo  blocks=lite  modules=[1, 2, 1, 1]  attention=peer
+input rgb  channels=3
+input seg  channels=5  kind=object
+node s0  level=0  C=4  r=1  stride=2  inputs=[rgb]
+node s1  level=0  stride=4  inputs=[seg]
+node a1  level=1  C=[4, 3, 2]  r=1  stride=2  inputs=[s0@0.25, s1]  peers=[s0@0.5, s1@0.5]
+node a2  level=2  C=[4, 4, 4]  r=2  stride=1  inputs=[a1, s0]
+sink  inputs=[a2]  classes=12
+"""
 ALL_TEXTS = [path.read_text() for path in EXAMPLES]
 
 
@@ -215,6 +226,7 @@ ALL_TEXTS = [path.read_text() for path in EXAMPLES]
     "texts",
     [
         pytest.param([EVERYTHING], id="everything"),
+        pytest.param([EVERYTHING_PLUS], id="everything of AssembleNet++"),
         pytest.param(ALL_TEXTS, id="examples", marks=pytest.mark.slow),
     ],
 )

@@ -27,9 +27,10 @@ from anetdsl.ir import (
     default_kind,
 )
 from anetdsl.rules.attributes import AttributeReader
+from anetdsl.rules.blocks import blocks_meant
 from anetdsl.rules.names import SINK, NameResolver, Reader
 from anetdsl.rules.statements import check_statements
-from anetdsl.syntax.nodes import ListItem, ListValue, StatementNode, SyntaxTree
+from anetdsl.syntax.nodes import ListItem, ListValue, Scalar, StatementNode, SyntaxTree
 from anetdsl.vocabulary import DEFAULT_WIDTHS, MAX_NODES, STATEMENTS, UNUSED_BY_OBJECT_STEMS
 
 _REQUIRED_BY_NODES = frozenset(a.name for a in STATEMENTS["node"].attributes if a.required)
@@ -81,6 +82,8 @@ class _Elaboration:
             origin=self._origin(optional["origin"]),
             score=self._score(optional["score"]),
         )
+        if single["network"] is None or single["network"].broken:  # its `blocks` may be hidden
+            network = attrs.evolve(network, blocks=blocks_meant(network))
         found = (*self.found, *self.names.found, *self.attributes.found)
         return Elaborated(network, found, frozenset(self.names.incomplete))
 
@@ -166,13 +169,22 @@ class _Elaboration:
     def _not_needed(self, statement: StatementNode) -> frozenset[str]:
         """Return the required attributes that a node statement may lack: it reads objects only.
 
-        A source whose kind is hidden by a mistake may be an object input.
+        A source whose kind is hidden by a mistake may be an object input, and a stem whose list is
+        empty may read one.
         """
-        inputs = statement.attribute("inputs")
-        items = inputs.value.items if inputs and isinstance(inputs.value, ListValue) else ()
-        kinds = [self.kinds.get(item.value.text, "rgb") for item in items]
-        reads_objects = bool(kinds) and all(kind in ("object", None) for kind in kinds)
+        inputs, level = statement.attribute("inputs"), statement.attribute("level")
+        if inputs is None or not isinstance(inputs.value, ListValue):
+            return frozenset()
+        kinds = [self._kind(item.value.text) for item in inputs.value.items]
+        is_stem = level is not None and isinstance(level.value, Scalar) and level.value.text == "0"
+        reads_objects = (bool(kinds) or is_stem) and all(kind in ("object", None) for kind in kinds)
         return frozenset(UNUSED_BY_OBJECT_STEMS) if reads_objects else frozenset()
+
+    def _kind(self, source: str) -> Kind | None:
+        """Return the kind of an input, or None if a mistake hides it; `rgb` for other names."""
+        if source in self.names.definitions:
+            return self.kinds.get(source, "rgb")
+        return None if self.names.may_be_defined(source, Reader("", 0)) else "rgb"
 
     def _node(self, statement: StatementNode, read: dict[str, Any]) -> Node | None:
         if statement.name is None:
@@ -186,7 +198,7 @@ class _Elaboration:
             self.names.incomplete.add(name)
         if level is None or not (needed - {"inputs"}) <= read.keys():
             return None
-        hidden = any(edge.source in self.kinds and not self.kinds[edge.source] for edge in edges)
+        hidden = any(self._kind(item.value.text) is None for item in items)
         if hidden and not read.keys() >= {"C", "r"}:
             self.names.incomplete.add(name)
             return None

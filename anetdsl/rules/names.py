@@ -164,7 +164,7 @@ class NameResolver:
         span = item.value.span
         definition = self.definitions.get(name)
         if definition is None:
-            if not self._may_be_defined(name, reader):
+            if not self.may_be_defined(name, reader):
                 self.found.append(self._unknown_name(name, span, reader, listed))
             return False
         level_is_unknown = reader.name is not None and reader.level is None
@@ -173,7 +173,7 @@ class NameResolver:
         self.found.append(_wrong_kind(name, span, definition, reader))
         return False
 
-    def _may_be_defined(self, name: str, reader: Reader) -> bool:
+    def may_be_defined(self, name: str, reader: Reader) -> bool:
         """Return whether a reported mistake may have hidden the definition of an unknown name."""
         if name in self.suspects or name in self.attributes.suspects:
             return True

@@ -222,7 +222,8 @@ VALUES = st.recursive(
     | st.integers()
     | st.floats()
     | st.text(max_size=5)
-    | st.sampled_from(["structure", "weights", "anet", "name", "inputs", "nodes", "s0", "rgb"]),
+    | st.sampled_from(["structure", "weights", "anet", "name", "inputs", "nodes", "s0", "rgb"])
+    | st.sampled_from(["blocks", "lite", "attention", "peer", "peers", "object"]),
     lambda inner: (
         st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
     ),

@@ -170,6 +170,8 @@ def wild_cases(draw: st.DrawFn) -> WildCase:
         names = st.sampled_from([op.name for op in ops] + [op.name for op in ops[-3:]])
         ops.append(draw(_operations(f"v{number}", names, shape)))
     last = ops[-1].name
+    if any(op.kind == "attend" for op in ops):
+        ops[2:2] = [Op(mean, "space_mean", (mean[0],), (CHANNELS, frames)) for mean in MEANS]
     weight, bias = call("fc"), call("b")
     ops.append(Op("space", "space_mean", (last,), (CHANNELS, frames)))
     ops.append(Op("time", "time_mean", ("space",), (CHANNELS,)))
@@ -180,7 +182,9 @@ def wild_cases(draw: st.DrawFn) -> WildCase:
     return WildCase(plan, wild_state(seed), wild_inputs(plan, seed, batch, draw(st.booleans())))
 
 
-KERNELS = {"1x1x1": "p", "1x3x3": "q", "3x1x1": "r"}
+KERNELS = {"1x1x1": "p", "1x3x3": "q", "3x1x1": "r", "3x3x3": "s"}
+MEANS = ("x.mean", "y.mean")
+"""Names of the means of the inputs, which are the logits of attention."""
 
 
 @st.composite
@@ -188,9 +192,11 @@ def _operations(
     draw: st.DrawFn, name: str, names: st.SearchStrategy[str], shape: tuple[int, ...]
 ) -> Op:
     options: dict[str, Any] = {"relu": True} if draw(st.booleans()) else {}
-    match draw(st.sampled_from(["conv", "conv", "conv", "add", "add", "sum", "relu"])):
+    match draw(st.sampled_from(["conv", "conv", "conv", "add", "add", "sum", "attend", "relu"])):
         case "conv":
             kernel = draw(st.sampled_from(list(KERNELS)))
+            if kernel == "1x3x3" and draw(st.booleans()):
+                options["same"] = True
             exprs = {"weight": (call(KERNELS[kernel]),)}
             if draw(st.booleans()):
                 exprs["bias"] = (call("b"),)
@@ -198,10 +204,12 @@ def _operations(
             return Op(name, "conv", args, shape, {"kernel": kernel, **options}, exprs)
         case "add":
             return Op(name, "add", (draw(names), draw(names)), shape, options)
-        case "sum":
+        case "sum" | "attend" as kind:
             args = tuple(draw(st.lists(names, min_size=1, max_size=3)))
             gates = st.sampled_from([call("gate", "w", 0), call("gate", "w", 1), Expr("1")])
-            return Op(name, "sum", args, shape, {}, {"gates": tuple(draw(gates) for _ in args)})
+            exprs = {"gates": tuple(draw(gates) for _ in args)}
+            logits = [draw(st.sampled_from(MEANS)) for _ in args if kind == "attend"]
+            return Op(name, kind, (*args, *logits), shape, {}, exprs)
     return Op(name, "relu", (draw(names),), shape)
 
 

@@ -72,7 +72,11 @@ def test_columns_blank_lines_and_indentation_do_not_matter() -> None:
 def test_expressions_of_all_functions_round_trip() -> None:
     """The expressions are nested, several have one role, and one is a literal."""
     inner = call("scale", call("fold", "a.b.weight", "a.b_bn"), call("gate", "c", 1))
-    gates = (call("1"), call("ratio", call("gate", "w", 1), call("gate", "w", 0)))
+    gates = (
+        call("1"),
+        call("ratio", call("gate", "w", 1), call("gate", "w", 0)),
+        call("share", "h", 2, 1),
+    )
     plan = lower(table_4(), frames=2, size=(32, 32))
     op = attrs.evolve(
         plan.ops[-1],

@@ -26,6 +26,7 @@ EXAMPLES = [path.read_text(encoding="utf-8") for path in sorted(FOLDER.glob("*.a
 DOCUMENTS = [
     json.dumps([[-1, 4], [-2, 1], [0, [0, 1], 64, 1, 1, 0], [3, [0, 2], 512, 1, 2, 0]]),
     json.dumps({"structure": [[-1, 4], [3, [0], 512, 1, 2, 0]], "weights": [[], [0.5]]}),
+    json.dumps([[-1, 1], [-3, 0], [0, [0, 1], 32, 1, 1, 0], [3, [0, 1, 2], 512, 1, 2, 0]]),
 ]
 COMMANDS = (
     ("check",),

@@ -33,6 +33,7 @@ PIECES = [
     "e5",
 ]
 PIECES += ["1e-", "\ufeff", "node ", "node x level=1\n", "sink", "😀", "origin ops=["]
+PIECES += ["peers=[", "C=[1, ", "kind=object", "blocks=lite "]
 
 
 def tokens(tree: SyntaxTree) -> list[tuple[object, ...]]:

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import anetdsl
-from anetdsl.ir import Network, Score
+from anetdsl.ir import Edge, Network, Score
 from anetdsl.source import SourceFile
 from anetdsl.syntax.parser import parse_syntax
 from anetdsl.text.edits import apply, set_learned
-from anetdsl.text.edits.learned import written_weight
+from anetdsl.text.edits.learned import written_share, written_weight
 from tests.networks import networks
 
 TEXT = """\
@@ -30,8 +30,13 @@ sink inputs=[n2] classes=3
 """
 
 
-def learned(text: str, weights: dict[str, list[float]], score: Score | None = None) -> str:
-    return apply(text, set_learned(parse_syntax(SourceFile("x", text)), weights, score))
+def learned(
+    text: str,
+    weights: dict[str, list[float]],
+    score: Score | None = None,
+    peers: dict[str, dict[str, float]] | None = None,
+) -> str:
+    return apply(text, set_learned(parse_syntax(SourceFile("x", text)), weights, score, peers))
 
 
 def test_only_weights_and_score_change() -> None:
@@ -75,15 +80,21 @@ def test_unknown_nodes_and_wrong_numbers_of_weights_are_refused() -> None:
 def test_the_new_text_means_the_network_with_the_weights(
     network: Network, random: object, digits: int
 ) -> None:
-    """The weights are rounded. Writing them again changes nothing."""
+    """Weights and shares of peers are rounded. Writing them again changes nothing."""
     draw = random.random  # type: ignore[attr-defined]
     weights = {
         node.name: [draw() for _ in node.inputs]
         for node in network.nodes
         if not node.is_stem and len(node.inputs) > 1
     }
+    by_level = network.peers_by_level()
+    peers = {
+        node.name: {peer.name: draw() for peer in by_level[node.level]}
+        for node in network.nodes
+        if not node.is_stem
+    }
     score = Score((("loss", float(digits)),))
-    text = learned(str(network), weights, score)
+    text = learned(str(network), weights, score, peers)
     expected = attrs.evolve(
         network,
         score=score,
@@ -93,12 +104,16 @@ def test_the_new_text_means_the_network_with_the_weights(
                 inputs=tuple(
                     attrs.evolve(edge, weight=written_weight(weight))
                     for edge, weight in zip(node.inputs, weights[node.name], strict=True)
+                )
+                if node.name in weights
+                else node.inputs,
+                peers=tuple(
+                    Edge(name, written_share(share))
+                    for name, share in peers.get(node.name, {}).items()
                 ),
             )
-            if node.name in weights
-            else node
             for node in network.nodes
         ),
     )
     assert anetdsl.parse(text) == expected
-    assert learned(text, weights, score) == text
+    assert learned(text, weights, score, peers) == text

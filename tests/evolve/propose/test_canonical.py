@@ -30,7 +30,12 @@ def renamed(network: Network, order: Sequence[int]) -> Network:
         return tuple(sorted(found, key=lambda edge: (edge.source, edge.weight or 0.5)))
 
     nodes = tuple(
-        attrs.evolve(network.nodes[old], name=f"m{new}", inputs=edges(network.nodes[old].inputs))
+        attrs.evolve(
+            network.nodes[old],
+            name=f"m{new}",
+            inputs=edges(network.nodes[old].inputs),
+            peers=edges(network.nodes[old].peers),
+        )
         for new, old in enumerate(order)
     )
     return attrs.evolve(
