@@ -142,6 +142,18 @@ def test_the_examples_on_the_page_are_in_the_golden_files(name: str) -> None:
         assert " ".join(line.split()) in (old - new if sign == "-" else new - old), line
 
 
+def test_the_plan_of_attention_on_the_page_is_that_of_the_example() -> None:
+    """The page leaves out other lines, the nodes at the ends of lines, and parts with dots."""
+    network = anetdsl.load(REPOSITORY / "examples" / "small_assemblenet_plus.anet")
+    plan = print_plan(optimise(lower(network, frames=8, size=(64, 64))))
+    lines = [" ".join(line.rpartition(" @")[0].split()) for line in plan.splitlines()]
+    shown = re.findall(r"^```text\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)[0].splitlines()
+    assert len(shown) > 3
+    for line in shown:
+        pattern = re.escape(" ".join(line.split())).replace(r"\.\.\.", ".*")
+        assert any(re.fullmatch(pattern, found) for found in lines), line
+
+
 # Single passes, and plans that they must not change
 
 HEAD = "plan p frames=2 size=4x4 mode=inference\nx 3x2x4x4 input()\n"

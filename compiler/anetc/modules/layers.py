@@ -2,43 +2,81 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 
 
-def spatial_conv(in_channels: int, out_channels: int, size: int, stride: int = 1) -> nn.Conv3d:
+class Conv(nn.Conv3d):
+    """A convolution of (N, C, T, H, W) without bias.
+
+    On a CPU, a convolution in bfloat16 whose kernel `exceeds` its input is in single precision.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel: tuple[int, int, int],
+        *,
+        stride: int = 1,
+        dilation: int = 1,
+        same: bool = True,
+    ) -> None:
+        """Make a convolution with a stride over space and a dilation of time.
+
+        With `same` each side of an axis is padded by half of the kernel, else by nothing.
+        """
+        time, height, width = kernel
+        pads = (dilation * (time // 2), height // 2, width // 2) if same else 0
+        super().__init__(
+            in_channels,
+            out_channels,
+            kernel,
+            stride=(1, stride, stride),
+            padding=pads,
+            dilation=(dilation, 1, 1),
+            bias=False,
+        )
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Return the convolution of (N, in, T, H, W), (N, out, T, H', W')."""
+        autocast = torch.is_autocast_enabled("cpu")
+        dtype = torch.get_autocast_dtype("cpu") if autocast else input.dtype
+        unsafe = dtype == torch.bfloat16 and exceeds(self.kernel_size, input.shape[2:])
+        if not unsafe or input.device.type != "cpu":
+            return super().forward(input)
+        with torch.autocast("cpu", enabled=False):
+            result: Tensor = self._conv_forward(input.float(), self.weight.float(), None)
+        return result.to(dtype)
+
+
+def exceeds(kernel: Sequence[int], sizes: Sequence[int]) -> bool:
+    """Return whether a kernel is larger than its input on an axis.
+
+    For such a convolution in bfloat16 on a CPU, oneDNN of PyTorch 2.13 reads uninitialised memory
+    when it computes the gradient of the weight, or writes outside of its memory.
+    """
+    return any(taps > size for taps, size in zip(kernel, sizes))
+
+
+def spatial_conv(in_channels: int, out_channels: int, size: int, stride: int = 1) -> Conv:
     """Return a `size` x `size` convolution of each frame.
 
     `size` must be odd. The padding is equal on all sides.
     (N, in, T, H, W) -> (N, out, T, ceil(H / stride), ceil(W / stride)) (semantics 6).
     """
-    pad = size // 2
-    return nn.Conv3d(
-        in_channels,
-        out_channels,
-        (1, size, size),
-        stride=(1, stride, stride),
-        padding=(0, pad, pad),
-        bias=False,
-    )
+    return Conv(in_channels, out_channels, (1, size, size), stride=stride)
 
 
-def temporal_conv(in_channels: int, out_channels: int, size: int, dilation: int) -> nn.Conv3d:
+def temporal_conv(in_channels: int, out_channels: int, size: int, dilation: int) -> Conv:
     """Return a convolution over `size` frames that are `dilation` frames apart.
 
     `size` must be odd. Zeros pad both ends of the clip.
     (N, in, T, H, W) -> (N, out, T, H, W) (semantics 6).
     """
-    return nn.Conv3d(
-        in_channels,
-        out_channels,
-        (size, 1, 1),
-        dilation=(dilation, 1, 1),
-        padding=(dilation * (size // 2), 0, 0),
-        bias=False,
-    )
+    return Conv(in_channels, out_channels, (size, 1, 1), dilation=dilation)
 
 
 MOMENTUM = "momentum_tensor"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from torch import Tensor, nn
 
-from anetc.modules.layers import batch_norm, same_padding, spatial_conv, temporal_conv
+from anetc.modules.layers import Conv, batch_norm, same_padding, spatial_conv, temporal_conv
 from anetc.modules.sink import Sink
 from anetdsl.vocabulary import LITE_SINK_WIDTHS
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from anetdsl.ir import Triple
 
 
-class SameConv(nn.Conv3d):
+class SameConv(Conv):
     """A 3x3 convolution of each frame with a stride and TensorFlow's "same" padding.
 
     (N, in, T, H, W) -> (N, out, T, ceil(H / stride), ceil(W / stride)).
     """
 
     def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
-        super().__init__(in_channels, out_channels, (1, 3, 3), (1, stride, stride), bias=False)
+        super().__init__(in_channels, out_channels, (1, 3, 3), stride=stride, same=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the convolution of (N, in, T, H, W)."""
@@ -79,13 +79,11 @@ class LiteModule(nn.Module):
         self.conv1 = spatial_conv(in_channels, first, 1)
         self.conv1_bn = batch_norm(first)
         if self.strided:
-            self.conv2: nn.Conv3d = SameConv(first, second, stride)
+            self.conv2: Conv = SameConv(first, second, stride)
             self.tconv = temporal_conv(second, second, 3, dilation)
             self.tconv_bn = batch_norm(second)
         else:
-            self.conv2 = nn.Conv3d(
-                first, second, 3, padding=(dilation, 1, 1), dilation=(dilation, 1, 1), bias=False
-            )
+            self.conv2 = Conv(first, second, (3, 3, 3), dilation=dilation)
         self.conv2_bn = batch_norm(second)
         self.conv3 = spatial_conv(second, third, 1)
         self.conv3_bn = batch_norm(third)

@@ -20,6 +20,7 @@ from torch.nn import functional
 
 from anetc.engines.inference.operations import same_pads
 from anetc.engines.matrix_product import add_product, product
+from anetc.modules.layers import exceeds
 from anetc.plan.plan import Op
 
 _aten = torch.ops.aten
@@ -178,15 +179,15 @@ def weight_gradient(
         result = rows(grad).t() @ _windows(x, geometry)
         out, channels, _, height, width = weight.shape
         return result.view(out, 1, height, width, channels).permute(0, 4, 1, 2, 3)
-    dtype = grad.dtype
-    if geometry.volume and dtype == torch.bfloat16:
-        # oneDNN of PyTorch 2.13 computes this gradient in bfloat16 from uninitialised memory.
-        grad, x, weight = grad.float(), x.float(), weight.float()
     if geometry.temporal:
         return _temporal_weight_gradient(grad, x, weight, geometry, frames)
+    dtype, given = grad.dtype, geometry.padded(x)
+    sizes = (frames, *given.shape[1:3]) if geometry.volume else given.shape[1:3]
+    if dtype == torch.bfloat16 and exceeds([geometry.size] * len(sizes), sizes):
+        grad, given, weight = grad.float(), given.float(), weight.float()
     _, kernel, _ = _aten.convolution_backward(
         _view(grad, geometry, frames),
-        _view(geometry.padded(x), geometry, frames),
+        _view(given, geometry, frames),
         _kernel(weight, geometry),
         None,
         *geometry.arguments,
