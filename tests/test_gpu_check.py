@@ -17,9 +17,6 @@ from benchmarks.gpu_stages import ALL_STAGES, STAGES
 from tests.conftest import REPOSITORY
 from tests.evolve.workers.test_trials import until
 
-SLOW = ("numbers", "commands", "speed", "compiled", "memory", "trials", "artifacts")
-"""Stages that take more than some seconds at their tiny size."""
-
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
 def test_a_machine_without_a_gpu_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
@@ -53,13 +50,7 @@ def test_deadlines_are_below_nine_minutes() -> None:
     assert sum(deadline for _, deadline in STAGES.values()) < 9 * 60
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        *("device", "waiting", "small", "feeding"),
-        *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW),
-    ],
-)
+@pytest.mark.parametrize("name", ALL_STAGES)
 def test_stages_run_on_a_cpu(name: str, tmp_path: Path) -> None:
     stage = Stage()
     ALL_STAGES[name][0](Setting(resolve("cpu"), tmp_path, tiny=True), stage)
