@@ -12,6 +12,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import attrs
 import pytest
 
 from anetc.api import search_settings
@@ -361,6 +362,11 @@ def test_the_rows_of_the_table() -> None:
         "failed": "2, last g0031 (nan)",
         "time left": "about 1 h 23 min",
     }
+    interrupted = dict(rows(progress, driven=False))
+    assert "running" not in interrupted
+    assert interrupted["interrupted"].startswith("g0000 (1 min 1 s), ")
+    nothing = dict(rows(attrs.evolve(progress, running=()), driven=False))
+    assert nothing["running"] == "none"
 
 
 # Trials that train
