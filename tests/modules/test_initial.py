@@ -10,10 +10,13 @@ from torch import Tensor, nn
 
 import anetdsl
 from anetc import build_network
-from anetc.modules.initial import conv_sd
+from anetc.export.verify import TOLERANCE
+from anetc.modules.attention import PeerAttention
+from anetc.modules.initial import conv_sd, randomise
 from anetc.modules.layers import spatial_conv, temporal_conv
 from anetdsl.ir import Network
-from tests.modules.networks import SMALL, chain
+from tests.conftest import REPOSITORY
+from tests.modules.networks import SMALL, chain, clip
 
 WIDE = chain(
     "node n1 level=1 C=96 r=4 stride=1 inputs=[s0]",
@@ -126,3 +129,18 @@ def test_the_global_random_state_does_not_change() -> None:
     assert torch.equal(torch.get_rng_state(), before)
     torch.manual_seed(2)
     assert all(torch.equal(tensor, first[name]) for name, tensor in state(network).items())
+
+
+@pytest.mark.parametrize("axis", [0, 1], ids=["inputs", "peers"])
+def test_randomised_attention_shows_mistakes(axis: int) -> None:
+    """Exchanged shares change the logits by more than the verification of artifacts accepts."""
+    model = build_network(anetdsl.load(REPOSITORY / "examples" / "small_assemblenet_plus.anet"))
+    randomise(model.eval(), 0)
+    inputs = clip(model.network, 2, 32, 32)
+    with torch.no_grad():
+        expected = model(inputs)
+        for part in model.modules():
+            if isinstance(part, PeerAttention):
+                part.h.copy_(part.h.roll(1, axis))
+        change = (model(inputs) - expected).abs().max() / expected.abs().max()
+    assert change > 2 * max(TOLERANCE.values())
