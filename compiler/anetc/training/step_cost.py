@@ -204,7 +204,10 @@ def _part_seconds(state: TrainState, read: RawBatch, share: int, few: int) -> fl
     if state.settings.engine == "fast":
         module = TrainingModule(reference, checkpoint=state.settings.recompute)
     module.train()
-    seconds = part / few * _compute(module, state, read, few)
+    seconds = _compute(module, state, read, few)
+    if seconds < _FAST:  # the first time prepares the plan
+        seconds = _compute(module, state, read, few)
+    seconds *= part / few
     return seconds if seconds > _FAST else _compute(module, state, read, part)
 
 
