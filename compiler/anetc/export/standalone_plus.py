@@ -77,8 +77,16 @@ class SpaceTimeConv(nn.Conv3d):
         """Map (N*T, C, H, W) to (N*T, channels, H, W)."""
         count, channels, height, width = x.shape
         x = x.permute(0, 2, 3, 1).reshape(-1, frames, height, width, channels)
-        x = super().forward(x.permute(0, 4, 1, 2, 3)).permute(0, 2, 3, 4, 1)
-        return x.reshape(count, height, width, -1).permute(0, 3, 1, 2)
+        x = x.permute(0, 4, 1, 2, 3)
+        if channels == 1 and x.dtype == torch.bfloat16:
+            # oneDNN of PyTorch 2.13 reads uninitialised memory if there is one frame.
+            bias = None if self.bias is None else self.bias.float()
+            x = self._conv_forward(x.float(), self.weight.float(), bias)
+            x = x.to(torch.bfloat16)
+        else:
+            x = super().forward(x)
+        x = x.permute(0, 2, 3, 4, 1).reshape(count, height, width, -1)
+        return x.permute(0, 3, 1, 2)
 
 
 class SameConv(nn.Conv2d):

@@ -17,6 +17,7 @@ from anetc.engines.inference.operations import (
     frame_batch,
     frames_view,
     head_dtype,
+    is_unsafe,
     run_operation,
     same_pads,
     spatial_view,
@@ -95,10 +96,13 @@ def convolve(op: Op, x: Tensor, weight: Tensor, bias: Tensor | None, frames: int
     dilation, stride = op.option("dilation"), op.option("stride")
     if weight.ndim == 5:
         padding = (dilation * (weight.shape[2] // 2), weight.shape[3] // 2, weight.shape[4] // 2)
+        dtype = x.dtype
+        if is_unsafe(weight):
+            x, weight, bias = x.float(), weight.float(), None if bias is None else bias.float()
         result = functional.conv3d(
             frames_view(x, frames), weight, bias, padding=padding, dilation=(dilation, 1, 1)
         )
-        return frame_batch(result)
+        return frame_batch(result.to(dtype))
     if is_temporal(op):
         seen = functional.conv2d(
             temporal_view(x, frames),

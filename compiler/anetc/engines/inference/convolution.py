@@ -19,6 +19,7 @@ from anetc.engines.constants import State, evaluate
 from anetc.engines.inference.operations import (
     frame_batch,
     frames_view,
+    is_unsafe,
     same_pads,
     spatial_view,
     temporal_view,
@@ -123,6 +124,8 @@ class Convolution:
     def _convolve(self, x: Tensor, summand: Tensor | None, out: Tensor | None) -> Tensor:
         if self._uses_gemm(x):
             return self._gemm(x, summand)
+        if self.packed_for is None and is_unsafe(self.weight):
+            return self._in_float32(x, summand, out)
         self._pack(x)
         place = (self.padding, self.stride, self.dilation, 1)
         result: Tensor
@@ -138,6 +141,21 @@ class Convolution:
         else:
             result = _ops._convolution_pointwise(x, summand, self.weight, self.bias, *place, *step)
         return result
+
+    def _in_float32(self, x: Tensor, summand: Tensor | None, out: Tensor | None) -> Tensor:
+        """Compute the convolution in float32, and round the result."""
+        bias = None if self.bias is None else self.bias.float()
+        place = self.stride, self.padding, self.dilation
+        with torch.autocast("cpu", enabled=False):
+            result = functional.conv3d(x.float(), self.weight.float(), bias, *place)
+        if summand is not None:
+            result += summand
+        if self.relu:
+            result.relu_()
+        memory = out if summand is None else summand if self.in_place else None
+        if memory is not None:
+            return memory.copy_(result)
+        return result.to(x.dtype).contiguous(memory_format=torch.channels_last_3d)
 
     def _pack(self, x: Tensor) -> None:
         """Pack the weight for an input of this shape. Only one copy of the weight exists."""
