@@ -7,7 +7,6 @@ The quick suite runs a sample.
 
 from __future__ import annotations
 
-import math
 import shutil
 import tempfile
 from pathlib import Path
@@ -28,7 +27,15 @@ from anetc.plan.passes import optimise
 from anetc.weights import authors
 from tests.export.test_artifacts import needs
 from tests.modules.test_authors import TINY, inputs_of, load, network_of
-from tests.plan.cases import Case, case, cases, is_close, relative_error
+from tests.plan.cases import (
+    ONE_CHANNEL,
+    Case,
+    case,
+    cases,
+    is_close,
+    leave_nan_in_freed_memory,
+    relative_error,
+)
 
 TOLERANCE: dict[DType, float] = {"float32": 1e-5, "bfloat16": 2e-2}
 CHEAP = ["module", "python", "torchscript"]
@@ -101,23 +108,12 @@ def test_random_networks_compiled(example: Case, dynamic: bool) -> None:
     check("aoti", example, dynamic=("batch", "frames") if dynamic else ())
 
 
-ONE_CHANNEL = """\
-anet 1
-network one  blocks=lite D=[1, 1, 1, 1] modules=[1, 1, 1, 1]
-input rgb channels=3
-node s level=0 C=2 r=1 stride=2 inputs=[rgb]
-node a level=1 C=[1, 2, 2] r=1 stride=1 inputs=[s]
-sink inputs=[a] classes=3
-"""
-
-
 @pytest.mark.parametrize("kind", CHEAP)
 def test_one_channel_and_one_frame_in_bfloat16(kind: str) -> None:
     """oneDNN's 3x3x3 convolution would read uninitialised memory, here freed memory with NaN."""
     example = case(anetdsl.parse(ONE_CHANNEL), frames=1, size=(8, 6))
     for _ in range(3):
-        freed = [torch.full((2**k,), math.nan) for k in range(4, 18) for _ in range(12)]
-        del freed
+        leave_nan_in_freed_memory()
         check(kind, example, "bfloat16")
 
 

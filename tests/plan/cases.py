@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -95,6 +96,23 @@ def case(
 def _normal(tensor: Tensor | None, generator: torch.Generator) -> None:
     assert tensor is not None
     tensor.detach().normal_(generator=generator)
+
+
+ONE_CHANNEL = """\
+anet 1
+network one  blocks=lite D=[1, 1, 1, 1] modules=[1, 1, 1, 1]
+input rgb channels=3
+node s level=0 C=2 r=1 stride=2 inputs=[rgb]
+node a level=1 C=[1, 2, 2] r=1 stride=1 inputs=[s]
+sink inputs=[a] classes=3
+"""
+"""A network with a 3x3x3 convolution of one channel."""
+
+
+def leave_nan_in_freed_memory() -> None:
+    """Free memory that holds NaN, which a kernel must not read."""
+    freed = [torch.full((2**power,), math.nan) for power in range(4, 18) for _ in range(12)]
+    del freed
 
 
 @st.composite

@@ -78,8 +78,8 @@ class SpaceTimeConv(nn.Conv3d):
         count, channels, height, width = x.shape
         x = x.permute(0, 2, 3, 1).reshape(-1, frames, height, width, channels)
         x = x.permute(0, 4, 1, 2, 3)
-        if channels == 1 and x.dtype == torch.bfloat16:
-            # oneDNN of PyTorch 2.13 reads uninitialised memory if there is one frame.
+        if x.dtype == torch.bfloat16 and min(frames, height, width) < 3:
+            # oneDNN of PyTorch 2.13 may read memory outside of such an input.
             bias = None if self.bias is None else self.bias.float()
             x = self._conv_forward(x.float(), self.weight.float(), bias)
             x = x.to(torch.bfloat16)

@@ -55,8 +55,9 @@ class Conv(nn.Conv3d):
 def exceeds(kernel: Sequence[int], sizes: Sequence[int]) -> bool:
     """Return whether a kernel is larger than its input on an axis.
 
-    For such a convolution in bfloat16 on a CPU, oneDNN of PyTorch 2.13 reads uninitialised memory
-    when it computes the gradient of the weight, or writes outside of its memory.
+    Such a convolution in bfloat16 on a CPU must be computed in float32: oneDNN of PyTorch 2.13
+    reads uninitialised memory, in the convolution of one channel and one frame and in gradients of
+    weights, or writes outside of its memory.
     """
     return any(taps > size for taps, size in zip(kernel, sizes))
 

@@ -17,7 +17,6 @@ from anetc.engines.inference.operations import (
     frame_batch,
     frames_view,
     head_dtype,
-    is_unsafe,
     run_operation,
     same_pads,
     spatial_view,
@@ -97,7 +96,8 @@ def convolve(op: Op, x: Tensor, weight: Tensor, bias: Tensor | None, frames: int
     if weight.ndim == 5:
         padding = (dilation * (weight.shape[2] // 2), weight.shape[3] // 2, weight.shape[4] // 2)
         dtype = x.dtype
-        if is_unsafe(weight):
+        if dtype == torch.bfloat16 and weight.shape[1] == 1:
+            # See `exceeds`. Artifacts may have any number of frames, so also if there are several.
             x, weight, bias = x.float(), weight.float(), None if bias is None else bias.float()
         result = functional.conv3d(
             frames_view(x, frames), weight, bias, padding=padding, dilation=(dilation, 1, 1)

@@ -19,11 +19,11 @@ from anetc.engines.constants import State, evaluate
 from anetc.engines.inference.operations import (
     frame_batch,
     frames_view,
-    is_unsafe,
     same_pads,
     spatial_view,
     temporal_view,
 )
+from anetc.modules.layers import exceeds
 from anetc.plan.plan import Op
 
 GEMM_CELLS = 16
@@ -124,7 +124,7 @@ class Convolution:
     def _convolve(self, x: Tensor, summand: Tensor | None, out: Tensor | None) -> Tensor:
         if self._uses_gemm(x):
             return self._gemm(x, summand)
-        if self.packed_for is None and is_unsafe(self.weight):
+        if x.ndim == 5 and x.dtype == torch.bfloat16 and exceeds([self.size] * 3, x.shape[2:]):
             return self._in_float32(x, summand, out)
         self._pack(x)
         place = (self.padding, self.stride, self.dilation, 1)
@@ -143,11 +143,11 @@ class Convolution:
         return result
 
     def _in_float32(self, x: Tensor, summand: Tensor | None, out: Tensor | None) -> Tensor:
-        """Compute the convolution in float32, and round the result."""
+        """Compute a convolution over time and space in float32, and round the result."""
         bias = None if self.bias is None else self.bias.float()
         place = self.stride, self.padding, self.dilation
         with torch.autocast("cpu", enabled=False):
-            result = functional.conv3d(x.float(), self.weight.float(), bias, *place)
+            result = functional.conv3d(x.float(), self._unpacked().float(), bias, *place)
         if summand is not None:
             result += summand
         if self.relu:

@@ -89,16 +89,6 @@ def frames_view(x: Tensor, frames: int) -> Tensor:
     return x.permute(0, 2, 3, 1).reshape(count // frames, frames, h, w, c).permute(0, 4, 1, 2, 3)
 
 
-def is_unsafe(weight: Tensor) -> bool:
-    """Return whether a convolution must be computed in float32.
-
-    In bfloat16, oneDNN of PyTorch 2.13 reads uninitialised memory if the input of a convolution
-    over time and space has one channel and one frame. The frames of an artifact may be free, so
-    this holds for any number of them.
-    """
-    return weight.ndim == 5 and weight.shape[1] == 1 and weight.dtype == torch.bfloat16
-
-
 def max_pool(x: Tensor, window: int, stride: int) -> Tensor:
     """Return the "same" max pool of (N*T, C, H, W), as `anetc.modules.layers.max_pool` does."""
     height, width = x.shape[2:]

@@ -96,6 +96,13 @@ class Geometry:
         """Return the height and width of the result for an x (B, H, W, C)."""
         return -(-x.shape[1] // self.stride), -(-x.shape[2] // self.stride)
 
+    def needs_float32(self, x: Tensor, frames: int) -> bool:
+        """Return whether bfloat16 is unsafe for a padded x (B, H, W, C) (`exceeds`)."""
+        if x.dtype != torch.bfloat16 or self.temporal:
+            return False
+        sizes = (frames, *x.shape[1:3]) if self.volume else x.shape[1:3]
+        return exceeds([self.size] * len(sizes), sizes)
+
     def uses_gemm(self, x: Tensor) -> bool:
         """Return whether a matrix product of windows (im2col) and weights computes the result."""
         if self.temporal or self.volume or self.same:
@@ -133,11 +140,13 @@ def convolve(
         added = rows(summand) if summand is not None else None
         result = product(windows, _matrix(weight).t(), added)
         return result.view(x.shape[0], *geometry.size_of(x), -1)
-    given = geometry.padded(x)
+    dtype, given = x.dtype, geometry.padded(x)
+    if geometry.needs_float32(given, frames):
+        given, weight = given.float(), weight.float()
     result = _aten.convolution(
         _view(given, geometry, frames), _kernel(weight, geometry), None, *geometry.arguments
     )
-    result = channels_last(result).view(x.shape[0], *geometry.size_of(x), -1)
+    result = channels_last(result).view(x.shape[0], *geometry.size_of(x), -1).to(dtype)
     return result if summand is None else result.add_(summand)
 
 
@@ -154,7 +163,9 @@ def input_gradient(
         return _pointwise_input_gradient(grad, x, weight, geometry, frames, total)
     if geometry.uses_gemm(x):
         return _add_windows(product(rows(grad), _matrix(weight)), x, geometry, total)
-    given = geometry.padded(x)
+    dtype, given = grad.dtype, geometry.padded(x)
+    if geometry.needs_float32(given, frames):
+        grad, given, weight = grad.float(), given.float(), weight.float()
     result, _, _ = _aten.convolution_backward(
         _view(grad, geometry, frames),
         _view(given, geometry, frames),
@@ -163,7 +174,7 @@ def input_gradient(
         *geometry.arguments,
         [True, False, False],
     )
-    result = geometry.unpadded(channels_last(result).view(given.shape), x)
+    result = geometry.unpadded(channels_last(result).view(given.shape), x).to(dtype)
     return result if total is None else total.add_(result)
 
 
@@ -182,8 +193,7 @@ def weight_gradient(
     if geometry.temporal:
         return _temporal_weight_gradient(grad, x, weight, geometry, frames)
     dtype, given = grad.dtype, geometry.padded(x)
-    sizes = (frames, *given.shape[1:3]) if geometry.volume else given.shape[1:3]
-    if dtype == torch.bfloat16 and exceeds([geometry.size] * len(sizes), sizes):
+    if geometry.needs_float32(given, frames):
         grad, given, weight = grad.float(), given.float(), weight.float()
     _, kernel, _ = _aten.convolution_backward(
         _view(grad, geometry, frames),
