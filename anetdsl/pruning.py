@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 import attrs
 
@@ -225,22 +225,21 @@ def _sole_reader(source: str) -> str:
 def pruned_text(text: str, pruning: Pruning) -> str:
     """Return the old network's text after pruning, with the comments of the parts that are left."""
     tree = _parsed(text)
-    edits: Sequence[Edit] = ()
+    edits: list[Edit] = []
     for node in pruning.new.nodes:
         if node.inputs != pruning.old.node(node.name).inputs:
-            edits = (*edits, *set_edges(tree, find(tree, "node", node.name), node.inputs))
+            edits.extend(set_edges(tree, find(tree, "node", node.name), node.inputs))
     if pruning.old.score is not None and pruning.new.score is None:
-        edits = (*edits, *set_score(tree, None))
+        edits.extend(set_score(tree, None))
     text = apply(text, edits)
     nodes = {node.name for node in pruning.old.nodes}
     for name in pruning.removed:
         # One at a time: comments between two removed statements belong to either of them.
         tree = _parsed(text)
         if name in nodes:
-            edits = remove_node(tree, find(tree, "node", name))
+            text = apply(text, remove_node(tree, find(tree, "node", name)))
         else:
-            edits = remove_statement(tree, find(tree, "input", name))
-        text = apply(text, edits)
+            text = apply(text, remove_statement(tree, find(tree, "input", name)))
     return text
 
 

@@ -1,4 +1,4 @@
-"""What the stages of `make gpu-check` share: setting, results, networks, clips and timed steps."""
+"""Shared parts of the stages of `make gpu-check`: settings, results, networks, clips, timed steps."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ from tests.evolve.workers.test_trials import (
     wait_for_end,
 )
 from tests.training.conftest import clips
-from tests.trial.test_trial import job
+from tests.trial.folders import job
 
 __all__ = ["clips"]
 

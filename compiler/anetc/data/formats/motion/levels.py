@@ -95,7 +95,7 @@ class MotionConfig:
     validation: int | None = attrs.field(default=None, repr=False)
     """Number of validation clips, if it is given."""
     objects: bool = attrs.field(default=False, repr=False)
-    """Whether the clips have object maps."""
+    """True if the clips have object maps."""
 
     def length(self, split: Split) -> int:
         """Return the number of clips of a split."""
