@@ -1,4 +1,4 @@
-"""Shared parts of the stages of `make gpu-check`: settings, results, networks, clips, timed steps."""
+"""Shared parts of the stages of `make gpu-check`: settings, results, networks, clips, steps."""
 
 from __future__ import annotations
 

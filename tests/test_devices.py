@@ -240,7 +240,7 @@ def test_no_import_calls_cuda() -> None:
         print("refused")
     import anetc
     for module in pkgutil.walk_packages(anetc.__path__, "anetc."):
-        if module.name not in ("anetc.__main__", "anetc.export.standalone"):
+        if module.name not in ("anetc.__main__", "anetc.export.python.standalone"):
             importlib.import_module(module.name)
     print("imported")
     """

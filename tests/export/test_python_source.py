@@ -18,8 +18,8 @@ from hypothesis import given, settings
 import anetdsl
 from anetc.engines.accelerator.portable import PortableModule
 from anetc.engines.folded import fold_constants
-from anetc.export.python_source import python_source
-from anetc.export.python_weights import python_weights
+from anetc.export.python.python_source import python_source
+from anetc.export.python.python_weights import python_weights
 from anetc.plan.lower import lower
 from anetc.plan.passes import optimise
 from anetdsl.ir import Network, Origin

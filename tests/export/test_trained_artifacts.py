@@ -18,7 +18,7 @@ from anetc.export.about import About, about_from_json
 from anetc.export.cache import key_of
 from anetc.export.kinds import read_about
 from anetc.export.load import load_artifact
-from anetc.export.python_source import python_source
+from anetc.export.python.python_source import python_source
 from anetc.export.write import file_names, write_artifact
 from anetc.plan.lower import lower
 from anetc.plan.passes import optimise

@@ -3,6 +3,7 @@
 compile        `compile_artifact`, which uses the modules below
 build          the part of it that needs torch
 write          one function per kind of artifact
+python         networks as Python source
 verify         compares an artifact with the reference module in a clean process
 clean_process  the script of that process, which cannot import anetdsl or anetc
 cache          artifacts that were made before

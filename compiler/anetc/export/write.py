@@ -104,8 +104,8 @@ def _examples(model: NetworkModule, about: About) -> tuple[Tensor, ...]:
 
 
 def _write_python(model: NetworkModule, about: About, folder: Path) -> None:
-    from anetc.export.python_source import python_source
-    from anetc.export.python_weights import python_weights
+    from anetc.export.python.python_source import python_source
+    from anetc.export.python.python_weights import python_weights
 
     source, weights = (folder / name for name in file_names(about))
     dtype = torch_dtype(about)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from anetc.engines.accelerator.portable import two_dimensional
 from anetc.engines.constants import State, evaluate
-from anetc.export.python_parts import safe_name
+from anetc.export.python.python_parts import safe_name
 from anetc.modules.names import ATTENTION, EDGES, MIXTURE, PEERS, SINK, module_key, split_name
 from anetc.plan.plan import call
 from anetdsl.ir import Network, Node

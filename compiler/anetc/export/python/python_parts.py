@@ -10,7 +10,7 @@ import keyword
 import attrs
 from torch import nn
 
-from anetc.export import standalone, standalone_plus
+from anetc.export.python import standalone, standalone_plus
 
 WIDTH = 88
 """Columns of a line of code, the default of formatters."""

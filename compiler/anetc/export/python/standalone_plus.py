@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - common in PyTorch code
 
-from anetc.export.standalone import Connection, Sink, TimeConv, frame_means, same_padding
+from anetc.export.python.standalone import Connection, Sink, TimeConv, frame_means, same_padding
 
 
 class SelfConnection(Connection):

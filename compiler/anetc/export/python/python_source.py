@@ -2,7 +2,7 @@
 
 The file has a class for the network, with one statement per node, and the classes of its blocks.
 Batch normalisations, edge weights and shares of peers are folded into the tensors, which are in a
-second file (`anetc.export.python_weights`).
+second file (`anetc.export.python.python_weights`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 import torch
 
 from anetc.export.about import PYTHON_MARK
-from anetc.export.python_parts import (
+from anetc.export.python.python_parts import (
     WIDTH,
     Brackets,
     call,

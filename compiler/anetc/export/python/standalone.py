@@ -1,4 +1,4 @@
-"""The blocks of Python artifacts. `anetc.export.python_source` copies those that a network needs.
+"""The blocks of Python artifacts; `python_source` copies those that a network needs.
 
 The code may import torch only. Lines have at most 88 columns, the default of formatters.
 `standalone_plus` has the blocks of AssembleNet++.

@@ -1,0 +1,1 @@
+"""Write a network as Python source that needs torch only."""
