@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from anetc.data.folds import fold_specs, with_fold
+from anetc.api.search_settings import Options, new_settings
+from anetc.data.folds import fold_specs, with_all_groups, with_fold
 from anetc.data.open import open_data
 from anetc.data.relabelled import relabelled
 from anetc.data.spec import parse_spec, spec_text
@@ -50,6 +51,22 @@ def test_specs_of_folds_and_the_fold_of_a_seed(archive: Path) -> None:
     assert fold_specs(found[1]) == (found[1],)
     plain = parse_spec(f"arrays:{archive}")
     assert with_fold(plain, 3) == plain
+
+
+def test_all_groups_of_the_folds_train(archive: Path) -> None:
+    spec = with_all_groups(parse_spec(f"arrays:{archive}?folds=1,3,5&test=2"))
+    assert spec_text(spec).endswith("?train=1,3,5&test=2")
+    assert subjects(archive, "train=1,3,5&test=2", "train") == [1, 3, 5, 3]
+    assert subjects(archive, "train=1,3,5&test=2", "test") == [2]
+    assert with_all_groups(spec) == spec
+
+
+def test_inherited_weights_and_folds_exclude_each_other(archive: Path) -> None:
+    """A child would start from weights that were trained on its validation clips."""
+    data = f"arrays:{archive}?folds=1,3,5&test=2"
+    new_settings("small", None, Options(data, None, {}, {}, {}, {}, {"inherit": False}))
+    with pytest.raises(CannotRun, match="such as train=1,3&validation=5,7, or do without"):
+        new_settings("small", None, Options(data, None, {}, {}, {}, {}, {"inherit": True}))
 
 
 @pytest.mark.parametrize(

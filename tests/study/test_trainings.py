@@ -100,9 +100,12 @@ def test_results_hold_the_name_of_the_data_without_its_folder(tmp_path: Path) ->
     seen = []
     synthetic = SyntheticTrainings(sum_of_values, seen_data=seen)
     with synthetic_workers(synthetic) as workers:
-        Trainings(tmp_path, workers, data="arrays:/some/where/a.npz").run(training())
+        given = TrialJob(data="arrays:a.npz?train=1&test=2", settings={"seed": 0})
+        Trainings(tmp_path, workers, path="/some/where/a.npz").run(
+            Training("toy", training().text, given)
+        )
     (path,) = tmp_path.iterdir()
-    assert seen == ["arrays:/some/where/a.npz"]
+    assert seen == ["arrays:/some/where/a.npz?train=1&test=2"]
     assert "where" not in path.read_text()
 
 

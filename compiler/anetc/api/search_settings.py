@@ -9,6 +9,7 @@ from typing import Any
 
 import attrs
 
+from anetc.data.folds import fold_specs
 from anetc.data.spec import FORMATS, parse_spec, spec_text
 from anetdsl.errors import CannotRun
 from anetdsl.evolve.settings.presets import space
@@ -89,6 +90,7 @@ def new_settings(preset_name: str, config: str | None, options: Options) -> RunS
     search = read_changes(option_values(options.search), settings.search)
     search = attrs.evolve(search, limits=read_changes(option_values(options.limits), search.limits))
     running = with_options(settings.running, options.running)
+    _check_inheritance(trial, running)
     if running.inherit:
         # Learned edge weights are weights too.
         search = attrs.evolve(search, keep_weights=True)
@@ -109,10 +111,24 @@ def check_changed_settings(path: str, settings: RunSettings) -> None:
     """Raise CannotRun if the settings file of a run, which a person has changed, is wrong."""
     given = read_toml(path)
     _check_trial(given.table("trial") if "trial" in given.values else _trial_table(settings.trial))
+    _check_inheritance(settings.trial, settings.running)
     classes, of_data = settings.search.space.classes, with_data(settings).search.space.classes
     if classes != of_data:
         message = f"`classes` must be {of_data}, the number of the data's classes, not {classes}"
         raise given.error(message, "search", "space", "classes")
+
+
+def _check_inheritance(trial: Mapping[str, Any], running: Running) -> None:
+    """Raise CannotRun for inherited weights with folds, of which each training may have another.
+
+    A child would start from weights that have been trained on its validation clips.
+    """
+    if running.inherit and len(fold_specs(parse_spec(trial["data"]))) > 1:
+        raise CannotRun(
+            f"inherit: with folds= in the data {trial['data']} a child would start from weights "
+            "that were trained on its validation clips; name the groups of both splits, such as "
+            "train=1,3&validation=5,7, or do without inherited weights"
+        )
 
 
 def with_data(settings: RunSettings) -> RunSettings:
@@ -120,7 +136,6 @@ def with_data(settings: RunSettings) -> RunSettings:
 
     Open the split that candidates are evaluated by. Raise CannotRun if that is not possible.
     """
-    from anetc.data.folds import fold_specs
     from anetc.data.open import open_data
     from anetc.data.recipes import recipes_from_json
 

@@ -36,6 +36,17 @@ def with_fold(spec: DataSpec, seed: int) -> DataSpec:
     return found[seed % len(found)]
 
 
+def with_all_groups(spec: DataSpec) -> DataSpec:
+    """Return the spec with all groups of its folds in the training split, and no validation.
+
+    The spec itself if it has no folds.
+    """
+    if len(fold_specs(spec)) == 1:
+        return spec
+    options = tuple(("train" if name == "folds" else name, value) for name, value in spec.options)
+    return attrs.evolve(spec, options=options)
+
+
 def rotated(spec: DataSpec) -> dict[str, Split] | None:
     """Return the split of each group in `folds`, or None without this option.
 

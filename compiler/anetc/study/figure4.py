@@ -12,15 +12,13 @@ import functools
 import statistics
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import attrs
 
-from anetc.study.networks import StudyNetwork
-from anetc.study.searches import METHODS, SearchPlan, SearchRecord, run_search
-from anetc.study.trainings import Case, Training, Trainings
+from anetc.study.comparison import ComparisonPlan, accuracies, choose, reported, search_plan
+from anetc.study.searches import METHODS, SearchRecord, run_search
+from anetc.study.trainings import Case, Trainings
 from anetdsl.confidence import holm, mean_interval, paired_difference
-from anetdsl.evolve.contract import TrialJob, TrialResult
 from anetdsl.report.charts import Axis, Line, plot
 from anetdsl.result_tables import interval_text, markdown_table, p_text
 
@@ -31,37 +29,12 @@ _TOP = 3
 
 
 @attrs.frozen(kw_only=True)
-class Figure4Plan:
+class Figure4Plan(ComparisonPlan):
     """Searches and trainings of the study, and their budgets."""
 
-    data: str
     methods: tuple[str, ...] = COMPARED
-    seeds: int = 5
-    """Number of searches with each method."""
-    candidates: int = 36
-    population: int = 8
-    tournament: int = 3
-    iterations: int = 100
-    batch: int = 16
-    learning_rate: float = 0.2
-    warmup: float = 0.1
-    label_smoothing: float = 0.0
-    edge_rate: float = 4.0
-    edge_optimiser: str = "sgd"
-    compared: int = 3
-    """Number of the best candidates of a search that are trained afresh on the validation split."""
-    final_iterations: int = 600
-    """Steps of a training afresh."""
     final_seeds: int = 2
     """Trainings afresh of the chosen network."""
-
-    max_params: int | None = None
-    """Most parameters of a candidate of a search: those of the largest example."""
-
-    def training(self) -> dict[str, Any]:
-        """Return the settings of the training of a candidate, without a seed."""
-        names = ("iterations", "batch", "learning_rate", "warmup", "label_smoothing")
-        return {name: getattr(self, name) for name in (*names, "edge_rate", "edge_optimiser")}
 
 
 @attrs.frozen
@@ -81,21 +54,6 @@ class Figure4Row:
     """Top-1 accuracy on the test split of the same trainings."""
 
 
-def search_plan(plan: Figure4Plan, method: str, seed: int, **changes: Any) -> SearchPlan:
-    """Return the search of a method with a seed."""
-    return SearchPlan(
-        method=method,
-        seed=seed,
-        data=plan.data,
-        candidates=plan.candidates,
-        population=plan.population,
-        tournament=plan.tournament,
-        max_params=plan.max_params,
-        training=plan.training(),
-        **changes,
-    )
-
-
 def figure4_cases(plan: Figure4Plan, results: Path) -> Iterator[Case[Figure4Row]]:
     """Yield the cases, seed by seed, and for each seed method by method."""
     for seed in range(1, plan.seeds + 1):
@@ -110,7 +68,7 @@ def _row(
     search = run_search(search_plan(plan, method, seed), results, trainings)
     chosen = choose(plan, search.best, trainings)
     trained = [
-        trainings.run(afresh(plan, chosen, number, test=True))
+        trainings.run(reported(plan, chosen, number, plan.final_iterations))
         for number in range(1, plan.final_seeds + 1)
     ]
     return Figure4Row(
@@ -120,34 +78,9 @@ def _row(
         chosen.name,
         trained[0].parameters or 0,
         trained[0].multiply_adds or 0,
-        tuple(measure(result, "top1") for result in trained),
-        tuple(measure(result, "test_top1") for result in trained),
+        tuple(accuracies(result)[0] for result in trained),
+        tuple(accuracies(result)[1] for result in trained),
     )
-
-
-def choose(plan: Figure4Plan, best: Sequence[StudyNetwork], trainings: Trainings) -> StudyNetwork:
-    """Return the one of the best candidates that is the best on the validation split afresh."""
-    found = [
-        (trainings.run(afresh(plan, network, 0)).fitness or 0.0, network)
-        for network in best[: plan.compared]
-    ]
-    return max(found, key=lambda pair: pair[0])[1]
-
-
-def afresh(plan: Figure4Plan, network: StudyNetwork, seed: int, *, test: bool = False) -> Training:
-    """Return a training of a network from the start; seed 0 is that of the choice.
-
-    Searches with the same seed share their initial networks, and so the trainings of these.
-    """
-    settings = {**plan.training(), "iterations": plan.final_iterations, "seed": seed}
-    job = TrialJob(data=plan.data, settings=settings)
-    return Training(f"afresh-{plan.final_iterations}-{seed}", network.text, job, test)
-
-
-def measure(result: TrialResult, name: str) -> float:
-    """Return a measure of a result; NaN if it is unknown."""
-    value = result.measures.get(name)
-    return float("nan") if value is None else value
 
 
 def top_three(fitness: Sequence[float | None]) -> list[tuple[int, float]]:

@@ -49,6 +49,8 @@ class SearchPlan:
     """Settings of the training of a candidate."""
     stems: tuple[int, ...] = (2, 4)
     max_params: int | None = None
+    recipe: Mapping[str, Any] = {}
+    """`frames` and `size` of the clips, where they differ from those of the data."""
 
     @property
     def name(self) -> str:
@@ -67,6 +69,7 @@ class SearchPlan:
             "population": self.population,
             "window": 0,
             **self.training,
+            **self.recipe,
         }
         if inherit:
             values["inherit"] = True
@@ -142,7 +145,7 @@ def _search(plan: SearchPlan, run: Path, trainings: Trainings) -> None:
     options = {} if (run / "settings.toml").exists() else plan.options()
     try:
         result = search(
-            None if not options else trainings.data or plan.data,
+            None if not options else trainings.found(plan.data),
             run,
             resume=not options,
             preset="small",
@@ -181,7 +184,7 @@ def _record_of(plan: SearchPlan, run: Path) -> SearchRecord:
 
 def _plan_json(plan: SearchPlan) -> dict[str, Any]:
     values: dict[str, Any] = json.loads(json.dumps(attrs.asdict(plan)))
-    return values
+    return values if plan.recipe else {k: v for k, v in values.items() if k != "recipe"}
 
 
 def _file_text(record: SearchRecord) -> str:

@@ -6,26 +6,34 @@ searches with different seeds, each of which chooses a network as in `figure4`. 
 to the parameters of the largest example.
 
 Every network gets the best of the same learning rates, chosen on the validation split with a seed
-of its own. Then it is trained for the short and for the long budget and evaluated on the test
-split. Rows are compared with the row of the evolved network, seed by seed.
+of its own. Then it is trained for the short budget, and for the long one, and evaluated on the test
+split. Rows are compared with the row of the evolved network at equal budget, seed by seed.
 """
 
 from __future__ import annotations
 
 import functools
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import attrs
 
-from anetc.study.figure4 import Figure4Plan, choose, measure, search_plan
+from anetc.study.comparison import (
+    ComparisonPlan,
+    accuracies,
+    choice,
+    choose,
+    reported,
+    search_plan,
+)
 from anetc.study.networks import StudyNetwork
 from anetc.study.searches import run_search
-from anetc.study.trainings import Case, Training, Trainings
-from anetdsl.confidence import mean_interval, paired_difference
-from anetdsl.evolve.contract import TrialJob, TrialResult
+from anetc.study.trainings import Case, Trainings
+from anetdsl.confidence import MeanDifference, holm, mean_interval, paired_difference
+from anetdsl.evolve.contract import TrialResult
+from anetdsl.report.charts import Axis, Dot, Dots, plot
 from anetdsl.result_tables import interval_text, markdown_table, p_text
 
 EVOLVED = "guided+inherit"
@@ -36,7 +44,7 @@ _STEMS: dict[str, tuple[int, ...]] = {"2 stems": (2,), "4 stems": (4,)}
 
 
 @attrs.frozen(kw_only=True)
-class Table3Plan(Figure4Plan):
+class Table3Plan(ComparisonPlan):
     """Networks, budgets and learning rates of the study. `final_iterations` is the short budget."""
 
     methods: tuple[str, ...] = SEARCHES
@@ -45,6 +53,8 @@ class Table3Plan(Figure4Plan):
     rates: tuple[float, ...] = RATES
     long_iterations: int = 4000
     """Steps of a training near convergence; 0 for none."""
+    long_seeds: int | None = None
+    """Number of seeds, from the first, with such a training; None for all."""
 
 
 @attrs.frozen
@@ -57,10 +67,10 @@ class Table3Row:
     rate: float
     parameters: int
     multiply_adds: int
-    short: tuple[float, float]
-    """Validation and test top-1 after the short budget, in per cent."""
-    long: tuple[float, float] | None
-    """The same after the long budget."""
+    short: float
+    """Test top-1 after the short budget, in per cent."""
+    long: float | None
+    """The same after the long budget; None if there is none for this seed."""
 
 
 def table3_cases(
@@ -98,20 +108,17 @@ def _searched(
 def _row(plan: Table3Plan, row: str, seed: int, network_of: Any, trainings: Trainings) -> Table3Row:
     network: StudyNetwork = network_of(trainings)
 
-    def train(rate: float, iterations: int, number: int, *, test: bool = False) -> TrialResult:
-        settings = {**plan.training(), "learning_rate": rate, "iterations": iterations}
-        job = TrialJob(data=plan.data, settings={**settings, "seed": number})
-        name = f"afresh-{iterations}-{number}"
-        return trainings.run(Training(name, network.text, job, test))
+    def fitness(rate: float) -> float:
+        return trainings.run(choice(plan, network, learning_rate=rate)).fitness or 0.0
 
-    # The seed 0 is that of the choice, so that the reported trainings are independent of it.
-    found = [(train(rate, plan.final_iterations, 0).fitness or 0.0, rate) for rate in plan.rates]
-    rate = max(found)[1]
-    short = train(rate, plan.final_iterations, seed, test=True)
+    def train(rate: float, iterations: int) -> TrialResult:
+        return trainings.run(reported(plan, network, seed, iterations, learning_rate=rate))
+
+    rate = max((fitness(rate), rate) for rate in plan.rates)[1]
+    short = train(rate, plan.final_iterations)
     long = None
-    if plan.long_iterations:
-        trained = train(rate, plan.long_iterations, seed, test=True)
-        long = (measure(trained, "top1"), measure(trained, "test_top1"))
+    if plan.long_iterations and seed <= (plan.long_seeds or plan.seeds):
+        long = accuracies(train(rate, plan.long_iterations))[1]
     return Table3Row(
         row,
         seed,
@@ -119,7 +126,7 @@ def _row(plan: Table3Plan, row: str, seed: int, network_of: Any, trainings: Trai
         rate,
         short.parameters or 0,
         short.multiply_adds or 0,
-        (measure(short, "top1"), measure(short, "test_top1")),
+        accuracies(short)[1],
         long,
     )
 
@@ -127,40 +134,86 @@ def _row(plan: Table3Plan, row: str, seed: int, network_of: Any, trainings: Trai
 def table3_table(plan: Table3Plan, rows: Sequence[Table3Row]) -> str:
     """Return the rows as Markdown: mean top-1 over seeds with 95 % intervals, the best row first.
 
-    The last columns compare the evolved row with each other one on the test split, in pairs of
-    equal seeds: after the long budget if there is one, else after the short one.
+    At each budget the evolved row is compared with each other one on the test split, in pairs of
+    equal seeds. Holm's correction is for the number of comparisons after the short budget.
     """
-    names = list(dict.fromkeys(row.row for row in rows))
-    own = {name: [row for row in rows if row.row == name] for name in names}
-    ordered = sorted(names, key=lambda name: -statistics.fmean(_final(row) for row in own[name]))
-    budgets = [plan.final_iterations, *([plan.long_iterations] if plan.long_iterations else [])]
+    own = _by_row(rows)
+    short = {name: {row.seed: row.short for row in own[name]} for name in own}
+    long = {name: {row.seed: row.long for row in own[name] if row.long is not None} for name in own}
+    compared, later = _compared(short), _compared(long)
+    known = [name for name, found in compared.items() if found.p is not None]
+    corrected = dict(zip(known, holm([compared[name].p or 0.0 for name in known])))
     header = [
         *("network", "seeds", "parameters", "multiply-adds", "learning rates"),
-        *(f"test top-1, {steps} steps" for steps in budgets),
-        *(f"`{EVOLVED}` - this", "p"),
+        *(f"test top-1, {plan.final_iterations} steps", f"`{EVOLVED}` - this", "p", "p (Holm)"),
     ]
-    lines = [[f"`{name}`", *_cells(plan, own[name], own.get(EVOLVED, []))] for name in ordered]
+    if plan.long_iterations:
+        header += [f"test top-1, {plan.long_iterations} steps", f"`{EVOLVED}` - this"]
+    lines = []
+    for name in sorted(own, key=lambda name: -statistics.fmean(short[name].values())):
+        found = compared.get(name)
+        line = [
+            f"`{name}`",
+            str(len(own[name])),
+            f"{statistics.fmean(row.parameters for row in own[name]):,.0f}",
+            f"{statistics.fmean(row.multiply_adds for row in own[name]):,.0f}",
+            ", ".join(f"{rate:g}" for rate in sorted({row.rate for row in own[name]})),
+            interval_text(mean_interval(list(short[name].values()))),
+            _difference_text(found),
+            "" if found is None else p_text(found.p),
+            p_text(corrected.get(name)),
+        ]
+        if plan.long_iterations:
+            values = list(long[name].values())
+            line += [
+                interval_text(mean_interval(values)) if values else "",
+                _difference_text(later.get(name)),
+            ]
+        lines.append(line)
     return markdown_table(header, lines)
 
 
-def _final(row: Table3Row) -> float:
-    return (row.short if row.long is None else row.long)[1]
+def _by_row(rows: Sequence[Table3Row]) -> dict[str, list[Table3Row]]:
+    names = dict.fromkeys(row.row for row in rows)
+    return {name: [row for row in rows if row.row == name] for name in names}
 
 
-def _cells(plan: Table3Plan, rows: Sequence[Table3Row], evolved: Sequence[Table3Row]) -> list[str]:
-    long = [row.long[1] for row in rows if row.long is not None]
-    rates = sorted({row.rate for row in rows})
-    cells = [
-        str(len(rows)),
-        f"{statistics.fmean(row.parameters for row in rows):,.0f}",
-        f"{statistics.fmean(row.multiply_adds for row in rows):,.0f}",
-        ", ".join(f"{rate:g}" for rate in rates),
-        interval_text(mean_interval([row.short[1] for row in rows])),
-        *([interval_text(mean_interval(long)) if long else ""] if plan.long_iterations else []),
-    ]
-    by_seed = {row.seed: _final(row) for row in rows}
-    pairs = [(_final(row), by_seed[row.seed]) for row in evolved if row.seed in by_seed]
-    if not pairs or rows[0].row == EVOLVED:
-        return [*cells, "", ""]
-    compared = paired_difference([a for a, _ in pairs], [b for _, b in pairs])
-    return [*cells, interval_text(compared.difference, signed=True), p_text(compared.p)]
+def _compared(values: Mapping[str, Mapping[int, float]]) -> dict[str, MeanDifference]:
+    """Return the difference of the evolved row to each other one, over their common seeds."""
+    evolved = values.get(EVOLVED, {})
+    found = {}
+    for name, own in values.items():
+        seeds = sorted(own.keys() & evolved.keys())
+        if name != EVOLVED and seeds:
+            found[name] = paired_difference(
+                [evolved[seed] for seed in seeds], [own[seed] for seed in seeds]
+            )
+    return found
+
+
+def _difference_text(found: MeanDifference | None) -> str:
+    return "" if found is None else interval_text(found.difference, signed=True)
+
+
+def table3_chart(plan: Table3Plan, rows: Sequence[Table3Row]) -> str:
+    """Return test top-1 after the short budget over multiply-adds as SVG.
+
+    A dot is the mean of a row over its seeds; whiskers are 95 % intervals.
+    """
+    series: dict[str, list[Dot]] = {"searched": [], "hand-designed": []}
+    for name, own in _by_row(rows).items():
+        mean = mean_interval([row.short for row in own])
+        dot = Dot(
+            statistics.fmean(row.multiply_adds for row in own) / 1e6,
+            mean.mean,
+            name,
+            labelled=True,
+            error=None if mean.high is None else mean.high - mean.mean,
+        )
+        series["hand-designed" if name in plan.examples else "searched"].append(dot)
+    return plot(
+        [Dots(name, dots) for name, dots in series.items() if dots],
+        title=f"Test accuracy after {plan.final_iterations} steps over multiply-adds",
+        x=Axis("multiply-adds of a clip, millions"),
+        y=Axis("test top-1, %", low=0, high=100),
+    )

@@ -19,6 +19,7 @@ from typing import Any, Generic, TypeVar
 
 import attrs
 
+from anetc.data.spec import parse_spec, spec_text
 from anetdsl.errors import CannotRun
 from anetdsl.evolve.contract import TrialFolder, TrialJob, TrialResult
 from anetdsl.evolve.workers.executors import Workers
@@ -72,9 +73,9 @@ class Trainings:
     """Workers that train; None to use the results of the folder alone."""
     executor: str = "threads:1"
     """Executor of a search that is a part of a case."""
-    data: str | None = None
-    """The data with their full path; None is the name in the job. Results hold the name alone, so
-    that they are the same on all machines."""
+    path: str | None = None
+    """Full path of the data; None for generated data. Results hold the last part of the path alone,
+    so that they are the same on all machines."""
     trained: int = 0
     """Number of trainings that this process did."""
     on_stop: list[Callable[[], None]] = attrs.field(factory=list)
@@ -106,11 +107,17 @@ class Trainings:
             raise TrainingFailed(f"{training.name}: {result.failure}: {result.message}")
         return result
 
+    def found(self, data: str) -> str:
+        """Return data with their full path."""
+        if self.path is None:
+            return data
+        return spec_text(attrs.evolve(parse_spec(data), path=self.path))
+
     def _train(self, training: Training, workers: Workers) -> TrialResult:
         """Train in a process of its own. A result that would differ next time is not returned."""
         with TemporaryDirectory(prefix="training-", dir=self.folder) as scratch:
             first = TrialFolder(Path(scratch) / "1")
-            job = attrs.evolve(training.job, data=self.data or training.job.data)
+            job = attrs.evolve(training.job, data=self.found(training.job.data))
             result = _run_trial(training.name, first, training.text, job, workers)
             if training.test and result.status == "done":
                 job = attrs.evolve(job, split="test", evaluate=str(first.weights))
@@ -169,6 +176,8 @@ def _from_text(text: str) -> TrialResult:
 def _job_values(job: TrialJob) -> dict[str, Any]:
     """Return the values of a job that its result depends on."""
     values = {name: getattr(job, name) for name in ("data", "split", "settings", "recipe")}
+    if job.folds != "one":
+        values["folds"] = job.folds
     return {name: value for name, value in values.items() if value}
 
 
@@ -207,17 +216,17 @@ def run_cases(
     folder: Path,
     workers: Workers,
     executor: str = "threads:1",
-    data: str | None = None,
+    path: str | None = None,
 ) -> Iterator[Finished[T]]:
     """Compute cases, as many at a time as there are workers, and yield each when it ends.
 
     They start in their order. `executor` is that of the searches of a case, each of which runs one
-    trial at a time on this machine. `data` are the data of the jobs with their full path. When the
-    iterator is closed, all trainings are stopped; the results of finished ones are in the folder.
-    Raise CannotRun if the folder cannot be made.
+    trial at a time on this machine. `path` is the full path of the data. When the iterator is
+    closed, all trainings are stopped; the results of finished ones are in the folder. Raise
+    CannotRun if the folder cannot be made.
     """
     make_folder(folder)
-    trainings = Trainings(folder, workers, executor, data)
+    trainings = Trainings(folder, workers, executor, path)
     pool = ThreadPoolExecutor(max(workers.capacity(), 1), "case")
     running: dict[Future[T], Case[T]] = {}
     try:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import attrs
 import click
 
 from anetdsl.errors import CannotRun
@@ -75,6 +74,19 @@ _search = [
     click.option(
         "--final-iterations", type=click.IntRange(1), help="Steps afresh, 600 by default."
     ),
+    click.option(
+        "--search-data",
+        metavar="DATA",
+        help="The same data with other splits, for the searches; those of --data by default.",
+    ),
+    click.option(
+        "--folds",
+        type=click.Choice(["one", "all"]),
+        help="Folds of --data on which networks and rates are chosen; one by default.",
+    ),
+    click.option("--frames", type=click.IntRange(1), help="Frames of a clip."),
+    click.option("--size", type=click.IntRange(1), help="Height and width of a clip."),
+    click.option("--picture", metavar="SVG", help="Draw a picture of the results into this file."),
 ]
 
 
@@ -133,13 +145,14 @@ def edges(
     )
     from anetc.study.networks import random_network_of, small_examples
     from anetc.study.results_folder import read_plan, write_plan
+    from anetc.study.study_data import space_of
     from anetc.study.trainings import known_cases
 
     folder = _folder(out, source)
     if source is not None:
         plan, given = read_plan(folder, "edges", EdgesPlan)
     else:
-        space, name = _space(data or f"motion:level={level}")
+        space, name = space_of(data or f"motion:level={level}")
         known = small_examples(Path(examples), space)
         chosen = networks or EXAMPLES
         if missing := [network for network in chosen if network not in known]:
@@ -174,7 +187,6 @@ def edges(
 @_options(_search)
 @click.option("--final-seeds", type=click.IntRange(1), help="Trainings afresh, 2 by default.")
 @_options(_budget)
-@click.option("--picture", metavar="SVG", help="Draw the curves into this file.")
 @_executor
 def figure4(
     out: str | None,
@@ -196,15 +208,17 @@ def figure4(
     from anetc.study.figure4 import Figure4Plan, figure4_cases, figure4_chart, figure4_table
     from anetc.study.networks import largest, small_examples
     from anetc.study.results_folder import read_plan, write_plan
+    from anetc.study.study_data import space_of, with_search_data
 
     folder = _folder(out, source)
     _check_methods(methods)
     if source is not None:
         plan, _ = read_plan(folder, "figure4", Figure4Plan)
     else:
-        space, name = _space(data or f"motion:level={level}")
+        space, name = space_of(data or f"motion:level={level}")
         most = largest(small_examples(Path(examples), space).values())
-        plan = Figure4Plan(data=name, max_params=most, **_given(options, methods=methods))
+        changes = _given(with_search_data(options, data), methods=methods)
+        plan = Figure4Plan(data=name, max_params=most, **changes)
         write_plan(folder, "figure4", plan, ())
     rows = _rows(list(figure4_cases(plan, folder.path)), folder, None if source else executor, data)
     if rows:
@@ -225,6 +239,9 @@ def figure4(
 )
 @click.option("--rate", "rates", multiple=True, type=click.FloatRange(0), help="Rate to try.")
 @click.option("--long-iterations", type=click.IntRange(0), help="Long budget, 4000 by default.")
+@click.option(
+    "--long-seeds", type=click.IntRange(1), help="Seeds with the long budget, all by default."
+)
 @_options(_search)
 @_options(_budget)
 @_executor
@@ -237,32 +254,36 @@ def table3(
     networks: tuple[str, ...],
     methods: tuple[str, ...],
     rates: tuple[float, ...],
+    picture: str | None,
     executor: str,
     **options: Any,
 ) -> None:
     """Compare evolved networks with hand-designed ones, each with the best of the same rates."""
     from anetc.study.networks import largest, small_examples
     from anetc.study.results_folder import read_plan, write_plan
-    from anetc.study.table3 import Table3Plan, table3_cases, table3_table
+    from anetc.study.study_data import space_of, with_search_data
+    from anetc.study.table3 import Table3Plan, table3_cases, table3_chart, table3_table
 
     folder = _folder(out, source)
     _check_methods(methods)
     if source is not None:
         plan, given = read_plan(folder, "table3", Table3Plan)
     else:
-        space, name = _space(data or f"motion:level={level}")
+        space, name = space_of(data or f"motion:level={level}")
         known = small_examples(Path(examples), space)
         chosen = networks or tuple(known)
         if missing := [network for network in chosen if network not in known]:
             raise CannotRun(f"--network {missing[0]}: {examples} has {', '.join(known)}")
         given = [known[network] for network in chosen]
-        changes = _given(options, methods=methods, rates=rates)
+        changes = _given(with_search_data(options, data), methods=methods, rates=rates)
         plan = Table3Plan(data=name, examples=chosen, max_params=largest(known.values()), **changes)
         write_plan(folder, "table3", plan, given)
     cases = list(table3_cases(plan, given, folder.path))
     rows = _rows(cases, folder, None if source else executor, data)
     if rows:
         click.echo(table3_table(plan, rows), nl=False)
+        if picture is not None:
+            write_atomically(picture, table3_chart(plan, rows))
 
 
 @command.command("cost")
@@ -309,25 +330,11 @@ def _folder(out: str | None, source: str | None) -> ResultsFolder:
     return ResultsFolder(Path(out if out is not None else str(source)))
 
 
-def _space(data: str) -> tuple[Any, str]:
-    """Return the small space with the classes of the data, and the name of the data in results.
-
-    The name has no folders, so that results do not depend on the machine.
-    """
-    from anetc.api.search_settings import Options, new_settings, with_data
-    from anetc.data.spec import parse_spec, spec_text
-
-    settings = new_settings("small", None, Options(data, None, {}, {}, {}, {}, {}))
-    spec = parse_spec(data)
-    if spec.path is not None:
-        spec = attrs.evolve(spec, path=Path(spec.path).name)
-    return with_data(settings).search.space, spec_text(spec)
-
-
 def _rows(
     cases: Sequence[Case[T]], folder: ResultsFolder, executor: str | None, data: str | None
 ) -> list[T]:
     """Compute the cases, or, without an executor, look them up; return their rows in order."""
+    from anetc.study.study_data import whole_path
     from anetc.study.trainings import known_cases, run_cases
     from anetdsl.evolve.workers.executors import open_workers
 
@@ -336,21 +343,9 @@ def _rows(
     else:
         searches = "threads:1" if executor.startswith("threads:") else executor
         with open_workers(executor) as workers:
-            finished = run_cases(cases, folder.trainings, workers, searches, _whole_path(data))
+            finished = run_cases(cases, folder.trainings, workers, searches, whole_path(data))
             rows = _collect(finished, len(cases), report=True)
     return [rows[case.name] for case in cases if case.name in rows]
-
-
-def _whole_path(data: str | None) -> str | None:
-    """Return the name of data with its full path; None for `motion`."""
-    from anetc.data.spec import parse_spec, spec_text
-
-    if data is None:
-        return None
-    spec = parse_spec(data)
-    if spec.path is not None:
-        spec = attrs.evolve(spec, path=str(Path(spec.path).absolute()))
-    return spec_text(spec)
 
 
 def _collect(finished: Iterable[Finished[T]], total: int, *, report: bool) -> dict[str, T]:
