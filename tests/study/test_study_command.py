@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.command_line import anetc
@@ -67,6 +69,36 @@ def test_a_study_and_its_tables(
     assert kept == {p: before[p] for p in kept}
 
 
+@pytest.mark.slow
+def test_a_study_of_data_with_folds(tmp_path: Path) -> None:
+    """Searches have splits of their own; a reported training is on all groups of the folds."""
+    draw = np.random.default_rng(0)
+    np.savez(
+        tmp_path / "x.npz",
+        x=draw.integers(0, 256, (24, 8, 16, 16), np.uint8),
+        flow8=draw.integers(-64, 64, (24, 8, 2, 16, 16)).astype(np.int8),
+        y=np.arange(24) % 3,
+        subj=np.arange(24) // 3 % 4,
+    )
+    data = f"arrays:{tmp_path / 'x.npz'}"
+    done = anetc(
+        *("study", "table3", "--out", tmp_path / "results", *EXAMPLES, *SEARCH),
+        *("--data", f"{data}?folds=0,1&test=2,3", "--folds", "all", "--size", 16, "--frames", 8),
+        *("--search-data", f"{data}?train=0&validation=1&test=2,3", "--iterations", 2),
+        *("--network", "small_assemblenet", "--batch", 4, "--seeds", 1, "--rate", 0.1),
+        *("--final-iterations", 3, "--long-iterations", 0, "--picture", tmp_path / "x.svg"),
+        *("--executor", "threads:2"),
+    )
+    assert done.code == 0, done.err
+    assert "| `small_assemblenet` " in done.out
+    assert "guided+inherit" in (tmp_path / "x.svg").read_text()
+    jobs = [json.loads(path.read_text())["job"] for path in (tmp_path / "results").glob("t*/*")]
+    assert {(job["data"], job.get("folds"), job["split"]) for job in jobs} == {
+        ("arrays:x.npz?folds=0,1&test=2,3", "all", "validation"),
+        ("arrays:x.npz?train=0,1&test=2,3", None, "test"),
+    }
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -80,6 +112,10 @@ def test_a_study_and_its_tables(
             "--network small: ",
         ),
         (("edges", "--out", "r", *EXAMPLES, "--setting", "edge_rat=1"), "did you mean"),
+        (
+            ("table3", "--out", "r", *EXAMPLES, "--search-data", "arrays:x.npz"),
+            "--search-data: name the path of --data",
+        ),
     ],
 )
 def test_mistakes_are_reported(

@@ -57,14 +57,18 @@ class ComparisonPlan:
     @property
     def recipe(self) -> dict[str, Any]:
         """The recipe of the clips, where it differs from that of the data."""
-        size = None if self.size is None else [self.size, self.size]
-        given = {"frames": self.frames, "size": size}
-        return {name: value for name, value in given.items() if value is not None}
+        return recipe_of(self.frames, self.size)
 
     def training(self) -> dict[str, Any]:
         """Return the settings of the training of a candidate, without a seed."""
         names = ("iterations", "batch", "learning_rate", "warmup", "label_smoothing")
         return {name: getattr(self, name) for name in (*names, "edge_rate", "edge_optimiser")}
+
+
+def recipe_of(frames: int | None, size: int | None) -> dict[str, Any]:
+    """Return the recipe of clips with so many frames, and so many pixels in height and width."""
+    given = {"frames": frames, "size": None if size is None else [size, size]}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def search_plan(plan: ComparisonPlan, method: str, seed: int, **changes: Any) -> SearchPlan:

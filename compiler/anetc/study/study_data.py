@@ -5,6 +5,7 @@ The name has no folders, so that results are the same on all machines.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,14 @@ from anetdsl.errors import CannotRun
 from anetdsl.evolve.settings.search_settings import Space
 
 
-def space_of(data: str) -> tuple[Space, str]:
+def space_of(data: str, recipe: Mapping[str, Any]) -> tuple[Space, str]:
     """Return the small space with the classes of the data, and the name of the data in results.
+
+    `recipe` has the `frames` and the `size` of the clips, where they differ from the data's.
 
     Raise CannotRun if the data cannot be opened, or have no test split.
     """
-    settings = new_settings("small", None, Options(data, None, {}, {}, {}, {}, {}))
+    settings = new_settings("small", None, Options(data, None, {}, {}, {}, recipe, {}))
     # The reported trainings are on all groups of the folds.
     whole = spec_text(with_all_groups(parse_spec(settings.trial["data"])))
     with_data(attrs.evolve(settings, trial={**settings.trial, "data": whole, "split": "test"}))

@@ -152,7 +152,7 @@ def edges(
     if source is not None:
         plan, given = read_plan(folder, "edges", EdgesPlan)
     else:
-        space, name = space_of(data or f"motion:level={level}")
+        space, name = space_of(data or f"motion:level={level}", {})
         known = small_examples(Path(examples), space)
         chosen = networks or EXAMPLES
         if missing := [network for network in chosen if network not in known]:
@@ -205,6 +205,7 @@ def figure4(
     weights. Each search's best network is trained afresh and tested. No candidate has more
     parameters than the largest example.
     """
+    from anetc.study.comparison import recipe_of
     from anetc.study.figure4 import Figure4Plan, figure4_cases, figure4_chart, figure4_table
     from anetc.study.networks import largest, small_examples
     from anetc.study.results_folder import read_plan, write_plan
@@ -215,7 +216,8 @@ def figure4(
     if source is not None:
         plan, _ = read_plan(folder, "figure4", Figure4Plan)
     else:
-        space, name = space_of(data or f"motion:level={level}")
+        recipe = recipe_of(options["frames"], options["size"])
+        space, name = space_of(data or f"motion:level={level}", recipe)
         most = largest(small_examples(Path(examples), space).values())
         changes = _given(with_search_data(options, data), methods=methods)
         plan = Figure4Plan(data=name, max_params=most, **changes)
@@ -259,6 +261,7 @@ def table3(
     **options: Any,
 ) -> None:
     """Compare evolved networks with hand-designed ones, each with the best of the same rates."""
+    from anetc.study.comparison import recipe_of
     from anetc.study.networks import largest, small_examples
     from anetc.study.results_folder import read_plan, write_plan
     from anetc.study.study_data import space_of, with_search_data
@@ -269,7 +272,8 @@ def table3(
     if source is not None:
         plan, given = read_plan(folder, "table3", Table3Plan)
     else:
-        space, name = space_of(data or f"motion:level={level}")
+        recipe = recipe_of(options["frames"], options["size"])
+        space, name = space_of(data or f"motion:level={level}", recipe)
         known = small_examples(Path(examples), space)
         chosen = networks or tuple(known)
         if missing := [network for network in chosen if network not in known]:
