@@ -105,6 +105,17 @@ def test_smaller_clips_are_means_of_blocks_with_smaller_flow(tmp_path: Path) -> 
     assert np.abs(sample.flow[0, :-1] - flow[:-1] / 8 / 20 / 2).max() < 1e-6
 
 
+def test_splits_share_an_archive_until_it_changes(tmp_path: Path) -> None:
+    train = opened(tmp_path, options="?train=1&test=2")
+    test = open_data(train.spec, "test", WHOLE, flow=True)
+    assert test.x is train.x
+    other = example_arrays()["x"] + np.uint8(1)
+    changed = opened(
+        tmp_path, options="?train=1&test=2", x=other, classes=np.array(["a", "b", "c"])
+    )
+    assert (changed.x == other).all()
+
+
 def test_flow_is_cropped_at_the_place_of_the_pixels(tmp_path: Path) -> None:
     """With mirroring, which negates u, and starts in the middle."""
     arrays = example_arrays()

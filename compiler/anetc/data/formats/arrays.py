@@ -19,7 +19,8 @@ from __future__ import annotations
 import logging
 import zipfile
 import zlib
-from functools import cached_property
+from functools import cached_property, lru_cache
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -85,9 +86,11 @@ class ArrayDataset:
         row = int(self.rows[index])
         name = self.name(index)
         stored = self.x[row]
-        pixels = np.repeat(stored[..., None], 3, -1) if stored.ndim == 3 else stored
-        by = _blocks(pixels.shape[1:3], self.recipe)
-        pixels = _mean_of_blocks(pixels, by).round().astype(np.uint8)
+        by = _blocks(stored.shape[1:3], self.recipe)
+        colours = stored[..., None] if stored.ndim == 3 else stored
+        pixels = _mean_of_blocks(colours, by).round().astype(np.uint8)
+        if stored.ndim == 3:
+            pixels = np.repeat(pixels, 3, -1)
         flow = self._flow(row, pixels, by) if self.with_flow else None
         cuts = draw_cuts(self.recipe, len(pixels), generator(seed, epoch, name))
         r = self.recipe
@@ -155,12 +158,21 @@ def open_arrays(
 def _read(spec: DataSpec, others: tuple[str, ...]) -> dict[str, NDArray[Any]]:
     path = existing_path(spec)
     try:
-        # Unpickling objects would execute code of the file.
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            known = ("x", "y", "flow8", "subj", "split", "names", "classes", *others)
-            return {name: archive[name] for name in known if name in archive.files}
+        state = path.stat()
+        return _arrays_of(path.absolute(), (state.st_mtime_ns, state.st_size, state.st_ino), others)
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, TypeError) as error:
         raise CannotRun(f"{spec.path}: not a NumPy archive (.npz) of plain arrays") from error
+
+
+@lru_cache(maxsize=1)
+def _arrays_of(
+    path: Path, _state: tuple[int, int, int], others: tuple[str, ...]
+) -> dict[str, NDArray[Any]]:
+    """Return the arrays of an archive. The splits that a process opens in turn share them."""
+    # Unpickling objects would execute code of the file.
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+        known = ("x", "y", "flow8", "subj", "split", "names", "classes", *others)
+        return {name: archive[name] for name in known if name in archive.files}
 
 
 def _clips(spec: DataSpec, arrays: dict[str, NDArray[Any]]) -> NDArray[np.uint8]:
@@ -305,10 +317,12 @@ def _blocks(have: tuple[int, ...], recipe: Recipe) -> int:
 
 
 def _mean_of_blocks(values: NDArray[Any], by: int) -> NDArray[np.float32]:
-    """Shrink (T, H, W, C) to float32 (T, H / by, W / by, C); the rest of rows, columns is cut."""
-    length, height, width, channels = values.shape
-    rows, columns = height // by, width // by
-    kept = values[:, : rows * by, : columns * by].astype(np.float32)
-    blocks = kept.reshape(length, rows, by, columns, by, channels)
-    means: NDArray[np.float32] = blocks.mean((2, 4), dtype=np.float32)
-    return means
+    """Shrink 8-bit (T, H, W, C) to float32 (T, H / by, W / by, C), without the incomplete blocks.
+
+    Sums of slices are several times as fast as a mean over two short axes, and as exact.
+    """
+    rows, columns = values.shape[1] // by, values.shape[2] // by
+    kept = values[:, : rows * by, : columns * by]
+    added = sum((kept[:, row::by] for row in range(1, by)), kept[:, ::by].astype(np.int32))
+    total = sum((added[:, :, column::by] for column in range(1, by)), added[:, :, ::by])
+    return total.astype(np.float32) / np.float32(by * by)
