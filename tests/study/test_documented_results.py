@@ -1,4 +1,4 @@
-"""The tables of docs/study.md are those that the committed results give."""
+"""The tables and pictures of docs/study.md are those that the committed results give."""
 
 from __future__ import annotations
 
@@ -13,13 +13,18 @@ PLANS = sorted((DOCS / "study").glob("*/*.json"))
 
 
 @pytest.mark.parametrize("plan", PLANS, ids=lambda path: f"{path.parent.name}-{path.stem}")
-def test_tables_are_those_of_the_results(plan: Path) -> None:
+def test_tables_and_pictures_are_those_of_the_results(plan: Path, tmp_path: Path) -> None:
     """Each is made by `anetc study STUDY --from docs/study/FOLDER`, without training."""
-    done = anetc("study", plan.stem, "--from", plan.parent)
+    picture = tmp_path / f"{plan.stem}_{plan.parent.name}.svg"
+    options = () if plan.stem == "edges" else ("--picture", picture)
+    done = anetc("study", plan.stem, "--from", plan.parent, *options)
     assert done.code == 0, done.err
     text = (DOCS / "study.md").read_text(encoding="utf-8")
     for table in done.out.strip().split("\n\n"):
         assert table in text
+    if options:
+        assert picture.read_bytes() == (DOCS / "pictures" / picture.name).read_bytes()
+        assert f"](pictures/{picture.name})" in text
 
 
 def test_results_are_small() -> None:

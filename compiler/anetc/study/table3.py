@@ -206,7 +206,7 @@ def table3_chart(plan: Table3Plan, rows: Sequence[Table3Row]) -> str:
         dot = Dot(
             statistics.fmean(row.multiply_adds for row in own) / 1e6,
             mean.mean,
-            name,
+            name.removeprefix("small_"),
             labelled=True,
             error=None if mean.high is None else mean.high - mean.mean,
         )
@@ -216,4 +216,5 @@ def table3_chart(plan: Table3Plan, rows: Sequence[Table3Row]) -> str:
         title=f"Test accuracy after {plan.final_iterations} steps over multiply-adds",
         x=Axis("multiply-adds of a clip, millions"),
         y=Axis("test top-1, %", low=0, high=100),
+        height=440,
     )
