@@ -100,6 +100,28 @@ def test_a_study_of_data_with_folds(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("options", "method", "message"),
+    [
+        ("folds=1,2&test=3", "guided+inherit", "--search-data is missing: a search that inherits"),
+        ("folds=1,2&test=3", "guided+inherit, 2 stems", "--search-data is missing"),
+        ("folds=1,2", "guided", "there is no test split"),
+        ("train=1&validation=2", "random", "there is no test split"),
+    ],
+)
+def test_searches_that_could_not_end_do_not_start(
+    tmp_path: Path, options: str, method: str, message: str
+) -> None:
+    np.savez(tmp_path / "x.npz", x=np.zeros((3, 8, 16, 16), np.uint8), y=[0, 1, 0], subj=[1, 2, 3])
+    done = anetc(
+        *("study", "table3", "--out", tmp_path / "r", *EXAMPLES, "--method", method),
+        *("--data", f"arrays:{tmp_path / 'x.npz'}?{options}", "--frames", 8, "--size", 16),
+    )
+    assert (done.code, done.out) == (2, "")
+    assert message in done.err
+    assert not (tmp_path / "r").exists()
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (("edges",), "give --out to train, or --from to make tables; not both"),
@@ -114,6 +136,10 @@ def test_a_study_of_data_with_folds(tmp_path: Path) -> None:
         (("edges", "--out", "r", *EXAMPLES, "--setting", "edge_rat=1"), "did you mean"),
         (
             ("table3", "--out", "r", *EXAMPLES, "--search-data", "arrays:x.npz"),
+            "--search-data: name the path of --data",
+        ),
+        (
+            ("table3", "--out", "r", *EXAMPLES, "--search-data", "motion:level=1"),
             "--search-data: name the path of --data",
         ),
     ],

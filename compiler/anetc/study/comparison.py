@@ -1,4 +1,4 @@
-"""What the studies of searches share: how a search chooses a network, and how networks are trained.
+"""Choose the networks of searches, and train networks, for the studies `figure4` and `table3`.
 
 The three best networks of a search are trained afresh, and the best of them on the validation split
 is its network. Choices have the seed 0; the reported trainings have the seeds 1, 2, ... and are
@@ -17,27 +17,20 @@ from anetc.data.folds import with_all_groups
 from anetc.data.spec import parse_spec, spec_text
 from anetc.study.networks import StudyNetwork
 from anetc.study.searches import SearchPlan
-from anetc.study.trainings import Training, Trainings
+from anetc.study.trainings import Training, Trainings, TrialPlan
 from anetdsl.evolve.contract import TrialJob, TrialResult
 
 
 @attrs.frozen(kw_only=True)
-class ComparisonPlan:
+class ComparisonPlan(TrialPlan):
     """Data of searches and trainings, and their budgets."""
 
-    data: str
     methods: tuple[str, ...]
     seeds: int = 5
     """Number of searches with each method."""
     candidates: int = 36
     population: int = 8
     tournament: int = 3
-    iterations: int = 100
-    batch: int = 16
-    learning_rate: float = 0.2
-    warmup: float = 0.1
-    label_smoothing: float = 0.0
-    edge_rate: float = 4.0
     edge_optimiser: str = "sgd"
     compared: int = 3
     """Number of the best candidates of a search that are trained afresh on the validation split."""
@@ -51,7 +44,7 @@ class ComparisonPlan:
     """Folds of `data`, if it has some, on which networks and learning rates are chosen."""
     frames: int | None = None
     """Frames of a clip; None for those of the data."""
-    size: int | None = None
+    size: tuple[int, int] | None = None
     """Height and width of a clip, in pixels; None for those of the data."""
 
     @property
@@ -61,13 +54,12 @@ class ComparisonPlan:
 
     def training(self) -> dict[str, Any]:
         """Return the settings of the training of a candidate, without a seed."""
-        names = ("iterations", "batch", "learning_rate", "warmup", "label_smoothing")
-        return {name: getattr(self, name) for name in (*names, "edge_rate", "edge_optimiser")}
+        return {**super().training(), "edge_optimiser": self.edge_optimiser}
 
 
-def recipe_of(frames: int | None, size: int | None) -> dict[str, Any]:
-    """Return the recipe of clips with so many frames, and so many pixels in height and width."""
-    given = {"frames": frames, "size": None if size is None else [size, size]}
+def recipe_of(frames: int | None, size: tuple[int, int] | None) -> dict[str, Any]:
+    """Return the recipe of clips with so many frames, and with a height and width."""
+    given = {"frames": frames, "size": None if size is None else list(size)}
     return {name: value for name, value in given.items() if value is not None}
 
 
@@ -128,14 +120,14 @@ def reported(
     return Training(f"afresh-{iterations}-{seed}", network.text, job, test=whole == spec)
 
 
-def accuracies(result: TrialResult) -> tuple[float, float]:
-    """Return the validation and the test top-1 of a tested training, in per cent.
+def accuracies(result: TrialResult) -> tuple[float | None, float]:
+    """Return the validation and the test top-1 of a reported training, in per cent.
 
-    A training on all groups of the folds has no validation split; its first value is NaN.
+    A training on all groups of the folds has no validation split, and None as the first value.
     """
     if "test_top1" in result.measures:
         return _measure(result, "top1"), _measure(result, "test_top1")
-    return math.nan, _measure(result, "top1")
+    return None, _measure(result, "top1")
 
 
 def _measure(result: TrialResult, name: str) -> float:

@@ -23,7 +23,7 @@ import attrs
 
 from anetc.study.halves import HALVES, Half, half_of, learned_pairs, with_half
 from anetc.study.networks import StudyNetwork
-from anetc.study.trainings import Case, Training, Trainings
+from anetc.study.trainings import Case, Training, Trainings, TrialPlan
 from anetc.training.settings import TrainSettings
 from anetdsl.confidence import mean_interval, paired_difference
 from anetdsl.errors import CannotRun
@@ -51,17 +51,9 @@ _NEAR_HALF = 0.05
 
 
 @attrs.frozen(kw_only=True)
-class EdgesPlan:
-    """Networks, settings and budget of the study."""
+class EdgesPlan(TrialPlan):
+    """Networks, settings and budget of the study. `edge_rate` is that of halves."""
 
-    data: str
-    iterations: int = 100
-    batch: int = 16
-    learning_rate: float = 0.2
-    warmup: float = 0.1
-    label_smoothing: float = 0.0
-    edge_rate: float = 4.0
-    """Learning rate of the edge weights of halves, as a multiple of the others'."""
     settings: tuple[str, ...] = SETTINGS
     seeds: int = 3
     examples: tuple[str, ...] = EXAMPLES
@@ -70,8 +62,7 @@ class EdgesPlan:
 
     def training_settings(self, seed: int, changes: Mapping[str, Any] = {}) -> dict[str, Any]:
         """Return the settings of a training."""
-        names = ("iterations", "batch", "learning_rate", "warmup", "label_smoothing", "edge_rate")
-        return {**{name: getattr(self, name) for name in names}, **changes, "seed": seed}
+        return {**self.training(), **changes, "seed": seed}
 
 
 @attrs.frozen

@@ -49,7 +49,8 @@ class Figure4Row:
     parameters: int
     multiply_adds: int
     validation: tuple[float, ...]
-    """Top-1 accuracy on the validation split of the trainings afresh, in per cent."""
+    """Top-1 accuracy on the validation split of the trainings afresh, in per cent; empty if they
+    were on all groups of the folds."""
     test: tuple[float, ...]
     """Top-1 accuracy on the test split of the same trainings."""
 
@@ -71,6 +72,7 @@ def _row(
         trainings.run(reported(plan, chosen, number, plan.final_iterations))
         for number in range(1, plan.final_seeds + 1)
     ]
+    measured = [accuracies(result) for result in trained]
     return Figure4Row(
         method,
         seed,
@@ -78,8 +80,8 @@ def _row(
         chosen.name,
         trained[0].parameters or 0,
         trained[0].multiply_adds or 0,
-        tuple(accuracies(result)[0] for result in trained),
-        tuple(accuracies(result)[1] for result in trained),
+        tuple(found[0] for found in measured if found[0] is not None),
+        tuple(found[1] for found in measured),
     )
 
 
@@ -125,13 +127,14 @@ def figure4_table(plan: Figure4Plan, rows: Sequence[Figure4Row]) -> str:
         if not own_rows:
             continue
         ends = [points[-1][1] for row in own_rows if (points := top_three(row.search.fitness))]
+        validation = [statistics.fmean(row.validation) for row in own_rows if row.validation]
         difference = compared.get(method)
         lines.append(
             [
                 f"`{method}`",
                 str(len(own_rows)),
                 interval_text(mean_interval(ends)) if ends else "",
-                interval_text(mean_interval([statistics.fmean(r.validation) for r in own_rows])),
+                interval_text(mean_interval(validation)) if validation else "",
                 interval_text(mean_interval(list(tests[method].values()))),
                 "" if difference is None else interval_text(difference.difference, signed=True),
                 "" if difference is None else p_text(difference.p),

@@ -184,7 +184,7 @@ def _record_of(plan: SearchPlan, run: Path) -> SearchRecord:
 
 def _plan_json(plan: SearchPlan) -> dict[str, Any]:
     values: dict[str, Any] = json.loads(json.dumps(attrs.asdict(plan)))
-    return values if plan.recipe else {k: v for k, v in values.items() if k != "recipe"}
+    return values
 
 
 def _file_text(record: SearchRecord) -> str:

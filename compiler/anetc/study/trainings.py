@@ -44,6 +44,25 @@ class TrainingFailed(Exception):
     """A training failed. `message` says why."""
 
 
+@attrs.frozen(kw_only=True)
+class TrialPlan:
+    """Data and settings of the trials of a study."""
+
+    data: str
+    iterations: int = 100
+    batch: int = 16
+    learning_rate: float = 0.2
+    warmup: float = 0.1
+    label_smoothing: float = 0.0
+    edge_rate: float = 4.0
+    """Learning rate of the edge weights, as a multiple of the others'."""
+
+    def training(self) -> dict[str, Any]:
+        """Return the settings of a training, without a seed."""
+        names = ("iterations", "batch", "learning_rate", "warmup", "label_smoothing", "edge_rate")
+        return {name: getattr(self, name) for name in names}
+
+
 @attrs.frozen
 class Training:
     """A training of a study, from the initial weights of its seed."""

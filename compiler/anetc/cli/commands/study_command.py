@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from anetc.cli.options import SizeType
 from anetdsl.errors import CannotRun
 from anetdsl.files import write_atomically
 from anetdsl.terminal import visible
@@ -85,7 +86,9 @@ _search = [
         help="Folds of --data on which networks and rates are chosen; one by default.",
     ),
     click.option("--frames", type=click.IntRange(1), help="Frames of a clip."),
-    click.option("--size", type=click.IntRange(1), help="Height and width of a clip."),
+    click.option(
+        "--size", type=SizeType(), metavar="S|HxW", help="Height and width of a clip, in pixels."
+    ),
     click.option("--picture", metavar="SVG", help="Draw a picture of the results into this file."),
 ]
 
@@ -209,18 +212,19 @@ def figure4(
     from anetc.study.figure4 import Figure4Plan, figure4_cases, figure4_chart, figure4_table
     from anetc.study.networks import largest, small_examples
     from anetc.study.results_folder import read_plan, write_plan
-    from anetc.study.study_data import space_of, with_search_data
+    from anetc.study.study_data import check_comparison, space_of, with_search_data
 
     folder = _folder(out, source)
     _check_methods(methods)
     if source is not None:
         plan, _ = read_plan(folder, "figure4", Figure4Plan)
     else:
-        recipe = recipe_of(options["frames"], options["size"])
-        space, name = space_of(data or f"motion:level={level}", recipe)
+        given_data = data or f"motion:level={level}"
+        space, name = space_of(given_data, recipe_of(options["frames"], options["size"]))
         most = largest(small_examples(Path(examples), space).values())
         changes = _given(with_search_data(options, data), methods=methods)
         plan = Figure4Plan(data=name, max_params=most, **changes)
+        check_comparison(plan, given_data)
         write_plan(folder, "figure4", plan, ())
     rows = _rows(list(figure4_cases(plan, folder.path)), folder, None if source else executor, data)
     if rows:
@@ -264,7 +268,7 @@ def table3(
     from anetc.study.comparison import recipe_of
     from anetc.study.networks import largest, small_examples
     from anetc.study.results_folder import read_plan, write_plan
-    from anetc.study.study_data import space_of, with_search_data
+    from anetc.study.study_data import check_comparison, space_of, with_search_data
     from anetc.study.table3 import Table3Plan, table3_cases, table3_chart, table3_table
 
     folder = _folder(out, source)
@@ -272,8 +276,8 @@ def table3(
     if source is not None:
         plan, given = read_plan(folder, "table3", Table3Plan)
     else:
-        recipe = recipe_of(options["frames"], options["size"])
-        space, name = space_of(data or f"motion:level={level}", recipe)
+        given_data = data or f"motion:level={level}"
+        space, name = space_of(given_data, recipe_of(options["frames"], options["size"]))
         known = small_examples(Path(examples), space)
         chosen = networks or tuple(known)
         if missing := [network for network in chosen if network not in known]:
@@ -281,6 +285,7 @@ def table3(
         given = [known[network] for network in chosen]
         changes = _given(with_search_data(options, data), methods=methods, rates=rates)
         plan = Table3Plan(data=name, examples=chosen, max_params=largest(known.values()), **changes)
+        check_comparison(plan, given_data)
         write_plan(folder, "table3", plan, given)
     cases = list(table3_cases(plan, given, folder.path))
     rows = _rows(cases, folder, None if source else executor, data)
