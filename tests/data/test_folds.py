@@ -55,9 +55,11 @@ def test_specs_of_folds_and_the_fold_of_a_seed(archive: Path) -> None:
 
 def test_all_groups_of_the_folds_train(archive: Path) -> None:
     spec = with_all_groups(parse_spec(f"arrays:{archive}?folds=1,3,5&test=2"))
-    assert spec_text(spec).endswith("?train=1,3,5&test=2")
-    assert subjects(archive, "train=1,3,5&test=2", "train") == [1, 3, 5, 3]
-    assert subjects(archive, "train=1,3,5&test=2", "test") == [2]
+    assert spec_text(spec).endswith("?folds=1,3,5&test=2&fold=all")
+    assert subjects(archive, "folds=1,3,5&test=2&fold=all", "train") == [1, 3, 5, 3]
+    assert subjects(archive, "folds=1,3,5&test=2&fold=all", "test") == [2]
+    with pytest.raises(CannotRun, match="the validation split is empty"):
+        subjects(archive, "folds=1,3,5&test=2&fold=all", "validation")
     assert with_all_groups(spec) == spec
 
 

@@ -22,6 +22,7 @@ from anetc.study.edges import (
 from anetc.study.networks import random_network_of
 from anetc.study.results_folder import ResultsFolder, read_plan, write_plan
 from anetc.study.trainings import known_cases, run_cases
+from anetc.training.data_record import SplitVideos
 from anetdsl.errors import CannotRun
 from anetdsl.evolve.contract import TrialResult
 from anetdsl.evolve.settings.presets import space
@@ -34,6 +35,7 @@ from tests.study.synthetic_workers import (
 )
 
 NETWORKS = [random_network_of(space("small", 18), seed) for seed in range(2)]
+VIDEOS = SplitVideos(2400, "0" * 64)
 PLAN = EdgesPlan(data="motion:level=2", settings=("edge_rate=50", "edge_rate=4"), seeds=2)
 
 
@@ -86,7 +88,7 @@ def test_rank_correlation_by_hand() -> None:
 
 def test_tables_are_made_again_from_the_folder(tmp_path: Path) -> None:
     folder = ResultsFolder(tmp_path)
-    write_plan(folder, "edges", PLAN, NETWORKS)
+    write_plan(folder, "edges", PLAN, NETWORKS, VIDEOS)
     rows = rows_of(folder.trainings, SyntheticTrainings(result))
     plan, networks = read_plan(folder, "edges", EdgesPlan)
     assert plan == PLAN
@@ -102,7 +104,7 @@ def test_a_folder_without_results_is_reported(tmp_path: Path) -> None:
     folder.plan("edges").write_text("{}")
     with pytest.raises(CannotRun, match="is no plan"):
         read_plan(folder, "edges", EdgesPlan)
-    write_plan(folder, "edges", PLAN, NETWORKS)
+    write_plan(folder, "edges", PLAN, NETWORKS, VIDEOS)
     (folder.networks / "random0.anet").unlink()
     with pytest.raises(CannotRun, match="random0"):
         read_plan(folder, "edges", EdgesPlan)

@@ -9,7 +9,7 @@ import attrs
 import pytest
 
 from anetc.study import searches
-from anetc.study.comparison import accuracies, choice, reported, search_plan
+from anetc.study.comparison import choice, reported, search_plan
 from anetc.study.figure4 import (
     Figure4Plan,
     Figure4Row,
@@ -92,6 +92,75 @@ def test_figure4_searches_chooses_and_tests(tmp_path: Path, searched: list[str])
     assert sum(name == "afresh-600-0" for name in synthetic.tasks) == len(NETWORKS)
 
 
+def test_the_rate_of_an_example_is_chosen_by_the_mean_of_several_trainings(tmp_path: Path) -> None:
+    """The first training alone would choose 0.4; with 0.2 one of the trainings diverged."""
+    fitness = {
+        **{(0.1, 0): 50.0, (0.1, 101): 52.0, (0.1, 102): 54.0},
+        **{(0.2, 0): 90.0, (0.2, 101): 90.0},
+        **{(0.4, 0): 60.0, (0.4, 101): 40.0, (0.4, 102): 10.0},
+    }
+
+    def result(_network: Network, settings: Settings) -> TrialResult:
+        found = fitness.get((settings["learning_rate"], settings["seed"]))
+        if settings["seed"] in (0, 101, 102) and found is None:
+            return TrialResult(status="failed", failure="nan", message="loss is nan")
+        return TrialResult(
+            status="done",
+            fitness=found or 0.0,
+            measures={"top1": 77.0 + settings["seed"]},
+            parameters=1000,
+            multiply_adds=2000,
+        )
+
+    plan = Table3Plan(
+        data="motion:level=2", seeds=2, methods=(), rates=(0.1, 0.2, 0.4), long_iterations=0
+    )
+    cases = list(table3_cases(plan, [StudyNetwork("by_hand", NETWORKS[0].text)], tmp_path))
+    with synthetic_workers(SyntheticTrainings(result)) as workers:
+        rows = [end.row for end in run_cases(cases, tmp_path / "t", workers)]
+    found = sorted((row.seed, row.rate, row.short) for row in rows if row is not None)
+    assert found == [(1, 0.1, 78.0), (2, 0.1, 79.0)]
+
+
+@pytest.mark.parametrize(
+    ("diverging", "short", "problem"),
+    [
+        ({1}, 0.0, ""),
+        ({0}, None, "by_hand: trainings with each of the learning rates diverged"),
+    ],
+)
+def test_trainings_that_diverge(
+    tmp_path: Path, diverging: set[int], short: float | None, problem: str
+) -> None:
+    """A reported one counts as 0 %. A rate with which one diverged is not used."""
+
+    def result(_network: Network, settings: Settings) -> TrialResult:
+        if settings["seed"] in diverging:
+            return TrialResult(status="failed", failure="nan", message="loss is nan")
+        return TrialResult(status="done", fitness=1.0, measures={"top1": 70.0})
+
+    plan = Table3Plan(data="motion", seeds=1, methods=(), rates=(0.1, 0.2), long_iterations=0)
+    cases = list(table3_cases(plan, [StudyNetwork("by_hand", NETWORKS[0].text)], tmp_path))
+    with synthetic_workers(SyntheticTrainings(result)) as workers:
+        (end,) = run_cases(cases, tmp_path / "t", workers)
+    assert end.problem == problem
+    assert (None if end.row is None else end.row.short) == short
+
+
+def test_a_search_without_a_trained_candidate_has_no_row(
+    tmp_path: Path, searched: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        searches, "_record_of", lambda plan, _run: attrs.evolve(made_up(plan), best=())
+    )
+    plan = attrs.evolve(FIGURE4, methods=("random",), seeds=1)
+    cases = list(figure4_cases(plan, tmp_path))
+    with synthetic_workers(SyntheticTrainings()) as workers:
+        (end,) = run_cases(cases, tmp_path / "t", workers)
+    assert searched == ["random-1"]
+    assert (end.row, end.problem) == (None, "no candidate of the search could be trained")
+
+
 def test_an_unknown_search_needs_workers(tmp_path: Path) -> None:
     with pytest.raises(NotTrained):
         run_search(search_plan(FIGURE4, "random", 1), tmp_path, Trainings(tmp_path))
@@ -109,6 +178,19 @@ def test_a_search_with_other_settings_is_not_used(tmp_path: Path, searched: list
         with pytest.raises(CannotRun, match="cannot be used"):
             run_search(plan, tmp_path, trainings)
     assert searched == ["random-1"]
+
+
+def test_a_stopped_search_continues_only_with_the_same_settings() -> None:
+    """Its folder has a digest of all settings in its name."""
+    plan = search_plan(FIGURE4, "random", 1)
+    others = [
+        attrs.evolve(plan, candidates=5),
+        attrs.evolve(plan, recipe={"frames": 8}),
+        attrs.evolve(plan, training={**plan.training, "batch": 8}),
+    ]
+    names = {one.run_name for one in (plan, *others)}
+    assert len(names) == 4
+    assert all(name.startswith("random-1-") for name in names)
 
 
 def test_settings_of_a_search() -> None:
@@ -185,7 +267,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def row3(row: str, seed: int, short: float, long: float | None = None) -> Table3Row:
-    return Table3Row(row, seed, row, 0.1, 1000, 2000, short, long)
+    return Table3Row(row, seed, 0.1, 1000, 2000, short, long)
 
 
 def test_table3_by_hand() -> None:
@@ -235,10 +317,8 @@ def test_trainings_of_data_with_folds() -> None:
     assert (chosen.data, chosen.folds, chosen.recipe) == (plan.data, "all", recipe)
     assert (chosen.settings["learning_rate"], chosen.settings["seed"]) == (0.4, 0)
     last = reported(plan, StudyNetwork("n", NETWORKS[0].text), 3, 300)
-    assert (last.job.data, last.job.split) == ("arrays:x.npz?train=1,3&test=2", "test")
+    assert (last.job.data, last.job.split) == ("arrays:x.npz?folds=1,3&test=2&fold=all", "test")
     assert (last.job.folds, last.job.recipe, last.test) == ("one", recipe, False)
-    found = TrialResult(status="done", measures={"top1": 70.0})
-    assert accuracies(found) == (None, 70.0)
     search = search_plan(plan, "guided+inherit", 1)
     assert search.data == plan.search_data
     assert recipe.items() <= search.options().items()

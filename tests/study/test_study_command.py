@@ -95,30 +95,56 @@ def test_a_study_of_data_with_folds(tmp_path: Path) -> None:
     jobs = [json.loads(path.read_text())["job"] for path in (tmp_path / "results").glob("t*/*")]
     assert {(job["data"], job.get("folds"), job["split"]) for job in jobs} == {
         ("arrays:x.npz?folds=0,1&test=2,3", "all", "validation"),
-        ("arrays:x.npz?train=0,1&test=2,3", None, "test"),
+        ("arrays:x.npz?folds=0,1&test=2,3&fold=all", None, "test"),
     }
 
 
 @pytest.mark.parametrize(
-    ("options", "method", "message"),
+    ("options", "method", "search_options", "message"),
     [
-        ("folds=1,2&test=3", "guided+inherit", "--search-data is missing: a search that inherits"),
-        ("folds=1,2&test=3", "guided+inherit, 2 stems", "--search-data is missing"),
-        ("folds=1,2", "guided", "there is no test split"),
-        ("train=1&validation=2", "random", "there is no test split"),
+        ("folds=1,2&test=3", "guided+inherit", "", "a search that inherits weights cannot use"),
+        ("folds=1,2&test=3", "guided+inherit, 2 stems", "", "cannot use folds; name the groups"),
+        ("train=1&validation=2&test=3", "guided+inherit", "folds=1,2", "cannot use folds"),
+        ("folds=1,2", "guided", "", "there is no test split"),
+        ("train=1&validation=2", "random", "", "there is no test split"),
+        ("train=1&validation=2&test=3", "random", "train=1", "there is no validation split"),
+        (
+            "train=1&validation=2&test=3",
+            "random",
+            "train=1&validation=3",
+            "its searches would use 1 videos of the test split of --data, such as 2",
+        ),
     ],
 )
-def test_searches_that_could_not_end_do_not_start(
-    tmp_path: Path, options: str, method: str, message: str
+def test_searches_that_could_not_end_or_see_the_test_split_do_not_start(
+    tmp_path: Path, options: str, method: str, search_options: str, message: str
 ) -> None:
     np.savez(tmp_path / "x.npz", x=np.zeros((3, 8, 16, 16), np.uint8), y=[0, 1, 0], subj=[1, 2, 3])
+    data = f"arrays:{tmp_path / 'x.npz'}"
+    search = ("--search-data", f"{data}?{search_options}") if search_options else ()
     done = anetc(
-        *("study", "table3", "--out", tmp_path / "r", *EXAMPLES, "--method", method),
-        *("--data", f"arrays:{tmp_path / 'x.npz'}?{options}", "--frames", 8, "--size", 16),
+        *("study", "table3", "--out", tmp_path / "r", *EXAMPLES, "--method", method, *search),
+        *("--data", f"{data}?{options}", "--frames", 8, "--size", 16),
     )
     assert (done.code, done.out) == (2, "")
     assert message in done.err
     assert not (tmp_path / "r").exists()
+
+
+def test_results_of_other_videos_of_the_same_name_are_not_mixed(tmp_path: Path) -> None:
+    """The second archive has the file name of the first; its labels differ."""
+    codes = []
+    for folder, labels in (("a", [0, 1, 0]), ("a", [0, 1, 0]), ("b", [0, 1, 1])):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        archive = tmp_path / folder / "x.npz"
+        np.savez(archive, x=np.zeros((3, 16, 32, 32), np.uint8), y=labels, subj=[1, 2, 3])
+        done = anetc(
+            *("study", "edges", "--out", tmp_path / "r", *EXAMPLES, "--random", 0, "--seeds", 1),
+            *("--data", f"arrays:{archive}?train=1,3&validation=2", "--setting", "edge_rate=0"),
+            *("--executor", "dask:nowhere"),
+        )
+        codes.append((done.code, "other videos of the same name" in done.err))
+    assert codes == [(2, False), (2, False), (2, True)]
 
 
 @pytest.mark.parametrize(
@@ -136,11 +162,16 @@ def test_searches_that_could_not_end_do_not_start(
         (("edges", "--out", "r", *EXAMPLES, "--setting", "edge_rat=1"), "did you mean"),
         (
             ("table3", "--out", "r", *EXAMPLES, "--search-data", "arrays:x.npz"),
-            "--search-data: name the path of --data",
+            "--search-data: name the format and the path of --data",
         ),
         (
             ("table3", "--out", "r", *EXAMPLES, "--search-data", "motion:level=1"),
-            "--search-data: name the path of --data",
+            "--search-data: name the format and the path of --data",
+        ),
+        (("table3", "--out", "r", *EXAMPLES, "--folds", "all"), "--folds all: --data motion:"),
+        (
+            ("figure4", "--out", "r", *EXAMPLES, "--method", "guided+inherit, 2 stems"),
+            "--method guided+inherit, 2 stems: use one of guided+inherit; random",
         ),
     ],
 )

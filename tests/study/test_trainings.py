@@ -9,6 +9,7 @@ import pytest
 
 from anetc.study.trainings import (
     Case,
+    Diverged,
     NotTrained,
     Training,
     TrainingFailed,
@@ -32,13 +33,14 @@ def test_a_training_is_done_once(tmp_path: Path) -> None:
     needed = [training(), training(), training(1), training(text=TEXT.replace("C=2", "C=4"))]
     cases = [Case(str(i), lambda done, i=i: done.run(needed[i])) for i in range(4)]  # type: ignore[misc]
     with synthetic_workers(synthetic) as workers:
-        rows = {end.case.name: end.row for end in run_cases(cases, tmp_path, workers)}
+        rows = {end.case.name: end.row for end in run_cases(cases, tmp_path / "t", workers)}
         assert len(synthetic.tasks) == 3
         assert rows["0"] == rows["1"] != rows["2"]
-        again = {end.case.name: end.row for end in run_cases(cases, tmp_path, workers)}
+        again = {end.case.name: end.row for end in run_cases(cases, tmp_path / "t", workers)}
     assert len(synthetic.tasks) == 3
-    assert len(list(tmp_path.iterdir())) == 3, "only results are left"
-    assert again == {end.case.name: end.row for end in known_cases(cases, tmp_path)}
+    assert len(list((tmp_path / "t").iterdir())) == 3
+    assert list((tmp_path / "runs").iterdir()) == [], "only results are left"
+    assert again == {end.case.name: end.row for end in known_cases(cases, tmp_path / "t")}
     assert again == rows
 
 
@@ -62,14 +64,14 @@ def test_failures(tmp_path: Path, kind: str, is_kept: bool) -> None:
     for _ in range(2):
         synthetic = failing(kind)
         with synthetic_workers(synthetic) as workers:
-            (end,) = run_cases(cases, tmp_path, workers)
+            (end,) = run_cases(cases, tmp_path / "t", workers)
         assert end.row is None
         assert end.problem == f"toy: {kind}: so it is"
     assert len(synthetic.tasks) == (0 if is_kept else 1)
-    assert len(list(known_cases(cases, tmp_path))) == is_kept
+    assert len(list(known_cases(cases, tmp_path / "t"))) == is_kept
     if is_kept:
-        with pytest.raises(TrainingFailed):
-            Trainings(tmp_path).run(training())
+        with pytest.raises(Diverged):
+            Trainings(tmp_path / "t").run(training())
 
 
 def test_nothing_starts_after_a_stop(tmp_path: Path) -> None:

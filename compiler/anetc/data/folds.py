@@ -1,7 +1,8 @@
 """Folds over groups: each group of the training videos validates in turn.
 
 The option `folds=1,3,5,7` names groups, such as persons, and `fold=3` the group that validates; the
-other groups of `folds` are for training. A search chooses the fold of each training.
+other groups of `folds` are for training. A search chooses the fold of each training. With
+`fold=all` all groups of `folds` are for training, and there is no validation split.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from anetc.data.values import DataSpec, Split
 from anetdsl.errors import CannotRun
 
 OPTIONS = ("folds", "fold")
+ALL = "all"
+"""Value of `fold` with which all groups are for training."""
 
 
 def fold_specs(spec: DataSpec) -> tuple[DataSpec, ...]:
@@ -39,12 +42,11 @@ def with_fold(spec: DataSpec, seed: int) -> DataSpec:
 def with_all_groups(spec: DataSpec) -> DataSpec:
     """Return the spec with all groups of its folds in the training split, and no validation.
 
-    The spec itself if it has no folds.
+    Return the spec itself if it has no folds.
     """
     if len(fold_specs(spec)) == 1:
         return spec
-    options = tuple(("train" if name == "folds" else name, value) for name, value in spec.options)
-    return attrs.evolve(spec, options=options)
+    return attrs.evolve(spec, options=(*spec.options, ("fold", ALL)))
 
 
 def rotated(spec: DataSpec) -> dict[str, Split] | None:
@@ -66,8 +68,8 @@ def rotated(spec: DataSpec) -> dict[str, Split] | None:
     chosen = options.get("fold")
     if chosen is None:
         raise _error(spec, f"choose the group that validates by fold=, one of {listed}")
-    if chosen not in folds:
-        raise _error(spec, f"fold={chosen} is none of the folds; there are {listed}")
+    if chosen not in (*folds, ALL):
+        raise _error(spec, f"fold={chosen} is none of the folds; there are {listed}, and {ALL}")
     return {group: "validation" if group == chosen else "train" for group in folds}
 
 
@@ -89,6 +91,8 @@ def _folds(spec: DataSpec) -> tuple[str, ...]:
         raise _error(spec, "folds= must name two groups or more, such as folds=1,3,5,7")
     if len(set(folds)) < len(folds):
         raise _error(spec, "folds= names a group twice")
+    if ALL in folds:
+        raise _error(spec, f"folds= cannot name a group {ALL}, as fold={ALL} means all groups")
     return folds
 
 

@@ -1,14 +1,15 @@
 """Choose the networks of searches, and train networks, for the studies `figure4` and `table3`.
 
 The three best networks of a search are trained afresh, and the best of them on the validation split
-is its network. Choices have the seed 0; the reported trainings have the seeds 1, 2, ... and are
-evaluated on the test split, which chooses nothing.
+is its network. Choices have the seed 0 (and 101, 102, ... where several are wanted); the reported
+trainings have the seeds 1, 2, ... and are evaluated on the test split, which chooses nothing. A
+training that diverged is never chosen, and its reported accuracy is 0.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import attrs
@@ -17,8 +18,10 @@ from anetc.data.folds import with_all_groups
 from anetc.data.spec import parse_spec, spec_text
 from anetc.study.networks import StudyNetwork
 from anetc.study.searches import SearchPlan
-from anetc.study.trainings import Training, Trainings, TrialPlan
-from anetdsl.evolve.contract import TrialJob, TrialResult
+from anetc.study.trainings import Diverged, Training, TrainingFailed, Trainings, TrialPlan
+from anetdsl.confidence import MeanDifference, holm, paired_difference
+from anetdsl.evolve.contract import TrialJob
+from anetdsl.result_tables import interval_text, p_text
 
 
 @attrs.frozen(kw_only=True)
@@ -82,31 +85,46 @@ def search_plan(plan: ComparisonPlan, method: str, seed: int, **changes: Any) ->
 def choose(
     plan: ComparisonPlan, best: Sequence[StudyNetwork], trainings: Trainings
 ) -> StudyNetwork:
-    """Return the one of the best candidates that is the best on the validation split afresh."""
-    found = [
-        (trainings.run(choice(plan, network)).fitness or 0.0, network)
-        for network in best[: plan.compared]
-    ]
-    return max(found, key=lambda pair: pair[0])[1]
+    """Train the best candidates afresh, and return the one with the highest validation fitness.
 
-
-def choice(plan: ComparisonPlan, network: StudyNetwork, **changes: Any) -> Training:
-    """Return a training from the start by which a network or a setting is chosen.
-
-    Its seed is 0, so that the reported trainings are independent of it. Searches with the same seed
-    share their initial networks, and so the trainings of these.
+    Raise TrainingFailed if there is none, or all of them diverge.
     """
-    settings = {**plan.training(), "iterations": plan.final_iterations, **changes, "seed": 0}
+    found = [(fitness_of(choice(plan, one), trainings), one) for one in best[: plan.compared]]
+    fitness, network = max(found, key=lambda pair: pair[0], default=(-math.inf, None))
+    if network is None or fitness == -math.inf:
+        raise TrainingFailed("no candidate of the search could be trained")
+    return network
+
+
+def fitness_of(training: Training, trainings: Trainings) -> float:
+    """Return the fitness of a training that chooses; minus infinity if it diverged."""
+    try:
+        return trainings.run(training).fitness or 0.0
+    except Diverged:
+        return -math.inf
+
+
+def choice(
+    plan: ComparisonPlan, network: StudyNetwork, number: int = 0, **changes: Any
+) -> Training:
+    """Return a training from initial weights, whose fitness chooses a network or a learning rate.
+
+    Its seed is 0, or for another `number` 100 more than it, so that the reported trainings are
+    independent of it. Searches with the same seed share their initial networks, and so the
+    trainings of these.
+    """
+    seed = 100 + number if number else 0
+    settings = {**plan.training(), "iterations": plan.final_iterations, **changes, "seed": seed}
     job = TrialJob(data=plan.data, folds=plan.folds, settings=settings, recipe=plan.recipe)
-    return Training(f"afresh-{settings['iterations']}-0", network.text, job)
+    return Training(f"afresh-{settings['iterations']}-{seed}", network.text, job)
 
 
 def reported(
     plan: ComparisonPlan, network: StudyNetwork, seed: int, iterations: int, **changes: Any
 ) -> Training:
-    """Return a reported training from the start, which is evaluated on the test split.
+    """Return a reported training from initial weights, which is evaluated on the test split.
 
-    Where the data have folds, it is trained on all of their groups, and has no validation split.
+    If the data have folds, it is trained on all of their groups, and has no validation split.
     """
     settings = {**plan.training(), "iterations": iterations, **changes, "seed": seed}
     spec = parse_spec(plan.data)
@@ -120,16 +138,51 @@ def reported(
     return Training(f"afresh-{iterations}-{seed}", network.text, job, test=whole == spec)
 
 
-def accuracies(result: TrialResult) -> tuple[float | None, float]:
+def accuracies(training: Training, trainings: Trainings) -> tuple[float | None, float]:
     """Return the validation and the test top-1 of a reported training, in per cent.
 
-    A training on all groups of the folds has no validation split, and None as the first value.
+    Both are 0 if it diverged. A training on all groups of the folds has no validation split, and
+    None as the first value.
     """
-    if "test_top1" in result.measures:
-        return _measure(result, "top1"), _measure(result, "test_top1")
-    return None, _measure(result, "top1")
+    try:
+        measures = trainings.run(training).measures
+    except Diverged:
+        return (0.0 if training.test else None), 0.0
+    if training.test:
+        return measures["top1"] or 0.0, measures["test_top1"] or 0.0
+    return None, measures["top1"] or 0.0
 
 
-def _measure(result: TrialResult, name: str) -> float:
-    value = result.measures.get(name)
-    return math.nan if value is None else value
+@attrs.frozen
+class Compared:
+    """The comparison of two rows of a table, in pairs of equal seeds."""
+
+    found: MeanDifference
+    corrected: float | None
+    """The p-value after Holm's correction for all comparisons of the table."""
+
+
+Values = Mapping[int, float]
+"""Accuracy by seed."""
+
+
+def compared(rows: Mapping[str, tuple[Values, Values]]) -> dict[str, Compared]:
+    """Return, by name, the differences of the first values to the second ones at common seeds.
+
+    Rows without a common seed are left out.
+    """
+    found = {}
+    for name, (first, second) in rows.items():
+        if seeds := sorted(first.keys() & second.keys()):
+            found[name] = paired_difference([first[s] for s in seeds], [second[s] for s in seeds])
+    tested = {name: one.p for name, one in found.items() if one.p is not None}
+    corrected = dict(zip(tested, holm(list(tested.values()))))
+    return {name: Compared(one, corrected.get(name)) for name, one in found.items()}
+
+
+def comparison_cells(found: Compared | None) -> list[str]:
+    """Return the cells of a table: difference, p-value and corrected p-value."""
+    if found is None:
+        return ["", "", ""]
+    difference = interval_text(found.found.difference, signed=True)
+    return [difference, p_text(found.found.p), p_text(found.corrected)]

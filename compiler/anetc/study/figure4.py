@@ -15,12 +15,21 @@ from pathlib import Path
 
 import attrs
 
-from anetc.study.comparison import ComparisonPlan, accuracies, choose, reported, search_plan
+from anetc.study.comparison import (
+    ComparisonPlan,
+    accuracies,
+    choice,
+    choose,
+    compared,
+    comparison_cells,
+    reported,
+    search_plan,
+)
 from anetc.study.searches import METHODS, SearchRecord, run_search
 from anetc.study.trainings import Case, Trainings
-from anetdsl.confidence import holm, mean_interval, paired_difference
+from anetdsl.confidence import mean_interval
 from anetdsl.report.charts import Axis, Line, plot
-from anetdsl.result_tables import interval_text, markdown_table, p_text
+from anetdsl.result_tables import interval_text, markdown_table
 
 COMPARED = tuple(method for method in METHODS if not method.startswith("oneshot"))
 """The most informative methods first. Candidates of random search have no parents."""
@@ -68,18 +77,18 @@ def _row(
 ) -> Figure4Row:
     search = run_search(search_plan(plan, method, seed), results, trainings)
     chosen = choose(plan, search.best, trainings)
-    trained = [
-        trainings.run(reported(plan, chosen, number, plan.final_iterations))
+    measured = [
+        accuracies(reported(plan, chosen, number, plan.final_iterations), trainings)
         for number in range(1, plan.final_seeds + 1)
     ]
-    measured = [accuracies(result) for result in trained]
+    known = trainings.run(choice(plan, chosen))
     return Figure4Row(
         method,
         seed,
         search,
         chosen.name,
-        trained[0].parameters or 0,
-        trained[0].multiply_adds or 0,
+        known.parameters or 0,
+        known.multiply_adds or 0,
         tuple(found[0] for found in measured if found[0] is not None),
         tuple(found[1] for found in measured),
     )
@@ -113,14 +122,10 @@ def figure4_table(plan: Figure4Plan, rows: Sequence[Figure4Row]) -> str:
         method: {r.seed: statistics.fmean(r.test) for r in rows if r.method == method}
         for method in plan.methods
     }
-    compared = {}
-    for method, own in tests.items():
-        seeds = sorted(own.keys() & tests.get(BASELINE, {}).keys())
-        if method != BASELINE and seeds:
-            other = [tests[BASELINE][seed] for seed in seeds]
-            compared[method] = paired_difference([own[seed] for seed in seeds], other)
-    known = [method for method, value in compared.items() if value.p is not None]
-    corrected = dict(zip(known, holm([compared[method].p or 0.0 for method in known])))
+    baseline = tests.get(BASELINE, {})
+    differences = compared(
+        {method: (own, baseline) for method, own in tests.items() if method != BASELINE}
+    )
     lines = []
     for method in plan.methods:
         own_rows = [row for row in rows if row.method == method]
@@ -128,7 +133,6 @@ def figure4_table(plan: Figure4Plan, rows: Sequence[Figure4Row]) -> str:
             continue
         ends = [points[-1][1] for row in own_rows if (points := top_three(row.search.fitness))]
         validation = [statistics.fmean(row.validation) for row in own_rows if row.validation]
-        difference = compared.get(method)
         lines.append(
             [
                 f"`{method}`",
@@ -136,9 +140,7 @@ def figure4_table(plan: Figure4Plan, rows: Sequence[Figure4Row]) -> str:
                 interval_text(mean_interval(ends)) if ends else "",
                 interval_text(mean_interval(validation)) if validation else "",
                 interval_text(mean_interval(list(tests[method].values()))),
-                "" if difference is None else interval_text(difference.difference, signed=True),
-                "" if difference is None else p_text(difference.p),
-                p_text(corrected.get(method)),
+                *comparison_cells(differences.get(method)),
                 f"{statistics.fmean(row.parameters for row in own_rows):,.0f}",
             ]
         )

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 import attrs
 
 from anetc.study.networks import StudyNetwork
+from anetc.training.data_record import SplitVideos
 from anetdsl.errors import CannotRun, cannot_read
 from anetdsl.files import make_folder, write_atomically
 from anetdsl.settings_reader import named_values, read_value
@@ -51,13 +52,28 @@ class ResultsFolder:
 
 
 def write_plan(
-    folder: ResultsFolder, study: str, plan: Any, networks: Iterable[StudyNetwork]
+    folder: ResultsFolder,
+    study: str,
+    plan: Any,
+    networks: Iterable[StudyNetwork],
+    videos: SplitVideos,
 ) -> None:
     """Write the plan and the networks of a study; create the folder if necessary.
 
-    Raise CannotRun if that is not possible.
+    `videos` is the record of the training videos. Raise CannotRun if a file cannot be written, or
+    if the folder has a study of data with the same name and other videos.
     """
     make_folder(folder.networks)
+    record = attrs.asdict(videos)
+    for path in sorted(folder.path.glob("*.json")):
+        try:
+            known = _document(path)
+        except CannotRun:
+            continue  # it is no plan, or it is damaged and will be replaced
+        if known["plan"].get("data") == plan.data and known.get("videos", record) != record:
+            raise CannotRun(
+                f"{path}: its results are of other videos of the same name; name another --out"
+            )
     names = []
     for network in networks:
         names.append(network.name)
@@ -67,6 +83,7 @@ def write_plan(
         "schema_version": SCHEMA_VERSION,
         "study": study,
         "plan": attrs.asdict(plan),
+        "videos": record,
         "networks": names,
     }
     write_atomically(folder.plan(study), json.dumps(document, indent=1) + "\n")

@@ -1,11 +1,13 @@
 """Run the searches of a study, and keep of each a small JSON file.
 
 The file has the fitness of all candidates and the texts of the best ones, before their training.
-While a search runs, its folder is RESULTS/runs/NAME; it is deleted when the file is written.
+While a search runs, its folder is RESULTS/runs/NAME-DIGEST; it is deleted when the file is written.
+The digest is that of the settings, so that a stopped search continues only with the same settings.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Mapping
@@ -28,6 +30,8 @@ METHODS = (
 """Methods of a search, with and without inherited weights."""
 SCHEMA = "anetdsl-study-search"
 SCHEMA_VERSION = 1
+_DIGITS = 10
+"""Digits of the digest in the name of a run."""
 _KEPT = 5
 """Number of the best candidates whose texts are kept."""
 
@@ -54,10 +58,16 @@ class SearchPlan:
 
     @property
     def name(self) -> str:
-        """Name of the file and of the folder of the run."""
+        """Name of the file of the result."""
         stems = "" if self.stems == (2, 4) else f"-stems{'-'.join(map(str, self.stems))}"
         limit = "" if self.max_params is None else f"-most{self.max_params}"
         return f"{self.method.replace('+', '-')}{stems}{limit}-{self.seed}"
+
+    @property
+    def run_name(self) -> str:
+        """Name of the folder of the run."""
+        key = json.dumps(_plan_json(self), sort_keys=True)
+        return f"{self.name}-{hashlib.sha256(key.encode()).hexdigest()[:_DIGITS]}"
 
     def options(self) -> dict[str, Any]:
         """Return the options of `anetc.search`."""
@@ -114,7 +124,7 @@ def run_search(plan: SearchPlan, results: Path, trainings: Trainings) -> SearchR
         return known
     if trainings.workers is None:
         raise NotTrained(path.name)
-    run = results / "runs" / plan.name
+    run = results / "runs" / plan.run_name
     _search(plan, run, trainings)
     record = _record_of(plan, run)
     path.parent.mkdir(exist_ok=True)
@@ -140,7 +150,7 @@ def _search(plan: SearchPlan, run: Path, trainings: Trainings) -> None:
             stop()
 
     run.parent.mkdir(exist_ok=True)
-    config = run.parent / f"{plan.name}.toml"
+    config = run.parent / f"{run.name}.toml"
     write_atomically(config, plan.config())
     options = {} if (run / "settings.toml").exists() else plan.options()
     try:

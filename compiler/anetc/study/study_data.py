@@ -13,8 +13,12 @@ import attrs
 
 from anetc.api.search_settings import Options, new_settings, with_data
 from anetc.data.folds import fold_specs, with_all_groups
+from anetc.data.open import open_data
+from anetc.data.recipes import recipes_from_json
 from anetc.data.spec import parse_spec, spec_text
+from anetc.data.values import Dataset, DataSpec, Split
 from anetc.study.comparison import ComparisonPlan
+from anetc.training.data_record import SplitVideos, split_videos
 from anetdsl.errors import CannotRun
 from anetdsl.evolve.settings.run_settings import RunSettings
 from anetdsl.evolve.settings.search_settings import Space
@@ -31,20 +35,55 @@ def space_of(data: str, recipe: Mapping[str, Any]) -> tuple[Space, str]:
 
 
 def check_comparison(plan: ComparisonPlan, data: str) -> None:
-    """Raise CannotRun if the searches or the trainings of a plan could not start.
+    """Raise CannotRun if the searches or the trainings of a plan could not start, or would leak.
 
-    `data` are those of the plan with their path. Reported trainings need a test split, and are on
-    all groups of the folds. Searches that inherit weights cannot use folds.
+    `data` names the data of the plan, with the full path. Reported trainings need a test split, and
+    are on all groups of the folds. Searches that inherit weights cannot use folds, and no search
+    may train or validate on a video of the test split.
     """
     spec = parse_spec(data)
+    searched = spec
+    if plan.search_data is not None:
+        searched = attrs.evolve(parse_spec(plan.search_data), path=spec.path)
     inherits = any(method.partition(",")[0].endswith("+inherit") for method in plan.methods)
-    if inherits and plan.search_data is None and len(fold_specs(spec)) > 1:
+    if inherits and len(fold_specs(searched)) > 1:
         raise CannotRun(
-            f"--search-data is missing: a search that inherits weights cannot use the folds of "
-            f"{data}; name the groups of both splits, such as train=1,3&validation=5,7"
+            f"--search-data {spec_text(searched)}: a search that inherits weights cannot use "
+            "folds; name the groups of both splits, such as train=1,3&validation=5,7"
         )
-    settings = _settings(spec_text(with_all_groups(spec)), plan.recipe)
-    with_data(attrs.evolve(settings, trial={**settings.trial, "split": "test"}))
+    if plan.folds == "all" and len(fold_specs(spec)) == 1:
+        raise CannotRun(f"--folds all: --data {data} has no folds, such as folds=1,3,5,7")
+    test = _opened(with_all_groups(spec), "test", plan.recipe)
+    if test.multi_label:
+        raise CannotRun(f"--data {data}: the study needs videos with one class each")
+    if plan.search_data is not None:
+        _check_disjoint(searched, test, plan.recipe)
+
+
+def _check_disjoint(searched: DataSpec, test: Dataset, recipe: Mapping[str, Any]) -> None:
+    first = fold_specs(searched)[0]  # all folds have the same videos, in other splits
+    splits: tuple[Split, ...] = ("train", "validation")
+    used = [_opened(first, split, recipe) for split in splits]
+    names = {data.name(index) for data in used for index in range(len(data))}
+    shared = [name for name in map(test.name, range(len(test))) if name in names]
+    if shared:
+        raise CannotRun(
+            f"--search-data {spec_text(searched)}: its searches would use {len(shared)} videos of "
+            f"the test split of --data, such as {shared[0]}"
+        )
+
+
+def videos_of_study(data: str, recipe: Mapping[str, Any]) -> SplitVideos:
+    """Return the number and the digest of the training videos, with all groups of the folds."""
+    return split_videos(_opened(with_all_groups(parse_spec(data)), "train", recipe))
+
+
+def _opened(spec: DataSpec, split: Split, recipe: Mapping[str, Any]) -> Dataset:
+    recipes = recipes_from_json(spec, recipe, "the recipe")
+    opened = open_data(spec, split, recipes.validation, flow=False)
+    if len(opened) == 0:
+        raise CannotRun(f"--data {spec_text(spec)}: the {split} split is empty")
+    return opened
 
 
 def _settings(data: str, recipe: Mapping[str, Any]) -> RunSettings:
@@ -60,14 +99,18 @@ def whole_path(data: str | None) -> str | None:
 def with_search_data(options: dict[str, Any], data: str | None) -> dict[str, Any]:
     """Return the options of a study with the name of its `search_data`, if they are given.
 
-    Raise CannotRun unless they are `data`, in files, with other splits.
+    Raise CannotRun if they do not have the format and the path of `data`.
     """
     searched = options.get("search_data")
     if searched is None:
         return options
-    if whole_path(data) is None or whole_path(searched) != whole_path(data):
-        raise CannotRun("--search-data: name the path of --data, with other options")
+    if data is None or _place(data) != _place(searched) or whole_path(data) is None:
+        raise CannotRun("--search-data: name the format and the path of --data, with other options")
     return {**options, "search_data": _name(searched)}
+
+
+def _place(data: str) -> tuple[str | None, str | None]:
+    return parse_spec(data).format, whole_path(data)
 
 
 def _name(data: str) -> str:

@@ -5,36 +5,41 @@ several replicates, numbered by seed: of an example, trainings with different se
 searches with different seeds, each of which chooses a network as in `figure4`. Searches are limited
 to the parameters of the largest example.
 
-Every network gets the best of the same learning rates, chosen on the validation split with a seed
-of its own. Then it is trained for the short budget, and for the long one, and evaluated on the test
+Every network gets the best of the same learning rates, chosen on the validation split with seeds of
+its own: several seeds for an example, whose replicates share the rate, and one for the network of a
+search. Then it is trained for the short budget, and for the long one, and evaluated on the test
 split. Rows are compared with the row of the evolved network at equal budget, seed by seed.
 """
 
 from __future__ import annotations
 
 import functools
+import math
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import attrs
 
 from anetc.study.comparison import (
+    Compared,
     ComparisonPlan,
+    Values,
     accuracies,
     choice,
     choose,
+    compared,
+    comparison_cells,
+    fitness_of,
     reported,
     search_plan,
 )
 from anetc.study.networks import StudyNetwork
 from anetc.study.searches import run_search
-from anetc.study.trainings import Case, Trainings
-from anetdsl.confidence import MeanDifference, holm, mean_interval, paired_difference
-from anetdsl.evolve.contract import TrialResult
+from anetc.study.trainings import Case, TrainingFailed, Trainings
+from anetdsl.confidence import mean_interval
 from anetdsl.report.charts import Axis, Dot, Dots, plot
-from anetdsl.result_tables import interval_text, markdown_table, p_text
+from anetdsl.result_tables import interval_text, markdown_table
 
 EVOLVED = "guided+inherit"
 """The row that the others are compared with."""
@@ -51,6 +56,8 @@ class Table3Plan(ComparisonPlan):
     examples: tuple[str, ...] = ()
     """Names of the examples."""
     rates: tuple[float, ...] = RATES
+    rate_seeds: int = 3
+    """Number of trainings with each rate, by whose mean the rate of an example is chosen."""
     long_iterations: int = 4000
     """Steps of a training near convergence; 0 for none."""
     long_seeds: int | None = None
@@ -63,7 +70,6 @@ class Table3Row:
 
     row: str
     seed: int
-    network: str
     rate: float
     parameters: int
     multiply_adds: int
@@ -80,54 +86,62 @@ def table3_cases(
     first, *others = plan.methods or ("",)
     for seed in range(1, plan.seeds + 1):
         if first:
-            yield _case(plan, first, seed, functools.partial(_searched, plan, results, first, seed))
+            yield _searched_case(plan, results, first, seed)
         for network in examples:
-            yield _case(plan, network.name, seed, functools.partial(_given, network))
+            name = f"{network.name}, seed {seed}"
+            yield Case(name, functools.partial(_example_row, plan, network, seed))
         for row in others:
-            yield _case(plan, row, seed, functools.partial(_searched, plan, results, row, seed))
+            yield _searched_case(plan, results, row, seed)
 
 
-def _case(plan: Table3Plan, row: str, seed: int, network_of: Any) -> Case[Table3Row]:
-    return Case(f"{row}, seed {seed}", functools.partial(_row, plan, row, seed, network_of))
+def _searched_case(plan: Table3Plan, results: Path, row: str, seed: int) -> Case[Table3Row]:
+    return Case(f"{row}, seed {seed}", functools.partial(_searched_row, plan, results, row, seed))
 
 
-def _given(network: StudyNetwork, _trainings: Trainings) -> StudyNetwork:
-    return network
+def _example_row(
+    plan: Table3Plan, network: StudyNetwork, seed: int, trainings: Trainings
+) -> Table3Row:
+    return _row(plan, network.name, seed, network, plan.rate_seeds, trainings)
 
 
-def _searched(
+def _searched_row(
     plan: Table3Plan, results: Path, row: str, seed: int, trainings: Trainings
-) -> StudyNetwork:
-    """Return the chosen network of a search."""
+) -> Table3Row:
     method, _, stems = row.partition(", ")
     search = search_plan(plan, method, seed, **({"stems": _STEMS[stems]} if stems else {}))
     found = run_search(search, results, trainings)
-    return choose(plan, found.best, trainings)
+    return _row(plan, row, seed, choose(plan, found.best, trainings), 1, trainings)
 
 
-def _row(plan: Table3Plan, row: str, seed: int, network_of: Any, trainings: Trainings) -> Table3Row:
-    network: StudyNetwork = network_of(trainings)
-
+def _row(
+    plan: Table3Plan,
+    row: str,
+    seed: int,
+    network: StudyNetwork,
+    rate_seeds: int,
+    trainings: Trainings,
+) -> Table3Row:
     def fitness(rate: float) -> float:
-        return trainings.run(choice(plan, network, learning_rate=rate)).fitness or 0.0
+        tried = (choice(plan, network, n, learning_rate=rate) for n in range(rate_seeds))
+        return statistics.fmean(fitness_of(training, trainings) for training in tried)
 
-    def train(rate: float, iterations: int) -> TrialResult:
-        return trainings.run(reported(plan, network, seed, iterations, learning_rate=rate))
+    def test(iterations: int) -> float:
+        training = reported(plan, network, seed, iterations, learning_rate=rate)
+        return accuracies(training, trainings)[1]
 
-    rate = max((fitness(rate), rate) for rate in plan.rates)[1]
-    short = train(rate, plan.final_iterations)
-    long = None
-    if plan.long_iterations and seed <= (plan.long_seeds or plan.seeds):
-        long = accuracies(train(rate, plan.long_iterations))[1]
+    best, rate = max((fitness(rate), rate) for rate in plan.rates)
+    if best == -math.inf:
+        raise TrainingFailed(f"{row}: trainings with each of the learning rates diverged")
+    known = trainings.run(choice(plan, network, learning_rate=rate))
+    is_long = plan.long_iterations > 0 and seed <= (plan.long_seeds or plan.seeds)
     return Table3Row(
         row,
         seed,
-        network.name,
         rate,
-        short.parameters or 0,
-        short.multiply_adds or 0,
-        accuracies(short)[1],
-        long,
+        known.parameters or 0,
+        known.multiply_adds or 0,
+        test(plan.final_iterations),
+        test(plan.long_iterations) if is_long else None,
     )
 
 
@@ -140,9 +154,7 @@ def table3_table(plan: Table3Plan, rows: Sequence[Table3Row]) -> str:
     own = _by_row(rows)
     short = {name: {row.seed: row.short for row in own[name]} for name in own}
     long = {name: {row.seed: row.long for row in own[name] if row.long is not None} for name in own}
-    compared, later = _compared(short), _compared(long)
-    known = [name for name, found in compared.items() if found.p is not None]
-    corrected = dict(zip(known, holm([compared[name].p or 0.0 for name in known])))
+    differences, later = _to_evolved(short), _to_evolved(long)
     header = [
         *("network", "seeds", "parameters", "multiply-adds", "learning rates"),
         *(f"test top-1, {plan.final_iterations} steps", f"`{EVOLVED}` - this", "p", "p (Holm)"),
@@ -151,7 +163,6 @@ def table3_table(plan: Table3Plan, rows: Sequence[Table3Row]) -> str:
         header += [f"test top-1, {plan.long_iterations} steps", f"`{EVOLVED}` - this"]
     lines = []
     for name in sorted(own, key=lambda name: -statistics.fmean(short[name].values())):
-        found = compared.get(name)
         line = [
             f"`{name}`",
             str(len(own[name])),
@@ -159,15 +170,13 @@ def table3_table(plan: Table3Plan, rows: Sequence[Table3Row]) -> str:
             f"{statistics.fmean(row.multiply_adds for row in own[name]):,.0f}",
             ", ".join(f"{rate:g}" for rate in sorted({row.rate for row in own[name]})),
             interval_text(mean_interval(list(short[name].values()))),
-            _difference_text(found),
-            "" if found is None else p_text(found.p),
-            p_text(corrected.get(name)),
+            *comparison_cells(differences.get(name)),
         ]
         if plan.long_iterations:
             values = list(long[name].values())
             line += [
                 interval_text(mean_interval(values)) if values else "",
-                _difference_text(later.get(name)),
+                comparison_cells(later.get(name))[0],
             ]
         lines.append(line)
     return markdown_table(header, lines)
@@ -178,21 +187,10 @@ def _by_row(rows: Sequence[Table3Row]) -> dict[str, list[Table3Row]]:
     return {name: [row for row in rows if row.row == name] for name in names}
 
 
-def _compared(values: Mapping[str, Mapping[int, float]]) -> dict[str, MeanDifference]:
-    """Return the difference of the evolved row to each other one, over their common seeds."""
+def _to_evolved(values: Mapping[str, Values]) -> dict[str, Compared]:
+    """Return the differences of the evolved row to each other one."""
     evolved = values.get(EVOLVED, {})
-    found = {}
-    for name, own in values.items():
-        seeds = sorted(own.keys() & evolved.keys())
-        if name != EVOLVED and seeds:
-            found[name] = paired_difference(
-                [evolved[seed] for seed in seeds], [own[seed] for seed in seeds]
-            )
-    return found
-
-
-def _difference_text(found: MeanDifference | None) -> str:
-    return "" if found is None else interval_text(found.difference, signed=True)
+    return compared({name: (evolved, own) for name, own in values.items() if name != EVOLVED})
 
 
 def table3_chart(plan: Table3Plan, rows: Sequence[Table3Row]) -> str:

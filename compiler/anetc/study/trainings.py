@@ -41,7 +41,11 @@ class NotTrained(Exception):
 
 
 class TrainingFailed(Exception):
-    """A training failed. `message` says why."""
+    """A training failed."""
+
+
+class Diverged(TrainingFailed):
+    """The loss of a training became infinite or not a number, as it would the next time."""
 
 
 @attrs.frozen(kw_only=True)
@@ -88,6 +92,7 @@ class Trainings:
     """The trainings of a study, with a folder of results. Several threads may use it."""
 
     folder: Path
+    """Folder of the results. Trainings run in the folder `runs` beside it."""
     workers: Workers | None = None
     """Workers that train; None to use the results of the folder alone."""
     executor: str = "threads:1"
@@ -107,7 +112,8 @@ class Trainings:
     def run(self, training: Training) -> TrialResult:
         """Return the result of a training; train if it is not known yet.
 
-        Raise NotTrained, or TrainingFailed for a training that failed, also in an earlier process.
+        Raise NotTrained, TrainingFailed for a training that failed, and Diverged for one that
+        diverged, also in an earlier process.
         """
         path = self.folder / training.file_name
         with self._lock:
@@ -123,7 +129,7 @@ class Trainings:
                 write_atomically(path, text)
                 result = _from_text(text)  # the same value as that of a later process
         if result.status == "failed":
-            raise TrainingFailed(f"{training.name}: {result.failure}: {result.message}")
+            raise Diverged(f"{training.name}: {result.failure}: {result.message}")
         return result
 
     def found(self, data: str) -> str:
@@ -134,7 +140,9 @@ class Trainings:
 
     def _train(self, training: Training, workers: Workers) -> TrialResult:
         """Train in a process of its own. A result that would differ next time is not returned."""
-        with TemporaryDirectory(prefix="training-", dir=self.folder) as scratch:
+        runs = self.folder.parent / "runs"
+        make_folder(runs)
+        with TemporaryDirectory(prefix="training-", dir=runs) as scratch:
             first = TrialFolder(Path(scratch) / "1")
             job = attrs.evolve(training.job, data=self.found(training.job.data))
             result = _run_trial(training.name, first, training.text, job, workers)

@@ -98,7 +98,7 @@ class DataRecord:
 
 def record_of(datasets: Sequence[Dataset], trained_on: TrainedOn) -> DataRecord:
     """Return the record of the splits of a run."""
-    return DataRecord(trained_on, {dataset.split: _video_list(dataset) for dataset in datasets})
+    return DataRecord(trained_on, {dataset.split: split_videos(dataset) for dataset in datasets})
 
 
 def record_from_json(document: Mapping[str, Any]) -> DataRecord | None:
@@ -214,7 +214,8 @@ def _parsed(line: str) -> tuple[tuple[str, str], tuple[int, ...]]:
     return (split, name), tuple(numbers)
 
 
-def _video_list(dataset: Dataset) -> SplitVideos:
+def split_videos(dataset: Dataset) -> SplitVideos:
+    """Return the number of videos of a split, and a digest of their names and classes in order."""
     digest = hashlib.sha256()
     for line in _lines(dataset):
         digest.update(line.encode())

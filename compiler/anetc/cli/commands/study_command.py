@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,6 +15,7 @@ from anetdsl.files import write_atomically
 from anetdsl.terminal import visible
 
 if TYPE_CHECKING:
+    from anetc.study.networks import StudyNetwork
     from anetc.study.results_folder import ResultsFolder
     from anetc.study.trainings import Case, Finished
 
@@ -148,18 +149,17 @@ def edges(
     )
     from anetc.study.networks import random_network_of, small_examples
     from anetc.study.results_folder import read_plan, write_plan
-    from anetc.study.study_data import space_of
+    from anetc.study.study_data import space_of, videos_of_study
     from anetc.study.trainings import known_cases
 
     folder = _folder(out, source)
     if source is not None:
         plan, given = read_plan(folder, "edges", EdgesPlan)
     else:
-        space, name = space_of(data or f"motion:level={level}", {})
+        given_data = data or f"motion:level={level}"
+        space, name = space_of(given_data, {})
         known = small_examples(Path(examples), space)
-        chosen = networks or EXAMPLES
-        if missing := [network for network in chosen if network not in known]:
-            raise CannotRun(f"--network {missing[0]}: {examples} has {', '.join(known)}")
+        chosen = _chosen(networks or EXAMPLES, known, examples)
         changes = _given(options, settings=settings)
         plan = EdgesPlan(data=name, examples=chosen, **changes)
         for setting in plan.settings:
@@ -168,7 +168,7 @@ def edges(
             *(known[network] for network in chosen),
             *(random_network_of(space, seed) for seed in range(plan.random)),
         ]
-        write_plan(folder, "edges", plan, given)
+        write_plan(folder, "edges", plan, given, videos_of_study(given_data, {}))
     rows = _rows(list(edges_cases(plan, given)), folder, None if source else executor, data)
     if rows:
         learned = [
@@ -209,13 +209,24 @@ def figure4(
     parameters than the largest example.
     """
     from anetc.study.comparison import recipe_of
-    from anetc.study.figure4 import Figure4Plan, figure4_cases, figure4_chart, figure4_table
+    from anetc.study.figure4 import (
+        COMPARED,
+        Figure4Plan,
+        figure4_cases,
+        figure4_chart,
+        figure4_table,
+    )
     from anetc.study.networks import largest, small_examples
     from anetc.study.results_folder import read_plan, write_plan
-    from anetc.study.study_data import check_comparison, space_of, with_search_data
+    from anetc.study.study_data import (
+        check_comparison,
+        space_of,
+        videos_of_study,
+        with_search_data,
+    )
 
     folder = _folder(out, source)
-    _check_methods(methods)
+    _check_methods(methods, COMPARED)
     if source is not None:
         plan, _ = read_plan(folder, "figure4", Figure4Plan)
     else:
@@ -225,7 +236,7 @@ def figure4(
         changes = _given(with_search_data(options, data), methods=methods)
         plan = Figure4Plan(data=name, max_params=most, **changes)
         check_comparison(plan, given_data)
-        write_plan(folder, "figure4", plan, ())
+        write_plan(folder, "figure4", plan, (), videos_of_study(given_data, plan.recipe))
     rows = _rows(list(figure4_cases(plan, folder.path)), folder, None if source else executor, data)
     if rows:
         click.echo(figure4_table(plan, rows), nl=False)
@@ -244,6 +255,11 @@ def figure4(
     "--network", "networks", multiple=True, metavar="NAME", help="Example to use; may be repeated."
 )
 @click.option("--rate", "rates", multiple=True, type=click.FloatRange(0), help="Rate to try.")
+@click.option(
+    "--rate-seeds",
+    type=click.IntRange(1),
+    help="Trainings of an example with each rate, 3 by default.",
+)
 @click.option("--long-iterations", type=click.IntRange(0), help="Long budget, 4000 by default.")
 @click.option(
     "--long-seeds", type=click.IntRange(1), help="Seeds with the long budget, all by default."
@@ -268,25 +284,29 @@ def table3(
     from anetc.study.comparison import recipe_of
     from anetc.study.networks import largest, small_examples
     from anetc.study.results_folder import read_plan, write_plan
-    from anetc.study.study_data import check_comparison, space_of, with_search_data
-    from anetc.study.table3 import Table3Plan, table3_cases, table3_chart, table3_table
+    from anetc.study.searches import METHODS
+    from anetc.study.study_data import (
+        check_comparison,
+        space_of,
+        videos_of_study,
+        with_search_data,
+    )
+    from anetc.study.table3 import SEARCHES, Table3Plan, table3_cases, table3_chart, table3_table
 
     folder = _folder(out, source)
-    _check_methods(methods)
+    _check_methods(methods, (*METHODS, *(row for row in SEARCHES if row not in METHODS)))
     if source is not None:
         plan, given = read_plan(folder, "table3", Table3Plan)
     else:
         given_data = data or f"motion:level={level}"
         space, name = space_of(given_data, recipe_of(options["frames"], options["size"]))
         known = small_examples(Path(examples), space)
-        chosen = networks or tuple(known)
-        if missing := [network for network in chosen if network not in known]:
-            raise CannotRun(f"--network {missing[0]}: {examples} has {', '.join(known)}")
+        chosen = _chosen(networks or tuple(known), known, examples)
         given = [known[network] for network in chosen]
         changes = _given(with_search_data(options, data), methods=methods, rates=rates)
         plan = Table3Plan(data=name, examples=chosen, max_params=largest(known.values()), **changes)
         check_comparison(plan, given_data)
-        write_plan(folder, "table3", plan, given)
+        write_plan(folder, "table3", plan, given, videos_of_study(given_data, plan.recipe))
     cases = list(table3_cases(plan, given, folder.path))
     rows = _rows(cases, folder, None if source else executor, data)
     if rows:
@@ -321,11 +341,17 @@ def _given(options: dict[str, Any], **lists: tuple[Any, ...]) -> dict[str, Any]:
     return {**values, **{name: value for name, value in lists.items() if value}}
 
 
-def _check_methods(methods: Sequence[str]) -> None:
-    from anetc.study.searches import METHODS
-    from anetc.study.table3 import SEARCHES
+def _chosen(
+    wanted: tuple[str, ...], known: Mapping[str, StudyNetwork], examples: str
+) -> tuple[str, ...]:
+    """Return the names of the wanted examples. Raise CannotRun if one is not among the known."""
+    for name in wanted:
+        if name not in known:
+            raise CannotRun(f"--network {name}: {examples} has {', '.join(known)}")
+    return wanted
 
-    known = (*METHODS, *(row for row in SEARCHES if row not in METHODS))
+
+def _check_methods(methods: Sequence[str], known: Sequence[str]) -> None:
     for method in methods:
         if method not in known:
             raise CannotRun(f"--method {method}: use one of {'; '.join(known)}")

@@ -19,9 +19,10 @@ from __future__ import annotations
 import logging
 import zipfile
 import zlib
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 import attrs
 import numpy as np
@@ -44,6 +45,13 @@ _STEPS_PER_UNIT = 8 * 20
 _log = logging.getLogger("anetc.data")
 
 
+@attrs.frozen(eq=False)
+class Archive:
+    """The arrays of an archive by name, which cannot be changed."""
+
+    arrays: dict[str, NDArray[Any]]
+
+
 @attrs.frozen(eq=False, slots=False)
 class ArrayDataset:
     """One split of an archive: the clips `rows` of x and flow8."""
@@ -63,6 +71,12 @@ class ArrayDataset:
     """Group of each clip of the archive (`subj`); None if there are none."""
     objects: ObjectMaps | None = attrs.field(default=None, repr=False)
     """Object maps (N, T, h, w) or (N, T, h, w, K); None if the data were opened without."""
+    archive: Archive | None = attrs.field(default=None, repr=False)
+    """The archive, if the clips are from one. Splits that are open at a time share it."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the state for another process, which needs no arrays but those of the fields."""
+        return {**self.__dict__, "archive": None}
 
     def __len__(self) -> int:
         """Return the number of clips."""
@@ -130,7 +144,8 @@ def open_arrays(
     empty split, and object maps that are missing or do not fit an input with `objects` channels.
     """
     options = checked_options(spec, (*_SPLITS, *FOLD_OPTIONS))
-    arrays = _read(spec, ("objects",) if objects is not None else ())
+    archive = _read(spec, ("objects",) if objects is not None else ())
+    arrays = archive.arrays
     x, y = _clips(spec, arrays), _targets(spec, arrays)
     rows = np.flatnonzero(_in_split(spec, split, options, arrays))
     if len(rows) == 0:
@@ -152,27 +167,35 @@ def open_arrays(
         names=_names(spec, arrays, len(y)),
         groups=_groups(spec, arrays),
         objects=None if objects is None else _objects(spec, arrays, objects),
+        archive=archive,
     )
 
 
-def _read(spec: DataSpec, others: tuple[str, ...]) -> dict[str, NDArray[Any]]:
+_opened: WeakValueDictionary[tuple[object, ...], Archive] = WeakValueDictionary()
+
+
+def _read(spec: DataSpec, others: tuple[str, ...]) -> Archive:
+    """Return the archive of a spec, which is read once for the splits that are open at a time."""
     path = existing_path(spec)
     try:
         state = path.stat()
-        return _arrays_of(path.absolute(), (state.st_mtime_ns, state.st_size, state.st_ino), others)
+        key = (path.absolute(), state.st_mtime_ns, state.st_size, state.st_ino, others)
+        archive = _opened.get(key)
+        if archive is None:
+            archive = _opened[key] = Archive(_arrays_of(path, others))
+        return archive
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, TypeError) as error:
         raise CannotRun(f"{spec.path}: not a NumPy archive (.npz) of plain arrays") from error
 
 
-@lru_cache(maxsize=1)
-def _arrays_of(
-    path: Path, _state: tuple[int, int, int], others: tuple[str, ...]
-) -> dict[str, NDArray[Any]]:
-    """Return the arrays of an archive. The splits that a process opens in turn share them."""
+def _arrays_of(path: Path, others: tuple[str, ...]) -> dict[str, NDArray[Any]]:
     # Unpickling objects would execute code of the file.
     with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
         known = ("x", "y", "flow8", "subj", "split", "names", "classes", *others)
-        return {name: archive[name] for name in known if name in archive.files}
+        arrays = {name: archive[name] for name in known if name in archive.files}
+    for array in arrays.values():
+        array.flags.writeable = False
+    return arrays
 
 
 def _clips(spec: DataSpec, arrays: dict[str, NDArray[Any]]) -> NDArray[np.uint8]:
