@@ -19,7 +19,7 @@ printf '\nA small search, guided by learned connections, on generated data.\n'
 rm -rf "$out/search"
 say anetc evolve --data motion --preset small --candidates 12 --population 4 --iterations 120 --out "$out/search"
 
-printf '\nCompare its best network with one that is made by hand, and train it further.\n'
+printf '\nCompare its best network with one that is made by hand, and train the winner fully.\n'
 say anetc finals "$out/search" --networks 1 --seeds 2 --steps 60 --full-steps 120 --prune-below 0 \
   --beside examples/small_two_stream_late.anet --beside-modules search
 say anetc report "$out/search" -o "$out/report.html"

@@ -12,6 +12,7 @@ import attrs
 from anetc.api.search_device import search_device_line
 from anetc.api.search_settings import MAY_CHANGE, with_options
 from anetc.trial.search_data import check_search_data
+from anetdsl.api import parse
 from anetdsl.errors import CannotRun
 from anetdsl.evolve.contract import Split
 from anetdsl.evolve.drive.lock import is_driven
@@ -151,11 +152,12 @@ def make_plan(search: Run, current: RunSettings, wanted: FinalsSettings) -> Plan
 def check_finals(settings: RunSettings, finals_settings: FinalsSettings) -> Split:
     """Return the split of the last evaluation, after a check that finals can begin.
 
-    Raise CannotRun if the data have no such split, or a file of `beside` cannot be used.
+    Raise CannotRun if the data have no such split, or a file of `beside` cannot be used with them.
     """
     from anetc.data.open import open_data
     from anetc.data.recipes import recipes_from_json
     from anetc.data.spec import parse_spec
+    from anetc.data.values import object_channels
     from anetc.evaluation.protocols import reported_split
 
     trial = settings.trial
@@ -173,7 +175,13 @@ def check_finals(settings: RunSettings, finals_settings: FinalsSettings) -> Spli
     if not count:
         raise CannotRun(f"--data {trial['data']}: the split {split} is empty\n{advice}")
     for path in finals_settings.beside:
-        read_beside(path, settings.search.space, finals_settings.beside_modules)
+        text = read_beside(path, settings.search.space, finals_settings.beside_modules)
+        try:
+            channels = object_channels(parse(text, path))
+            if channels is not None:
+                open_data(spec, split, recipes.validation, flow=False, objects=channels)
+        except CannotRun as error:
+            raise CannotRun(f"--beside {path}: {error}") from None
     return split
 
 

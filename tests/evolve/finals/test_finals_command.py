@@ -152,6 +152,10 @@ def test_wrong_finals_stop_a_search_before_it_begins(
         (("--learning-rates", "0.1,0.1"), "has a rate twice"),
         (("more",), "`more`: give one search; networks to compare follow --beside"),
         (("--beside", "none.anet"), "none.anet"),
+        (
+            ("--beside", ROOT / "examples" / "small_assemblenet_plus.anet"),
+            "small_assemblenet_plus.anet: --data motion:",
+        ),
         (("--full-beside",), "no effect without networks in `beside`"),
         (("--executor", "cloud"), "neither threads"),
         (("--status", "--seeds", 2), "--status only prints the progress"),

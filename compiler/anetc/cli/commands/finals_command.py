@@ -42,7 +42,7 @@ _INTERRUPTED = 130
     "--prune-below",
     type=click.FloatRange(0, 1),
     metavar="B",
-    help="Networks also take part without edges of lower weight; 0.4 by default, 0: they do not.",
+    help="Networks also take part without edges of lower weight; 0.4 by default; 0: none do.",
 )
 @click.option(
     "--learning-rates",

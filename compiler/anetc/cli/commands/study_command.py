@@ -61,20 +61,32 @@ def command() -> None:
     """
 
 
-_seeds = click.option("--seeds", type=click.IntRange(1), help="Number of seeds.")
+_seeds = click.option(
+    "--seeds",
+    type=click.IntRange(1),
+    help="Number of seeds: 3 by default, for the studies of searches 5.",
+)
 _budget = [
     click.option("--iterations", type=click.IntRange(1), help="Steps of a trial, 100 by default."),
     click.option("--batch", type=click.IntRange(1), help="Clips of a step, 16 by default."),
     click.option("--learning-rate", type=click.FloatRange(0), help="Peak rate, 0.2 by default."),
 ]
 _search = [
-    click.option("--method", "methods", multiple=True, metavar="NAME", help="Row to search for."),
+    click.option(
+        "--method",
+        "methods",
+        multiple=True,
+        metavar="NAME",
+        help="Search method of a row, such as guided+inherit; may be repeated.",
+    ),
     click.option("--candidates", type=click.IntRange(1), help="Candidates, 36 by default."),
     click.option("--population", type=click.IntRange(1), help="Members, 8 by default."),
     click.option("--edge-rate", type=click.FloatRange(0), help="As for train; 4 by default."),
     click.option("--edge-optimiser", type=click.Choice(["sgd", "normalised", "adam"])),
     click.option(
-        "--final-iterations", type=click.IntRange(1), help="Steps afresh, 600 by default."
+        "--final-iterations",
+        type=click.IntRange(1),
+        help="Training steps of a network that is trained afresh, 600 by default.",
     ),
     click.option(
         "--search-data",
