@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -18,8 +19,10 @@ from anetc.data.values import DataSpec
 from anetc.training.run.watcher import StepReport
 from anetc.training.step_cost import StepCost, StepTimer
 from anetc.video.flow.fields import timed_flow, whole_flow
+from anetdsl.evolve.drive import search
 from tests.command_line import Result, anetc
 from tests.data.conftest import add, film, numbers
+from tests.evolve.method import COMMAND
 from tests.training.running import TEXT, outcome, run
 
 __all__ = ["add", "film", "numbers"]
@@ -156,6 +159,23 @@ def test_missing_flow_is_named_with_its_command(videos: Path, tmp_path: Path) ->
     assert "not in the cache" not in done.err
     assert "optical flow is read from" in done.err
     assert (tmp_path / "run/metrics.jsonl").read_bytes() == first
+
+
+def test_a_search_warns_of_missing_flow(
+    videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its trials write into their own logs only."""
+    drive = functools.partial(search.drive_run, command=COMMAND)
+    monkeypatch.setattr(search, "drive_run", drive)
+    words = ("--preset", "small", "--candidates", 2, "--population", 2, "--frames", 4, "--size", 16)
+    done = anetc("evolve", "--data", videos, *words, "--out", tmp_path / "run")
+    assert done.code == 0, done.err
+    command = f"anetc data flow folder:{videos} --short-side 18"
+    assert "warning: the optical flow is not in the cache, so each trial" in done.err
+    assert f"`{command}` computes it once" in done.err
+    assert anetc(*command.split()[1:], "--workers", 1).code == 0
+    done = anetc("evolve", "--data", videos, *words, "--out", tmp_path / "other")
+    assert "not in the cache" not in done.err
 
 
 def test_make_flow_computes_what_is_missing(videos: Path, tmp_path: Path) -> None:

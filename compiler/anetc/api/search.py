@@ -21,7 +21,7 @@ from anetc.api.search_settings import (
 )
 from anetc.data.recipes import ClipSettings, clip_arguments
 from anetc.training.settings import TrainSettings
-from anetc.trial.search_data import check_search_data, write_search_data
+from anetc.trial.search_data import check_search_data, missing_flow_line, write_search_data
 from anetdsl.errors import CannotRun
 from anetdsl.evolve.drive.run_dir import RunDir
 from anetdsl.evolve.settings.finals_settings import FinalsSettings
@@ -146,6 +146,8 @@ def search(
     def announced(driver: Driver) -> Callable[[], None] | None:
         if shown := search_device_line(driver.settings) if resume else line:
             message(shown)
+        if missing := missing_flow_line(driver.settings.trial):
+            warn(missing)
         return ready(driver)
 
     is_finished = drive_run(

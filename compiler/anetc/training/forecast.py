@@ -9,8 +9,12 @@ import attrs
 
 from anetc.data.batches.loader import needs_flow
 from anetc.data.spec import spec_text
-from anetc.data.upkeep.flow_files import flow_command
-from anetc.data.upkeep.missing_flow import compute_needed, has_flow_cache, training_flow
+from anetc.data.upkeep.missing_flow import (
+    compute_needed,
+    has_flow_cache,
+    missing_flow,
+    training_flow,
+)
 from anetc.training.failures import report_out_of_memory
 from anetc.training.step_cost import StepTimer, measure_step
 from anetdsl.errors import CannotRun
@@ -115,14 +119,11 @@ def show_forecast(
 
 def _missing_flow_line(spec: DataSpec, recipes: Recipes) -> str | None:
     """Return a line about the flow that is not in the cache, and how to compute it once."""
-    needs = training_flow(spec, recipes)
-    missing, total = sum(need.missing() for need in needs), sum(len(need.paths) for need in needs)
-    if not missing:
+    found = missing_flow(spec, recipes)
+    if found is None:
         return None
-    command = flow_command(spec, [need.folder.key for need in needs])
-    part = "" if missing == total else f" of {missing:,} of the {total:,} videos"
     return (
-        f"the optical flow{part} is not in the cache, so it is computed again for each clip; "
+        f"the optical flow{found.part} is not in the cache, so it is computed again for each clip; "
         f"--make-flow computes that of training and validation once, before the first step, "
-        f"`{command}` that of all videos"
+        f"`{found.command}` that of all videos"
     )

@@ -15,6 +15,7 @@ from anetc.data.folds import fold_specs
 from anetc.data.open import open_data
 from anetc.data.recipes import recipes_from_json
 from anetc.data.spec import parse_spec
+from anetc.data.upkeep.missing_flow import missing_flow
 from anetc.training.data_record import (
     DataRecord,
     check_same_classes,
@@ -74,6 +75,18 @@ def check_search_data(
     if before != now or place != _place(trial):
         _write(folder, trial, datasets, now)
     return warning
+
+
+def missing_flow_line(trial: Mapping[str, Any]) -> str | None:
+    """Return a line about the flow of the data that the trials compute for each clip, or None."""
+    spec = fold_specs(parse_spec(trial["data"]))[0]
+    found = missing_flow(spec, recipes_from_json(spec, trial.get("recipe", {}), "[trial.recipe]"))
+    if found is None:
+        return None
+    return (
+        f"the optical flow{found.part} is not in the cache, so each trial computes it again for "
+        f"each clip; `{found.command}` computes it once, also while the search runs"
+    )
 
 
 def _opened(trial: Mapping[str, Any]) -> tuple[tuple[Dataset, ...], DataRecord]:

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from anetc.cli.options import SizeType
+from anetc.cli.study_rows import study_rows
 from anetdsl.errors import CannotRun
 from anetdsl.files import write_atomically
-from anetdsl.terminal import visible
 
 if TYPE_CHECKING:
     from anetc.study.networks import StudyNetwork
     from anetc.study.results_folder import ResultsFolder
-    from anetc.study.trainings import Case, Finished
-
-T = TypeVar("T")
 
 _out = click.option("--out", metavar="RESULTS", help="Folder of results; finished ones are kept.")
 _from = click.option(
@@ -181,7 +178,7 @@ def edges(
             *(random_network_of(space, seed) for seed in range(plan.random)),
         ]
         write_plan(folder, "edges", plan, given, videos_of_study(given_data, {}))
-    rows = _rows(list(edges_cases(plan, given)), folder, None if source else executor, data)
+    rows = study_rows(list(edges_cases(plan, given)), folder, None if source else executor, data)
     if rows:
         learned = [
             end.row
@@ -249,7 +246,9 @@ def figure4(
         plan = Figure4Plan(data=name, max_params=most, **changes)
         check_comparison(plan, given_data)
         write_plan(folder, "figure4", plan, (), videos_of_study(given_data, plan.recipe))
-    rows = _rows(list(figure4_cases(plan, folder.path)), folder, None if source else executor, data)
+    rows = study_rows(
+        list(figure4_cases(plan, folder.path)), folder, None if source else executor, data
+    )
     if rows:
         click.echo(figure4_table(plan, rows), nl=False)
         if picture is not None:
@@ -320,7 +319,7 @@ def table3(
         check_comparison(plan, given_data)
         write_plan(folder, "table3", plan, given, videos_of_study(given_data, plan.recipe))
     cases = list(table3_cases(plan, given, folder.path))
-    rows = _rows(cases, folder, None if source else executor, data)
+    rows = study_rows(cases, folder, None if source else executor, data)
     if rows:
         click.echo(table3_table(plan, rows), nl=False)
         if picture is not None:
@@ -375,36 +374,3 @@ def _folder(out: str | None, source: str | None) -> ResultsFolder:
     if (out is None) == (source is None):
         raise CannotRun("give --out to train, or --from to make tables; not both")
     return ResultsFolder(Path(out if out is not None else str(source)))
-
-
-def _rows(
-    cases: Sequence[Case[T]], folder: ResultsFolder, executor: str | None, data: str | None
-) -> list[T]:
-    """Compute the cases, or, without an executor, look them up; return their rows in order."""
-    from anetc.study.study_data import whole_path
-    from anetc.study.trainings import known_cases, run_cases
-    from anetdsl.evolve.workers.executors import open_workers
-
-    if executor is None:
-        rows = _collect(known_cases(cases, folder.trainings), len(cases), report=False)
-    else:
-        searches = "threads:1" if executor.startswith("threads:") else executor
-        with open_workers(executor) as workers:
-            finished = run_cases(cases, folder.trainings, workers, searches, whole_path(data))
-            rows = _collect(finished, len(cases), report=True)
-    return [rows[case.name] for case in cases if case.name in rows]
-
-
-def _collect(finished: Iterable[Finished[T]], total: int, *, report: bool) -> dict[str, T]:
-    """Return the rows by the name of their case; report problems, and the progress if wanted."""
-    rows = {}
-    for number, end in enumerate(finished, 1):
-        if end.row is not None:
-            rows[end.case.name] = end.row
-        if end.problem:
-            click.echo(f"warning: {visible(end.problem)}", err=True)
-        elif report:
-            click.echo(f"{number} of {total}: {visible(end.case.name)}", err=True)
-    if len(rows) < total:
-        click.echo(f"{len(rows)} of {total} cases have results", err=True)
-    return rows

@@ -11,7 +11,7 @@ from anetc.data.formats.video_dataset import flow_folder
 from anetc.data.recipes import Recipes
 from anetc.data.upkeep import flow_pictures
 from anetc.data.upkeep.flow_cache import FlowOutcome, compute_flow
-from anetc.data.upkeep.flow_files import FlowFolder, FlowKey
+from anetc.data.upkeep.flow_files import FlowFolder, FlowKey, flow_command
 from anetc.data.upkeep.listing import VIDEO_FORMATS, Listing, list_videos
 from anetc.data.values import DataSpec
 
@@ -36,6 +36,26 @@ class FlowNeed:
         looked_up = self.paths[::step]
         missing = sum(not self.folder.path_of(path).is_file() for path in looked_up)
         return round(len(self.paths) * missing / max(len(looked_up), 1))
+
+
+@attrs.frozen
+class MissingFlow:
+    """The videos for training and validation whose flow is not in the cache."""
+
+    missing: int
+    total: int
+    """Number of all videos for training and validation."""
+    command: str
+    """Command that computes the flow of all videos of the data."""
+
+    @property
+    def part(self) -> str:
+        """Part of a sentence: a space and the number of videos; empty if it is all of them."""
+        return (
+            ""
+            if self.missing == self.total
+            else f" of {self.missing:,} of the {self.total:,} videos"
+        )
 
 
 @attrs.frozen
@@ -81,6 +101,18 @@ def training_flow(spec: DataSpec, recipes: Recipes) -> tuple[FlowNeed, ...]:
         _need(spec, listing, key, [entry.path for entry in entries])
         for key, entries in zip(keys, (train, validation))
     )
+
+
+def missing_flow(spec: DataSpec, recipes: Recipes) -> MissingFlow | None:
+    """Return which flow for training and validation is not in the cache; None if all is.
+
+    Raises CannotRun where the videos cannot be listed.
+    """
+    needs = training_flow(spec, recipes)
+    missing, total = sum(need.missing() for need in needs), sum(len(need.paths) for need in needs)
+    if not missing:
+        return None
+    return MissingFlow(missing, total, flow_command(spec, [need.folder.key for need in needs]))
 
 
 def all_flow(spec: DataSpec, listing: Listing, keys: Sequence[FlowKey]) -> tuple[FlowNeed, ...]:

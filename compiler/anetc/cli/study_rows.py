@@ -1,0 +1,49 @@
+"""Compute the rows of a study for `anetc study`, with its progress on standard error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from anetdsl.terminal import visible
+
+if TYPE_CHECKING:
+    from anetc.study.results_folder import ResultsFolder
+    from anetc.study.trainings import Case, Finished
+
+T = TypeVar("T")
+
+
+def study_rows(
+    cases: Sequence[Case[T]], folder: ResultsFolder, executor: str | None, data: str | None
+) -> list[T]:
+    """Compute the cases, or, without an executor, look them up; return their rows in order."""
+    from anetc.study.study_data import whole_path
+    from anetc.study.trainings import known_cases, run_cases
+    from anetdsl.evolve.workers.executors import open_workers
+
+    if executor is None:
+        rows = _collect(known_cases(cases, folder.trainings), len(cases), report=False)
+    else:
+        searches = "threads:1" if executor.startswith("threads:") else executor
+        with open_workers(executor) as workers:
+            finished = run_cases(cases, folder.trainings, workers, searches, whole_path(data))
+            rows = _collect(finished, len(cases), report=True)
+    return [rows[case.name] for case in cases if case.name in rows]
+
+
+def _collect(finished: Iterable[Finished[T]], total: int, *, report: bool) -> dict[str, T]:
+    """Return the rows by the name of their case; report problems, and the progress if wanted."""
+    rows = {}
+    for number, end in enumerate(finished, 1):
+        if end.row is not None:
+            rows[end.case.name] = end.row
+        if end.problem:
+            click.echo(f"warning: {visible(end.problem)}", err=True)
+        elif report:
+            click.echo(f"{number} of {total}: {visible(end.case.name)}", err=True)
+    if len(rows) < total:
+        click.echo(f"{len(rows)} of {total} cases have results", err=True)
+    return rows
