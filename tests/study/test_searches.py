@@ -93,7 +93,7 @@ def test_figure4_searches_chooses_and_tests(tmp_path: Path, searched: list[str])
 
 
 def test_the_rate_of_an_example_is_chosen_by_the_mean_of_several_trainings(tmp_path: Path) -> None:
-    """The first training alone would choose 0.4; with 0.2 one of the trainings diverged."""
+    """The first training alone would choose 0.2, with which another training diverged."""
     fitness = {
         **{(0.1, 0): 50.0, (0.1, 101): 52.0, (0.1, 102): 54.0},
         **{(0.2, 0): 90.0, (0.2, 101): 90.0},
@@ -180,8 +180,8 @@ def test_a_search_with_other_settings_is_not_used(tmp_path: Path, searched: list
     assert searched == ["random-1"]
 
 
-def test_a_stopped_search_continues_only_with_the_same_settings() -> None:
-    """Its folder has a digest of all settings in its name."""
+def test_searches_with_other_settings_run_in_other_folders() -> None:
+    """So a search that was stopped continues only with the same settings."""
     plan = search_plan(FIGURE4, "random", 1)
     others = [
         attrs.evolve(plan, candidates=5),

@@ -103,16 +103,22 @@ def test_a_study_of_data_with_folds(tmp_path: Path) -> None:
     ("options", "method", "search_options", "message"),
     [
         ("folds=1,2&test=3", "guided+inherit", "", "a search that inherits weights cannot use"),
-        ("folds=1,2&test=3", "guided+inherit, 2 stems", "", "cannot use folds; name the groups"),
+        ("folds=1,2&test=3", "guided+inherit, 2 stems", "", "cannot use folds; give --search"),
         ("train=1&validation=2&test=3", "guided+inherit", "folds=1,2", "cannot use folds"),
         ("folds=1,2", "guided", "", "there is no test split"),
+        ("", "random", "", "3 videos of the test split would train or choose networks, such as 0"),
         ("train=1&validation=2", "random", "", "there is no test split"),
-        ("train=1&validation=2&test=3", "random", "train=1", "there is no validation split"),
+        (
+            "train=1&validation=2&test=3",
+            "random",
+            "train=1",
+            "?train=1: there is no validation split",
+        ),
         (
             "train=1&validation=2&test=3",
             "random",
             "train=1&validation=3",
-            "its searches would use 1 videos of the test split of --data, such as 2",
+            "1 videos of the test split would train or choose networks, such as 2; the splits",
         ),
     ],
 )
@@ -129,6 +135,16 @@ def test_searches_that_could_not_end_or_see_the_test_split_do_not_start(
     assert (done.code, done.out) == (2, "")
     assert message in done.err
     assert not (tmp_path / "r").exists()
+
+
+def test_plans_without_a_setting_are_refused(tmp_path: Path) -> None:
+    """A default could be another value than that of the version that wrote the plan."""
+    plan = json.loads((REPOSITORY / "docs" / "study" / "motion2" / "table3.json").read_text())
+    del plan["plan"]["rate_seeds"]
+    (tmp_path / "table3.json").write_text(json.dumps(plan))
+    done = anetc("study", "table3", "--from", tmp_path)
+    assert done.code == 2
+    assert "table3.json: the plan has no `rate_seeds`, so it is of another version" in done.err
 
 
 def test_results_of_other_videos_of_the_same_name_are_not_mixed(tmp_path: Path) -> None:

@@ -154,6 +154,7 @@ def check_finals(settings: RunSettings, finals_settings: FinalsSettings) -> Spli
 
     Raise CannotRun if the data have no such split, or a file of `beside` cannot be used with them.
     """
+    from anetc.data.folds import fold_specs
     from anetc.data.open import open_data
     from anetc.data.recipes import recipes_from_json
     from anetc.data.spec import parse_spec
@@ -163,6 +164,7 @@ def check_finals(settings: RunSettings, finals_settings: FinalsSettings) -> Spli
     trial = settings.trial
     spec = parse_spec(trial["data"])
     split: Split = finals_settings.test_split or reported_split(spec)
+    spec = fold_specs(spec)[0]  # all folds have the same videos, in other splits
     recipes = recipes_from_json(spec, trial.get("recipe", {}), "[trial.recipe]")
     advice = (
         "the finals end with an evaluation on videos that chose nothing; keep some for it, or give "

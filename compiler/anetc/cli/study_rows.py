@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -14,6 +14,15 @@ if TYPE_CHECKING:
     from anetc.study.trainings import Case, Finished
 
 T = TypeVar("T")
+
+
+def warn_of_missing_flow(data: str, recipe: Mapping[str, Any]) -> None:
+    """Warn if the trainings of a study would compute optical flow again for each clip."""
+    from anetc.trial.search_data import missing_flow_line
+
+    line = missing_flow_line({"data": data, "recipe": recipe})
+    if line is not None:
+        click.echo(f"warning: {visible(line)}", err=True)
 
 
 def study_rows(

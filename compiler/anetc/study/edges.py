@@ -23,7 +23,7 @@ import attrs
 
 from anetc.study.halves import HALVES, Half, half_of, learned_pairs, with_half
 from anetc.study.networks import StudyNetwork
-from anetc.study.trainings import Case, Training, Trainings, TrialPlan
+from anetc.study.trainings import Case, Diverged, Training, Trainings, TrialPlan
 from anetc.training.settings import TrainSettings
 from anetdsl.confidence import mean_interval, paired_difference
 from anetdsl.errors import CannotRun
@@ -179,7 +179,10 @@ def _row(
     for half, kept in halves.items():
         name = f"half-{network.name}-{half}-{seed}"
         made = with_half(network, half, kept)
-        fitness[half] = _train(plan, made, name, settings, trainings).fitness or 0.0
+        try:
+            fitness[half] = _train(plan, made, name, settings, trainings).fitness or 0.0
+        except Diverged:
+            fitness[half] = 0.0
     return EdgesRow(
         setting=setting,
         network=network.name,

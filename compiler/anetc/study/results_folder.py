@@ -72,7 +72,8 @@ def write_plan(
             continue  # it is no plan, or it is damaged and will be replaced
         if known["plan"].get("data") == plan.data and known.get("videos", record) != record:
             raise CannotRun(
-                f"{path}: its results are of other videos of the same name; name another --out"
+                f"{path}: its results are of other videos of the same name; name another --out, or "
+                "restore the videos, if some were added, removed or put into quarantine"
             )
     names = []
     for network in networks:
@@ -90,9 +91,18 @@ def write_plan(
 
 
 def read_plan(folder: ResultsFolder, study: str, cls: type[T]) -> tuple[T, list[StudyNetwork]]:
-    """Return the plan and the networks of a study. Raise CannotRun if the folder has none."""
+    """Return the plan and the networks of a study.
+
+    Raise CannotRun if the folder has none, or the plan of a version with other settings.
+    """
     path = folder.plan(study)
     document = _document(path)
+    fields = {field.name for field in attrs.fields(cls)}  # type: ignore[arg-type]
+    if missing := sorted(fields - document["plan"].keys()):
+        raise CannotRun(
+            f"{path}: the plan has no `{missing[0]}`, so it is of another version; run the study "
+            "again with --out, or add the setting"
+        )
     plan = read_value(named_values(document["plan"], f"{path}: plan"), cls)
     networks = []
     for name in document["networks"]:

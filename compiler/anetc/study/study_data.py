@@ -42,34 +42,38 @@ def check_comparison(plan: ComparisonPlan, data: str) -> None:
     may train or validate on a video of the test split.
     """
     spec = parse_spec(data)
-    searched = spec
+    option, searched = "--data", spec
     if plan.search_data is not None:
-        searched = attrs.evolve(parse_spec(plan.search_data), path=spec.path)
+        option, searched = (
+            "--search-data",
+            attrs.evolve(parse_spec(plan.search_data), path=spec.path),
+        )
     inherits = any(method.partition(",")[0].endswith("+inherit") for method in plan.methods)
     if inherits and len(fold_specs(searched)) > 1:
         raise CannotRun(
-            f"--search-data {spec_text(searched)}: a search that inherits weights cannot use "
-            "folds; name the groups of both splits, such as train=1,3&validation=5,7"
+            f"{option} {spec_text(searched)}: a search that inherits weights cannot use folds; "
+            "give --search-data with the groups of both splits, such as train=1,3&validation=5,7"
         )
     if plan.folds == "all" and len(fold_specs(spec)) == 1:
         raise CannotRun(f"--folds all: --data {data} has no folds, such as folds=1,3,5,7")
     test = _opened(with_all_groups(spec), "test", plan.recipe)
     if test.multi_label:
         raise CannotRun(f"--data {data}: the study needs videos with one class each")
-    if plan.search_data is not None:
-        _check_disjoint(searched, test, plan.recipe)
+    if spec.path is not None:  # the splits of generated data have no videos in common
+        _check_disjoint("--data", spec, test, plan.recipe)
+        _check_disjoint(option, searched, test, plan.recipe)
 
 
-def _check_disjoint(searched: DataSpec, test: Dataset, recipe: Mapping[str, Any]) -> None:
-    first = fold_specs(searched)[0]  # all folds have the same videos, in other splits
+def _check_disjoint(option: str, spec: DataSpec, test: Dataset, recipe: Mapping[str, Any]) -> None:
+    first = fold_specs(spec)[0]  # all folds have the same videos, in other splits
     splits: tuple[Split, ...] = ("train", "validation")
-    used = [_opened(first, split, recipe) for split in splits]
+    used = [_opened(first, split, recipe, option) for split in splits]
     names = {data.name(index) for data in used for index in range(len(data))}
     shared = [name for name in map(test.name, range(len(test))) if name in names]
     if shared:
         raise CannotRun(
-            f"--search-data {spec_text(searched)}: its searches would use {len(shared)} videos of "
-            f"the test split of --data, such as {shared[0]}"
+            f"{option} {spec_text(spec)}: {len(shared)} videos of the test split would train or "
+            f"choose networks, such as {shared[0]}; the splits must have no video in common"
         )
 
 
@@ -78,11 +82,17 @@ def videos_of_study(data: str, recipe: Mapping[str, Any]) -> SplitVideos:
     return split_videos(_opened(with_all_groups(parse_spec(data)), "train", recipe))
 
 
-def _opened(spec: DataSpec, split: Split, recipe: Mapping[str, Any]) -> Dataset:
+def _opened(
+    spec: DataSpec, split: Split, recipe: Mapping[str, Any], option: str = "--data"
+) -> Dataset:
+    """Open a split. Raise CannotRun if it is empty or cannot be opened; `option` names the data."""
     recipes = recipes_from_json(spec, recipe, "the recipe")
-    opened = open_data(spec, split, recipes.validation, flow=False)
+    try:
+        opened = open_data(spec, split, recipes.validation, flow=False)
+    except CannotRun as error:
+        raise CannotRun(str(error).replace("--data", option, 1)) from None
     if len(opened) == 0:
-        raise CannotRun(f"--data {spec_text(spec)}: the {split} split is empty")
+        raise CannotRun(f"{option} {spec_text(spec)}: the {split} split is empty")
     return opened
 
 

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import anetc as package
@@ -167,6 +168,24 @@ def test_wrong_options(words: tuple[object, ...], message: str, run: Path) -> No
     result = finals(run, *words)
     assert (result.code, message in result.err) == (2, True), result.err
     assert not FinalsDir.of(run).plan.exists() or "--executor" in words
+
+
+def test_finals_of_data_with_folds(tmp_path: Path) -> None:
+    """Each subject validates in turn; the test subjects are the same for all folds."""
+    archive = tmp_path / "x.npz"
+    labels = np.arange(12) % 3
+    np.savez(archive, x=np.zeros((12, 4, 16, 16), np.uint8), y=labels, subj=np.arange(12) // 3)
+    data = f"arrays:{archive}?folds=0,1,2&test=3"
+    found = anetc(
+        *("evolve", "--data", data, "--preset", "small", "--candidates", 3, "--population", 2),
+        *("--frames", 4, "--size", 16, "--out", tmp_path / "run"),
+    )
+    assert found.code == 0, found.err
+    result = finals(tmp_path / "run", *FEW)
+    assert result.code == 0, result.err
+    jobs = [json.loads(path.read_text()) for path in (tmp_path / "run").rglob("job.json")]
+    assert {job["split"] for job in jobs} == {"validation", "test"}
+    assert {job["data"] for job in jobs} == {data}
 
 
 def test_not_a_search(tmp_path: Path) -> None:

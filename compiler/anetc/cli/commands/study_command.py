@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from anetc.cli.options import SizeType
-from anetc.cli.study_rows import study_rows
+from anetc.cli.study_rows import study_rows, warn_of_missing_flow
 from anetdsl.errors import CannotRun
 from anetdsl.files import write_atomically
 
@@ -177,6 +177,7 @@ def edges(
             *(known[network] for network in chosen),
             *(random_network_of(space, seed) for seed in range(plan.random)),
         ]
+        warn_of_missing_flow(given_data, {})
         write_plan(folder, "edges", plan, given, videos_of_study(given_data, {}))
     rows = study_rows(list(edges_cases(plan, given)), folder, None if source else executor, data)
     if rows:
@@ -245,6 +246,7 @@ def figure4(
         changes = _given(with_search_data(options, data), methods=methods)
         plan = Figure4Plan(data=name, max_params=most, **changes)
         check_comparison(plan, given_data)
+        warn_of_missing_flow(given_data, plan.recipe)
         write_plan(folder, "figure4", plan, (), videos_of_study(given_data, plan.recipe))
     rows = study_rows(
         list(figure4_cases(plan, folder.path)), folder, None if source else executor, data
@@ -317,6 +319,7 @@ def table3(
         changes = _given(with_search_data(options, data), methods=methods, rates=rates)
         plan = Table3Plan(data=name, examples=chosen, max_params=largest(known.values()), **changes)
         check_comparison(plan, given_data)
+        warn_of_missing_flow(given_data, plan.recipe)
         write_plan(folder, "table3", plan, given, videos_of_study(given_data, plan.recipe))
     cases = list(table3_cases(plan, given, folder.path))
     rows = study_rows(cases, folder, None if source else executor, data)

@@ -34,8 +34,8 @@ from typing import Literal, get_args
 import attrs
 import numpy as np
 
+from anetc.data.folds import ALL, check_groups, rotated
 from anetc.data.folds import OPTIONS as FOLD_OPTIONS
-from anetc.data.folds import check_groups, rotated
 from anetc.data.formats.directory_scan import folders_in, is_video_name, videos_below
 from anetc.data.formats.video_dataset import OPTIONS, VideoDataset, make_video_reader
 from anetc.data.spec import checked_options, existing_path, spec_text
@@ -79,9 +79,12 @@ def open_folder(
     if not chosen:
         found = ", ".join(dict.fromkeys(video.split for video in listed)) or "none"
         option = ", or use the option validation=10" if split == "validation" else ""
+        advice = f"Make a folder {split}{option}."
+        if split == "validation" and dict(spec.options).get("fold") == ALL:
+            advice = "With fold=all no group validates; name one of the folds."
         raise CannotRun(
             f"--data {spec_text(spec)}: there are no {split} videos; splits with videos: {found}. "
-            f"Make a folder {split}{option}."
+            f"{advice}"
         )
     names = tuple(video.name for video in chosen)
     return VideoDataset(
