@@ -5,10 +5,10 @@ several replicates, numbered by seed: of an example, trainings with different se
 searches with different seeds, each of which chooses a network as in `figure4`. Searches are limited
 to the parameters of the largest example.
 
-Every network gets the best of the same learning rates, chosen on the validation split with seeds of
-its own: several seeds for an example, whose replicates share the rate, and one for the network of a
-search. Then it is trained for the short budget, and for the long one, and evaluated on the test
-split. Rows are compared with the row of the evolved network at equal budget, seed by seed.
+Every network gets the best of the same learning rates, chosen on the validation split by the mean
+of several trainings with seeds of their own. Then it is trained for the short budget, and for the
+long one, and evaluated on the test split. Rows are compared with the row of the evolved network at
+equal budget, seed by seed.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Table3Plan(ComparisonPlan):
     """Names of the examples."""
     rates: tuple[float, ...] = RATES
     rate_seeds: int = 3
-    """Number of trainings with each rate, by whose mean the rate of an example is chosen."""
+    """Number of trainings with each rate, by whose mean fitness a rate is chosen."""
     long_iterations: int = 4000
     """Steps of a training near convergence; 0 for none."""
     long_seeds: int | None = None
@@ -89,7 +89,7 @@ def table3_cases(
             yield _searched_case(plan, results, first, seed)
         for network in examples:
             name = f"{network.name}, seed {seed}"
-            yield Case(name, functools.partial(_example_row, plan, network, seed))
+            yield Case(name, functools.partial(_row, plan, network.name, seed, network))
         for row in others:
             yield _searched_case(plan, results, row, seed)
 
@@ -98,31 +98,20 @@ def _searched_case(plan: Table3Plan, results: Path, row: str, seed: int) -> Case
     return Case(f"{row}, seed {seed}", functools.partial(_searched_row, plan, results, row, seed))
 
 
-def _example_row(
-    plan: Table3Plan, network: StudyNetwork, seed: int, trainings: Trainings
-) -> Table3Row:
-    return _row(plan, network.name, seed, network, plan.rate_seeds, trainings)
-
-
 def _searched_row(
     plan: Table3Plan, results: Path, row: str, seed: int, trainings: Trainings
 ) -> Table3Row:
     method, _, stems = row.partition(", ")
     search = search_plan(plan, method, seed, **({"stems": _STEMS[stems]} if stems else {}))
     found = run_search(search, results, trainings)
-    return _row(plan, row, seed, choose(plan, found.best, trainings), 1, trainings)
+    return _row(plan, row, seed, choose(plan, found.best, trainings), trainings)
 
 
 def _row(
-    plan: Table3Plan,
-    row: str,
-    seed: int,
-    network: StudyNetwork,
-    rate_seeds: int,
-    trainings: Trainings,
+    plan: Table3Plan, row: str, seed: int, network: StudyNetwork, trainings: Trainings
 ) -> Table3Row:
     def fitness(rate: float) -> float:
-        tried = (choice(plan, network, n, learning_rate=rate) for n in range(rate_seeds))
+        tried = (choice(plan, network, n, learning_rate=rate) for n in range(plan.rate_seeds))
         return statistics.fmean(fitness_of(training, trainings) for training in tried)
 
     def test(iterations: int) -> float:

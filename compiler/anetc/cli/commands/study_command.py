@@ -271,7 +271,7 @@ def figure4(
 @click.option(
     "--rate-seeds",
     type=click.IntRange(1),
-    help="Trainings of an example with each rate, 3 by default.",
+    help="Trainings with each rate, 3 by default.",
 )
 @click.option("--long-iterations", type=click.IntRange(0), help="Long budget, 4000 by default.")
 @click.option(
