@@ -187,7 +187,7 @@ def table3_chart(plan: Table3Plan, rows: Sequence[Table3Row]) -> str:
 
     A dot is the mean of a row over its seeds; whiskers are 95 % intervals.
     """
-    series: dict[str, list[Dot]] = {"searched": [], "hand-designed": []}
+    series: dict[str, list[Dot]] = {"searched": [], "examples": []}
     for name, own in _by_row(rows).items():
         mean = mean_interval([row.short for row in own])
         dot = Dot(
@@ -197,7 +197,7 @@ def table3_chart(plan: Table3Plan, rows: Sequence[Table3Row]) -> str:
             labelled=True,
             error=None if mean.high is None else mean.high - mean.mean,
         )
-        series["hand-designed" if name in plan.examples else "searched"].append(dot)
+        series["examples" if name in plan.examples else "searched"].append(dot)
     return plot(
         [Dots(name, dots) for name, dots in series.items() if dots],
         title=f"Test accuracy after {plan.final_iterations} steps over multiply-adds",
