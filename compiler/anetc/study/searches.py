@@ -7,7 +7,6 @@ The digest is that of the settings, so that a stopped search continues only with
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from collections.abc import Mapping
@@ -17,7 +16,7 @@ from typing import Any
 import attrs
 
 from anetc.study.networks import StudyNetwork
-from anetc.study.trainings import NotTrained, TrainingFailed, Trainings
+from anetc.study.trainings import NotTrained, TrainingFailed, Trainings, digest_of
 from anetdsl.errors import CannotRun
 from anetdsl.evolve.drive.run_reader import read_run
 from anetdsl.evolve.trainings.fresh_text import fresh_text
@@ -30,8 +29,6 @@ METHODS = (
 """Methods of a search, with and without inherited weights."""
 SCHEMA = "anetdsl-study-search"
 SCHEMA_VERSION = 1
-_DIGITS = 10
-"""Digits of the digest in the name of a run."""
 _KEPT = 5
 """Number of the best candidates whose texts are kept."""
 
@@ -66,8 +63,7 @@ class SearchPlan:
     @property
     def run_name(self) -> str:
         """Name of the folder of the run."""
-        key = json.dumps(_plan_json(self), sort_keys=True)
-        return f"{self.name}-{hashlib.sha256(key.encode()).hexdigest()[:_DIGITS]}"
+        return f"{self.name}-{digest_of(_plan_json(self))}"
 
     def options(self) -> dict[str, Any]:
         """Return the options of `anetc.search`."""

@@ -31,9 +31,15 @@ T = TypeVar("T")
 SCHEMA = "anetdsl-study-training"
 SCHEMA_VERSION = 1
 _DIGITS = 10
-"""Digits of the digest in a file's name."""
+"""Digits of the digest in a name."""
 _LEFT_OUT = ("schema", "schema_version", "trained_on", "inherited", "peak_memory")
 """Fields of a trial's result that no study needs."""
+
+
+def digest_of(values: Any) -> str:
+    """Return a short digest of JSON values, for the name of a file or a folder."""
+    text = json.dumps(values, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
 
 
 class NotTrained(Exception):
@@ -83,8 +89,7 @@ class Training:
     def file_name(self) -> str:
         """Name of the file of the result. Other texts and jobs have other names."""
         values = [self.text, *_job_values(self.job).items(), *(["test"] if self.test else [])]
-        key = json.dumps(values, sort_keys=True)
-        return f"{self.name}-{hashlib.sha256(key.encode()).hexdigest()[:_DIGITS]}.json"
+        return f"{self.name}-{digest_of(values)}.json"
 
 
 @attrs.define
@@ -126,6 +131,8 @@ class Trainings:
                 if self.stopping.is_set():
                     raise TrainingFailed(f"{training.name}: stopped")
                 text = _file_text(training, self._train(training, self.workers))
+                with self._lock:
+                    self.trained += 1
                 write_atomically(path, text)
                 result = _from_text(text)  # the same value as that of a later process
         if result.status == "failed":
@@ -150,11 +157,11 @@ class Trainings:
                 job = attrs.evolve(job, split="test", evaluate=str(first.weights))
                 folder = TrialFolder(Path(scratch) / "2")
                 tested = _run_trial(training.name, folder, training.text, job, workers)
+                if tested.status != "done":
+                    return tested
                 found = {f"test_{name}": value for name, value in tested.measures.items()}
                 found["test_fitness"] = tested.fitness
                 result = attrs.evolve(result, measures={**result.measures, **found})
-        with self._lock:
-            self.trained += 1
         return result
 
     def stop(self) -> None:

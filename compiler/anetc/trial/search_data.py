@@ -85,7 +85,7 @@ def missing_flow_line(trial: Mapping[str, Any]) -> str | None:
         return None
     return (
         f"the optical flow{found.part} is not in the cache, so each trial computes it again for "
-        f"each clip; `{found.command}` computes it once, also while the search runs"
+        f"each clip; `{found.command}` computes it once, also while trials run"
     )
 
 

@@ -157,8 +157,8 @@ def edges(
         read_setting,
     )
     from anetc.study.networks import random_network_of, small_examples
-    from anetc.study.results_folder import read_plan, write_plan
-    from anetc.study.study_data import space_of, videos_of_study
+    from anetc.study.results_folder import read_plan
+    from anetc.study.study_data import space_of
     from anetc.study.trainings import known_cases
 
     folder = _folder(out, source)
@@ -177,8 +177,7 @@ def edges(
             *(known[network] for network in chosen),
             *(random_network_of(space, seed) for seed in range(plan.random)),
         ]
-        warn_of_missing_flow(given_data, {})
-        write_plan(folder, "edges", plan, given, videos_of_study(given_data, {}))
+        _begin(folder, "edges", plan, given, given_data, {})
     rows = study_rows(list(edges_cases(plan, given)), folder, None if source else executor, data)
     if rows:
         learned = [
@@ -227,13 +226,8 @@ def figure4(
         figure4_table,
     )
     from anetc.study.networks import largest, small_examples
-    from anetc.study.results_folder import read_plan, write_plan
-    from anetc.study.study_data import (
-        check_comparison,
-        space_of,
-        videos_of_study,
-        with_search_data,
-    )
+    from anetc.study.results_folder import read_plan
+    from anetc.study.study_data import check_comparison, space_of, with_search_data
 
     folder = _folder(out, source)
     _check_methods(methods, COMPARED)
@@ -246,8 +240,7 @@ def figure4(
         changes = _given(with_search_data(options, data), methods=methods)
         plan = Figure4Plan(data=name, max_params=most, **changes)
         check_comparison(plan, given_data)
-        warn_of_missing_flow(given_data, plan.recipe)
-        write_plan(folder, "figure4", plan, (), videos_of_study(given_data, plan.recipe))
+        _begin(folder, "figure4", plan, (), given_data, plan.recipe)
     rows = study_rows(
         list(figure4_cases(plan, folder.path)), folder, None if source else executor, data
     )
@@ -296,14 +289,9 @@ def table3(
     """Compare evolved networks with hand-designed ones, each with the best of the same rates."""
     from anetc.study.comparison import recipe_of
     from anetc.study.networks import largest, small_examples
-    from anetc.study.results_folder import read_plan, write_plan
+    from anetc.study.results_folder import read_plan
     from anetc.study.searches import METHODS
-    from anetc.study.study_data import (
-        check_comparison,
-        space_of,
-        videos_of_study,
-        with_search_data,
-    )
+    from anetc.study.study_data import check_comparison, space_of, with_search_data
     from anetc.study.table3 import SEARCHES, Table3Plan, table3_cases, table3_chart, table3_table
 
     folder = _folder(out, source)
@@ -319,8 +307,7 @@ def table3(
         changes = _given(with_search_data(options, data), methods=methods, rates=rates)
         plan = Table3Plan(data=name, examples=chosen, max_params=largest(known.values()), **changes)
         check_comparison(plan, given_data)
-        warn_of_missing_flow(given_data, plan.recipe)
-        write_plan(folder, "table3", plan, given, videos_of_study(given_data, plan.recipe))
+        _begin(folder, "table3", plan, given, given_data, plan.recipe)
     cases = list(table3_cases(plan, given, folder.path))
     rows = study_rows(cases, folder, None if source else executor, data)
     if rows:
@@ -347,6 +334,22 @@ def cost(file: str, tflops: float) -> None:
         raise click.BadParameter("must be a finite number.", param_hint="'--tflops'")
     network = require_network(check_path(file))
     click.echo(cost_table(network, tflops), nl=False)
+
+
+def _begin(
+    folder: ResultsFolder,
+    study: str,
+    plan: Any,
+    networks: Sequence[StudyNetwork],
+    data: str,
+    recipe: Mapping[str, Any],
+) -> None:
+    """Write the plan of a study, with a record of the data, after a warning of missing flow."""
+    from anetc.study.results_folder import write_plan
+    from anetc.study.study_data import videos_of_study
+
+    warn_of_missing_flow(data, recipe)
+    write_plan(folder, study, plan, networks, videos_of_study(data, recipe))
 
 
 def _given(options: dict[str, Any], **lists: tuple[Any, ...]) -> dict[str, Any]:
