@@ -44,10 +44,8 @@ def check_comparison(plan: ComparisonPlan, data: str) -> None:
     spec = parse_spec(data)
     option, searched = "--data", spec
     if plan.search_data is not None:
-        option, searched = (
-            "--search-data",
-            attrs.evolve(parse_spec(plan.search_data), path=spec.path),
-        )
+        option = "--search-data"
+        searched = attrs.evolve(parse_spec(plan.search_data), path=spec.path)
     inherits = any(method.partition(",")[0].endswith("+inherit") for method in plan.methods)
     if inherits and len(fold_specs(searched)) > 1:
         raise CannotRun(
@@ -61,7 +59,8 @@ def check_comparison(plan: ComparisonPlan, data: str) -> None:
         raise CannotRun(f"--data {data}: the study needs videos with one class each")
     if spec.path is not None:  # the splits of generated data have no videos in common
         _check_disjoint("--data", spec, test, plan.recipe)
-        _check_disjoint(option, searched, test, plan.recipe)
+        if searched != spec:
+            _check_disjoint(option, searched, test, plan.recipe)
 
 
 def _check_disjoint(option: str, spec: DataSpec, test: Dataset, recipe: Mapping[str, Any]) -> None:
