@@ -109,9 +109,9 @@ def choice(
 ) -> Training:
     """Return a training from initial weights, whose fitness chooses a network or a learning rate.
 
-    Its seed is 0, or for another `number` 100 more than it, so that the reported trainings are
-    independent of it. Searches with the same seed share their initial networks, and so the
-    trainings of these.
+    The seed is 0 for the first training, and 100 + `number` for each other one. So no reported
+    training has this seed. Searches with the same seed share their initial networks, and so the
+    trainings of these networks.
     """
     seed = 100 + number if number else 0
     settings = {**plan.training(), "iterations": plan.final_iterations, **changes, "seed": seed}
