@@ -102,9 +102,12 @@ def examples() -> list[Path]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _private_cache(tmp_path_factory: pytest.TempPathFactory) -> object:
-    """Give the tests a cache folder of their own."""
+def _private_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Give the tests a cache folder of their own, which the processes of pytest-xdist share."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
     patch = pytest.MonkeyPatch()
-    patch.setenv("ANETDSL_CACHE", str(tmp_path_factory.mktemp("cache")))
+    patch.setenv("ANETDSL_CACHE", str(folder / "anetdsl-cache"))
     yield
     patch.undo()

@@ -57,7 +57,7 @@ def test_examples_equal_the_reference(path: Path) -> None:
         assert error(engine, clip(network, frames, height, width, batch=2)) < SINGLE
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(cases())
 def test_random_networks_equal_the_reference(example: Case) -> None:
     assert is_close(compile_network(example.model)(example.inputs), example, SINGLE)

@@ -183,7 +183,7 @@ def check_example(example: Case, checkpoint: bool) -> None:
 
 
 @given(examples())
-@settings(max_examples=20)
+@settings(max_examples=10)
 def test_gradients_of_random_networks(example: tuple[Case, bool]) -> None:
     """They have all levels and strides, odd sizes, sole inputs, learned and fixed edges."""
     check_example(*example)

@@ -35,7 +35,7 @@ def test_plans_of_all_examples_round_trip(examples: list[Path]) -> None:
         check_round_trip(optimise(plan))
 
 
-@settings(max_examples=100)
+@settings(max_examples=50)
 @given(networks(), st.integers(1, 64), st.integers(1, 300), st.integers(1, 300))
 def test_plans_of_random_networks_round_trip(
     network: Network, frames: int, height: int, width: int

@@ -269,7 +269,7 @@ def shape(page: Page) -> set[tuple[str, str]]:
     return {(tag, name) for tag, name, _ in page.attributes} | {(tag, "") for tag in page.tags}
 
 
-@settings(max_examples=25)
+@settings(max_examples=10)
 @given(st.one_of(st.just(HOSTILE), st.text(min_size=1, max_size=20)))
 def test_hostile_texts_are_escaped(text: str) -> None:
     """They add no element and no attribute to the page of a run or to a comparison."""
@@ -311,19 +311,20 @@ def many_records(count: int) -> Iterator[Record]:
         yield attrs.evolve(base, index=index, name=f"g{index:05d}", fitness=fitness, parent=parent)
 
 
-def test_page_of_twenty_thousand_candidates() -> None:
+@pytest.mark.parametrize("number", [5_000, pytest.param(20_000, marks=pytest.mark.slow)])
+def test_page_of_many_candidates(number: int) -> None:
     """It takes seconds to build and is small enough for a browser."""
     run = attrs.evolve(
         example(),
-        records=tuple(many_records(20_000)),
-        settings=attrs.evolve(example().settings, candidates=20_000),
+        records=tuple(many_records(number)),
+        settings=attrs.evolve(example().settings, candidates=number),
     )
     start = time.process_time()
     html = report([run])
     assert time.process_time() - start < 20
     assert len(html) < 6_000_000
     page = read(html)
-    assert "20,000 candidates." in page.text
+    assert f"{number:,} candidates." in page.text
     assert page.tags["img"] == 3
     comparison = report([run, attrs.evolve(run, settings=attrs.evolve(run.settings, seed=1))])
     assert len(comparison) < 1_500_000

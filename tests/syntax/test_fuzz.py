@@ -118,7 +118,7 @@ def check_all_commands(data: bytes) -> None:
         assert anetc("import", "-", stdin=results["dump",].data).code == 0
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(INPUTS)
 def test_commands_on_random_input(data: bytes) -> None:
     check_all_commands(data)

@@ -52,7 +52,7 @@ def check(before: SyntaxTree, text: str) -> SyntaxTree:
     broken_texts() | texts(),
     st.lists(st.tuples(st.floats(0, 1), st.integers(0, 30), st.sampled_from(PIECES)), max_size=5),
 )
-@settings(max_examples=150)
+@settings(max_examples=80)
 def test_edits_give_the_tree_of_the_new_text(
     text: str, edits: list[tuple[float, int, str]]
 ) -> None:
