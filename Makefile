@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 # One thread per test process: two processes already share the cores.
 QUIET_CORES := OMP_NUM_THREADS=1
 
-.PHONY: help demo test test-slow lint types format bench bench-scale gpu-check train-motion motion-table compare-search rehearsal docs site golden clean vscode tree-sitter tree-sitter-parser
+.PHONY: help demo test test-integration test-slow lint types format bench bench-scale gpu-check train-motion motion-table compare-search rehearsal docs site golden clean vscode tree-sitter tree-sitter-parser
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -24,6 +24,9 @@ demo: $(READY) ## run the network of the paper on a clip, then a small search, i
 
 test: $(READY) ## run the tests; minutes
 	$(QUIET_CORES) $(BIN)/python -m pytest -n 2 --dist worksteal
+
+test-integration: $(READY) ## run the tests of whole documents, commands and several processes; minutes
+	$(QUIET_CORES) $(BIN)/python -m pytest -n 2 --dist worksteal -m 'integration and not slow'
 
 test-slow: $(READY) ## run the slow tests
 	$(QUIET_CORES) $(BIN)/python -m pytest -n 2 --dist worksteal -m slow
@@ -95,7 +98,7 @@ docs: $(READY) ## regenerate docs/errors.md and docs/pictures/motion.png
 	$(BIN)/python docs/make_motion_picture.py
 
 golden: $(READY) ## rewrite the golden files; read the difference before you commit it
-	$(QUIET_CORES) $(BIN)/python -m pytest -n 2 --update-golden -q
+	$(QUIET_CORES) $(BIN)/python -m pytest -n 2 --update-golden -q -m 'not slow'
 
 clean: ## remove the environment and all generated files
 	rm -rf $(VENV) dist demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks

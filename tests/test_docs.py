@@ -81,6 +81,7 @@ def test_networks_have_exactly_the_documented_findings(path: Path) -> None:
             check_anet(block)
 
 
+@pytest.mark.integration
 @documents
 def test_examples_print_the_documented_output(path: Path, tmp_path: Path) -> None:
     """Commands and Python blocks run in the order of the document, except slow ones."""

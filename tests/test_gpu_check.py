@@ -50,6 +50,7 @@ def test_deadlines_are_below_nine_minutes() -> None:
     assert sum(deadline for _, deadline in STAGES.values()) < 9 * 60
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("name", ALL_STAGES)
 def test_stages_run_on_a_cpu(name: str, tmp_path: Path) -> None:
     stage = Stage()

@@ -120,6 +120,7 @@ def test_killed_command_leaves_no_process(tmp_path: Path) -> None:
     until(lambda: not any(is_alive(int(file.read_text())) for file in files))
 
 
+@pytest.mark.integration
 def test_training_in_two_processes(clips: object, tmp_path: Path) -> None:
     """`--devices 2` trains with gloo on the CPU."""
     (tmp_path / "toy.anet").write_text(TEXT)
@@ -135,6 +136,7 @@ def test_training_in_two_processes(clips: object, tmp_path: Path) -> None:
     assert len(losses(tmp_path / "run")) == 2
 
 
+@pytest.mark.integration
 def test_evaluation_in_two_processes_equals_that_in_one(clips: DataSpec, tmp_path: Path) -> None:
     """`--devices 2` shares the videos by gloo on the CPU; only the first process prints."""
     toy = network()

@@ -75,6 +75,7 @@ def work(tmp_path: Path, film: Callable[..., Path]) -> Path:
     return tmp_path
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(("name", "number"), EVERY)
 def test_no_process_is_left(name: str, number: signal.Signals, work: Path) -> None:
     mark = f"LEFT_TEST={os.getpid()}-{name}-{number}"

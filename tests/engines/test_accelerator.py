@@ -107,6 +107,7 @@ def test_bfloat16_is_near_float32() -> None:
     assert {p.grad.dtype for p in rounded.parameters() if p.grad is not None} == {torch.float32}
 
 
+@pytest.mark.integration
 @pytest.mark.skipif(sys.platform != "linux", reason="the loopback interface has other names")
 @pytest.mark.parametrize("checkpoint", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_two_processes_equal_one(tmp_path: Path, checkpoint: bool) -> None:

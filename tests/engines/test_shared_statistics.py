@@ -74,6 +74,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Tensor]:
     return trained(tmp_path_factory.mktemp("alone") / "job", [3])[0]
 
 
+@pytest.mark.integration
 @pytest.mark.skipif(sys.platform != "linux", reason="the loopback interface has other names")
 @pytest.mark.parametrize("checkpoint", [False, True], ids=["kept", "checkpoint"])
 def test_two_processes_equal_one_with_the_whole_batch(
@@ -83,6 +84,7 @@ def test_two_processes_equal_one_with_the_whole_batch(
     check_sums(trained(tmp_path / "job", [2, 1], checkpoint=checkpoint), alone)
 
 
+@pytest.mark.integration
 @pytest.mark.skipif(sys.platform != "linux", reason="the loopback interface has other names")
 def test_two_processes_share_attention_and_lite_blocks(tmp_path: Path) -> None:
     """The normalisations of the sink are shared as those of the nodes."""

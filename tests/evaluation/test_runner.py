@@ -153,6 +153,7 @@ def _process(rank: int, folder: Path) -> None:
     dist.destroy_process_group()
 
 
+@pytest.mark.integration
 def test_two_processes_share_the_videos(tmp_path: Path) -> None:
     """Both processes get the result of a single one; if one fails, both raise its error."""
     mp.spawn(_process, (tmp_path,), nprocs=2)

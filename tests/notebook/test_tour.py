@@ -60,6 +60,7 @@ def executed(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return notebook
 
 
+@pytest.mark.integration
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 def test_the_tour_runs_and_shows_what_it_says(executed: Any) -> None:
     cells = [cell for cell in executed.cells if cell.cell_type == "code"]
@@ -76,6 +77,7 @@ def test_the_tour_runs_and_shows_what_it_says(executed: Any) -> None:
     assert "image/svg+xml" in outputs(by_source["anetdsl.load(found.best)"])
 
 
+@pytest.mark.integration
 def test_a_run_view_follows_the_run_that_the_next_cell_trains(executed: Any) -> None:
     cells = [cell for cell in executed.cells if cell.cell_type == "code"]
     training = next(cell for cell in cells if "RunView" in cell.source and "steps" in cell.source)

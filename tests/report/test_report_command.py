@@ -19,6 +19,7 @@ from tests.report.made_up import made_up_run
 from tests.report.reading import read
 
 
+@pytest.mark.integration
 def test_from_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     drive = functools.partial(search.drive_run, command=COMMAND)
     monkeypatch.setattr(search, "drive_run", drive)

@@ -48,6 +48,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory, clips: DataSpec) -> Path:
     return out
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("name", ["fused", "plain"])
 def test_two_processes_have_the_losses_of_one(name: str, together: Path, alone: Path) -> None:
     """The same losses and measures, with synchronised batch normalisation."""
@@ -58,12 +59,14 @@ def test_two_processes_have_the_losses_of_one(name: str, together: Path, alone: 
         assert (together / name / file).exists()
 
 
+@pytest.mark.integration
 def test_processes_with_parts_have_similar_losses(together: Path) -> None:
     """Batch statistics are those of each part, so the losses differ a little."""
     assert len(losses(together / "parts")) == 12
     assert losses(together / "parts")[0] == pytest.approx(losses(together / "fused")[0], abs=0.05)
 
 
+@pytest.mark.integration
 def test_one_process_resumes_a_run_of_two(together: Path, alone: Path, clips: DataSpec) -> None:
     """A checkpoint does not depend on the number of processes."""
     (together / "half" / "run.json").write_bytes((alone / "run.json").read_bytes())
