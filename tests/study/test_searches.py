@@ -273,19 +273,20 @@ def row3(row: str, seed: int, short: float, long: float | None = None) -> Table3
 def test_table3_by_hand() -> None:
     """Differences 10, 12 and 14 as above; Holm doubles the smaller of two p-values.
 
-    The other p-value is that of the differences 5, -5 and 6: mean 2, sd 6.08, t = 0.57.
+    The other p-value is that of the differences 5, -5 and 6: mean 2, sd 6.08, t = 0.57. After the
+    long budget there are two differences, 5 and 6: mean 5.5, standard error 0.5, t = 11.
     """
     rows = [row3("by_hand", seed, 60.0 + seed, 90.0) for seed in (1, 2, 3)]
-    rows += [row3("guided+inherit", seed, 68.0 + 3 * seed) for seed in (2, 3)]
-    rows += [row3("guided+inherit", 1, 71.0, 95.0)]
+    rows += [row3("guided+inherit", seed, 68.0 + 3 * seed, 94.0 + seed) for seed in (1, 2)]
+    rows += [row3("guided+inherit", 3, 77.0)]
     rows += [row3("other", seed, value) for seed, value in ((1, 66.0), (2, 79.0), (3, 71.0))]
-    lines = table3_table(Table3Plan(data="x", long_seeds=1), rows).splitlines()
+    lines = table3_table(Table3Plan(data="x", long_seeds=2), rows).splitlines()
     best, other, worst = ([cell.strip() for cell in line.split("|")[1:-1]] for line in lines[2:])
     assert best[:5] == ["`guided+inherit`", "3", "1,000", "2,000", "0.1"]
-    assert best[5:] == ["74.0 (66.5 to 81.5)", "", "", "", "95.0", ""]
+    assert best[5:] == ["74.0 (66.5 to 81.5)", "", "", "", "95.5 (89.1 to 101.9)", "", "", ""]
     assert other[5:9] == ["72.0 (55.7 to 88.3)", "+2.0 (-13.1 to +17.1)", "0.626", "0.626"]
     assert worst[5:9] == ["62.0 (59.5 to 64.5)", "+12.0 (+7.0 to +17.0)", "0.009", "0.018"]
-    assert worst[9:] == ["90.0 (90.0 to 90.0)", "+5.0"]
+    assert worst[9:] == ["90.0 (90.0 to 90.0)", "+5.5 (-0.9 to +11.9)", "0.058", "0.058"]
 
 
 def test_table3_without_the_long_budget() -> None:

@@ -138,18 +138,16 @@ def table3_table(plan: Table3Plan, rows: Sequence[Table3Row]) -> str:
     """Return the rows as Markdown: mean top-1 over seeds with 95 % intervals, the best row first.
 
     At each budget the evolved row is compared with each other one on the test split, in pairs of
-    equal seeds. Holm's correction is for the number of comparisons after the short budget.
+    equal seeds. Holm's correction is for the number of comparisons at that budget.
     """
     own = _by_row(rows)
     short = {name: {row.seed: row.short for row in own[name]} for name in own}
     long = {name: {row.seed: row.long for row in own[name] if row.long is not None} for name in own}
     differences, later = _to_evolved(short), _to_evolved(long)
-    header = [
-        *("network", "seeds", "parameters", "multiply-adds", "learning rates"),
-        *(f"test top-1, {plan.final_iterations} steps", f"`{EVOLVED}` - this", "p", "p (Holm)"),
-    ]
-    if plan.long_iterations:
-        header += [f"test top-1, {plan.long_iterations} steps", f"`{EVOLVED}` - this"]
+    header = ["network", "seeds", "parameters", "multiply-adds", "learning rates"]
+    for steps in (plan.final_iterations, plan.long_iterations):
+        if steps:
+            header += [f"test top-1, {steps} steps", f"`{EVOLVED}` - this", "p", "p (Holm)"]
     lines = []
     for name in sorted(own, key=lambda name: -statistics.fmean(short[name].values())):
         line = [
@@ -165,7 +163,7 @@ def table3_table(plan: Table3Plan, rows: Sequence[Table3Row]) -> str:
             values = list(long[name].values())
             line += [
                 interval_text(mean_interval(values)) if values else "",
-                comparison_cells(later.get(name))[0],
+                *comparison_cells(later.get(name)),
             ]
         lines.append(line)
     return markdown_table(header, lines)
