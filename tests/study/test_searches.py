@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import attrs
@@ -225,7 +226,8 @@ def test_table_and_chart_of_figure4_by_hand() -> None:
     """Differences 10, 12 and 14: mean 12, sd 2, t = 12 / (2 / sqrt 3) = 10.4 of 2 degrees."""
     rows = [figure4_row("random", seed, 60.0 + seed) for seed in (1, 2, 3)]
     rows += [figure4_row("guided+inherit", seed, 68.0 + 3 * seed) for seed in (1, 2, 3)]
-    plan = attrs.evolve(FIGURE4, seeds=3)
+    rows += [figure4_row("guided", 1, 70.0)]
+    plan = attrs.evolve(FIGURE4, seeds=3, methods=("guided+inherit", "random", "guided"))
     lines = figure4_table(plan, rows).splitlines()
     cells = [cell.strip() for cell in lines[2].split("|")]
     assert cells[1] == "`guided+inherit`"
@@ -234,7 +236,12 @@ def test_table_and_chart_of_figure4_by_hand() -> None:
     assert cells[7:9] == ["0.009", "0.009"]
     chart = figure4_chart(plan, rows)
     assert chart.startswith("<svg")
-    assert "guided+inherit" in chart
+    curves = re.findall(r'<path class="s-(\d)"([^>]*)><title>([\w+]+)<', chart)
+    assert [(name, color, "dasharray" in rest) for color, rest, name in curves] == [
+        ("guided+inherit", "1", False),
+        ("random", "2", True),
+        ("guided", "1", True),
+    ]
 
 
 def test_table3_tunes_and_trains(tmp_path: Path, searched: list[str]) -> None:

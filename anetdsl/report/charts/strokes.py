@@ -22,11 +22,13 @@ _MAX_TOOLTIPS = 600
 
 
 def pen(line: Line, color: int) -> dict[str, object]:
-    """Return the attributes of a line."""
-    dashed = color % SERIES != 0 if line.dashed is None else line.dashed
+    """Return the attributes of a line. Where the colours repeat, the dashes are others."""
+    dashes = DASHES[(color + color // SERIES) % SERIES]
+    if line.dashed is not None:
+        dashes = (dashes or DASHES[1]) if line.dashed else None
     return {
         **stroke(series_name(color), 1.2 if line.faint else 2.2),
-        "stroke-dasharray": (DASHES[color % SERIES] or DASHES[1]) if dashed else None,
+        "stroke-dasharray": dashes,
         "stroke-opacity": 0.4 if line.faint else None,
         "stroke-linejoin": "round",
     }

@@ -148,7 +148,11 @@ def figure4_table(plan: Figure4Plan, rows: Sequence[Figure4Row]) -> str:
 
 
 def figure4_chart(plan: Figure4Plan, rows: Sequence[Figure4Row]) -> str:
-    """Return the curves of the mean of the top three as SVG: means and ranges over the seeds."""
+    """Return the curves of the mean of the top three as SVG: means and ranges over the seeds.
+
+    A method has the same colour with inherited weights (solid line) and without (dashed line).
+    """
+    colors = list(dict.fromkeys(method.removesuffix("+inherit") for method in plan.methods))
     lines = []
     for method in plan.methods:
         curves = [top_three(row.search.fitness) for row in rows if row.method == method]
@@ -161,6 +165,8 @@ def figure4_chart(plan: Figure4Plan, rows: Sequence[Figure4Row]) -> str:
                 method,
                 [(x, statistics.fmean(values[x])) for x in numbers],
                 band=[(x, min(values[x]), max(values[x])) for x in numbers],
+                color=colors.index(method.removesuffix("+inherit")),
+                dashed=not method.endswith("+inherit"),
             )
         )
     return plot(

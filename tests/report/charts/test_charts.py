@@ -222,6 +222,14 @@ def test_a_line_of_one_point_is_a_circle() -> None:
     assert [n.tag for n in marks(svg, "f-1")] == [f"{SVG}circle"]
 
 
+def test_thirty_lines_have_different_strokes() -> None:
+    lines = [Line(f"line {i}", [(0, i), (1, i)]) for i in range(30)]
+    svg = plot(lines, title="t", x=Axis(), y=Axis())
+    drawn = [n for n in ElementTree.fromstring(svg).iter(f"{SVG}path") if n.get("d", "").count("L")]
+    strokes = {(n.get("class"), n.get("stroke-dasharray")) for n in drawn if n.get("stroke-width")}
+    assert len(strokes) == 30
+
+
 def test_charts_of_many_dots_are_small() -> None:
     dots = [Dot(i % 997, i % 613, f"dot {i}") for i in range(20_000)]
     svg = plot([Dots("all", dots)], title="t", x=Axis(), y=Axis())
