@@ -29,8 +29,9 @@ def test_tables_and_pictures_are_those_of_the_results(plan: Path, tmp_path: Path
 def test_the_pictures_are_compared() -> None:
     """A picture of results is named by its study and its folder, as the test above expects."""
     names = {f"{plan.stem}_{plan.parent.name}.svg" for plan in PLANS}
-    found = {path.name for path in (DOCS / "pictures").glob("table3_*.svg")}
-    assert "table3_motion2.svg" in found <= names
+    drawn = (DOCS / "pictures").glob("*_motion*.svg")
+    found = {path.name for path in drawn}
+    assert {"figure4_motion2_300.svg", "table3_motion2.svg"} <= found <= names
 
 
 def test_results_are_small() -> None:
