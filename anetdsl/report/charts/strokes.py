@@ -22,7 +22,7 @@ _MAX_TOOLTIPS = 600
 
 
 def pen(line: Line, color: int) -> dict[str, object]:
-    """Return the attributes of a line. Where the colours repeat, the dashes are others."""
+    """Return the attributes of a line. Lines of the same colour have different dashes."""
     dashes = DASHES[(color + color // SERIES) % SERIES]
     if line.dashed is not None:
         dashes = (dashes or DASHES[1]) if line.dashed else None

@@ -109,9 +109,9 @@ def choice(
 ) -> Training:
     """Return a training from initial weights, whose fitness chooses a network or a learning rate.
 
-    The seed is 0 for the first training, and 100 + `number` for each other one. So no reported
-    training has this seed. Searches with the same seed share their initial networks, and so the
-    trainings of these networks.
+    The seed is 0 for the first training, and 100 + `number` for each other one. Reported trainings
+    have the seeds 1 to 100 at most (`anetc study --seeds`), so none has this seed. Searches with
+    the same seed share their initial networks, and so the trainings of these networks.
     """
     seed = 100 + number if number else 0
     settings = {**plan.training(), "iterations": plan.final_iterations, **changes, "seed": seed}

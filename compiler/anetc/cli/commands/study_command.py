@@ -58,7 +58,7 @@ def command() -> None:
     """
 
 
-# Trainings that choose a network or a rate have seeds from 101 on.
+# Trainings that choose a network or a rate have seeds from 101 on (anetc.study.comparison.choice).
 _MOST_SEEDS = 100
 
 _seeds = click.option(
