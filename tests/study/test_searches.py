@@ -14,6 +14,7 @@ from anetc.study.comparison import choice, reported, search_plan
 from anetc.study.figure4 import (
     Figure4Plan,
     Figure4Row,
+    figure4_by_seed,
     figure4_cases,
     figure4_chart,
     figure4_table,
@@ -21,7 +22,15 @@ from anetc.study.figure4 import (
 )
 from anetc.study.networks import StudyNetwork, largest, random_network_of
 from anetc.study.searches import SearchPlan, SearchRecord, run_search
-from anetc.study.table3 import Table3Plan, Table3Row, table3_cases, table3_chart, table3_table
+from anetc.study.table3 import (
+    Table3Plan,
+    Table3Row,
+    table3_by_seed,
+    table3_cases,
+    table3_chart,
+    table3_table,
+    whole_rows,
+)
 from anetc.study.trainings import NotTrained, Trainings, known_cases, run_cases
 from anetdsl.errors import CannotRun
 from anetdsl.evolve.contract import TrialResult
@@ -244,6 +253,18 @@ def test_table_and_chart_of_figure4_by_hand() -> None:
     ]
 
 
+def test_figure4_by_seed() -> None:
+    rows = [figure4_row("random", seed, 60.0 + seed) for seed in (1, 2)]
+    rows += [figure4_row("guided", 2, 75.0)]
+    plan = attrs.evolve(FIGURE4, methods=("guided", "random"))
+    lines = figure4_by_seed(plan, rows).splitlines()
+    assert [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines[2:]] == [
+        ["`guided`", "2", "68.3", "75.0", "76.0", "75.0", "+13.0", "1,000"],
+        ["`random`", "1", "63.7", "70.0", "62.0", "61.0", "", "1,000"],
+        ["`random`", "2", "64.0", "70.0", "63.0", "62.0", "", "1,000"],
+    ]
+
+
 def test_table3_tunes_and_trains(tmp_path: Path, searched: list[str]) -> None:
     plan = Table3Plan(
         data="motion:level=2",
@@ -262,7 +283,13 @@ def test_table3_tunes_and_trains(tmp_path: Path, searched: list[str]) -> None:
     with synthetic_workers(SyntheticTrainings(measured)) as workers:
         rows = {end.case.name: end.row for end in run_cases(cases, tmp_path / "t", workers)}
     found = [rows[case.name] for case in cases]
-    assert all(row is not None and row.rate == 0.1 and row.long is not None for row in found)
+    assert [row is not None and row.long is not None for row in found] == [False] * 8 + [True] * 8
+    whole = whole_rows([row for row in found if row is not None])
+    assert all(row.rate == 0.1 and row.long is not None for row in whole)
+    assert [(row.row, row.seed) for row in whole[:5]] == [
+        *(("guided+inherit", 1), ("by_hand", 1)),
+        *(("oneshot", 1), ("guided+inherit, 2 stems", 1), ("guided+inherit", 2)),
+    ]
     assert {json.loads(p.read_text())["plan"]["max_params"] for p in _files(tmp_path)} == {
         plan.max_params
     }
@@ -289,11 +316,24 @@ def test_table3_by_hand() -> None:
     rows += [row3("other", seed, value) for seed, value in ((1, 66.0), (2, 79.0), (3, 71.0))]
     lines = table3_table(Table3Plan(data="x", long_seeds=2), rows).splitlines()
     best, other, worst = ([cell.strip() for cell in line.split("|")[1:-1]] for line in lines[2:])
-    assert best[:5] == ["`guided+inherit`", "3", "1,000", "2,000", "0.1"]
-    assert best[5:] == ["74.0 (66.5 to 81.5)", "", "", "", "95.5 (89.1 to 101.9)", "", "", ""]
+    assert best[:5] == ["`guided+inherit`", "1,000", "2,000", "0.1", "3"]
+    assert best[5:] == ["74.0 (66.5 to 81.5)", "", "", "", "2", "95.5 (89.1 to 101.9)", "", "", ""]
     assert other[5:9] == ["72.0 (55.7 to 88.3)", "+2.0 (-13.1 to +17.1)", "0.626", "0.626"]
+    assert other[9:] == ["0", "", "", "", ""]
     assert worst[5:9] == ["62.0 (59.5 to 64.5)", "+12.0 (+7.0 to +17.0)", "0.009", "0.018"]
-    assert worst[9:] == ["90.0 (90.0 to 90.0)", "+5.5 (-0.9 to +11.9)", "0.058", "0.058"]
+    assert worst[9:] == ["3", "90.0 (90.0 to 90.0)", "+5.5 (-0.9 to +11.9)", "0.058", "0.058"]
+
+
+def test_table3_by_seed() -> None:
+    rows = [row3("by_hand", seed, 60.0 + seed, 90.0) for seed in (1, 2)]
+    rows += [row3("guided+inherit", 1, 71.0), row3("guided+inherit", 2, 74.0, 92.5)]
+    lines = table3_by_seed(Table3Plan(data="x"), rows).splitlines()
+    assert [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines[2:]] == [
+        ["`guided+inherit`", "1", "1,000", "2,000", "0.1", "71.0", "", "", ""],
+        ["`guided+inherit`", "2", "1,000", "2,000", "0.1", "74.0", "", "92.5", ""],
+        ["`by_hand`", "1", "1,000", "2,000", "0.1", "61.0", "+10.0", "90.0", ""],
+        ["`by_hand`", "2", "1,000", "2,000", "0.1", "62.0", "+12.0", "90.0", "+2.5"],
+    ]
 
 
 def test_table3_without_the_long_budget() -> None:

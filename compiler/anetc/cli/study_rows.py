@@ -1,12 +1,13 @@
-"""Compute the rows of a study for `anetc study`, with its progress on standard error."""
+"""Compute and print the rows of a study for `anetc study`; its progress is on standard error."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from anetdsl.files import write_atomically
 from anetdsl.terminal import visible
 
 if TYPE_CHECKING:
@@ -56,3 +57,17 @@ def _collect(finished: Iterable[Finished[T]], total: int, *, report: bool) -> di
     if len(rows) < total:
         click.echo(f"{len(rows)} of {total} cases have results", err=True)
     return rows
+
+
+def show_rows(
+    plan: Any,
+    rows: Sequence[Any],
+    table: Callable[[Any, Sequence[Any]], str],
+    picture: str | None,
+    chart: Callable[[Any, Sequence[Any]], str],
+) -> None:
+    """Print the table of a study, and draw its picture if it is wanted; nothing without rows."""
+    if rows:
+        click.echo(table(plan, rows), nl=False)
+        if picture is not None:
+            write_atomically(picture, chart(plan, rows))

@@ -186,3 +186,11 @@ def comparison_cells(found: Compared | None) -> list[str]:
         return ["", "", ""]
     difference = interval_text(found.found.difference, signed=True)
     return [difference, p_text(found.found.p), p_text(found.corrected)]
+
+
+def accuracy_cells(accuracy: float | None, compared_with: float | None) -> list[str]:
+    """Return the cells of one training: accuracy, and `compared_with` - accuracy, if known."""
+    if accuracy is None:
+        return ["", ""]
+    difference = "" if compared_with is None else f"{compared_with - accuracy:+.1f}"
+    return [f"{accuracy:.1f}", difference]

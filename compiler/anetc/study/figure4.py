@@ -118,10 +118,7 @@ def figure4_table(plan: Figure4Plan, rows: Sequence[Figure4Row]) -> str:
     A search counts once, with the mean of the trainings of its network. Differences are those of
     searches with the same seed.
     """
-    tests = {
-        method: {r.seed: statistics.fmean(r.test) for r in rows if r.method == method}
-        for method in plan.methods
-    }
+    tests = _tests(plan, rows)
     baseline = tests.get(BASELINE, {})
     differences = compared(
         {method: (own, baseline) for method, own in tests.items() if method != BASELINE}
@@ -145,6 +142,44 @@ def figure4_table(plan: Figure4Plan, rows: Sequence[Figure4Row]) -> str:
             ]
         )
     return markdown_table(HEADER, lines)
+
+
+def figure4_by_seed(plan: Figure4Plan, rows: Sequence[Figure4Row]) -> str:
+    """Return each search as Markdown, method by method.
+
+    A difference is that of the search of the baseline with the same seed.
+    """
+    header = [name for name in HEADER if name not in ("searches", "p", "p (Holm)")]
+    header[1:1] = ["seed"]
+    header[3:3] = ["best candidate"]
+    baseline = _tests(plan, rows).get(BASELINE, {})
+    lines = []
+    for row in (row for method in plan.methods for row in rows if row.method == method):
+        points = top_three(row.search.fitness)
+        known = [value for value in row.search.fitness if value is not None]
+        test = statistics.fmean(row.test)
+        other = baseline.get(row.seed) if row.method != BASELINE else None
+        lines.append(
+            [
+                f"`{row.method}`",
+                str(row.seed),
+                f"{points[-1][1]:.1f}" if points else "",
+                f"{max(known):.1f}" if known else "",
+                f"{statistics.fmean(row.validation):.1f}" if row.validation else "",
+                f"{test:.1f}",
+                "" if other is None else f"{test - other:+.1f}",
+                f"{row.parameters:,}",
+            ]
+        )
+    return markdown_table(header, lines)
+
+
+def _tests(plan: Figure4Plan, rows: Sequence[Figure4Row]) -> dict[str, dict[int, float]]:
+    """Return the mean test accuracy of the trainings afresh by method and seed."""
+    return {
+        method: {row.seed: statistics.fmean(row.test) for row in rows if row.method == method}
+        for method in plan.methods
+    }
 
 
 def figure4_chart(plan: Figure4Plan, rows: Sequence[Figure4Row]) -> str:

@@ -26,6 +26,7 @@ from anetc.study.comparison import (
     ComparisonPlan,
     Values,
     accuracies,
+    accuracy_cells,
     choice,
     choose,
     compared,
@@ -76,39 +77,56 @@ class Table3Row:
     short: float
     """Test top-1 after the short budget, in per cent."""
     long: float | None
-    """The same after the long budget; None if there is none for this seed."""
+    """The same after the long budget; None if there is none, or not yet."""
 
 
 def table3_cases(
     plan: Table3Plan, examples: Sequence[StudyNetwork], results: Path
 ) -> Iterator[Case[Table3Row]]:
-    """Yield the cases, seed by seed: the evolved network, the examples, the other searches."""
+    """Yield the cases, seed by seed: the evolved network, the examples, the other searches.
+
+    The short budget of all seeds comes first. The cases of the long budget give the same rows
+    again, with their long training: pass all of them to `whole_rows`.
+    """
     first, *others = plan.methods or ("",)
-    for seed in range(1, plan.seeds + 1):
-        if first:
-            yield _searched_case(plan, results, first, seed)
-        for network in examples:
-            name = f"{network.name}, seed {seed}"
-            yield Case(name, functools.partial(_row, plan, network.name, seed, network))
-        for row in others:
-            yield _searched_case(plan, results, row, seed)
+    long_seeds = (plan.long_seeds or plan.seeds) if plan.long_iterations else 0
+    for long, seeds in ((False, plan.seeds), (True, min(long_seeds, plan.seeds))):
+        for seed in range(1, seeds + 1):
+            if first:
+                yield _case(plan, first, seed, long, results)
+            for network in examples:
+                yield _case(plan, network.name, seed, long, network)
+            for row in others:
+                yield _case(plan, row, seed, long, results)
 
 
-def _searched_case(plan: Table3Plan, results: Path, row: str, seed: int) -> Case[Table3Row]:
-    return Case(f"{row}, seed {seed}", functools.partial(_searched_row, plan, results, row, seed))
+def _case(
+    plan: Table3Plan, row: str, seed: int, long: bool, source: Path | StudyNetwork
+) -> Case[Table3Row]:
+    """Return the case of a network, or of a search with its results in a folder."""
+    name = f"{row}, seed {seed}" + (f", {plan.long_iterations} steps" if long else "")
+    if isinstance(source, StudyNetwork):
+        return Case(name, functools.partial(_row, plan, row, seed, long, source))
+    return Case(name, functools.partial(_searched_row, plan, row, seed, long, source))
+
+
+def whole_rows(rows: Sequence[Table3Row]) -> list[Table3Row]:
+    """Return each replicate once, with its long training if there is one."""
+    whole = {(row.row, row.seed): row for row in rows if row.long is not None}
+    return [whole.get(key, row) for key, row in {(row.row, row.seed): row for row in rows}.items()]
 
 
 def _searched_row(
-    plan: Table3Plan, results: Path, row: str, seed: int, trainings: Trainings
+    plan: Table3Plan, row: str, seed: int, long: bool, results: Path, trainings: Trainings
 ) -> Table3Row:
     method, _, stems = row.partition(", ")
     search = search_plan(plan, method, seed, **({"stems": _STEMS[stems]} if stems else {}))
     found = run_search(search, results, trainings)
-    return _row(plan, row, seed, choose(plan, found.best, trainings), trainings)
+    return _row(plan, row, seed, long, choose(plan, found.best, trainings), trainings)
 
 
 def _row(
-    plan: Table3Plan, row: str, seed: int, network: StudyNetwork, trainings: Trainings
+    plan: Table3Plan, row: str, seed: int, long: bool, network: StudyNetwork, trainings: Trainings
 ) -> Table3Row:
     def fitness(rate: float) -> float:
         tried = (choice(plan, network, n, learning_rate=rate) for n in range(plan.rate_seeds))
@@ -122,7 +140,6 @@ def _row(
     if best == -math.inf:
         raise TrainingFailed(f"{row}: trainings with each of the learning rates diverged")
     known = trainings.run(choice(plan, network, learning_rate=rate))
-    is_long = plan.long_iterations > 0 and seed <= (plan.long_seeds or plan.seeds)
     return Table3Row(
         row,
         seed,
@@ -130,7 +147,7 @@ def _row(
         known.parameters or 0,
         known.multiply_adds or 0,
         test(plan.final_iterations),
-        test(plan.long_iterations) if is_long else None,
+        test(plan.long_iterations) if long else None,
     )
 
 
@@ -144,24 +161,24 @@ def table3_table(plan: Table3Plan, rows: Sequence[Table3Row]) -> str:
     short = {name: {row.seed: row.short for row in own[name]} for name in own}
     long = {name: {row.seed: row.long for row in own[name] if row.long is not None} for name in own}
     differences, later = _to_evolved(short), _to_evolved(long)
-    header = ["network", "seeds", "parameters", "multiply-adds", "learning rates"]
-    for steps in (plan.final_iterations, plan.long_iterations):
-        if steps:
-            header += [f"test top-1, {steps} steps", f"`{EVOLVED}` - this", "p", "p (Holm)"]
+    header = ["network", "parameters", "multiply-adds", "learning rates"]
+    for steps in _budgets(plan):
+        header += ["seeds", f"test top-1, {steps} steps", f"`{EVOLVED}` - this", "p", "p (Holm)"]
     lines = []
-    for name in sorted(own, key=lambda name: -statistics.fmean(short[name].values())):
+    for name in own:
         line = [
             f"`{name}`",
-            str(len(own[name])),
             f"{statistics.fmean(row.parameters for row in own[name]):,.0f}",
             f"{statistics.fmean(row.multiply_adds for row in own[name]):,.0f}",
             ", ".join(f"{rate:g}" for rate in sorted({row.rate for row in own[name]})),
+            str(len(own[name])),
             interval_text(mean_interval(list(short[name].values()))),
             *comparison_cells(differences.get(name)),
         ]
         if plan.long_iterations:
             values = list(long[name].values())
             line += [
+                str(len(values)),
                 interval_text(mean_interval(values)) if values else "",
                 *comparison_cells(later.get(name)),
             ]
@@ -169,9 +186,42 @@ def table3_table(plan: Table3Plan, rows: Sequence[Table3Row]) -> str:
     return markdown_table(header, lines)
 
 
+def table3_by_seed(plan: Table3Plan, rows: Sequence[Table3Row]) -> str:
+    """Return each replicate as Markdown, the best row first and its seeds in turn.
+
+    A difference is that of the evolved network with the same seed.
+    """
+    own = _by_row(rows)
+    evolved = {row.seed: row for row in own.get(EVOLVED, ())}
+    header = ["network", "seed", "parameters", "multiply-adds", "learning rate"]
+    for steps in _budgets(plan):
+        header += [f"test top-1, {steps} steps", f"`{EVOLVED}` - this"]
+    lines = []
+    for row in (row for name in own for row in own[name]):
+        other = evolved.get(row.seed) if row.row != EVOLVED else None
+        line = [
+            f"`{row.row}`",
+            str(row.seed),
+            f"{row.parameters:,}",
+            f"{row.multiply_adds:,}",
+            f"{row.rate:g}",
+            *accuracy_cells(row.short, other and other.short),
+        ]
+        if plan.long_iterations:
+            line += accuracy_cells(row.long, other and other.long)
+        lines.append(line)
+    return markdown_table(header, lines)
+
+
+def _budgets(plan: Table3Plan) -> list[int]:
+    return [steps for steps in (plan.final_iterations, plan.long_iterations) if steps]
+
+
 def _by_row(rows: Sequence[Table3Row]) -> dict[str, list[Table3Row]]:
+    """Return the replicates by row, the row with the highest mean of the short budget first."""
     names = dict.fromkeys(row.row for row in rows)
-    return {name: [row for row in rows if row.row == name] for name in names}
+    own = {name: [row for row in rows if row.row == name] for name in names}
+    return dict(sorted(own.items(), key=lambda one: -statistics.fmean(r.short for r in one[1])))
 
 
 def _to_evolved(values: Mapping[str, Values]) -> dict[str, Compared]:

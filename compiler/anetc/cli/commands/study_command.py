@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from anetc.cli.options import SizeType
-from anetc.cli.study_rows import study_rows, warn_of_missing_flow
+from anetc.cli.study_rows import show_rows, study_rows, warn_of_missing_flow
 from anetdsl.errors import CannotRun
-from anetdsl.files import write_atomically
 
 if TYPE_CHECKING:
     from anetc.study.networks import StudyNetwork
@@ -31,6 +30,9 @@ _executor = click.option(
     default="threads:1",
     show_default=True,
     help="Where trainings run, and how many at a time.",
+)
+_by_seed = click.option(
+    "--by-seed", is_flag=True, help="Print each seed on a line of its own, in place of means."
 )
 _level = click.option(
     "--level",
@@ -195,6 +197,7 @@ def edges(
 @command.command("figure4")
 @_out
 @_from
+@_by_seed
 @_level
 @_data
 @_examples
@@ -208,6 +211,7 @@ def edges(
 def figure4(
     out: str | None,
     source: str | None,
+    by_seed: bool,
     level: int,
     data: str | None,
     examples: str,
@@ -226,6 +230,7 @@ def figure4(
     from anetc.study.figure4 import (
         COMPARED,
         Figure4Plan,
+        figure4_by_seed,
         figure4_cases,
         figure4_chart,
         figure4_table,
@@ -249,15 +254,14 @@ def figure4(
     rows = study_rows(
         list(figure4_cases(plan, folder.path)), folder, None if source else executor, data
     )
-    if rows:
-        click.echo(figure4_table(plan, rows), nl=False)
-        if picture is not None:
-            write_atomically(picture, figure4_chart(plan, rows))
+    table = figure4_by_seed if by_seed else figure4_table
+    show_rows(plan, rows, table, picture, figure4_chart)
 
 
 @command.command("table3")
 @_out
 @_from
+@_by_seed
 @_level
 @_data
 @_examples
@@ -281,6 +285,7 @@ def figure4(
 def table3(
     out: str | None,
     source: str | None,
+    by_seed: bool,
     level: int,
     data: str | None,
     examples: str,
@@ -297,7 +302,15 @@ def table3(
     from anetc.study.results_folder import read_plan
     from anetc.study.searches import METHODS
     from anetc.study.study_data import check_comparison, space_of, with_search_data
-    from anetc.study.table3 import SEARCHES, Table3Plan, table3_cases, table3_chart, table3_table
+    from anetc.study.table3 import (
+        SEARCHES,
+        Table3Plan,
+        table3_by_seed,
+        table3_cases,
+        table3_chart,
+        table3_table,
+        whole_rows,
+    )
 
     folder = _folder(out, source)
     _check_methods(methods, (*METHODS, *(row for row in SEARCHES if row not in METHODS)))
@@ -314,11 +327,9 @@ def table3(
         check_comparison(plan, given_data)
         _begin(folder, "table3", plan, given, given_data, plan.recipe)
     cases = list(table3_cases(plan, given, folder.path))
-    rows = study_rows(cases, folder, None if source else executor, data)
-    if rows:
-        click.echo(table3_table(plan, rows), nl=False)
-        if picture is not None:
-            write_atomically(picture, table3_chart(plan, rows))
+    rows = whole_rows(study_rows(cases, folder, None if source else executor, data))
+    table = table3_by_seed if by_seed else table3_table
+    show_rows(plan, rows, table, picture, table3_chart)
 
 
 @command.command("cost")
