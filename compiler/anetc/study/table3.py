@@ -205,10 +205,10 @@ def table3_by_seed(plan: Table3Plan, rows: Sequence[Table3Row]) -> str:
             f"{row.parameters:,}",
             f"{row.multiply_adds:,}",
             f"{row.rate:g}",
-            *accuracy_cells(row.short, other and other.short),
+            *accuracy_cells(row.short, other.short if other else None),
         ]
         if plan.long_iterations:
-            line += accuracy_cells(row.long, other and other.long)
+            line += accuracy_cells(row.long, other.long if other else None)
         lines.append(line)
     return markdown_table(header, lines)
 
