@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import threading
 from pathlib import Path
 
 import attrs
@@ -17,7 +19,7 @@ from anetc.study.figure4 import (
     figure4_by_seed,
     figure4_cases,
     figure4_chart,
-    figure4_table,
+    figure4_tables,
     top_three,
 )
 from anetc.study.networks import StudyNetwork, largest, random_network_of
@@ -100,6 +102,27 @@ def test_figure4_searches_chooses_and_tests(tmp_path: Path, searched: list[str])
     assert len(row.test) == len(row.validation) == FIGURE4.final_seeds
     # Networks of several searches are trained once with the seed of the choice.
     assert sum(name == "afresh-600-0" for name in synthetic.tasks) == len(NETWORKS)
+
+
+def test_two_cases_that_need_one_search_run_it_once(
+    tmp_path: Path, searched: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cases of both budgets start at the same time, and the first one searches for a while."""
+    barrier = threading.Barrier(2, timeout=0.5)
+    search = searches._search
+
+    def slow_search(plan: SearchPlan, run: Path, trainings: Trainings) -> None:
+        search(plan, run, trainings)
+        with contextlib.suppress(threading.BrokenBarrierError):
+            barrier.wait()  # a second search would come here
+
+    monkeypatch.setattr(searches, "_search", slow_search)
+    plan = Table3Plan(data="motion:level=2", seeds=1, methods=("random",))
+    cases = list(table3_cases(plan, (), tmp_path))
+    with synthetic_workers(SyntheticTrainings(measured), count=4) as workers:
+        ends = list(run_cases(cases, tmp_path / "t", workers))
+    assert [(end.problem, end.row is not None) for end in ends] == [("", True)] * 2
+    assert searched == ["random-1"]
 
 
 def test_the_rate_of_an_example_is_chosen_by_the_mean_of_several_trainings(tmp_path: Path) -> None:
@@ -237,12 +260,14 @@ def test_table_and_chart_of_figure4_by_hand() -> None:
     rows += [figure4_row("guided+inherit", seed, 68.0 + 3 * seed) for seed in (1, 2, 3)]
     rows += [figure4_row("guided", 1, 70.0)]
     plan = attrs.evolve(FIGURE4, seeds=3, methods=("guided+inherit", "random", "guided"))
-    lines = figure4_table(plan, rows).splitlines()
+    lines = figure4_tables(plan, rows).splitlines()
     cells = [cell.strip() for cell in lines[2].split("|")]
     assert cells[1] == "`guided+inherit`"
     assert cells[5] == "74.0 (66.5 to 81.5)"
     assert cells[6] == "+12.0 (+7.0 to +17.0)"
     assert cells[7:9] == ["0.009", "0.009"]
+    inherited = [cell.strip() for cell in lines[-1].split("|")[1:-1]]
+    assert inherited == ["`guided`", "1", "+1.0", "", ""]
     chart = figure4_chart(plan, rows)
     assert chart.startswith("<svg")
     curves = re.findall(r'<path class="s-(\d)"([^>]*)><title>([\w+]+)<', chart)
@@ -259,9 +284,9 @@ def test_figure4_by_seed() -> None:
     plan = attrs.evolve(FIGURE4, methods=("guided", "random"))
     lines = figure4_by_seed(plan, rows).splitlines()
     assert [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines[2:]] == [
-        ["`guided`", "2", "68.3", "75.0", "76.0", "75.0", "+13.0", "1,000"],
-        ["`random`", "1", "63.7", "70.0", "62.0", "61.0", "", "1,000"],
-        ["`random`", "2", "64.0", "70.0", "63.0", "62.0", "", "1,000"],
+        ["`guided`", "2", "75.0", "68.3", "76.0", "75.0", "+13.0", "1,000", "2,000"],
+        ["`random`", "1", "70.0", "63.7", "62.0", "61.0", "", "1,000", "2,000"],
+        ["`random`", "2", "70.0", "64.0", "63.0", "62.0", "", "1,000", "2,000"],
     ]
 
 

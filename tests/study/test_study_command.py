@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.command_line import anetc
+from tests.command_line import Result, anetc
 
 REPOSITORY = Path(__file__).parents[2]
 TINY = (
@@ -147,6 +147,44 @@ def test_plans_without_a_setting_are_refused(tmp_path: Path) -> None:
     assert "table3.json: the plan has no `rate_seeds`, so it is of another version" in done.err
 
 
+def start(*arguments: object) -> Result:
+    """Write the plan of a study of `motion`; no training starts, as the executor is not there."""
+    data = ("--data", "motion:level=1,clips=48,frames=16,size=16", "--executor", "dask:nowhere")
+    return anetc("study", *arguments, *EXAMPLES, *data)
+
+
+def test_a_study_continues_with_more_seeds_but_not_with_other_settings(tmp_path: Path) -> None:
+    """The plan of the results is kept if it is refused. Repeated options count once."""
+    search = ("figure4", "--out", tmp_path, "--method", "random")
+    plan = tmp_path / "figure4.json"
+    start(*search, "--method", "random", "--seeds", 2)
+    assert json.loads(plan.read_text())["plan"]["methods"] == ["random"]
+    start(*search, "--method", "guided", "--seeds", 3)
+    found = json.loads(plan.read_text())["plan"]
+    assert (found["seeds"], found["methods"], found["candidates"]) == (3, ["random", "guided"], 36)
+    before = plan.read_bytes()
+    done = start(*search, "--candidates", 12)
+    assert done.code == 2
+    assert "figure4.json: the study has `candidates` 36, and not 12; name another --out" in done.err
+    assert plan.read_bytes() == before
+
+
+def test_a_study_continues_with_its_own_networks(tmp_path: Path) -> None:
+    """An example that has changed since is not used; a warning says so."""
+    (tmp_path / "examples").mkdir()
+    example = tmp_path / "examples" / "small_assemblenet.anet"
+    text = (REPOSITORY / "examples" / example.name).read_text()
+    arguments = ("study", "edges", "--out", tmp_path / "r", "--examples", example.parent)
+    options = (*("--network", "small_assemblenet", "--random", 0), *TINY[:2])
+    results = []
+    for comment in ("", "# A remark at the end.\n"):
+        example.write_text(text + comment)
+        done = anetc(*arguments, *options, "--executor", "dask:nowhere")
+        stored = (tmp_path / "r" / "networks" / example.name).read_bytes()
+        results.append((stored, "small_assemblenet has changed; the study uses" in done.err))
+    assert results == [(results[0][0], False), (results[0][0], True)]
+
+
 def test_results_of_other_videos_of_the_same_name_are_not_mixed(tmp_path: Path) -> None:
     """The second archive has the file name of the first; its labels differ."""
     codes = []
@@ -169,6 +207,9 @@ def test_results_of_other_videos_of_the_same_name_are_not_mixed(tmp_path: Path) 
         (("edges",), "give --out to train, or --from to make tables; not both"),
         (("edges", "--out", "r", "--from", "r"), "not both"),
         (("edges", "--from", "nowhere"), "holds no results of this study"),
+        (("table3", "--from", "r", "--seeds", "2"), "--seeds: --from makes the tables of the"),
+        (("figure4", "--from", "r", "--level", "2"), "--level: --from makes the tables of the"),
+        (("table3", "--out", "r", "--method", "none", "--method", "random"), "--method none: use"),
         (("figure4", "--out", "r", "--method", "best"), "--method best: use one of guided+inherit"),
         (("edges", "--out", "r", "--examples", "nowhere"), "has no small_*.anet"),
         (

@@ -35,7 +35,7 @@ class ComparisonPlan(TrialPlan):
     population: int = 8
     tournament: int = 3
     edge_optimiser: str = "sgd"
-    compared: int = 3
+    finalists: int = 3
     """Number of the best candidates of a search that are trained afresh on the validation split."""
     final_iterations: int = 600
     """Steps of a training afresh."""
@@ -89,7 +89,7 @@ def choose(
 
     Raise TrainingFailed if there is none, or all of them diverge.
     """
-    found = [(fitness_of(choice(plan, one), trainings), one) for one in best[: plan.compared]]
+    found = [(fitness_of(choice(plan, one), trainings), one) for one in best[: plan.finalists]]
     fitness, network = max(found, key=lambda pair: pair[0], default=(-math.inf, None))
     if network is None or fitness == -math.inf:
         raise TrainingFailed("no candidate of the search could be trained")
@@ -128,14 +128,15 @@ def reported(
     """
     settings = {**plan.training(), "iterations": iterations, **changes, "seed": seed}
     spec = parse_spec(plan.data)
-    whole = with_all_groups(spec)
+    all_groups = with_all_groups(spec)
+    has_folds = all_groups != spec
     job = TrialJob(
-        data=spec_text(whole),
-        split="validation" if whole == spec else "test",
+        data=spec_text(all_groups),
+        split="test" if has_folds else "validation",
         settings=settings,
         recipe=plan.recipe,
     )
-    return Training(f"afresh-{iterations}-{seed}", network.text, job, test=whole == spec)
+    return Training(f"afresh-{iterations}-{seed}", network.text, job, test=not has_folds)
 
 
 def accuracies(training: Training, trainings: Trainings) -> tuple[float | None, float]:
@@ -154,38 +155,38 @@ def accuracies(training: Training, trainings: Trainings) -> tuple[float | None, 
 
 
 @attrs.frozen
-class Compared:
-    """The comparison of two rows of a table, in pairs of equal seeds."""
+class Comparison:
+    """The comparison of two rows of a table, in pairs of equal seeds or networks."""
 
-    found: MeanDifference
+    test: MeanDifference
     corrected: float | None
     """The p-value after Holm's correction for all comparisons of the table."""
 
 
-Values = Mapping[int, float]
-"""Accuracy by seed."""
+Values = Mapping[Any, float]
+"""Accuracy or fitness by seed or by network."""
 
 
-def compared(rows: Mapping[str, tuple[Values, Values]]) -> dict[str, Compared]:
-    """Return, by name, the differences of the first values to the second ones at common seeds.
+def compare_rows(rows: Mapping[str, tuple[Values, Values]]) -> dict[str, Comparison]:
+    """Return, by name, the differences of the first values to the second ones in pairs.
 
-    Rows without a common seed are left out.
+    A pair has the same seed or network. Rows without a pair are left out.
     """
-    found = {}
+    tests = {}
     for name, (first, second) in rows.items():
-        if seeds := sorted(first.keys() & second.keys()):
-            found[name] = paired_difference([first[s] for s in seeds], [second[s] for s in seeds])
-    tested = {name: one.p for name, one in found.items() if one.p is not None}
-    corrected = dict(zip(tested, holm(list(tested.values()))))
-    return {name: Compared(one, corrected.get(name)) for name, one in found.items()}
+        if pairs := [(first[key], second[key]) for key in first if key in second]:
+            tests[name] = paired_difference([one for one, _ in pairs], [two for _, two in pairs])
+    known = {name: test.p for name, test in tests.items() if test.p is not None}
+    corrected = dict(zip(known, holm(list(known.values()))))
+    return {name: Comparison(test, corrected.get(name)) for name, test in tests.items()}
 
 
-def comparison_cells(found: Compared | None) -> list[str]:
+def comparison_cells(comparison: Comparison | None) -> list[str]:
     """Return the cells of a table: difference, p-value and corrected p-value."""
-    if found is None:
+    if comparison is None:
         return ["", "", ""]
-    difference = interval_text(found.found.difference, signed=True)
-    return [difference, p_text(found.found.p), p_text(found.corrected)]
+    difference = interval_text(comparison.test.difference, signed=True)
+    return [difference, p_text(comparison.test.p), p_text(comparison.corrected)]
 
 
 def accuracy_cells(accuracy: float | None, compared_with: float | None) -> list[str]:

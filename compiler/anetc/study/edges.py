@@ -8,7 +8,9 @@ For each setting of the training of edge weights, network and seed:
 3. The three networks are trained afresh, from other initial weights, in the same budget and with
    the default setting. So the random half is the same for all settings.
 
-Edge weights guide if upper > random > lower, with intervals of the paired differences above 0.
+The fitness of a half is the mean over the seeds. Intervals and tests are over networks, because
+trainings of one network are not independent. Edge weights guide if upper > random > lower, with
+intervals of the paired differences above 0.
 """
 
 from __future__ import annotations
@@ -16,20 +18,23 @@ from __future__ import annotations
 import functools
 import itertools
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 import attrs
 
+from anetc.study.comparison import compare_rows, comparison_cells
 from anetc.study.halves import HALVES, Half, half_of, learned_pairs, with_half
 from anetc.study.networks import StudyNetwork
 from anetc.study.trainings import Case, Diverged, Training, Trainings, TrialPlan
 from anetc.training.settings import TrainSettings
-from anetdsl.confidence import mean_interval, paired_difference
+from anetdsl.confidence import mean_interval
 from anetdsl.errors import CannotRun
 from anetdsl.evolve.contract import TrialJob, TrialResult
-from anetdsl.result_tables import interval_text, markdown_table, p_text
+from anetdsl.result_tables import markdown_table
 from anetdsl.settings_reader import option_values, read_value
+
+T = TypeVar("T")
 
 FIXED = "edge_rate=0"
 """The setting that learns no edge weights: all stay at their initial values near 0.5."""
@@ -87,7 +92,7 @@ class EdgesRow:
     whole: float
     """Fitness of the network that learned the weights."""
     edges: int
-    """Number of edges that can be dropped."""
+    """Number of edges that learned a weight."""
     kept: Mapping[Half, int]
     """Number of these edges in each half."""
     fitness: Mapping[Half, float]
@@ -120,22 +125,24 @@ def _number(text: str) -> Any:
 
 def edges_cases(plan: EdgesPlan, networks: Sequence[StudyNetwork]) -> Iterator[Case[EdgesRow]]:
     """Yield the cases, seed by seed, and for each seed setting by setting."""
-    for seed in range(plan.seeds):
-        for setting in plan.settings:
-            for network in networks:
-                compute = functools.partial(_row, plan, setting, network, seed)
-                yield Case(f"{setting}, {network.name}, seed {seed}", compute)
+    return _cases(_row, plan, networks)
 
 
 def learned_cases(
     plan: EdgesPlan, networks: Sequence[StudyNetwork]
 ) -> Iterator[Case[LearnedWeights]]:
     """Yield the first training of each case alone, to compare the weights of several seeds."""
-    for case_seed in range(plan.seeds):
+    return _cases(_learned, plan, networks)
+
+
+def _cases(
+    compute: Callable[..., T], plan: EdgesPlan, networks: Sequence[StudyNetwork]
+) -> Iterator[Case[T]]:
+    for seed in range(plan.seeds):
         for setting in plan.settings:
             for network in networks:
-                compute = functools.partial(_learned, plan, setting, network, case_seed)
-                yield Case(f"{setting}, {network.name}, seed {case_seed}", compute)
+                name = f"{setting}, {network.name}, seed {seed}"
+                yield Case(name, functools.partial(compute, plan, setting, network, seed))
 
 
 def _learned(
@@ -202,50 +209,61 @@ def _slug(setting: str) -> str:
 HEADER = (
     *("setting", "sd of weights", "within 0.05 of 0.5", "agreement of seeds"),
     *("whole", "upper", "random", "lower"),
-    *("upper - random", "random - lower", "upper - lower", "p", "pairs"),
-)
-
-
-_COMPARED: tuple[tuple[Half, Half], ...] = (
-    ("upper", "random"),
-    ("random", "lower"),
-    ("upper", "lower"),
+    *("upper - random", "random - lower", "upper - lower", "p", "p (Holm)", "networks", "seeds"),
 )
 
 
 def edges_table(
     plan: EdgesPlan, rows: Sequence[EdgesRow], learned: Sequence[LearnedWeights]
 ) -> str:
-    """Return the measure of each setting as Markdown: means over networks and seeds.
+    """Return the measure of each setting as Markdown: means over networks.
 
-    Differences are those of halves of one network and seed, with 95 % intervals of Student's t; p
-    is that of upper - lower. The agreement is Spearman's correlation of the weights that two seeds
-    learn in the same network: without it weights depend on chance.
+    Differences are those of halves of one network, averaged over its seeds, with 95 % intervals of
+    Student's t over networks. p is that of upper - lower; Holm's correction is for the number of
+    settings. The agreement is Spearman's correlation of the weights that two seeds learn in the
+    same network: without it weights depend on chance.
     """
+    settings = [one for one in plan.settings if any(row.setting == one for row in rows)]
+    own = {setting: [row for row in rows if row.setting == setting] for setting in settings}
+    fitness = {
+        setting: {half: _by_network(own[setting], half) for half in HALVES} for setting in own
+    }
+    guided = compare_rows({one: (fitness[one]["upper"], fitness[one]["lower"]) for one in settings})
     lines = []
-    for setting in plan.settings:
-        own = [row for row in rows if row.setting == setting]
-        if own:
-            weights = [one for one in learned if one.setting == setting]
-            lines.append([f"`{setting}`", *_cells(own, weights)])
+    for setting in settings:
+        half = fitness[setting]
+        weights = [weight for row in own[setting] for weight in row.weights]
+        near = statistics.fmean(abs(weight - 0.5) <= _NEAR_HALF for weight in weights)
+        parts = compare_rows(
+            {
+                "upper - random": (half["upper"], half["random"]),
+                "random - lower": (half["random"], half["lower"]),
+            }
+        )
+        lines.append(
+            [
+                f"`{setting}`",
+                f"{statistics.pstdev(weights):.2f}",
+                f"{100 * near:.0f} %",
+                _agreement([one for one in learned if one.setting == setting]),
+                f"{statistics.fmean(row.whole for row in own[setting]):.1f}",
+                *(f"{statistics.fmean(half[name].values()):.1f}" for name in HALVES),
+                *(comparison_cells(part)[0] for part in parts.values()),
+                *comparison_cells(guided[setting]),
+                str(len(half["upper"])),
+                str(len({row.seed for row in own[setting]})),
+            ]
+        )
     return markdown_table(HEADER, lines)
 
 
-def _cells(rows: Sequence[EdgesRow], learned: Sequence[LearnedWeights]) -> list[str]:
-    weights = [weight for row in rows for weight in row.weights]
-    near = statistics.fmean(abs(weight - 0.5) <= _NEAR_HALF for weight in weights)
-    fitness = {half: [row.fitness[half] for row in rows] for half in HALVES}
-    differences = [paired_difference(fitness[one], fitness[other]) for one, other in _COMPARED]
-    return [
-        f"{statistics.pstdev(weights):.2f}",
-        f"{100 * near:.0f} %",
-        _agreement(learned),
-        f"{mean_interval([row.whole for row in rows]).mean:.1f}",
-        *(f"{statistics.fmean(fitness[half]):.1f}" for half in HALVES),
-        *(interval_text(value.difference, signed=True) for value in differences),
-        p_text(differences[-1].p),
-        str(len(rows)),
-    ]
+def _by_network(rows: Sequence[EdgesRow], half: Half) -> dict[str, float]:
+    """Return the fitness of a half by network, as the mean over seeds."""
+    names = dict.fromkeys(row.network for row in rows)
+    return {
+        name: statistics.fmean(row.fitness[half] for row in rows if row.network == name)
+        for name in names
+    }
 
 
 def _agreement(learned: Sequence[LearnedWeights]) -> str:
@@ -275,14 +293,21 @@ def _ranks(values: Sequence[float]) -> list[float]:
 
 
 def by_network_table(rows: Sequence[EdgesRow]) -> str:
-    """Return upper - lower of each network and setting as Markdown, with standard errors."""
+    """Return upper - lower of each network and setting as Markdown.
+
+    With several seeds it is the mean and its standard error. `edges kept` has the number of edges
+    in the halves, which can differ where an edge is the last of its node.
+    """
     settings = list(dict.fromkeys(row.setting for row in rows))
     networks = list(dict.fromkeys(row.network for row in rows))
-    lines = [
-        [network, *(_difference(rows, network, setting) for setting in settings)]
-        for network in networks
-    ]
-    return markdown_table(["upper - lower", *(f"`{setting}`" for setting in settings)], lines)
+    lines = []
+    for network in networks:
+        own = [row for row in rows if row.network == network]
+        kept = sorted({count for row in own for count in row.kept.values()})
+        cells = (_difference(own, network, setting) for setting in settings)
+        lines.append([network, f"{' or '.join(map(str, kept))} of {own[0].edges}", *cells])
+    header = ["upper - lower", "edges kept", *(f"`{setting}`" for setting in settings)]
+    return markdown_table(header, lines)
 
 
 def _difference(rows: Sequence[EdgesRow], network: str, setting: str) -> str:

@@ -20,7 +20,7 @@ from anetc.study.comparison import (
     accuracies,
     choice,
     choose,
-    compared,
+    compare_rows,
     comparison_cells,
     reported,
     search_plan,
@@ -31,9 +31,10 @@ from anetdsl.confidence import mean_interval
 from anetdsl.report.charts import Axis, Line, plot
 from anetdsl.result_tables import interval_text, markdown_table
 
-COMPARED = tuple(method for method in METHODS if not method.startswith("oneshot"))
+FIGURE4_METHODS = tuple(method for method in METHODS if not method.startswith("oneshot"))
 """The most informative methods first. Candidates of random search have no parents."""
 BASELINE = "random"
+_INHERIT = "+inherit"
 _TOP = 3
 
 
@@ -41,7 +42,7 @@ _TOP = 3
 class Figure4Plan(ComparisonPlan):
     """Searches and trainings of the study, and their budgets."""
 
-    methods: tuple[str, ...] = COMPARED
+    methods: tuple[str, ...] = FIGURE4_METHODS
     final_seeds: int = 2
     """Trainings afresh of the chosen network."""
 
@@ -112,7 +113,13 @@ HEADER = (
 )
 
 
-def figure4_table(plan: Figure4Plan, rows: Sequence[Figure4Row]) -> str:
+def figure4_tables(plan: Figure4Plan, rows: Sequence[Figure4Row]) -> str:
+    """Return the comparisons with the baseline, and of inherited weights, as Markdown."""
+    parts = (methods_table(plan, rows), inheritance_table(plan, rows))
+    return "\n".join(part for part in parts if part)
+
+
+def methods_table(plan: Figure4Plan, rows: Sequence[Figure4Row]) -> str:
     """Return the methods as Markdown: means over searches, with 95 % intervals.
 
     A search counts once, with the mean of the trainings of its network. Differences are those of
@@ -120,7 +127,7 @@ def figure4_table(plan: Figure4Plan, rows: Sequence[Figure4Row]) -> str:
     """
     tests = _tests(plan, rows)
     baseline = tests.get(BASELINE, {})
-    differences = compared(
+    differences = compare_rows(
         {method: (own, baseline) for method, own in tests.items() if method != BASELINE}
     )
     lines = []
@@ -144,14 +151,35 @@ def figure4_table(plan: Figure4Plan, rows: Sequence[Figure4Row]) -> str:
     return markdown_table(HEADER, lines)
 
 
+def inheritance_table(plan: Figure4Plan, rows: Sequence[Figure4Row]) -> str:
+    """Return test accuracy with inherited weights minus that without as Markdown, in paired tests.
+
+    Pairs are searches of a method with the same seed. It is empty without such pairs.
+    """
+    tests = _tests(plan, rows)
+    pairs = {
+        method: (tests[method + _INHERIT], own)
+        for method, own in tests.items()
+        if method + _INHERIT in tests
+    }
+    lines = [
+        [f"`{method}`", str(comparison.test.difference.count), *comparison_cells(comparison)]
+        for method, comparison in compare_rows(pairs).items()
+    ]
+    header = ("method", "pairs", "test with inherited weights - without", "p", "p (Holm)")
+    return markdown_table(header, lines) if lines else ""
+
+
 def figure4_by_seed(plan: Figure4Plan, rows: Sequence[Figure4Row]) -> str:
     """Return each search as Markdown, method by method.
 
     A difference is that of the search of the baseline with the same seed.
     """
-    header = [name for name in HEADER if name not in ("searches", "p", "p (Holm)")]
-    header[1:1] = ["seed"]
-    header[3:3] = ["best candidate"]
+    header = (
+        *("method", "seed", "best candidate", "mean of the top three"),
+        *("validation top-1 afresh", "test top-1 afresh", f"test - {BASELINE}"),
+        *("parameters", "multiply-adds"),
+    )
     baseline = _tests(plan, rows).get(BASELINE, {})
     lines = []
     for row in (row for method in plan.methods for row in rows if row.method == method):
@@ -163,12 +191,13 @@ def figure4_by_seed(plan: Figure4Plan, rows: Sequence[Figure4Row]) -> str:
             [
                 f"`{row.method}`",
                 str(row.seed),
-                f"{points[-1][1]:.1f}" if points else "",
                 f"{max(known):.1f}" if known else "",
+                f"{points[-1][1]:.1f}" if points else "",
                 f"{statistics.fmean(row.validation):.1f}" if row.validation else "",
                 f"{test:.1f}",
                 "" if other is None else f"{test - other:+.1f}",
                 f"{row.parameters:,}",
+                f"{row.multiply_adds:,}",
             ]
         )
     return markdown_table(header, lines)
@@ -187,7 +216,7 @@ def figure4_chart(plan: Figure4Plan, rows: Sequence[Figure4Row]) -> str:
 
     A method has the same colour with inherited weights (solid line) and without (dashed line).
     """
-    colors = list(dict.fromkeys(method.removesuffix("+inherit") for method in plan.methods))
+    colors = list(dict.fromkeys(method.removesuffix(_INHERIT) for method in plan.methods))
     lines = []
     for method in plan.methods:
         curves = [top_three(row.search.fitness) for row in rows if row.method == method]
@@ -200,8 +229,8 @@ def figure4_chart(plan: Figure4Plan, rows: Sequence[Figure4Row]) -> str:
                 method,
                 [(x, statistics.fmean(values[x])) for x in numbers],
                 band=[(x, min(values[x]), max(values[x])) for x in numbers],
-                color=colors.index(method.removesuffix("+inherit")),
-                dashed=not method.endswith("+inherit"),
+                color=colors.index(method.removesuffix(_INHERIT)),
+                dashed=not method.endswith(_INHERIT),
             )
         )
     return plot(

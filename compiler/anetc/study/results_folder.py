@@ -5,14 +5,15 @@
     searches/*.json     the results of searches (`searches`)
     trainings/*.json    the results of trainings (`trainings`)
 
-With these files the tables are made again without training, also after an example has changed.
-Several studies with the same data may share a folder, and so their searches and trainings.
+With these files the tables are made again without training, and a study continues with its own
+networks after an example has changed. Several studies with the same data may share a folder, and so
+their searches and trainings.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,6 +29,11 @@ T = TypeVar("T")
 
 SCHEMA = "anetdsl-study"
 SCHEMA_VERSION = 1
+_EXTENSIONS = (
+    *("seeds", "methods", "examples", "random", "settings"),
+    *("long_iterations", "long_seeds", "final_seeds"),
+)
+"""Settings of a plan that a later command may change: the results so far stay valid."""
 
 
 @attrs.frozen
@@ -55,39 +61,60 @@ def write_plan(
     folder: ResultsFolder,
     study: str,
     plan: Any,
-    networks: Iterable[StudyNetwork],
+    networks: Sequence[StudyNetwork],
     videos: SplitVideos,
-) -> None:
-    """Write the plan and the networks of a study; create the folder if necessary.
+) -> list[StudyNetwork]:
+    """Write the plan and the networks of a study; return the networks to use.
 
-    `videos` is the record of the training videos. Raise CannotRun if a file cannot be written, or
-    if the folder has a study of data with the same name and other videos.
+    The folder is created if necessary. A network that the folder has is not replaced: the study
+    continues with it. `videos` is the record of the training videos. Raise CannotRun if a file
+    cannot be read or written, if the folder has a study of data with the same name and other
+    videos, or if it has the same study with other settings than `_EXTENSIONS`.
     """
+    document = {
+        "schema": SCHEMA,
+        "schema_version": SCHEMA_VERSION,
+        "study": study,
+        "plan": json.loads(json.dumps(attrs.asdict(plan))),
+        "videos": attrs.asdict(videos),
+        "networks": [network.name for network in networks],
+    }
     make_folder(folder.networks)
-    record = attrs.asdict(videos)
     for path in sorted(folder.path.glob("*.json")):
         try:
             known = _document(path)
         except CannotRun:
             continue  # it is no plan, or it is damaged and will be replaced
-        if known["plan"].get("data") == plan.data and known.get("videos", record) != record:
-            raise CannotRun(
-                f"{path}: its results are of other videos of the same name; name another --out, or "
-                "restore the videos, if some were added, removed or put into quarantine"
-            )
-    names = []
+        _check_same_study(path, known, document)
+    used = []
     for network in networks:
-        names.append(network.name)
-        write_atomically(folder.networks / f"{network.name}.anet", network.text)
-    document = {
-        "schema": SCHEMA,
-        "schema_version": SCHEMA_VERSION,
-        "study": study,
-        "plan": attrs.asdict(plan),
-        "videos": record,
-        "networks": names,
-    }
+        path = folder.networks / f"{network.name}.anet"
+        if path.exists():
+            used.append(_stored(folder, network.name))
+        else:
+            write_atomically(path, network.text)
+            used.append(network)
     write_atomically(folder.plan(study), json.dumps(document, indent=1) + "\n")
+    return used
+
+
+def _check_same_study(path: Path, known: Mapping[str, Any], document: Mapping[str, Any]) -> None:
+    """Raise CannotRun if a plan in the folder does not agree with the new one."""
+    old, new = known["plan"], document["plan"]
+    videos = document["videos"]
+    if old.get("data") == new["data"] and known.get("videos", videos) != videos:
+        raise CannotRun(
+            f"{path}: its results are of other videos of the same name; name another --out, or "
+            "restore the videos, if some were added, removed or put into quarantine"
+        )
+    if known.get("study") != document["study"]:
+        return
+    for name, value in new.items():
+        if name not in _EXTENSIONS and old.get(name, value) != value:
+            raise CannotRun(
+                f"{path}: the study has `{name}` {json.dumps(old[name])}, and not "
+                f"{json.dumps(value)}; name another --out, or continue it with the same settings"
+            )
 
 
 def read_plan(folder: ResultsFolder, study: str, cls: type[T]) -> tuple[T, list[StudyNetwork]]:
@@ -104,14 +131,15 @@ def read_plan(folder: ResultsFolder, study: str, cls: type[T]) -> tuple[T, list[
             "again with --out, or add the setting"
         )
     plan = read_value(named_values(document["plan"], f"{path}: plan"), cls)
-    networks = []
-    for name in document["networks"]:
-        text = folder.networks / f"{name}.anet"
-        try:
-            networks.append(StudyNetwork(name, text.read_text(encoding="utf-8")))
-        except OSError as error:
-            raise cannot_read(text, error) from None
-    return plan, networks
+    return plan, [_stored(folder, name) for name in document["networks"]]
+
+
+def _stored(folder: ResultsFolder, name: str) -> StudyNetwork:
+    path = folder.networks / f"{name}.anet"
+    try:
+        return StudyNetwork(name, path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise cannot_read(path, error) from None
 
 
 def _document(path: Path) -> dict[str, Any]:

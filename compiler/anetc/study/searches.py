@@ -115,17 +115,18 @@ def run_search(plan: SearchPlan, results: Path, trainings: Trainings) -> SearchR
     is not known, TrainingFailed if the search cannot go on.
     """
     path = results / "searches" / f"{plan.name}.json"
-    known = _read(path, plan)
-    if known is not None:
-        return known
-    if trainings.workers is None:
-        raise NotTrained(path.name)
-    run = results / "runs" / plan.run_name
-    _search(plan, run, trainings)
-    record = _record_of(plan, run)
-    path.parent.mkdir(exist_ok=True)
-    write_atomically(path, _file_text(record))
-    shutil.rmtree(run, ignore_errors=True)
+    with trainings.lock(plan.run_name):
+        known = _read(path, plan)
+        if known is not None:
+            return known
+        if trainings.workers is None:
+            raise NotTrained(path.name)
+        run = results / "runs" / plan.run_name
+        _search(plan, run, trainings)
+        record = _record_of(plan, run)
+        path.parent.mkdir(exist_ok=True)
+        write_atomically(path, _file_text(record))
+        shutil.rmtree(run, ignore_errors=True)
     return record
 
 

@@ -22,14 +22,14 @@ from pathlib import Path
 import attrs
 
 from anetc.study.comparison import (
-    Compared,
+    Comparison,
     ComparisonPlan,
     Values,
     accuracies,
     accuracy_cells,
     choice,
     choose,
-    compared,
+    compare_rows,
     comparison_cells,
     fitness_of,
     reported,
@@ -83,12 +83,12 @@ class Table3Row:
 def table3_cases(
     plan: Table3Plan, examples: Sequence[StudyNetwork], results: Path
 ) -> Iterator[Case[Table3Row]]:
-    """Yield the cases, seed by seed: the evolved network, the examples, the other searches.
+    """Yield the cases, seed by seed: the first search, the examples, the other searches.
 
     The short budget of all seeds comes first. The cases of the long budget give the same rows
     again, with their long training: pass all of them to `whole_rows`.
     """
-    first, *others = plan.methods or ("",)
+    first, *others = plan.methods or (None,)
     long_seeds = (plan.long_seeds or plan.seeds) if plan.long_iterations else 0
     for long, seeds in ((False, plan.seeds), (True, min(long_seeds, plan.seeds))):
         for seed in range(1, seeds + 1):
@@ -160,7 +160,7 @@ def table3_table(plan: Table3Plan, rows: Sequence[Table3Row]) -> str:
     own = _by_row(rows)
     short = {name: {row.seed: row.short for row in own[name]} for name in own}
     long = {name: {row.seed: row.long for row in own[name] if row.long is not None} for name in own}
-    differences, later = _to_evolved(short), _to_evolved(long)
+    short_differences, long_differences = _to_evolved(short), _to_evolved(long)
     header = ["network", "parameters", "multiply-adds", "learning rates"]
     for steps in _budgets(plan):
         header += ["seeds", f"test top-1, {steps} steps", f"`{EVOLVED}` - this", "p", "p (Holm)"]
@@ -173,14 +173,14 @@ def table3_table(plan: Table3Plan, rows: Sequence[Table3Row]) -> str:
             ", ".join(f"{rate:g}" for rate in sorted({row.rate for row in own[name]})),
             str(len(own[name])),
             interval_text(mean_interval(list(short[name].values()))),
-            *comparison_cells(differences.get(name)),
+            *comparison_cells(short_differences.get(name)),
         ]
         if plan.long_iterations:
             values = list(long[name].values())
             line += [
                 str(len(values)),
                 interval_text(mean_interval(values)) if values else "",
-                *comparison_cells(later.get(name)),
+                *comparison_cells(long_differences.get(name)),
             ]
         lines.append(line)
     return markdown_table(header, lines)
@@ -224,10 +224,10 @@ def _by_row(rows: Sequence[Table3Row]) -> dict[str, list[Table3Row]]:
     return dict(sorted(own.items(), key=lambda one: -statistics.fmean(r.short for r in one[1])))
 
 
-def _to_evolved(values: Mapping[str, Values]) -> dict[str, Compared]:
+def _to_evolved(values: Mapping[str, Values]) -> dict[str, Comparison]:
     """Return the differences of the evolved row to each other one."""
     evolved = values.get(EVOLVED, {})
-    return compared({name: (evolved, own) for name, own in values.items() if name != EVOLVED})
+    return compare_rows({name: (evolved, own) for name, own in values.items() if name != EVOLVED})
 
 
 def table3_chart(plan: Table3Plan, rows: Sequence[Table3Row]) -> str:

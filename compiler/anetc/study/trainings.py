@@ -114,6 +114,11 @@ class Trainings:
     _locks: dict[str, threading.Lock] = attrs.field(factory=dict)
     _lock: threading.Lock = attrs.field(factory=threading.Lock)
 
+    def lock(self, name: str) -> threading.Lock:
+        """Return the lock of a training or a search, which other cases may need, too."""
+        with self._lock:
+            return self._locks.setdefault(name, threading.Lock())
+
     def run(self, training: Training) -> TrialResult:
         """Return the result of a training; train if it is not known yet.
 
@@ -121,9 +126,7 @@ class Trainings:
         diverged, also in an earlier process.
         """
         path = self.folder / training.file_name
-        with self._lock:
-            lock = self._locks.setdefault(path.name, threading.Lock())
-        with lock:  # another case may need the same training
+        with self.lock(path.name):
             result = read_result(path)
             if result is None:
                 if self.workers is None:

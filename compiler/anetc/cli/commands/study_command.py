@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from anetc.cli.options import SizeType
-from anetc.cli.study_rows import show_rows, study_rows, warn_of_missing_flow
+from anetc.cli.study_steps import begin_study, open_folder, show_rows, study_rows
 from anetdsl.errors import CannotRun
 
 if TYPE_CHECKING:
     from anetc.study.networks import StudyNetwork
-    from anetc.study.results_folder import ResultsFolder
 
 _out = click.option("--out", metavar="RESULTS", help="Folder of results; finished ones are kept.")
 _from = click.option(
@@ -63,6 +62,9 @@ def command() -> None:
 # Trainings that choose a network or a rate have seeds from 101 on (anetc.study.comparison.choice).
 _MOST_SEEDS = 100
 
+NO_SEARCH = "none"
+"""`--method none`: rows of examples only."""
+
 _seeds = click.option(
     "--seeds",
     type=click.IntRange(1, _MOST_SEEDS),
@@ -79,7 +81,7 @@ _search = [
         "methods",
         multiple=True,
         metavar="NAME",
-        help="Search method of a row, such as guided+inherit; may be repeated.",
+        help="Search method of a row, such as guided+inherit, or `none`; may be repeated.",
     ),
     click.option("--candidates", type=click.IntRange(1), help="Candidates, 36 by default."),
     click.option("--population", type=click.IntRange(1), help="Members, 8 by default."),
@@ -166,7 +168,7 @@ def edges(
     from anetc.study.study_data import space_of
     from anetc.study.trainings import known_cases
 
-    folder = _folder(out, source)
+    folder = open_folder(out, source)
     if source is not None:
         plan, given = read_plan(folder, "edges", EdgesPlan)
     else:
@@ -182,7 +184,7 @@ def edges(
             *(known[network] for network in chosen),
             *(random_network_of(space, seed) for seed in range(plan.random)),
         ]
-        _begin(folder, "edges", plan, given, given_data, {})
+        given = begin_study(folder, "edges", plan, given, given_data, {})
     rows = study_rows(list(edges_cases(plan, given)), folder, None if source else executor, data)
     if rows:
         learned = [
@@ -228,19 +230,19 @@ def figure4(
     """
     from anetc.study.comparison import recipe_of
     from anetc.study.figure4 import (
-        COMPARED,
+        FIGURE4_METHODS,
         Figure4Plan,
         figure4_by_seed,
         figure4_cases,
         figure4_chart,
-        figure4_table,
+        figure4_tables,
     )
     from anetc.study.networks import largest, small_examples
     from anetc.study.results_folder import read_plan
     from anetc.study.study_data import check_comparison, space_of, with_search_data
 
-    folder = _folder(out, source)
-    _check_methods(methods, COMPARED)
+    folder = open_folder(out, source)
+    _check_methods(methods, FIGURE4_METHODS)
     if source is not None:
         plan, _ = read_plan(folder, "figure4", Figure4Plan)
     else:
@@ -250,11 +252,11 @@ def figure4(
         changes = _given(with_search_data(options, data), methods=methods)
         plan = Figure4Plan(data=name, max_params=most, **changes)
         check_comparison(plan, given_data)
-        _begin(folder, "figure4", plan, (), given_data, plan.recipe)
+        begin_study(folder, "figure4", plan, (), given_data, plan.recipe)
     rows = study_rows(
         list(figure4_cases(plan, folder.path)), folder, None if source else executor, data
     )
-    table = figure4_by_seed if by_seed else figure4_table
+    table = figure4_by_seed if by_seed else figure4_tables
     show_rows(plan, rows, table, picture, figure4_chart)
 
 
@@ -312,8 +314,9 @@ def table3(
         whole_rows,
     )
 
-    folder = _folder(out, source)
-    _check_methods(methods, (*METHODS, *(row for row in SEARCHES if row not in METHODS)))
+    folder = open_folder(out, source)
+    if methods != (NO_SEARCH,):
+        _check_methods(methods, (*METHODS, *(row for row in SEARCHES if row not in METHODS)))
     if source is not None:
         plan, given = read_plan(folder, "table3", Table3Plan)
     else:
@@ -323,9 +326,11 @@ def table3(
         chosen = _chosen(networks or tuple(known), known, examples)
         given = [known[network] for network in chosen]
         changes = _given(with_search_data(options, data), methods=methods, rates=rates)
+        if methods == (NO_SEARCH,):
+            changes["methods"] = ()
         plan = Table3Plan(data=name, examples=chosen, max_params=largest(known.values()), **changes)
         check_comparison(plan, given_data)
-        _begin(folder, "table3", plan, given, given_data, plan.recipe)
+        given = begin_study(folder, "table3", plan, given, given_data, plan.recipe)
     cases = list(table3_cases(plan, given, folder.path))
     rows = whole_rows(study_rows(cases, folder, None if source else executor, data))
     table = table3_by_seed if by_seed else table3_table
@@ -352,26 +357,13 @@ def cost(file: str, tflops: float) -> None:
     click.echo(cost_table(network, tflops), nl=False)
 
 
-def _begin(
-    folder: ResultsFolder,
-    study: str,
-    plan: Any,
-    networks: Sequence[StudyNetwork],
-    data: str,
-    recipe: Mapping[str, Any],
-) -> None:
-    """Write the plan of a study, with a record of the data, after a warning of missing flow."""
-    from anetc.study.results_folder import write_plan
-    from anetc.study.study_data import videos_of_study
-
-    warn_of_missing_flow(data, recipe)
-    write_plan(folder, study, plan, networks, videos_of_study(data, recipe))
-
-
 def _given(options: dict[str, Any], **lists: tuple[Any, ...]) -> dict[str, Any]:
     """Return the options that were given, for a plan."""
     values = {name: value for name, value in options.items() if value is not None}
-    return {**values, **{name: value for name, value in lists.items() if value}}
+    return {
+        **values,
+        **{name: tuple(dict.fromkeys(value)) for name, value in lists.items() if value},
+    }
 
 
 def _chosen(
@@ -381,18 +373,10 @@ def _chosen(
     for name in wanted:
         if name not in known:
             raise CannotRun(f"--network {name}: {examples} has {', '.join(known)}")
-    return wanted
+    return tuple(dict.fromkeys(wanted))
 
 
 def _check_methods(methods: Sequence[str], known: Sequence[str]) -> None:
     for method in methods:
         if method not in known:
             raise CannotRun(f"--method {method}: use one of {'; '.join(known)}")
-
-
-def _folder(out: str | None, source: str | None) -> ResultsFolder:
-    from anetc.study.results_folder import ResultsFolder
-
-    if (out is None) == (source is None):
-        raise CannotRun("give --out to train, or --from to make tables; not both")
-    return ResultsFolder(Path(out if out is not None else str(source)))

@@ -1,23 +1,72 @@
-"""Compute and print the rows of a study for `anetc study`; its progress is on standard error."""
+"""The steps of `anetc study`: its folder, its plan, its rows and its tables.
+
+The progress is on standard error.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from anetdsl.errors import CannotRun
 from anetdsl.files import write_atomically
 from anetdsl.terminal import visible
 
 if TYPE_CHECKING:
+    from anetc.study.networks import StudyNetwork
     from anetc.study.results_folder import ResultsFolder
     from anetc.study.trainings import Case, Finished
 
 T = TypeVar("T")
 
 
-def warn_of_missing_flow(data: str, recipe: Mapping[str, Any]) -> None:
+def open_folder(out: str | None, source: str | None) -> ResultsFolder:
+    """Return the folder of --out or --from.
+
+    Raise CannotRun unless one of them is given, and for --from with an option of a plan.
+    """
+    from anetc.study.results_folder import ResultsFolder
+
+    if (out is None) == (source is None):
+        raise CannotRun("give --out to train, or --from to make tables; not both")
+    if source is None:
+        return ResultsFolder(Path(str(out)))
+    context = click.get_current_context()
+    for name in context.params.keys() - {"source", "picture", "by_seed"}:
+        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            option = next(p.opts[0] for p in context.command.params if p.name == name)
+            raise CannotRun(f"{option}: --from makes the tables of the stored plan; leave it out")
+    return ResultsFolder(Path(source))
+
+
+def begin_study(
+    folder: ResultsFolder,
+    study: str,
+    plan: Any,
+    networks: Sequence[StudyNetwork],
+    data: str,
+    recipe: Mapping[str, Any],
+) -> list[StudyNetwork]:
+    """Write the plan of a study, with a record of the data; return the networks to use.
+
+    Warn of missing flow, and of networks that have changed since the study began.
+    """
+    from anetc.study.results_folder import write_plan
+    from anetc.study.study_data import videos_of_study
+
+    _warn_of_missing_flow(data, recipe)
+    used = write_plan(folder, study, plan, networks, videos_of_study(data, recipe))
+    for old, new in zip(used, networks, strict=True):
+        if old.text != new.text:
+            kept = folder.networks / f"{old.name}.anet"
+            click.echo(f"warning: {old.name} has changed; the study uses {kept}", err=True)
+    return used
+
+
+def _warn_of_missing_flow(data: str, recipe: Mapping[str, Any]) -> None:
     """Warn if the trainings of a study would compute optical flow again for each clip."""
     from anetc.trial.search_data import missing_flow_line
 
