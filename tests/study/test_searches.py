@@ -104,6 +104,18 @@ def test_figure4_searches_chooses_and_tests(tmp_path: Path, searched: list[str])
     assert sum(name == "afresh-600-0" for name in synthetic.tasks) == len(NETWORKS)
 
 
+def test_seeds_that_repeat_a_study(tmp_path: Path) -> None:
+    plan = attrs.evolve(FIGURE4, first_seed=6, methods=("random",))
+    assert [case.name for case in figure4_cases(plan, tmp_path)] == [
+        *("random, seed 6", "random, seed 7"),
+    ]
+    long = Table3Plan(data="x", first_seed=6, seeds=2, long_seeds=1, methods=())
+    network = StudyNetwork("by_hand", NETWORKS[0].text)
+    assert [case.name for case in table3_cases(long, [network], tmp_path)] == [
+        *("by_hand, seed 6", "by_hand, seed 7", "by_hand, seed 6, 4000 steps"),
+    ]
+
+
 def test_two_cases_that_need_one_search_run_it_once(
     tmp_path: Path, searched: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -210,6 +210,10 @@ def test_results_of_other_videos_of_the_same_name_are_not_mixed(tmp_path: Path) 
         (("table3", "--from", "r", "--seeds", "2"), "--seeds: --from makes the tables of the"),
         (("figure4", "--from", "r", "--level", "2"), "--level: --from makes the tables of the"),
         (("table3", "--out", "r", "--method", "none", "--method", "random"), "--method none: use"),
+        (
+            ("figure4", "--out", "r", *EXAMPLES, "--first-seed", 97),
+            "--first-seed 97, --seeds 5: the last seed is 100",
+        ),
         (("figure4", "--out", "r", "--method", "best"), "--method best: use one of guided+inherit"),
         (("edges", "--out", "r", "--examples", "nowhere"), "has no small_*.anet"),
         (

@@ -23,6 +23,9 @@ from anetdsl.confidence import MeanDifference, holm, paired_difference
 from anetdsl.evolve.contract import TrialJob
 from anetdsl.result_tables import interval_text, p_text
 
+LAST_SEED = 100
+"""Last seed of reported trainings. Trainings that choose have the seeds 0 and 101, 102, ..."""
+
 
 @attrs.frozen(kw_only=True)
 class ComparisonPlan(TrialPlan):
@@ -31,6 +34,8 @@ class ComparisonPlan(TrialPlan):
     methods: tuple[str, ...]
     seeds: int = 5
     """Number of searches with each method."""
+    first_seed: int = 1
+    """Seed of the first of them."""
     candidates: int = 36
     population: int = 8
     tournament: int = 3
@@ -49,6 +54,11 @@ class ComparisonPlan(TrialPlan):
     """Frames of a clip; None for those of the data."""
     size: tuple[int, int] | None = None
     """Height and width of a clip, in pixels; None for those of the data."""
+
+    @property
+    def search_seeds(self) -> range:
+        """The seeds of the searches."""
+        return range(self.first_seed, self.first_seed + self.seeds)
 
     @property
     def recipe(self) -> dict[str, Any]:
@@ -109,11 +119,10 @@ def choice(
 ) -> Training:
     """Return a training from initial weights, whose fitness chooses a network or a learning rate.
 
-    The seed is 0 for the first training, and 100 + `number` for each other one. Reported trainings
-    have the seeds 1 to 100 at most (`anetc study --seeds`), so none has this seed. Searches with
-    the same seed share their initial networks, and so the trainings of these networks.
+    The seed is 0 for the first training, and `LAST_SEED` + `number` for each other one. Searches
+    with the same seed share their initial networks, and so the trainings of these networks.
     """
-    seed = 100 + number if number else 0
+    seed = LAST_SEED + number if number else 0
     settings = {**plan.training(), "iterations": plan.final_iterations, **changes, "seed": seed}
     job = TrialJob(data=plan.data, folds=plan.folds, settings=settings, recipe=plan.recipe)
     return Training(f"afresh-{settings['iterations']}-{seed}", network.text, job)

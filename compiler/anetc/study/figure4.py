@@ -67,7 +67,7 @@ class Figure4Row:
 
 def figure4_cases(plan: Figure4Plan, results: Path) -> Iterator[Case[Figure4Row]]:
     """Yield the cases, seed by seed, and for each seed method by method."""
-    for seed in range(1, plan.seeds + 1):
+    for seed in plan.search_seeds:
         for method in plan.methods:
             compute = functools.partial(_row, plan, results, method, seed)
             yield Case(f"{method}, seed {seed}", compute)

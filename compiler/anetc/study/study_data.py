@@ -17,7 +17,7 @@ from anetc.data.open import open_data
 from anetc.data.recipes import recipes_from_json
 from anetc.data.spec import parse_spec, spec_text
 from anetc.data.values import Dataset, DataSpec, Split
-from anetc.study.comparison import ComparisonPlan
+from anetc.study.comparison import LAST_SEED, ComparisonPlan
 from anetc.training.data_record import SplitVideos, split_videos
 from anetdsl.errors import CannotRun
 from anetdsl.evolve.settings.run_settings import RunSettings
@@ -41,6 +41,10 @@ def check_comparison(plan: ComparisonPlan, data: str) -> None:
     are on all groups of the folds. Searches that inherit weights cannot use folds, and no search
     may train or validate on a video of the test split.
     """
+    if plan.search_seeds[-1] > LAST_SEED:
+        raise CannotRun(
+            f"--first-seed {plan.first_seed}, --seeds {plan.seeds}: the last seed is {LAST_SEED}"
+        )
     spec = parse_spec(data)
     option, searched = "--data", spec
     if plan.search_data is not None:

@@ -90,8 +90,8 @@ def table3_cases(
     """
     first, *others = plan.methods or (None,)
     long_seeds = (plan.long_seeds or plan.seeds) if plan.long_iterations else 0
-    for long, seeds in ((False, plan.seeds), (True, min(long_seeds, plan.seeds))):
-        for seed in range(1, seeds + 1):
+    for long, seeds in ((False, plan.search_seeds), (True, plan.search_seeds[:long_seeds])):
+        for seed in seeds:
             if first:
                 yield _case(plan, first, seed, long, results)
             for network in examples:

@@ -59,11 +59,10 @@ def command() -> None:
     """
 
 
-# Trainings that choose a network or a rate have seeds from 101 on (anetc.study.comparison.choice).
-_MOST_SEEDS = 100
-
-NO_SEARCH = "none"
+_NO_SEARCH = "none"
 """`--method none`: rows of examples only."""
+_MOST_SEEDS = 100
+"""Last seed; trainings that choose a network or a rate have others (anetc.study.comparison)."""
 
 _seeds = click.option(
     "--seeds",
@@ -82,6 +81,11 @@ _search = [
         multiple=True,
         metavar="NAME",
         help="Search method of a row, such as guided+inherit, or `none`; may be repeated.",
+    ),
+    click.option(
+        "--first-seed",
+        type=click.IntRange(1, _MOST_SEEDS),
+        help="First of the seeds, 1 by default; another one repeats a study independently.",
     ),
     click.option("--candidates", type=click.IntRange(1), help="Candidates, 36 by default."),
     click.option("--population", type=click.IntRange(1), help="Members, 8 by default."),
@@ -315,7 +319,7 @@ def table3(
     )
 
     folder = open_folder(out, source)
-    if methods != (NO_SEARCH,):
+    if methods != (_NO_SEARCH,):
         _check_methods(methods, (*METHODS, *(row for row in SEARCHES if row not in METHODS)))
     if source is not None:
         plan, given = read_plan(folder, "table3", Table3Plan)
@@ -326,7 +330,7 @@ def table3(
         chosen = _chosen(networks or tuple(known), known, examples)
         given = [known[network] for network in chosen]
         changes = _given(with_search_data(options, data), methods=methods, rates=rates)
-        if methods == (NO_SEARCH,):
+        if methods == (_NO_SEARCH,):
             changes["methods"] = ()
         plan = Table3Plan(data=name, examples=chosen, max_params=largest(known.values()), **changes)
         check_comparison(plan, given_data)
