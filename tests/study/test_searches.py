@@ -275,9 +275,12 @@ def test_table_and_chart_of_figure4_by_hand() -> None:
     lines = figure4_tables(plan, rows).splitlines()
     cells = [cell.strip() for cell in lines[2].split("|")]
     assert cells[1] == "`guided+inherit`"
-    assert cells[5] == "74.0 (66.5 to 81.5)"
-    assert cells[6] == "+12.0 (+7.0 to +17.0)"
-    assert cells[7:9] == ["0.009", "0.009"]
+    assert cells[3:7] == ["68.0 (65.5 to 70.5)", "", "", ""], "the fitness is not compared"
+    assert cells[8] == "74.0 (66.5 to 81.5)"
+    assert cells[9] == "+12.0 (+7.0 to +17.0)"
+    assert cells[10:12] == ["0.009", "0.009"]
+    guided = [cell.strip() for cell in lines[4].split("|")]
+    assert guided[3:7] == ["66.7", "+3.0", "", ""]
     inherited = [cell.strip() for cell in lines[-1].split("|")[1:-1]]
     assert inherited == ["`guided`", "1", "+1.0", "", ""]
     chart = figure4_chart(plan, rows)

@@ -108,6 +108,7 @@ def top_three(fitness: Sequence[float | None]) -> list[tuple[int, float]]:
 
 HEADER = (
     *("method", "searches", "mean of the top three"),
+    *(f"top three - {BASELINE}", "p", "p (Holm)"),
     *("validation top-1 afresh", "test top-1 afresh"),
     *(f"test - {BASELINE}", "p", "p (Holm)", "parameters"),
 )
@@ -123,8 +124,19 @@ def methods_table(plan: Figure4Plan, rows: Sequence[Figure4Row]) -> str:
     """Return the methods as Markdown: means over searches, with 95 % intervals.
 
     A search counts once, with the mean of the trainings of its network. Differences are those of
-    searches with the same seed.
+    searches with the same seed. With inherited weights the fitness is that of other trainings, so
+    it is not compared.
     """
+    ends = {
+        method: {
+            row.seed: points[-1][1]
+            for row in rows
+            if row.method == method and (points := top_three(row.search.fitness))
+        }
+        for method in plan.methods
+    }
+    fresh = [one for one in plan.methods if one != BASELINE and not one.endswith(_INHERIT)]
+    top_differences = compare_rows({one: (ends[one], ends.get(BASELINE, {})) for one in fresh})
     tests = _tests(plan, rows)
     baseline = tests.get(BASELINE, {})
     differences = compare_rows(
@@ -135,13 +147,13 @@ def methods_table(plan: Figure4Plan, rows: Sequence[Figure4Row]) -> str:
         own_rows = [row for row in rows if row.method == method]
         if not own_rows:
             continue
-        ends = [points[-1][1] for row in own_rows if (points := top_three(row.search.fitness))]
         validation = [statistics.fmean(row.validation) for row in own_rows if row.validation]
         lines.append(
             [
                 f"`{method}`",
                 str(len(own_rows)),
-                interval_text(mean_interval(ends)) if ends else "",
+                interval_text(mean_interval(list(ends[method].values()))) if ends[method] else "",
+                *comparison_cells(top_differences.get(method)),
                 interval_text(mean_interval(validation)) if validation else "",
                 interval_text(mean_interval(list(tests[method].values()))),
                 *comparison_cells(differences.get(method)),
