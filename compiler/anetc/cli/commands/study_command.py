@@ -85,7 +85,7 @@ _search = [
     click.option(
         "--first-seed",
         type=click.IntRange(1, _MOST_SEEDS),
-        help="First of the seeds, 1 by default; another one repeats a study independently.",
+        help="First of the seeds of searches, 1 by default.",
     ),
     click.option("--candidates", type=click.IntRange(1), help="Candidates, 36 by default."),
     click.option("--population", type=click.IntRange(1), help="Members, 8 by default."),
