@@ -167,6 +167,10 @@ def test_a_study_continues_with_more_seeds_but_not_with_other_settings(tmp_path:
     assert done.code == 2
     assert "figure4.json: the study has `candidates` 36, and not 12; name another --out" in done.err
     assert plan.read_bytes() == before
+    del found["first_seed"]
+    plan.write_text(json.dumps({**json.loads(before), "plan": found}))
+    done = start(*search, "--first-seed", 6)
+    assert "figure4.json: the plan has no `first_seed`, so it is of another version" in done.err
 
 
 def test_a_study_continues_with_its_own_networks(tmp_path: Path) -> None:
@@ -209,7 +213,7 @@ def test_results_of_other_videos_of_the_same_name_are_not_mixed(tmp_path: Path) 
         (("edges", "--from", "nowhere"), "holds no results of this study"),
         (("table3", "--from", "r", "--seeds", "2"), "--seeds: --from makes the tables of the"),
         (("figure4", "--from", "r", "--level", "2"), "--level: --from makes the tables of the"),
-        (("table3", "--out", "r", "--method", "none", "--method", "random"), "--method none: use"),
+        (("table3", "--out", "r", "--method", "none", "--method", "random"), "; or none alone"),
         (
             ("figure4", "--out", "r", *EXAMPLES, "--first-seed", 97),
             "--first-seed 97, --seeds 5: the last seed is 100",

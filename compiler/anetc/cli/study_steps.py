@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_WITH_FROM = ("source", "picture", "by_seed")
+"""Options that can be given with --from."""
+
 
 def open_folder(out: str | None, source: str | None) -> ResultsFolder:
     """Return the folder of --out or --from.
@@ -35,10 +38,12 @@ def open_folder(out: str | None, source: str | None) -> ResultsFolder:
     if source is None:
         return ResultsFolder(Path(str(out)))
     context = click.get_current_context()
-    for name in context.params.keys() - {"source", "picture", "by_seed"}:
-        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
-            option = next(p.opts[0] for p in context.command.params if p.name == name)
-            raise CannotRun(f"{option}: --from makes the tables of the stored plan; leave it out")
+    for option in context.command.params:
+        given = context.get_parameter_source(str(option.name))
+        if given is click.core.ParameterSource.COMMANDLINE and option.name not in _WITH_FROM:
+            raise CannotRun(
+                f"{option.opts[0]}: --from makes the tables of the stored plan; leave it out"
+            )
     return ResultsFolder(Path(source))
 
 

@@ -84,7 +84,7 @@ def write_plan(
         try:
             known = _document(path)
         except CannotRun:
-            continue  # it is no plan, or it is damaged and will be replaced
+            continue  # it is no plan, or it is damaged
         _check_same_study(path, known, document)
     used = []
     for network in networks:
@@ -110,7 +110,12 @@ def _check_same_study(path: Path, known: Mapping[str, Any], document: Mapping[st
     if known.get("study") != document["study"]:
         return
     for name, value in new.items():
-        if name not in _EXTENSIONS and old.get(name, value) != value:
+        if name not in old:
+            raise CannotRun(
+                f"{path}: the plan has no `{name}`, so it is of another version; name another "
+                "--out, or add the setting"
+            )
+        if name not in _EXTENSIONS and old[name] != value:
             raise CannotRun(
                 f"{path}: the study has `{name}` {json.dumps(old[name])}, and not "
                 f"{json.dumps(value)}; name another --out, or continue it with the same settings"

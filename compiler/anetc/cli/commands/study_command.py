@@ -319,8 +319,9 @@ def table3(
     )
 
     folder = open_folder(out, source)
-    if methods != (_NO_SEARCH,):
-        _check_methods(methods, (*METHODS, *(row for row in SEARCHES if row not in METHODS)))
+    known_rows = (*METHODS, *(row for row in SEARCHES if row not in METHODS))
+    if set(methods) != {_NO_SEARCH}:
+        _check_methods(methods, known_rows, f"; or {_NO_SEARCH} alone")
     if source is not None:
         plan, given = read_plan(folder, "table3", Table3Plan)
     else:
@@ -330,7 +331,7 @@ def table3(
         chosen = _chosen(networks or tuple(known), known, examples)
         given = [known[network] for network in chosen]
         changes = _given(with_search_data(options, data), methods=methods, rates=rates)
-        if methods == (_NO_SEARCH,):
+        if set(methods) == {_NO_SEARCH}:
             changes["methods"] = ()
         plan = Table3Plan(data=name, examples=chosen, max_params=largest(known.values()), **changes)
         check_comparison(plan, given_data)
@@ -380,7 +381,7 @@ def _chosen(
     return tuple(dict.fromkeys(wanted))
 
 
-def _check_methods(methods: Sequence[str], known: Sequence[str]) -> None:
+def _check_methods(methods: Sequence[str], known: Sequence[str], other: str = "") -> None:
     for method in methods:
         if method not in known:
-            raise CannotRun(f"--method {method}: use one of {'; '.join(known)}")
+            raise CannotRun(f"--method {method}: use one of {'; '.join(known)}{other}")
