@@ -107,6 +107,28 @@ def test_seeds_that_repeat_a_study(tmp_path: Path) -> None:
     ]
 
 
+def test_fewer_searches_than_seeds(tmp_path: Path, searched: list[str]) -> None:
+    """The networks of two searches are trained with three seeds: those of the first one twice."""
+    plan = Table3Plan(
+        data="motion:level=2",
+        seeds=3,
+        first_seed=6,
+        searches=2,
+        methods=("random",),
+        rates=(0.1,),
+        rate_seeds=1,
+        long_iterations=0,
+    )
+    cases = list(table3_cases(plan, (), tmp_path))
+    synthetic = SyntheticTrainings(measured)
+    with synthetic_workers(synthetic) as workers:
+        ends = list(run_cases(cases, tmp_path / "t", workers))
+    assert sorted(end.row.seed for end in ends if end.row is not None) == [6, 7, 8]
+    assert sorted(searched) == ["random-6", "random-7"]
+    seeds = {name.removeprefix("afresh-600-") for name in synthetic.tasks}
+    assert seeds == {"0", "6", "7", "8"}, "a choice, and the reported trainings"
+
+
 def test_two_cases_that_need_one_search_run_it_once(
     tmp_path: Path, searched: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

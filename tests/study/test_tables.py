@@ -93,6 +93,15 @@ def test_table3_by_hand() -> None:
     assert worst[9:] == ["3", "90.0 (90.0 to 90.0)", "+5.5 (-0.9 to +11.9)", "0.058", "0.058"]
 
 
+def test_table3_with_fewer_searches_than_seeds() -> None:
+    rows = [row3("guided+inherit", seed, 60.0 + seed) for seed in (1, 2, 3)]
+    table, note = table3_table(Table3Plan(data="x", seeds=3, searches=1), rows).split("\n\n")
+    assert len(table.splitlines()) == 3
+    assert note.startswith("A row of searches has 1 search. The network of a search is trained")
+    for searches in (3, None):
+        assert "\n\n" not in table3_table(Table3Plan(data="x", seeds=3, searches=searches), rows)
+
+
 def test_table3_by_seed() -> None:
     rows = [row3("by_hand", seed, 60.0 + seed, 90.0) for seed in (1, 2)]
     rows += [row3("guided+inherit", 1, 71.0), row3("guided+inherit", 2, 74.0, 92.5)]

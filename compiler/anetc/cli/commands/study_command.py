@@ -285,6 +285,12 @@ def figure4(
 @click.option(
     "--long-seeds", type=click.IntRange(1), help="Seeds with the long budget, all by default."
 )
+@click.option(
+    "--searches",
+    type=click.IntRange(1),
+    help="Searches of a row, one with each seed by default; with fewer, the network of a search "
+    "is trained with several seeds.",
+)
 @_options(_search)
 @_options(_budget)
 @_executor
