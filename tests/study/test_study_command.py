@@ -163,6 +163,9 @@ def test_a_study_continues_with_more_seeds_but_not_with_other_settings(tmp_path:
     found = json.loads(plan.read_text())["plan"]
     assert (found["seeds"], found["methods"], found["candidates"]) == (3, ["random", "guided"], 36)
     before = plan.read_bytes()
+    done = start(*search, "--seeds", 3)
+    assert "warning: the tables leave out guided; their results stay in the folder" in done.err
+    plan.write_bytes(before)
     done = start(*search, "--candidates", 12)
     assert done.code == 2
     assert "figure4.json: the study has `candidates` 36, and not 12; name another --out" in done.err

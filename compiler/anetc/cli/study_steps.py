@@ -57,13 +57,22 @@ def begin_study(
 ) -> list[StudyNetwork]:
     """Write the plan of a study, with a record of the data; return the networks to use.
 
-    Warn of missing flow, and of networks that have changed since the study began.
+    Warn of missing flow, of rows of the study so far that the plan lacks, and of networks that have
+    changed since the study began.
     """
-    from anetc.study.results_folder import write_plan
+    from anetc.study.results_folder import left_out, write_plan
     from anetc.study.study_data import videos_of_study
 
     _warn_of_missing_flow(data, recipe)
+    gone = left_out(folder, study, plan)
     used = write_plan(folder, study, plan, networks, videos_of_study(data, recipe))
+    if gone:
+        names = visible("; ".join(gone))
+        click.echo(
+            f"warning: the tables leave out {names}; their results stay in the folder, and a "
+            "command that names them again shows them",
+            err=True,
+        )
     for old, new in zip(used, networks, strict=True):
         if old.text != new.text:
             kept = folder.networks / f"{old.name}.anet"

@@ -98,6 +98,21 @@ def write_plan(
     return used
 
 
+def left_out(folder: ResultsFolder, study: str, plan: Any) -> list[str]:
+    """Return the methods, examples and settings that the study in a folder has and a plan lacks."""
+    try:
+        known = _document(folder.plan(study))["plan"]
+    except CannotRun:
+        return []
+    fields = ("methods", "examples", "settings")
+    return [
+        name
+        for field in fields
+        for name in known.get(field) or ()
+        if name not in getattr(plan, field, ())
+    ]
+
+
 def _check_same_study(path: Path, known: Mapping[str, Any], document: Mapping[str, Any]) -> None:
     """Raise CannotRun if a plan in the folder does not agree with the new one."""
     old, new = known["plan"], document["plan"]
