@@ -97,7 +97,7 @@ def test_table3_with_fewer_searches_than_seeds() -> None:
     rows = [row3("guided+inherit", seed, 60.0 + seed) for seed in (1, 2, 3)]
     table, note = table3_table(Table3Plan(data="x", seeds=3, searches=1), rows).split("\n\n")
     assert len(table.splitlines()) == 3
-    assert note.startswith("A row of searches has 1 search. The network of a search is trained")
+    assert note.startswith("A row of searches has 1 search. The network of a search is")
     for searches in (3, None):
         assert "\n\n" not in table3_table(Table3Plan(data="x", seeds=3, searches=searches), rows)
 

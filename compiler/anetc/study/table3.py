@@ -201,8 +201,8 @@ def _note(plan: Table3Plan) -> str:
         return ""
     number = "1 search" if plan.searches == 1 else f"{plan.searches} searches"
     return (
-        f"\nA row of searches has {number}. The network of a search is trained with several seeds, "
-        "so intervals and p-values are about these networks, and not about other searches.\n"
+        f"\nA row of searches has {number}. The network of a search is trained with several\n"
+        "seeds, so intervals and p-values are about these networks, and not about other searches.\n"
     )
 
 
