@@ -93,13 +93,15 @@ def test_table3_by_hand() -> None:
     assert worst[9:] == ["3", "90.0 (90.0 to 90.0)", "+5.5 (-0.9 to +11.9)", "0.058", "0.058"]
 
 
-def test_table3_with_fewer_searches_than_seeds() -> None:
+def test_note_of_one_search() -> None:
     rows = [row3("guided+inherit", seed, 60.0 + seed) for seed in (1, 2, 3)]
-    table, note = table3_table(Table3Plan(data="x", seeds=3, searches=1), rows).split("\n\n")
-    assert len(table.splitlines()) == 3
-    assert note.startswith("A row of searches has 1 search. The network of a search is")
-    for searches in (3, None):
-        assert "\n\n" not in table3_table(Table3Plan(data="x", seeds=3, searches=searches), rows)
+    plan = Table3Plan(data="x", seeds=3, one_search=True)
+    for shown, length in ((table3_table, 3), (table3_by_seed, 5)):
+        table, note = shown(plan, rows).split("\n\n")
+        assert len(table.splitlines()) == length
+        assert note.startswith("The row of a search method is one search, whose network is trained")
+        for other in (attrs.evolve(plan, one_search=False), attrs.evolve(plan, methods=())):
+            assert "\n\n" not in shown(other, rows)
 
 
 def test_table3_by_seed() -> None:

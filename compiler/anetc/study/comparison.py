@@ -33,7 +33,7 @@ class ComparisonPlan(TrialPlan):
 
     methods: tuple[str, ...]
     seeds: int = 5
-    """Number of searches with each method."""
+    """Number of searches with each method, and of reported trainings of an example."""
     first_seed: int = 1
     """Seed of the first of them."""
     candidates: int = 36

@@ -31,7 +31,7 @@ SCHEMA = "anetdsl-study"
 SCHEMA_VERSION = 1
 _EXTENSIONS = (
     *("seeds", "methods", "examples", "random", "settings"),
-    *("long_iterations", "long_seeds", "final_seeds", "searches"),
+    *("long_iterations", "long_seeds", "final_seeds"),
 )
 """Settings of a plan that a later command may change: the results so far stay valid."""
 

@@ -2,9 +2,9 @@
 
 Rows are the small examples, Table 4's graph among them, and the results of searches. A row has
 several replicates, numbered by seed: of an example, trainings with different seeds; of a search,
-searches with different seeds, each of which chooses a network as in `figure4`. If there are fewer
-searches than seeds, the network of a search is trained with several seeds. Searches are limited to
-the parameters of the largest example.
+searches with different seeds, each of which chooses a network as in `figure4`, or with `one_search`
+trainings of the network of the first one. Searches are limited to the parameters of the largest
+example.
 
 Every network gets the best of the same learning rates, chosen on the validation split by the mean
 of several trainings with seeds of their own. Then it is trained for the short budget, and for the
@@ -64,12 +64,8 @@ class Table3Plan(ComparisonPlan):
     """Steps of a training near convergence; 0 for none."""
     long_seeds: int | None = None
     """Number of seeds, from the first, with such a training; None for all."""
-    searches: int | None = None
-    """Number of searches of a row, if there are fewer than seeds; None for one with each seed."""
-
-    def search_seed(self, seed: int) -> int:
-        """Return the seed of the search whose network is trained with a seed."""
-        return self.first_seed + (seed - self.first_seed) % (self.searches or self.seeds)
+    one_search: bool = False
+    """Whether a row of a search method has one search, whose network is trained with each seed."""
 
 
 @attrs.frozen
@@ -128,7 +124,7 @@ def _searched_row(
 ) -> Table3Row:
     method, _, stems = row.partition(", ")
     changes = {"stems": _STEMS[stems]} if stems else {}
-    search = search_plan(plan, method, plan.search_seed(seed), **changes)
+    search = search_plan(plan, method, plan.first_seed if plan.one_search else seed, **changes)
     found = run_search(search, results, trainings)
     return _row(plan, row, seed, long, choose(plan, found.best, trainings), trainings)
 
@@ -163,8 +159,8 @@ def table3_table(plan: Table3Plan, rows: Sequence[Table3Row]) -> str:
     """Return the rows as Markdown: mean top-1 over seeds with 95 % intervals, the best row first.
 
     At each budget the evolved row is compared with each other one on the test split, in pairs of
-    equal seeds. Holm's correction is for the number of comparisons at that budget. A note below the
-    table says so if there are fewer searches than seeds.
+    equal seeds. Holm's correction is for the number of comparisons at that budget. With
+    `one_search` a note below the table says what the intervals are about.
     """
     own = _by_row(rows)
     short = {name: {row.seed: row.short for row in own[name]} for name in own}
@@ -196,13 +192,12 @@ def table3_table(plan: Table3Plan, rows: Sequence[Table3Row]) -> str:
 
 
 def _note(plan: Table3Plan) -> str:
-    """Return the note about the searches below a table."""
-    if plan.searches is None or plan.searches >= plan.seeds:
+    """Return the note below a table with `one_search`."""
+    if not (plan.one_search and plan.methods):
         return ""
-    number = "1 search" if plan.searches == 1 else f"{plan.searches} searches"
     return (
-        f"\nA row of searches has {number}. The network of a search is trained with several\n"
-        "seeds, so intervals and p-values are about these networks, and not about other searches.\n"
+        "\nThe row of a search method is one search, whose network is trained with each seed. So\n"
+        "intervals and p-values are about this network, and not about other searches.\n"
     )
 
 
@@ -230,7 +225,7 @@ def table3_by_seed(plan: Table3Plan, rows: Sequence[Table3Row]) -> str:
         if plan.long_iterations:
             line += accuracy_cells(row.long, other.long if other else None)
         lines.append(line)
-    return markdown_table(header, lines)
+    return markdown_table(header, lines) + _note(plan)
 
 
 def _budgets(plan: Table3Plan) -> list[int]:

@@ -286,10 +286,9 @@ def figure4(
     "--long-seeds", type=click.IntRange(1), help="Seeds with the long budget, all by default."
 )
 @click.option(
-    "--searches",
-    type=click.IntRange(1),
-    help="Searches of a row, one with each seed by default; with fewer, the network of a search "
-    "is trained with several seeds.",
+    "--one-search",
+    is_flag=True,
+    help="One search of each method, whose network is trained with all seeds.",
 )
 @_options(_search)
 @_options(_budget)
