@@ -65,7 +65,7 @@ class Table3Plan(ComparisonPlan):
     long_seeds: int | None = None
     """Number of seeds, from the first, with such a training; None for all."""
     one_search: bool = False
-    """Whether a row of a search method has one search, whose network is trained with each seed."""
+    """True for one search of each method, whose network is trained with all seeds."""
 
 
 @attrs.frozen
